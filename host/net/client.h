@@ -1,0 +1,86 @@
+/* client: what a connector's requests go through: allowed hosts, credentials, rate limit, transport, redirects, retries.
+ *
+ * A `struct client` is shared by all threads of one sync: policy (guard.h), limiter (limit.h), token cache (auth.h), secrets,
+ * counters. A `struct session` is one thread's end of it, with its own curl handle.
+ *
+ *     struct session *session = session_new(client);
+ *     rc = client_send(session, &request, &arena, &response, err);
+ *     ...
+ *     http_response_release(&response);
+ *     session_free(session);
+ *
+ * client_send returns 0 with any 2xx answer that is complete and verified. Everything else is an error whose class decides:
+ * 401 refreshes the token once (single flight) and is AUTH when it comes again; 403 PERMISSION; 429 waits and is RATE_LIMIT
+ * past the limit; 408, 425, 5xx, cut bodies, resets, time-outs and DNS failures are retried with full jitter and are TRANSIENT in
+ * the end; other 4xx are SOURCE at once; an answer over a cap is DATA; a host that is not allowed is PERMISSION. The message
+ * holds method, URL without secrets, status and the first 200 bytes of the body, redacted. */
+#ifndef SLUICE_NET_CLIENT_H
+#define SLUICE_NET_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "net/http.h"
+
+struct auth;
+struct budget;
+struct cancel;
+struct clock;
+struct limiter;
+struct log;
+struct secrets;
+
+struct retry_policy {
+    int max_tries;         /* 5, the first one included */
+    int64_t budget_ms;     /* 10 min since the first try; waits that a 429 or Retry-After declares are not counted */
+    int64_t base_wait_ms;  /* 500 */
+    int64_t max_wait_ms;   /* 60 s */
+    int64_t max_retry_after_ms; /* 1 h */
+};
+extern const struct retry_policy RETRY_POLICY_DEFAULT;
+
+struct client_options {
+    const char *const *allowed_hosts; /* "api.example.com", "*.example.com", "127.0.0.1:8080" (with a port: only that one) */
+    size_t allowed_host_count;
+    bool allow_private;        /* loopback, private and link-local addresses may be reached */
+    bool allow_http;           /* plain http may be spoken (the base URL says http, or the pipeline allows it) */
+    struct http_limits limits;
+    struct retry_policy retry;
+    const char *user_agent;    /* NULL: "sluice/VERSION" */
+    struct auth *auth;         /* NULL: none; owned by the client from here on */
+    struct limiter *limiter;   /* NULL: none; owned by the client from here on */
+    struct budget *budget;     /* bodies are charged to it; may be NULL */
+    struct secrets *secrets;   /* for redaction; may be NULL */
+    struct clock *clock;
+    struct cancel *cancel;     /* ABORT ends a transfer in hand, STOP ends waits between tries */
+    struct log *log;
+};
+
+/* What the threads of a client do, for the live display; read without locks. */
+struct client_counters {
+    uint64_t requests, retries, wire_bytes, body_bytes; /* atomic */
+    int64_t waiting_until_ms; /* monotonic; 0: nobody waits on a declared limit */
+    const char *waiting_for;  /* "rate limit", "Retry-After", "backoff"; static text */
+};
+
+struct client;
+struct session;
+
+int client_new(const struct client_options *options, struct client **out, struct err *err) MUST_USE;
+void client_free(struct client *client); /* after its sessions */
+const struct client_counters *client_counters(const struct client *client);
+
+struct session *session_new(struct client *client);
+void session_free(struct session *session);
+
+/* Sends and waits for a verified answer, see above. Headers and url of the response live in `arena`. */
+int client_send(struct session *session, const struct http_request *request, struct arena *arena,
+                struct http_response *response, struct err *err) MUST_USE;
+
+/* Is this absolute URL one the client may go to (scheme, host, port)? 0, or PERMISSION with the reason: for next-page URLs. */
+int client_allows(const struct client *client, const char *url, struct err *err) MUST_USE;
+
+#endif

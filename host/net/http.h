@@ -1,0 +1,63 @@
+/* http: one request, one response, over libcurl, with nothing left to libcurl that it gets wrong.
+ *
+ * A `struct http` is one easy handle with its connection cache; one thread uses it. It does not follow redirects, does not decode
+ * bodies, does not retry and knows no credentials: those are client.h's. It does: connect, TLS (>= 1.2, verified), HTTP/2 where
+ * offered, keep-alive, own inflate (gzip with end and CRC check), own byte counts and caps, the address check of guard.h at every
+ * connection, and limits on connect, first byte, low speed and total time. */
+#ifndef SLUICE_NET_HTTP_H
+#define SLUICE_NET_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "data/block.h"
+
+struct cancel;
+struct clock;
+
+struct http_header {
+    struct str name; /* as sent or received; compare with str_equal_nocase */
+    struct str value;
+};
+
+struct http_limits {
+    int64_t connect_ms;    /* 10 s */
+    int64_t first_byte_ms; /* 60 s: from the request sent to the first byte of the answer */
+    int64_t low_speed_bytes; /* 1 KiB/s ... */
+    int64_t low_speed_ms;  /* ... for 60 s */
+    int64_t total_ms;      /* 0: none */
+    size_t body_bytes;     /* 16 MiB, decoded */
+    size_t header_bytes;   /* 64 KiB, all headers of one answer */
+    unsigned inflate_ratio; /* 200, once 1 MiB came out */
+};
+extern const struct http_limits HTTP_LIMITS_DEFAULT;
+
+struct http_request {
+    const char *method;   /* "GET" */
+    const char *url;      /* absolute; http or https */
+    const struct http_header *headers;
+    size_t header_count;
+    struct str body;      /* empty: none */
+    bool idempotent;      /* may be sent again when it is unknown whether it arrived; GET and HEAD always are */
+    bool anonymous;       /* client.h adds no credentials: the token call itself, or a URL of another origin */
+};
+
+struct http_response {
+    int status;                  /* 200 */
+    struct http_header *headers; /* names in lower case, in `arena` */
+    size_t header_count;
+    const char *url;             /* the one that answered, after redirects; in `arena` */
+    struct block *body;          /* decoded; never NULL on success; the caller's reference: http_response_release */
+    struct arena *arena;         /* the caller's, see client_send */
+    int64_t elapsed_ms;
+    uint64_t wire_bytes;         /* received, before inflate */
+};
+
+void http_response_release(struct http_response *response);
+struct str http_header(const struct http_response *response, const char *name); /* first of that name; empty when absent */
+
+#endif

@@ -1,0 +1,176 @@
+/* writer: a kind of target. Every writer obeys the commit protocol; what a load is and when one is made is decided above (sync/flow).
+ *
+ * Two objects. A `struct destination` is one sync's hold on a configured target: the connection that carries the lease, the
+ * pipeline's state commands. A `struct writer` belongs to one flow and its writer thread, with a connection of its own.
+ *
+ *     destination open -> acquire (the lease; HELD when another sync has it) -> per flow: writer open -> load_state ->
+ *     { commit(load) }* -> writer close -> destination release -> destination close
+ *
+ * A load is complete in memory before commit is called; rows and state become durable together, or commit fails and nothing
+ * did. When the outcome of a COMMIT is unknown, the writer finds it out before it returns (COMMIT.md, rule 8). */
+#ifndef SLUICE_WRITER_WRITER_H
+#define SLUICE_WRITER_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "data/batch.h"
+#include "data/node.h"
+#include "data/option.h"
+#include "data/schema.h"
+#include "data/state.h"
+
+struct cancel;
+struct clock;
+struct log;
+struct secrets;
+
+enum write_mode { WRITE_APPEND, WRITE_OVERWRITE, WRITE_APPEND_DEDUP };
+
+const char *write_mode_name(enum write_mode mode); /* "append_dedup" */
+bool write_mode_from_name(struct str name, enum write_mode *mode);
+
+/* One stream of a flow, as its table shall be. */
+struct table_spec {
+    const char *stream;    /* "orders" */
+    const char *name;      /* the table's name as the user wants it; the writer maps it to 63 bytes */
+    enum write_mode mode;
+    struct schema *schema; /* live: grows while pages are decoded; the writer follows it at each commit */
+    const char *cursor;    /* field whose newest value wins in append_dedup; NULL: the last to arrive wins */
+    double shrink_limit;   /* overwrite refuses to lose more than this share of the rows: 0.5; 1 allows everything */
+};
+
+struct flow_spec {
+    const char *pipeline;
+    const char *flow;      /* the root stream's name */
+    const char *connector; /* name and version, for the ledger */
+    const struct table_spec *tables;
+    size_t table_count;
+};
+
+/* What a slice's rows in a load, and those still unpublished from earlier loads, come to. */
+enum slice_outcome {
+    SLICE_HOLD,    /* durable, not visible yet */
+    SLICE_PUBLISH, /* visible, together with all that was held of it */
+    SLICE_RESTART, /* what was held of it is deleted: the slice starts again */
+};
+
+struct load_slice {
+    uint32_t slice; /* as in struct batch */
+    const char *id; /* its name in the plan: stable over runs; `_sluice_slice` */
+    enum slice_outcome outcome;
+};
+
+/* A row that could not be taken, as it was. */
+struct reject {
+    const char *stream;
+    const char *field;   /* NULL: the record as a whole */
+    const char *reason;  /* "missing_primary_key", "type_mismatch", ... */
+    const char *detail;  /* one line */
+    struct str record;   /* its JSON, redacted, blocked columns removed, cut at 64 KiB */
+    bool row_was_dropped; /* false: only this value was set to null */
+};
+
+/* Per stream and load: emitted = written + unchanged + deduplicated + rejected + discarded. The decoder counts emitted, rejected,
+ * discarded; the writer adds the others. */
+struct load_counts {
+    uint64_t emitted, written, unchanged, deduplicated, rejected, discarded, deleted;
+    uint64_t repaired;   /* texts with U+FFFD put in */
+    uint64_t nulled;     /* values that did not fit their declared type */
+    uint64_t overflowed; /* values that went to the overflow column */
+    uint64_t bytes;      /* of source text */
+};
+
+struct load {
+    struct batch *const *batches; /* in arrival order; borrowed */
+    size_t batch_count;
+    const struct load_slice *slices; /* every slice that has rows here, or whose outcome is not HOLD */
+    size_t slice_count;
+    const struct state *state;       /* the delta; what it covers becomes visible with it */
+    const struct reject *rejects;
+    size_t reject_count;
+    struct load_counts *counts;      /* one per table; `written`, `unchanged`, `deduplicated`, `deleted` are added by commit */
+    bool complete;                   /* the flow's plan is done: builds are published, overwrite replaces */
+};
+
+/* Who holds a pipeline. */
+struct holder {
+    char host[128];
+    int64_t pid;
+    char since[40]; /* ISO 8601 */
+    char until[40]; /* when its lease runs out */
+};
+
+struct destination_options {
+    const char *name;     /* in sluice.yaml */
+    const struct node *config; /* checked against the type's options */
+    const char *pipeline; /* the pipeline's overrides are already merged into config (schema, path) */
+    struct secrets *secrets;
+    struct clock *clock;
+    struct cancel *cancel;
+    struct log *log;
+};
+
+/* One finding of `check`. */
+struct writer_finding {
+    bool ok;
+    const char *what;   /* "connect", "create schema" */
+    const char *detail; /* the reason, or a fact worth showing */
+};
+typedef void writer_report(void *context, const struct writer_finding *finding);
+
+struct flow_state {
+    const char *flow;
+    const char *target; /* the table or folder it covers, for people */
+    struct state state;
+};
+
+struct destination;
+struct writer;
+
+struct writer_type {
+    const char *name;  /* "postgres" */
+    const char *title; /* "PostgreSQL" */
+    const struct option_table *options;
+
+    /* Connects and makes sure the ledger exists. Errors: DESTINATION (CONFIG for a URL that cannot be read). */
+    int (*open)(const struct destination_options *options, struct destination **out, struct err *err);
+    /* Tries what a sync would need, without leaving anything behind; reports each step, failures too. */
+    int (*check)(struct destination *destination, writer_report *report, void *context, struct err *err);
+    /* Takes the pipeline's lease. HELD with the holder's name and the remedy; takes over when it expired or its owner is dead. */
+    int (*acquire)(struct destination *destination, struct err *err);
+    /* Keeps the lease for another 30 s, or for `wait_ms` + 60 s before a long wait. HELD when it was lost. Called by a thread of
+     * its own, every 10 s; uses the destination's connection only. */
+    int (*renew)(struct destination *destination, int64_t wait_ms, struct err *err);
+    void (*release)(struct destination *destination);
+    /* All state of the pipeline, as `flow` + entries; for `sluice state`. Needs no lease. */
+    int (*state_read)(struct destination *destination, struct arena *arena, struct flow_state **flows, size_t *count,
+                      struct err *err);
+    /* Changes one entry (value NULL removes it; kind NULL: the whole flow, with what it holds unpublished). Needs the lease. */
+    int (*state_write)(struct destination *destination, const char *flow, const struct state_entry *entry, struct err *err);
+    void (*close)(struct destination *destination); /* releases the lease if still held; NULL is fine */
+
+    /* Opens the flow: fences it, finds its target, stage and build, adopts what an interrupted run left. Adds the columns the target
+     * is known to have (the name map) to each table's schema as inferred columns. SCHEMA: a target with other types, with
+     * things of others on it that overwrite may not touch, or gone while state names it. */
+    int (*flow_open)(struct destination *destination, const struct flow_spec *spec, struct writer **out, struct err *err);
+    /* The flow's state: what is published, with what an unfinished build adds. Texts live in `state`'s arena. */
+    int (*load_state)(struct writer *writer, struct state *state, struct err *err);
+    /* Makes the load durable. HELD: fenced, stop. DESTINATION: retryable ones were retried. SCHEMA: as flow_open, and the shrink
+     * guard. Returns 0 only when it is known to be committed. */
+    int (*commit)(struct writer *writer, const struct load *load, struct err *err);
+    /* Writes the last rejects of a load that is given up, alone, with a `failed` ledger row and the reason. */
+    int (*fail)(struct writer *writer, const struct load *load, const char *reason, struct err *err);
+    /* How the rows wait for being visible, for the user: NULL, or "building aside, publishes at the end". */
+    const char *(*note)(const struct writer *writer);
+    void (*flow_close)(struct writer *writer); /* NULL is fine */
+};
+
+/* The writers there are, by name; NULL when there is none of it. */
+const struct writer_type *writer_type_find(struct str name);
+const struct writer_type *const *writer_types(size_t *count);
+
+#endif

@@ -1,4 +1,5 @@
-/* arena: see arena.h. Chunks double from 4 KiB to 256 KiB; a larger request gets a chunk of its own. */
+/* arena: see arena.h. Chunks double from 4 KiB to 256 KiB; the newest serves requests until one does not fit. A large request
+ * gets a chunk of its own, put behind the newest so that the room left in that one is not lost. */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -29,15 +30,20 @@ static struct arena_chunk *add_chunk(struct arena *arena, size_t size)
     if (arena->chunks) wanted = arena->chunks->size * 2 > LARGEST_CHUNK ? LARGEST_CHUNK : arena->chunks->size * 2;
     if (wanted < size) wanted = size;
     size_t total = sizeof(struct arena_chunk) + wanted;
-    if (arena->max && total > arena->max - arena->allocated) {
+    if (arena->max && total > arena->max - arena->allocated) { /* a smaller chunk may do */
         total = sizeof(struct arena_chunk) + size;
         if (total > arena->max - arena->allocated) return NULL;
         wanted = size;
     }
-    struct arena_chunk *chunk = mem_alloc(total);
-    *chunk = (struct arena_chunk){.older = arena->chunks, .size = wanted};
-    arena->chunks = chunk;
+    struct arena_chunk *chunk = mem_alloc(total), *newest = arena->chunks;
+    *chunk = (struct arena_chunk){.older = newest, .size = wanted};
     arena->allocated += total;
+    if (newest && size > LARGEST_CHUNK / 2) {
+        chunk->older = newest->older;
+        newest->older = chunk;
+    } else {
+        arena->chunks = chunk;
+    }
     return chunk;
 }
 
@@ -107,21 +113,36 @@ static void run_deferred(struct arena *arena)
     }
 }
 
+/* Frees the chunks of a list. */
+static void free_chunks(struct arena *arena, struct arena_chunk *chunk)
+{
+    while (chunk) {
+        struct arena_chunk *older = chunk->older;
+        arena->allocated -= sizeof *chunk + chunk->size;
+        free(chunk);
+        chunk = older;
+    }
+}
+
+/* What is kept is the newest chunk, the size that sufficed last time; never one made for a single large request. */
 void arena_clear(struct arena *arena)
 {
     run_deferred(arena);
-    while (arena->chunks && arena->chunks->older) {
-        struct arena_chunk *chunk = arena->chunks;
-        arena->chunks = chunk->older;
-        arena->allocated -= sizeof *chunk + chunk->size;
-        free(chunk);
+    struct arena_chunk *kept = arena->chunks;
+    if (!kept) return;
+    if (kept->size > LARGEST_CHUNK) {
+        arena->chunks = NULL;
+        free_chunks(arena, kept);
+        return;
     }
-    if (arena->chunks) arena->chunks->used = 0;
+    free_chunks(arena, kept->older);
+    kept->older = NULL;
+    kept->used = 0;
 }
 
 void arena_release(struct arena *arena)
 {
-    arena_clear(arena);
-    free(arena->chunks);
+    run_deferred(arena);
+    free_chunks(arena, arena->chunks);
     *arena = ARENA_INIT(arena->max);
 }

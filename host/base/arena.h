@@ -42,7 +42,7 @@ char *arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 
 /* Calls release(object) when the arena is cleared or released, newest first. */
 void arena_defer(struct arena *arena, void (*release)(void *object), void *object);
 
-void arena_clear(struct arena *arena);   /* releases all but one chunk, ready for the next page */
+void arena_clear(struct arena *arena);   /* releases all but one chunk of at most 256 KiB, ready for the next page */
 void arena_release(struct arena *arena); /* releases all; the arena may be used again */
 
 #endif

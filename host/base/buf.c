@@ -1,4 +1,5 @@
-/* buf: see buf.h. Capacity doubles from 256 bytes; one byte beyond it is kept for the NUL. */
+/* buf: see buf.h. Capacity doubles from 256 bytes up to the maximum; one byte beyond it is kept for the NUL, which stands
+ * behind the content from the first allocation on. */
 #include "base/buf.h"
 
 #include <stdarg.h>
@@ -14,12 +15,14 @@ char *buf_reserve(struct buf *buf, size_t size)
         buf->failed = true;
         return NULL;
     }
-    if (size > buf->capacity - buf->size) {
-        size_t capacity = buf->capacity ? buf->capacity : 256;
-        while (capacity < buf->size + size) capacity *= 2;
+    if (!buf->data || size > buf->capacity - buf->size) {
+        size_t needed = buf->size + size, capacity = buf->capacity ? buf->capacity : 256;
+        while (capacity < needed) capacity = capacity > buf->max / 2 ? buf->max : capacity * 2;
         if (capacity > buf->max) capacity = buf->max;
+        CHECK(capacity < SIZE_MAX);
         buf->data = mem_resize(buf->data, capacity + 1);
         buf->capacity = capacity;
+        buf->data[buf->size] = '\0';
     }
     return buf->data + buf->size;
 }
@@ -57,46 +60,57 @@ void buf_append_char(struct buf *buf, char c)
 
 void buf_printf(struct buf *buf, const char *format, ...)
 {
+    char small[256];
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int size = vsnprintf(NULL, 0, format, arguments);
+    int size = vsnprintf(small, sizeof small, format, arguments);
     va_end(arguments);
     CHECK(size >= 0);
-    char *text = mem_alloc((size_t)size + 1);
-    vsnprintf(text, (size_t)size + 1, format, again);
+    char *text = (size_t)size < sizeof small ? small : mem_alloc((size_t)size + 1);
+    if (text != small) vsnprintf(text, (size_t)size + 1, format, again);
     va_end(again);
     buf_append(buf, text, (size_t)size);
-    free(text);
+    if (text != small) free(text);
+}
+
+/* Bytes that may stand in a JSON string as they are. */
+static size_t plain_run(struct str text)
+{
+    size_t at = 0;
+    while (at < text.size) {
+        unsigned char c = (unsigned char)text.data[at];
+        size_t length = 1;
+        if (c >= 0x80)
+            length = utf8_length((struct str){text.data + at, text.size - at});
+        else if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
+            break;
+        if (length == 0) break;
+        at += length;
+    }
+    return at;
 }
 
 void buf_append_json_string(struct buf *buf, struct str text)
 {
-    static const char HEX[] = "0123456789abcdef";
     buf_append_char(buf, '"');
-    for (size_t i = 0; i < text.size;) {
-        unsigned char c = (unsigned char)text.data[i];
-        if (c >= 0x80) {
-            size_t length = utf8_length((struct str){text.data + i, text.size - i});
-            if (length == 0) buf_append_text(buf, UTF8_REPLACEMENT);
-            else buf_append(buf, text.data + i, length);
-            i += length ? length : 1;
-            continue;
-        }
-        if (c == '"' || c == '\\') {
-            buf_append_char(buf, '\\');
-            buf_append_char(buf, (char)c);
-        } else if (c == '\n') {
+    while (text.size) {
+        size_t plain = plain_run(text);
+        buf_append(buf, text.data, plain);
+        text = (struct str){text.data + plain, text.size - plain};
+        if (text.size == 0) break;
+        unsigned char c = (unsigned char)text.data[0];
+        if (c >= 0x80)
+            buf_append_text(buf, UTF8_REPLACEMENT);
+        else if (c == '"' || c == '\\')
+            buf_printf(buf, "\\%c", c);
+        else if (c == '\n')
             buf_append_text(buf, "\\n");
-        } else if (c == '\t') {
+        else if (c == '\t')
             buf_append_text(buf, "\\t");
-        } else if (c < 0x20 || c == 0x7f) {
-            const char escape[] = {'\\', 'u', '0', '0', HEX[c >> 4], HEX[c & 15]};
-            buf_append(buf, escape, sizeof escape);
-        } else {
-            buf_append_char(buf, (char)c);
-        }
-        i++;
+        else
+            buf_printf(buf, "\\u%04x", c);
+        text = (struct str){text.data + 1, text.size - 1};
     }
     buf_append_char(buf, '"');
 }

@@ -29,7 +29,7 @@ struct buf {
 
 #define BUF_INIT(max_bytes) ((struct buf){.max = (max_bytes)})
 
-void buf_append(struct buf *buf, const void *data, size_t size);
+void buf_append(struct buf *buf, const void *data, size_t size); /* `data` does not point into the buffer itself */
 void buf_append_str(struct buf *buf, struct str s);
 void buf_append_text(struct buf *buf, const char *text);
 void buf_append_char(struct buf *buf, char c);
@@ -38,7 +38,8 @@ void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Appends `text` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void buf_append_json_string(struct buf *buf, struct str text);
 
-/* Room for `size` more bytes, to be written at the returned place and claimed with buf_advance; NULL past the maximum. */
+/* Room for `size` more bytes, to be written at the returned place and claimed with buf_advance; NULL past the maximum, and only
+ * then (0 bytes are always there). */
 char *buf_reserve(struct buf *buf, size_t size);
 void buf_advance(struct buf *buf, size_t size);
 

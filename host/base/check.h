@@ -20,9 +20,9 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-#define CHECK(condition)                                                                                                         \
-    do {                                                                                                                         \
-        if (UNLIKELY(!(condition))) check_failed(__FILE__, __LINE__, #condition);                                                \
+#define CHECK(condition)                                                                                                       \
+    do {                                                                                                                       \
+        if (UNLIKELY(!(condition))) check_failed(__FILE__, __LINE__, #condition);                                              \
     } while (0)
 
 NORETURN void check_failed(const char *file, int line, const char *condition);

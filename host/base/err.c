@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 static const struct err_class_info CLASSES[] = {
     {ERR_CONFIG, "config", 2, 400, false, "correct the configuration and run again"},
     {ERR_AUTH, "auth", 3, 502, false, "check the credentials in the pipeline's config"},
@@ -29,6 +31,28 @@ const struct err_class_info *err_class_info(int class)
     return &CLASSES[ARRAY_SIZE(CLASSES) - 1];
 }
 
+/* Makes `text`, of an array of `size` bytes, one line of whole characters: control characters (a server's message may have
+ * several lines, or a terminal's escapes) become spaces, and a character cut in half by the array's end goes. */
+static void make_one_line(char *text, size_t size)
+{
+    size_t length = strlen(text);
+    if (length + 1 == size) {
+        size_t start = length; /* of the last character */
+        while (start > 0 && ((unsigned char)text[start - 1] & 0xc0) == 0x80) start--;
+        if (start > 0) start--;
+        if (utf8_length((struct str){text + start, length - start}) == 0) length = start;
+    }
+    while (length > 0 && (unsigned char)text[length - 1] <= ' ') length--;
+    text[length] = '\0';
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i], next = (unsigned char)text[i + 1];
+        if (c < ' ' || c == 0x7f)
+            text[i] = ' ';
+        else if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+            text[i] = text[i + 1] = ' '; /* U+0080 to U+009F */
+    }
+}
+
 int err_set(struct err *err, int class, const char *format, ...)
 {
     char message[sizeof err->message]; /* the arguments may point into `err` */
@@ -36,7 +60,8 @@ int err_set(struct err *err, int class, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    memcpy(err->message, message, sizeof message);
+    make_one_line(message, sizeof message);
+    memcpy(err->message, message, strlen(message) + 1);
     err->class = class;
     err->hint[0] = '\0';
     return class;
@@ -44,10 +69,13 @@ int err_set(struct err *err, int class, const char *format, ...)
 
 int err_hint(struct err *err, const char *format, ...)
 {
+    char hint[sizeof err->hint];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(err->hint, sizeof err->hint, format, arguments);
+    vsnprintf(hint, sizeof hint, format, arguments);
     va_end(arguments);
+    make_one_line(hint, sizeof hint);
+    memcpy(err->hint, hint, strlen(hint) + 1);
     return err->class;
 }
 
@@ -60,7 +88,8 @@ int err_context(struct err *err, const char *format, ...)
     va_end(arguments);
     size_t used = strlen(message);
     snprintf(message + used, sizeof message - used, ": %s", err->message);
-    memcpy(err->message, message, sizeof message);
+    make_one_line(message, sizeof message);
+    memcpy(err->message, message, strlen(message) + 1);
     return err->class;
 }
 

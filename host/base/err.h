@@ -22,21 +22,21 @@
 #include "base/check.h"
 
 enum err_class {
-    ERR_CONFIG = -1,      /* usage, sluice.yaml, a connector's config */
-    ERR_AUTH = -2,        /* credentials refused, or needing a new login */
-    ERR_PERMISSION = -3,  /* known, but not allowed; also a request to a host that is not allowed */
-    ERR_RATE_LIMIT = -4,  /* told to wait, and the wait is over its limit */
-    ERR_TRANSIENT = -5,   /* may heal: network, 5xx, a cut body */
-    ERR_STALLED = -6,     /* no progress, and nobody waits on a declared limit */
-    ERR_SOURCE = -7,      /* the source refuses this request for good: 400, 404, 422, a redirect loop */
-    ERR_DATA = -8,        /* a cap or a rule about data was passed: page too large, page loop, reject limit */
-    ERR_SCHEMA = -9,      /* the target has other types, or is gone; the shrink guard */
+    ERR_CONFIG = -1,       /* usage, sluice.yaml, a connector's config */
+    ERR_AUTH = -2,         /* credentials refused, or needing a new login */
+    ERR_PERMISSION = -3,   /* known, but not allowed; also a request to a host that is not allowed */
+    ERR_RATE_LIMIT = -4,   /* told to wait, and the wait is over its limit */
+    ERR_TRANSIENT = -5,    /* may heal: network, 5xx, a cut body */
+    ERR_STALLED = -6,      /* no progress, and nobody waits on a declared limit */
+    ERR_SOURCE = -7,       /* the source refuses this request for good: 400, 404, 422, a redirect loop */
+    ERR_DATA = -8,         /* a cap or a rule about data was passed: page too large, page loop, reject limit */
+    ERR_SCHEMA = -9,       /* the target has other types, or is gone; the shrink guard */
     ERR_DESTINATION = -10, /* anything else of the destination */
-    ERR_CONNECTOR = -11,  /* a connector's bug: script error, sandbox limit */
-    ERR_HELD = -12,       /* another sync holds the pipeline, or has taken it over */
-    ERR_CANCELLED = -13,  /* asked to stop */
-    ERR_NOMEM = -14,      /* a memory cap, by its name in the message */
-    ERR_BUG = -15,        /* ours */
+    ERR_CONNECTOR = -11,   /* a connector's bug: script error, sandbox limit */
+    ERR_HELD = -12,        /* another sync holds the pipeline, or has taken it over */
+    ERR_CANCELLED = -13,   /* asked to stop */
+    ERR_NOMEM = -14,       /* a memory cap, by its name in the message */
+    ERR_BUG = -15,         /* ours */
 };
 
 struct err {
@@ -50,14 +50,15 @@ struct err {
 /* What a class means to the outside. One row per class; see err.c. */
 struct err_class_info {
     int class;
-    const char *name;   /* "rate_limit": in JSON events and logs */
-    int exit_code;      /* of the process, see `sluice help exit-codes` */
-    int http_status;    /* of the service */
-    bool retryable;     /* may the same request be sent again? */
-    const char *hint;   /* when the place of failure had none */
+    const char *name; /* "rate_limit": in JSON events and logs */
+    int exit_code;    /* of the process, see `sluice help exit-codes` */
+    int http_status;  /* of the service */
+    bool retryable;   /* may the same request be sent again? */
+    const char *hint; /* when the place of failure had none */
 };
 
-/* Sets class and message (printf), drops an older hint, returns `class`. A message past the array is cut. */
+/* Sets class and message (printf), drops an older hint, returns `class`. A message past the array is cut, at a whole character;
+ * line ends and other control characters, as servers send them, become spaces. Arguments may point into `err`. */
 int err_set(struct err *err, int class, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Sets the remedy (printf) and returns err->class, so that `return err_hint(err, ...)` reads on after err_set. */

@@ -1,6 +1,7 @@
 /* str: see str.h. */
 #include "base/str.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -66,7 +67,7 @@ char *str_dup(struct str s)
 static size_t edit_distance(struct str a, struct str b)
 {
     size_t row[64];
-    if (a.size >= ARRAY_SIZE(row) || b.size >= ARRAY_SIZE(row)) return ARRAY_SIZE(row);
+    if (a.size >= ARRAY_SIZE(row) || b.size >= ARRAY_SIZE(row)) return SIZE_MAX;
     for (size_t j = 0; j <= b.size; j++) row[j] = j;
     for (size_t i = 1; i <= a.size; i++) {
         size_t diagonal = row[0];

@@ -36,7 +36,7 @@ bool str_ends(struct str s, struct str suffix);
 struct str str_trim(struct str s); /* spaces, tabs, CR, LF at both ends */
 
 /* Cuts off the part before the first `separator` and moves *rest behind it; false when *rest was used up.
- * "a,,b" gives "a", "", "b"; "" gives nothing. Start with *rest = the whole. */
+ * "a,,b" gives "a", "", "b"; "a," gives "a"; "" gives nothing. Start with *rest = the whole. */
 bool str_next(struct str *rest, char separator, struct str *part);
 
 /* A copy with a terminator, to be freed. */

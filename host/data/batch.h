@@ -16,6 +16,8 @@
 #include "data/schema.h"
 #include "data/value.h"
 
+struct batch_texts; /* the arena, shared by the parts of a batch that was split */
+
 enum row_operation { ROW_UPSERT = 0, ROW_DELETE = 1 };
 
 struct batch {
@@ -25,14 +27,15 @@ struct batch {
     uint32_t columns;
     size_t rows;
     size_t row_capacity;
-    struct value *values; /* rows * columns */
-    uint8_t *operations;  /* rows; enum row_operation */
+    struct value *values;    /* rows * columns */
+    uint8_t *operations;     /* rows; enum row_operation */
     uint64_t first_sequence; /* arrival number of the first row, given by the flow; `_sluice_seq` */
-    struct arena arena;      /* texts that are not in a block */
+    struct arena *arena;     /* texts that are not in a block: belongs to `texts` */
+    struct batch_texts *texts;
     struct block *blocks[8]; /* referenced pages */
     size_t block_count;
     struct budget *budget;
-    size_t charged; /* bytes of values, operations and arena charged to the budget */
+    size_t charged; /* bytes of values and operations charged to the budget; the arena's are counted in `texts` */
 };
 
 /* An empty batch for `columns` columns, its memory charged to `budget`. */
@@ -46,6 +49,10 @@ bool batch_hold(struct batch *batch, struct block *block) __attribute__((warn_un
 struct value *batch_add_row(struct batch *batch, enum row_operation operation);
 /* Takes the newest row back. */
 void batch_drop_row(struct batch *batch);
+/* Makes every row `columns` columns wide (not fewer than now), the new ones NULL. Moves all rows: for small batches. */
+void batch_widen(struct batch *batch, uint32_t columns);
+/* No more rows: gives unused memory back and charges all that the arena has become. */
+void batch_seal(struct batch *batch);
 const struct value *batch_row(const struct batch *batch, size_t row);
 
 /* Splits: the first `rows` rows stay, the rest become a new batch that shares the blocks. The texts in the arena stay with

@@ -9,6 +9,10 @@
  *     option_check(&CSV_TABLE, node, "destinations.staging", problems);      // every mistake at once
  *     if (problems->count == 0) path = option_text(&CSV_TABLE, node, "path");
  *
+ * Values are checked by their text, whatever their kind: `port: 80`, `port: "80"` and `port: ${PORT}` are the same integer, and
+ * a string may be written as a plain number or boolean. Nothing (`key:` or null) is not a value, except where a map may stand:
+ * there it is the empty map. An empty list and an empty map are the same (a Lua `{}` is either).
+ *
  * The getters may only be called on a map that passed option_check; they give the default when the key is absent, and treat
  * a name that is not in the table as a bug of ours. */
 #ifndef SLUICE_DATA_OPTION_H
@@ -18,19 +22,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/arena.h"
-#include "base/err.h"
+#include "data/duration.h"
 #include "data/node.h"
+#include "data/problems.h"
 
 enum option_type {
-    OPTION_STRING,
+    OPTION_STRING,    /* any scalar, its text as written */
     OPTION_INTEGER,   /* decimal, 64 bits; `values` may hold "MIN..MAX" */
-    OPTION_BOOLEAN,   /* true | false */
-    OPTION_NUMBER,    /* a finite decimal */
+    OPTION_BOOLEAN,   /* true | false; yes, no, on and off are refused with a hint */
+    OPTION_NUMBER,    /* JSON number text, finite as a double; `values` may hold "MIN..MAX" */
     OPTION_ENUM,      /* one of `values`, "a|b|c" */
     OPTION_DURATION,  /* "500ms" "30s" "5m" "2h" "1d" "1w"; a bare number is seconds. Read as milliseconds */
     OPTION_SIZE,      /* "64KiB" "8MiB" "1GB"; a bare number is bytes */
-    OPTION_TIMESTAMP, /* RFC 3339 or a date; read as text, checked by shape */
+    OPTION_TIMESTAMP, /* RFC 3339 or a date; read as text, checked by time_parse_iso */
     OPTION_LIST,      /* of scalars, or one scalar alone, which is a list of one */
     OPTION_MAP,       /* a map described by `child` */
     OPTION_MAP_OF,    /* a map of names the user chooses, each value described by `child` (NULL: scalars) */
@@ -40,9 +44,10 @@ enum option_type {
 
 enum option_flags {
     OPTION_REQUIRED = 1,
-    OPTION_SECRET = 2,   /* never printed; may come from ${ENV} or ${file:PATH} */
-    OPTION_TEMPLATE = 4, /* may hold {{...}} and is then not checked by type here */
-    OPTION_FUNCTION = 8, /* may be a function of the connector (in JSON: {"$function": "streams.orders.map"}) */
+    OPTION_SECRET = 2,   /* never printed, not in messages either; may come from ${ENV} or ${file:PATH} */
+    OPTION_TEMPLATE = 4, /* a scalar may hold {{...}} and is then not checked by type here; also inside a LIST or MAP_OF */
+    OPTION_FUNCTION = 8, /* may be a function of the connector (in JSON: {"$function": "streams.orders.map"}); in a MAP_OF
+                            without child each value may */
 };
 
 struct option_table;
@@ -52,7 +57,7 @@ struct option {
     enum option_type type;
     unsigned flags;
     const char *fallback; /* the default as text; NULL when there is none */
-    const char *values;   /* ENUM: "a|b|c"; INTEGER: "1..100" */
+    const char *values;   /* ENUM: "a|b|c", at most 32; INTEGER, NUMBER: "1..100" */
     const struct option_table *child;
     const char *help; /* one line: shape, unit, meaning */
 };
@@ -63,49 +68,36 @@ struct option_table {
     size_t count;
 };
 
-#define OPTION_TABLE(title_text, array) {(title_text), (array), sizeof(array) / sizeof((array)[0])}
-
-/* Mistakes collected, to be shown all at once. `max` bounds hostile input; later ones are only counted. */
-struct problem {
-    const char *file; /* or NULL */
-    unsigned line;    /* or 0 */
-    const char *message;
-    const char *hint; /* or NULL */
-};
-
-struct problems {
-    struct arena *arena; /* owns the texts */
-    struct problem *list;
-    size_t count;    /* all of them, also those past the list's end */
-    size_t capacity; /* of the list, at most PROBLEMS_MAX */
-};
-
-enum { PROBLEMS_MAX = 100 };
-
-#define PROBLEMS_INIT(arena_pointer) ((struct problems){.arena = (arena_pointer)})
-
-/* Adds a mistake at `node` (NULL: no place). */
-void problems_add(struct problems *problems, const struct node *node, const char *format, ...) PRINTF_LIKE(3, 4);
-void problems_hint(struct problems *problems, const char *format, ...) PRINTF_LIKE(2, 3); /* for the newest one */
-/* The first mistake as an err of `class` ("FILE:LINE: message", "and N more" behind it); 0 when there is none. */
-int problems_to_err(const struct problems *problems, int class, struct err *err);
+#define OPTION_TABLE(title_text, array)                                                                                        \
+    {                                                                                                                          \
+        (title_text), (array), sizeof(array) / sizeof((array)[0])                                                              \
+    }
 
 /* Checks a map against its table: unknown keys (with the nearest known one), missing required ones, wrong kinds and values,
- * and the maps below it. `path` names the map in messages ("pipelines.shop"). Adds to `problems`. */
+ * and the maps below it. `path` names the map in messages ("pipelines.shop"; "" for the root). `map` may be NULL or null: an
+ * empty map. Adds to `problems`, in the order of the file, what is missing last. */
 void option_check(const struct option_table *table, const struct node *map, const char *path, struct problems *problems);
 
-const struct option *option_find(const struct option_table *table, struct str name);
+const struct option *option_find(const struct option_table *table, struct str name); /* NULL when there is none */
 
-/* Value or default of a key. option_text gives NULL when neither is there. */
+/* What a value of the option must be, in words: "an integer from 1 to 100", "append, overwrite or append_dedup". For messages
+ * and help. Terminated; cut to `size`. */
+void option_expected(const struct option *option, char *out, size_t size);
+
+/* Is the value a reference to a connector's function? Its name ("streams.orders.map"), else NULL. */
+const char *option_function(const struct node *value);
+/* Is the value a scalar that holds {{...}}? */
+bool option_is_template(const struct node *value);
+
+/* Value or default of a key (0 or false when it has none either). option_text gives NULL when neither is there, and a template
+ * as it is written. A function, a list and a map are not seen by these. Where a table has OPTION_TEMPLATE, ask
+ * option_is_template before a typed getter: a template is not a number, and reading it as one is a bug of ours. */
 const char *option_text(const struct option_table *table, const struct node *map, const char *name);
 int64_t option_integer(const struct option_table *table, const struct node *map, const char *name);
+double option_number(const struct option_table *table, const struct node *map, const char *name);
 bool option_boolean(const struct option_table *table, const struct node *map, const char *name);
 int64_t option_duration_ms(const struct option_table *table, const struct node *map, const char *name);
 uint64_t option_size_bytes(const struct option_table *table, const struct node *map, const char *name);
-bool option_is_set(const struct node *map, const char *name);
-
-/* "5m" -> 300000; false when it is not a duration. Years are refused: they have no fixed length. */
-bool duration_parse(struct str text, int64_t *ms);
-bool size_parse(struct str text, uint64_t *bytes);
+bool option_is_set(const struct node *map, const char *name); /* is the key there, and not null? */
 
 #endif

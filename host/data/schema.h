@@ -23,10 +23,11 @@ enum { SCHEMA_MAX_COLUMNS = 400, SCHEMA_MAX_NAME = 1024 };
 struct column {
     const char *name; /* the field's name at the source, UTF-8; the writer maps it to an identifier of the target */
     enum type type;
-    bool declared;    /* by the connector or the pipeline; false: inferred */
-    bool key;         /* part of the primary key */
-    uint32_t index;   /* its own */
-    struct str zone;  /* TIMESTAMP of values without an offset: "" is UTC, else "+02:00" */
+    bool declared;      /* by the connector or the pipeline; false: inferred */
+    bool key;           /* part of the primary key */
+    uint32_t index;     /* its own */
+    struct str zone;    /* TIMESTAMP of values without an offset: "" is UTC, else "+02:00" */
+    const char *format; /* how the source spells this DATE or TIMESTAMP, base/time.h; NULL: as the stream's others */
 };
 
 struct schema;
@@ -40,8 +41,11 @@ const struct column *schema_column(const struct schema *schema, uint32_t index);
 const struct column *schema_find(const struct schema *schema, struct str name);  /* NULL when absent */
 
 /* Adds a column and returns it; if the name is there already, returns that one unchanged (two slices may race). NULL when the
- * schema is full: SCHEMA_MAX_COLUMNS for inferred ones (the overflow column always fits), four times as many for declared. */
+ * name is empty or over SCHEMA_MAX_NAME bytes, or the schema is full: SCHEMA_MAX_COLUMNS for inferred ones (the overflow column
+ * always fits), four times as many for declared. */
 const struct column *schema_add(struct schema *schema, struct str name, enum type type, bool declared);
-void schema_set_key(struct schema *schema, uint32_t index); /* before rows are decoded */
+/* Both only before rows are decoded. `format` (may be NULL) and `zone` are copied. */
+void schema_set_key(struct schema *schema, uint32_t index);
+void schema_set_format(struct schema *schema, uint32_t index, const char *format, struct str zone);
 
 #endif

@@ -25,7 +25,7 @@ enum type {
     TYPE_COUNT,
 };
 
-const char *type_name(enum type type);                /* "timestamp_ntz" */
+const char *type_name(enum type type);                 /* "timestamp_ntz" */
 bool type_from_name(struct str name, enum type *type); /* false when there is no such type */
 
 enum value_kind {

@@ -13,7 +13,11 @@
  * 401 refreshes the token once (single flight) and is AUTH when it comes again; 403 PERMISSION; 429 waits and is RATE_LIMIT
  * past the limit; 408, 425, 5xx, cut bodies, resets, time-outs and DNS failures are retried with full jitter and are TRANSIENT in
  * the end; other 4xx are SOURCE at once; an answer over a cap is DATA; a host that is not allowed is PERMISSION. The message
- * holds method, URL without secrets, status and the first 200 bytes of the body, redacted. */
+ * holds method, URL without secrets, status and the first 200 bytes of the body, redacted.
+ *
+ * A request that is not idempotent (a POST, unless it says so) is sent again only when it cannot have reached the server, or the
+ * server says that it did nothing with it (401, 403, 429). At most 5 redirects are followed; once one leads to another
+ * origin, credentials and the request's own headers stay behind for good. From https nothing leads to http. */
 #ifndef SLUICE_NET_CLIENT_H
 #define SLUICE_NET_CLIENT_H
 
@@ -24,6 +28,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "net/http.h"
+#include "net/retry.h"
 
 struct auth;
 struct budget;
@@ -32,15 +37,6 @@ struct clock;
 struct limiter;
 struct log;
 struct secrets;
-
-struct retry_policy {
-    int max_tries;         /* 5, the first one included */
-    int64_t budget_ms;     /* 10 min since the first try; waits that a 429 or Retry-After declares are not counted */
-    int64_t base_wait_ms;  /* 500 */
-    int64_t max_wait_ms;   /* 60 s */
-    int64_t max_retry_after_ms; /* 1 h */
-};
-extern const struct retry_policy RETRY_POLICY_DEFAULT;
 
 struct client_options {
     const char *const *allowed_hosts; /* "api.example.com", "*.example.com", "127.0.0.1:8080" (with a port: only that one) */
@@ -62,19 +58,21 @@ struct client_options {
 /* What the threads of a client do, for the live display; read without locks. */
 struct client_counters {
     uint64_t requests, retries, wire_bytes, body_bytes; /* atomic */
-    int64_t waiting_until_ms; /* monotonic; 0: nobody waits on a declared limit */
-    const char *waiting_for;  /* "rate limit", "Retry-After", "backoff"; static text */
+    int64_t waiting_until_ms; /* monotonic, the latest of all; 0: nobody waits */
+    const char *waiting_for;  /* "rate limit", "Retry-After", "backoff"; static text; NULL: nobody waits */
+    int64_t pool_left;        /* requests left in the rate limit when the last one was sent; -1: unknown */
 };
 
 struct client;
 struct session;
 
+/* Takes over options->auth and options->limiter in any case. CONFIG when a host pattern cannot be read. */
 int client_new(const struct client_options *options, struct client **out, struct err *err) MUST_USE;
-void client_free(struct client *client); /* after its sessions */
+void client_free(struct client *client); /* after its sessions; NULL is fine */
 const struct client_counters *client_counters(const struct client *client);
 
 struct session *session_new(struct client *client);
-void session_free(struct session *session);
+void session_free(struct session *session); /* NULL is fine */
 
 /* Sends and waits for a verified answer, see above. Headers and url of the response live in `arena`. */
 int client_send(struct session *session, const struct http_request *request, struct arena *arena,

@@ -28,8 +28,17 @@ struct clock_fake {
 void clock_fake_init(struct clock_fake *fake, int64_t wall_us);
 void clock_fake_advance(struct clock_fake *fake, int64_t milliseconds);
 
-static inline int64_t clock_wall_us(struct clock *clock) { return clock->wall_us(clock); }
-static inline int64_t clock_now_ms(struct clock *clock) { return clock->now_ms(clock); }
-static inline bool clock_sleep_ms(struct clock *clock, int64_t ms, struct cancel *cancel) { return clock->sleep_ms(clock, ms, cancel); }
+static inline int64_t clock_wall_us(struct clock *clock)
+{
+    return clock->wall_us(clock);
+}
+static inline int64_t clock_now_ms(struct clock *clock)
+{
+    return clock->now_ms(clock);
+}
+static inline bool clock_sleep_ms(struct clock *clock, int64_t ms, struct cancel *cancel)
+{
+    return clock->sleep_ms(clock, ms, cancel);
+}
 
 #endif

@@ -1,16 +1,16 @@
 /* decode: a verified page becomes batches of typed rows. The native record path: no Lua, no tree, no allocation per record.
  *
  * One decoder per slice, used by that slice's decode thread. It finds the records, walks each once, puts values into the
- * columns of the stream's live schema (adding columns for undeclared fields), coerces declared types, checks the primary key, and
- * watches the cursor. What does not fit goes to the rejects.
+ * columns of the stream's live schema (adding columns for undeclared fields), coerces declared types, checks the primary key,
+ * and watches the cursor. What does not fit goes to the rejects.
  *
- *     struct decoder *decoder = decoder_new(&spec, slice, cursor_floor);
- *     rc = decoder_page(decoder, body, &out, err);          // out: batches, rejects, counts of this page
+ *     struct decoder *decoder = decoder_new(&spec, slice, &bounds);
+ *     rc = decoder_page(decoder, body, ndjson, &out, err);  // out: batches, rejects, counts of this page
  *     ... hand out.batches on; decoded_release(&out) frees the rest ...
  *
  * Ascending: while every record's cursor is at or above the one before it, `covered` says how many rows at the front of what
- * was decoded so far are below the newest cursor value: all records with those values have been seen, so a state of `covered_cursor` loses
- * nothing. Once a record steps back, `ascending` is false for the rest of the slice. */
+ * was decoded so far are below the newest cursor value: all records with those values have been seen, so a state of
+ * `covered_cursor` loses nothing. Once a record steps back, `ascending` is false for the rest of the slice. */
 #ifndef SLUICE_REST_DECODE_H
 #define SLUICE_REST_DECODE_H
 
@@ -26,63 +26,76 @@
 
 enum on_mismatch { MISMATCH_SET_NULL, MISMATCH_REJECT };
 
-enum cursor_missing { CURSOR_MISSING_INCLUDE, CURSOR_MISSING_REJECT }; /* a record without the cursor field */
+/* A record whose cursor is absent, null, not of its type, or a text of over DECODE_MAX_KEY_BYTES. */
+enum cursor_missing { CURSOR_MISSING_INCLUDE, CURSOR_MISSING_REJECT };
 
-enum { DECODE_MAX_KEY_BYTES = 2000, DECODE_MAX_FIELDS = 16384, DECODE_MAX_REJECT_BYTES = 64 * 1024 };
+enum {
+    DECODE_MAX_KEY_BYTES = 2000,                /* text of a primary key, and of a cursor */
+    DECODE_MAX_FIELDS = 16384,                  /* of one record; also names remembered per slice */
+    DECODE_MAX_REJECT_BYTES = 64 * 1024,        /* kept of a rejected record */
+    DECODE_MAX_REJECTS = 100,                   /* kept of a page; all are counted */
+    DECODE_BATCH_BYTES = 1024 * 1024,           /* of values in one batch */
+    DECODE_MAX_PAGE_BYTES = 1024 * 1024 * 1024, /* so that a repaired text's size, up to three times as much, fits a value */
+    DECODE_MAX_PAGE_VALUES = 128 * 1024 * 1024, /* bytes of values a page may come to: rows times columns times 16 */
+};
 
 /* What to do with a stream's records. Read-only and shared by the stream's decoders; all it points to outlives them. */
 struct decode_spec {
     const char *stream;
-    uint32_t stream_index;         /* in its flow; for struct batch */
-    struct schema *schema;         /* live; declared columns and key are in it already */
-    const char *records_path;      /* "orders", "data.*.items", "$"; ignored for NDJSON from functions */
-    const char *const *select;     /* only these fields (and key and cursor) are kept; NULL: all */
+    uint32_t stream_index;     /* in its flow; for struct batch */
+    struct schema *schema;     /* live; declared columns and key are in it already */
+    const char *records_path;  /* "orders", "data.*.items", "$"; ignored for NDJSON from functions */
+    const char *const *select; /* only these fields (and key and cursor) are kept; NULL: all */
     size_t select_count;
-    const char *const *blocked;    /* these never leave this function, not in rejects, not in the overflow */
+    const char *const *blocked; /* these never leave this function, not in rejects, not in the overflow */
     size_t blocked_count;
-    bool infer;                    /* undeclared fields become columns; false: they are dropped, uncounted */
+    bool infer; /* undeclared fields become columns; false: they are dropped, uncounted */
     enum on_mismatch on_mismatch;
-    const char *cursor_field;      /* top-level field or dotted path; NULL: none */
-    enum type cursor_type;         /* TIMESTAMP, TIMESTAMP_NTZ, DATE, INTEGER, DECIMAL or STRING */
-    const char *cursor_format;     /* how the source spells it, base/time.h; NULL: by type */
+    const char *cursor_field;  /* top-level field or dotted path; NULL: none */
+    enum type cursor_type;     /* TIMESTAMP, TIMESTAMP_NTZ, DATE, INTEGER, DECIMAL or STRING */
+    const char *cursor_format; /* how the source spells it, base/time.h; NULL: as timestamp_format, else by type */
     enum cursor_missing cursor_missing;
-    const char *timestamp_format;  /* for declared timestamps that are not ISO: "epoch_ms"; NULL: ISO 8601 */
+    const char *timestamp_format; /* of columns without a format of their own: "epoch_ms"; NULL: ISO 8601 */
     struct budget *budget;
 };
 
 /* A place in the cursor's order, as a value of cursor_type. Text values are owned by the decoder. */
 struct decode_bounds {
-    struct str drop_up_to;   /* canonical text: records at or below it were committed by an earlier run; empty: none */
-    struct str from, to;     /* the window; empty: open */
+    struct str drop_up_to; /* canonical text: records at or below it were committed by an earlier run; empty: none */
+    struct str from, to;   /* the window; empty: open */
     enum { BOUNDS_AS_SENT, BOUNDS_OPEN_CLOSED, BOUNDS_CLOSED_OPEN } rule; /* keep (from, to], [from, to), or whatever is sent */
 };
 
 struct decoded_reject {
-    struct str field;         /* empty: the record */
-    const char *reason;       /* static text */
-    const char *detail;       /* in the arena */
-    struct str record;        /* JSON without blocked columns, cut at DECODE_MAX_REJECT_BYTES; in the arena */
+    struct str field;   /* empty: the record */
+    const char *reason; /* static text */
+    const char *detail; /* in the arena */
+    struct str record;  /* JSON without what is blocked or not selected, cut at DECODE_MAX_REJECT_BYTES; in the arena */
     bool row_was_dropped;
 };
 
 struct decode_counts {
-    uint64_t emitted, rejected, discarded, deduplicated; /* records */
-    uint64_t repaired, nulled, overflowed;               /* values */
-    uint64_t bytes;
+    uint64_t emitted;                      /* records: all of them */
+    uint64_t rejected;                     /* of these: not taken, and in the rejects */
+    uint64_t discarded;                    /* of these: outside the slice's window */
+    uint64_t deduplicated;                 /* of these: at or below drop_up_to, so committed before */
+    uint64_t repaired, nulled, overflowed; /* values of the rows that were kept */
+    uint64_t bytes;                        /* of source text */
 };
 
 struct decoded {
-    struct batch *batches[64]; /* each NULL once handed on */
+    struct batch **batches; /* in the arena; each NULL once handed on */
     size_t batch_count;
-    size_t rows;               /* in all batches */
-    size_t records;            /* raw, before dropping: what a stop rule counts */
+    size_t batch_capacity;
+    size_t rows;    /* in all batches */
+    size_t records; /* raw, before dropping: what a stop rule counts */
     struct decoded_reject *rejects;
-    size_t reject_count;       /* in the list; at most 100 a page are kept with their bytes, all are counted */
+    size_t reject_count; /* in the list; at most DECODE_MAX_REJECTS a page are kept, all are counted */
     struct decode_counts counts;
-    bool ascending;            /* so far in this slice */
+    bool ascending; /* so far in this slice */
     /* Rows of this page, from its front, that a checkpoint at `covered_cursor` covers (with all rows of earlier pages). Equal
-     * cursors at the end of the page are not covered yet. When the page begins with the value the last page ended with and has no other,
-     * this is 0 and covered_cursor is as before. */
+     * cursors at the end of the page are not covered yet. When the page begins with the value the last page ended with and has
+     * no other, this is 0 and covered_cursor is as before. */
     size_t covered_rows;
     struct str covered_cursor; /* canonical text; empty: nothing is covered yet */
     struct str max_cursor;     /* the newest value seen in the slice, canonical text; empty: none */
@@ -94,15 +107,17 @@ struct decoder;
 struct decoder *decoder_new(const struct decode_spec *spec, uint32_t slice, const struct decode_bounds *bounds);
 void decoder_free(struct decoder *decoder);
 
-/* Decodes one page. `body` is held by the batches that point into it. With `ndjson` non-empty (the result of a
- * connector's functions) the records are taken from there instead and its bytes are copied. Errors: TRANSIENT when the body is not
- * the JSON it should be (cut, HTML), DATA for a cap or a records path that leads to something that holds no records. */
+/* Decodes one page. `body` is held by the batches that point into it. With `ndjson.data` set (the result of a
+ * connector's functions, which may be empty) the records are taken from there instead, its bytes are copied and `body` may be
+ * NULL. After an error `out` is empty and the cursor as it was, so the page may be fetched again. Errors: TRANSIENT when the
+ * body is not the JSON it should be (cut, HTML), DATA for a cap or a records path that leads to something that holds no
+ * records. */
 int decoder_page(struct decoder *decoder, struct block *body, struct str ndjson, struct decoded *out, struct err *err);
 
 void decoded_release(struct decoded *decoded); /* frees batches that were not handed on, and the arena */
 
-/* Cursor values as text: canonical forms are RFC 3339 UTC with microseconds as needed, YYYY-MM-DD, decimal integers, or the string.
- * Compares two canonical texts; -1, 0, 1. */
+/* Cursor values as text: canonical forms are RFC 3339 UTC with microseconds as needed (TIMESTAMP_NTZ:
+ * without the Z), YYYY-MM-DD, decimal numbers, or the string. Compares two canonical texts; -1, 0, 1. */
 int cursor_compare(struct str a, struct str b, enum type type);
 
 #endif

@@ -1,0 +1,97 @@
+/* discover: the streams of a pipeline: their fields, keys, cursors and modes, as this pipeline will sync them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "cli/command.h"
+#include "cli/context.h"
+#include "cli/print.h"
+
+static void key_text(const struct schema *schema, struct buf *out)
+{
+    for (uint32_t i = 0; i < schema_count(schema); i++)
+        if (schema_column(schema, i)->key) buf_printf(out, "%s%s", out->size ? ", " : "", schema_column(schema, i)->name);
+}
+
+static void print_text(const struct sync_plan *plan)
+{
+    static const char *const HEADER[] = {"stream", "mode", "key", "cursor", "table", "fields"};
+    struct text_table table;
+    text_table_init(&table, ARRAY_SIZE(HEADER), HEADER, "lllllr");
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct flow_plan *flow = &plan->flows[i];
+        struct buf key = BUF_INIT(4096);
+        key_text(flow->table.schema, &key);
+        text_table_add(&table, flow->stream->name);
+        text_table_add(&table, flow->mode);
+        text_table_add(&table, buf_text(&key));
+        text_table_add(&table, flow->table.cursor);
+        text_table_add(&table, flow->table.name);
+        text_table_number(&table, schema_count(flow->table.schema));
+        buf_release(&key);
+    }
+    text_table_print(&table, stdout);
+    text_table_release(&table);
+}
+
+static void print_json(const struct sync_plan *plan)
+{
+    struct buf out = BUF_INIT(16 * 1024 * 1024);
+    struct json_writer json = JSON_WRITER(&out);
+    json_open(&json, '[');
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct flow_plan *flow = &plan->flows[i];
+        const struct schema *schema = flow->table.schema;
+        json_open(&json, '{');
+        json_member(&json, "stream"), json_cstr(&json, flow->stream->name);
+        json_member(&json, "sync_mode"), json_cstr(&json, sync_mode_name(flow->sync_mode));
+        json_member(&json, "write_mode"), json_cstr(&json, write_mode_name(flow->table.mode));
+        json_member(&json, "table"), json_cstr(&json, flow->table.name);
+        json_member(&json, "cursor"), json_cstr(&json, flow->table.cursor);
+        json_member(&json, "infers_fields"), json_bool(&json, flow->stream->infer);
+        json_member(&json, "fields");
+        json_open(&json, '[');
+        for (uint32_t c = 0; c < schema_count(schema); c++) {
+            const struct column *column = schema_column(schema, c);
+            json_open(&json, '{');
+            json_member(&json, "name"), json_cstr(&json, column->name);
+            json_member(&json, "type"), json_cstr(&json, type_name(column->type));
+            json_member(&json, "key"), json_bool(&json, column->key);
+            json_close(&json, '}');
+        }
+        json_close(&json, ']');
+        json_close(&json, '}');
+    }
+    json_close(&json, ']');
+    printf("%s\n", buf_text(&out));
+    buf_release(&out);
+}
+
+static int run(const struct arguments *arguments)
+{
+    struct cli_context cli;
+    struct sync_prepared *prepared = NULL;
+    int code = cli_open(&cli, arguments, CLI_PIPELINE, arguments->word_count ? arguments->words[0] : NULL);
+    if (code == 0) code = cli_prepare(&cli, arguments, &prepared);
+    if (code == 0) {
+        if (argument_is_set(arguments, "--json")) print_json(&prepared->plan);
+        else print_text(&prepared->plan);
+    }
+    sync_prepared_free(prepared);
+    cli_close(&cli);
+    return code;
+}
+
+static const struct cli_option OPTIONS[] = {OPTION_FILE, OPTION_STREAM, OPTION_JSON, OPTION_LOG_FORMAT, OPTION_VERBOSE};
+
+const struct command COMMAND_DISCOVER = {
+    .name = "discover",
+    .usage = "[PIPELINE]",
+    .summary = "list a pipeline's streams with fields, keys, cursors and modes",
+    .details = "Reads sluice.yaml and the connector; sends nothing to the source and writes nothing.",
+    .options = OPTIONS,
+    .option_count = ARRAY_SIZE(OPTIONS),
+    .max_words = 1,
+    .run = run,
+};

@@ -1,0 +1,190 @@
+/* preview: the first records of each stream as a table. Reads one page per stream through the same path as a sync, writes nothing. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/number.h"
+#include "cli/command.h"
+#include "cli/context.h"
+#include "cli/print.h"
+#include "data/block.h"
+#include "net/client.h"
+#include "rest/reader.h"
+
+enum { DEFAULT_RECORDS = 10, MAX_RECORDS = 1000 };
+
+struct preview {
+    struct cli_context *cli;
+    struct sync_prepared *prepared;
+    struct client *client;
+    bool as_json;
+    size_t records;
+};
+
+static void print_table(const struct decoded *decoded, const struct schema *schema, size_t records)
+{
+    uint32_t columns = schema_count(schema);
+    struct arena arena = ARENA_INIT(0);
+    const char **header = arena_array(&arena, const char *, columns + 1);
+    char *right = arena_alloc(&arena, columns + 1);
+    for (uint32_t c = 0; c < columns; c++) {
+        const struct column *column = schema_column(schema, c);
+        header[c] = column->name;
+        right[c] = column->type == TYPE_INTEGER || column->type == TYPE_DECIMAL || column->type == TYPE_FLOAT ? 'r' : 'l';
+    }
+    struct text_table table;
+    struct buf cell = BUF_INIT(32 * 1024 * 1024);
+    text_table_init(&table, columns, header, right);
+    for (size_t b = 0; b < decoded->batch_count && records > 0; b++) {
+        const struct batch *batch = decoded->batches[b];
+        for (size_t r = 0; r < batch->rows && records > 0; r++, records--) {
+            for (uint32_t c = 0; c < columns; c++) {
+                buf_clear(&cell);
+                if (c < batch->columns) value_to_text(&batch_row(batch, r)[c], schema_column(schema, c)->type, &cell);
+                text_table_add(&table, buf_text(&cell));
+            }
+        }
+    }
+    text_table_print(&table, stdout);
+    text_table_release(&table);
+    buf_release(&cell);
+    arena_release(&arena);
+}
+
+static void print_json(const struct decoded *decoded, const struct schema *schema, size_t records)
+{
+    struct buf line = BUF_INIT(32 * 1024 * 1024);
+    for (size_t b = 0; b < decoded->batch_count && records > 0; b++) {
+        const struct batch *batch = decoded->batches[b];
+        for (size_t r = 0; r < batch->rows && records > 0; r++, records--) {
+            buf_clear(&line);
+            buf_append_char(&line, '{');
+            for (uint32_t c = 0; c < batch->columns; c++) {
+                if (c) buf_append_char(&line, ',');
+                buf_append_json_string(&line, str_from(schema_column(schema, c)->name));
+                buf_append_char(&line, ':');
+                value_to_json(&batch_row(batch, r)[c], schema_column(schema, c)->type, &line);
+            }
+            buf_append_char(&line, '}');
+            printf("%s\n", buf_text(&line));
+        }
+    }
+    buf_release(&line);
+}
+
+static int decode_page(const struct preview *preview, struct flow_plan *flow, struct functions *functions, struct page *page,
+                       struct decoded *decoded, struct err *err)
+{
+    const struct stream_description *stream = flow->stream;
+    const struct decode_bounds bounds = {.rule = BOUNDS_AS_SENT};
+    struct arena arena = ARENA_INIT(0);
+    struct str ndjson = {0};
+    int rc = 0;
+    flow->decode.budget = preview->prepared->budget;
+    if (stream->records_function || stream->map_function) {
+        rc = functions->records(functions->context, stream->records_function, stream->map_function, stream->records_path,
+                                str_from(page->context), (struct str){page->body->data, page->body->size}, &arena, &ndjson, err);
+        if (!ndjson.data) ndjson = STR(""); /* no records, rather than those of the page */
+    }
+    struct decoder *decoder = decoder_new(&flow->decode, 0, &bounds);
+    if (rc == 0) rc = decoder_page(decoder, page->body, ndjson, decoded, err);
+    decoder_free(decoder);
+    arena_release(&arena);
+    return rc;
+}
+
+static int preview_stream(const struct preview *preview, struct flow_plan *flow, struct err *err)
+{
+    const struct sync_prepared *prepared = preview->prepared;
+    struct functions functions = {0};
+    struct page page = {0};
+    struct decoded decoded = {0};
+    struct request_source source = sync_request_source(prepared, flow);
+    const struct window_slice whole = {.id = "preview", .from = "", .to = ""};
+    if (prepared->description->has_functions) {
+        connector_functions_new(&prepared->sources, &prepared->connector_options, &functions);
+        source.functions = &functions;
+    }
+    source.slice = &whole;
+    struct session *session = session_new(preview->client);
+    struct reader_options options = {.source = source, .client = preview->client, .session = session, .retry = RETRY_POLICY_DEFAULT,
+                                     .clock = preview->cli->clock, .cancel = preview->cli->cancel, .secrets = preview->cli->secrets};
+    struct reader *reader = reader_new(&options);
+    int rc = reader_next(reader, &page, err);
+    if (rc > 0) {
+        rc = decode_page(preview, flow, &functions, &page, &decoded, err);
+        if (rc == 0 && preview->as_json) print_json(&decoded, flow->table.schema, preview->records);
+        if (rc == 0 && !preview->as_json) {
+            printf("%s: %zu records on the first page%s\n\n", flow->stream->name, decoded.records, page.last ? ", the last one" : "");
+            print_table(&decoded, flow->table.schema, preview->records);
+            if (decoded.counts.rejected || decoded.counts.nulled)
+                printf("\n%llu records rejected, %llu values did not fit their type\n", (unsigned long long)decoded.counts.rejected,
+                       (unsigned long long)decoded.counts.nulled);
+            printf("\n");
+        }
+        decoded_release(&decoded);
+        page_release(&page);
+    }
+    reader_free(reader);
+    session_free(session);
+    if (source.functions) connector_functions_free(&functions);
+    return rc;
+}
+
+static int preview_all(struct preview *preview)
+{
+    struct err err = ERR_INIT;
+    if (sync_client(preview->prepared, preview->cli->cancel, &preview->client, &err) != 0)
+        return print_failure(preview->cli->pipeline->name, &err, preview->cli->secrets);
+    int code = 0;
+    for (size_t i = 0; i < preview->prepared->plan.count && !code; i++) {
+        struct flow_plan *flow = &preview->prepared->plan.flows[i];
+        char where[256];
+        snprintf(where, sizeof where, "%s.%s", preview->cli->pipeline->name, flow->stream->name);
+        if (preview_stream(preview, flow, &err) != 0) code = print_failure(where, &err, preview->cli->secrets);
+    }
+    client_free(preview->client);
+    return code;
+}
+
+static int run(const struct arguments *arguments)
+{
+    struct cli_context cli;
+    struct sync_prepared *prepared = NULL;
+    int64_t records = DEFAULT_RECORDS;
+    const char *given = argument_value(arguments, "--records", NULL);
+    if (given && (!number_to_int64(str_from(given), &records) || records < 1 || records > MAX_RECORDS)) {
+        fprintf(stderr, "sluice preview: --records is a number from 1 to %d, not '%s'\n", MAX_RECORDS, given);
+        return 2;
+    }
+    int code = cli_open(&cli, arguments, CLI_PIPELINE, arguments->word_count ? arguments->words[0] : NULL);
+    if (code == 0) code = cli_prepare(&cli, arguments, &prepared);
+    if (code == 0) {
+        struct preview preview = {.cli = &cli, .prepared = prepared, .as_json = argument_is_set(arguments, "--json"),
+                                  .records = (size_t)records};
+        code = preview_all(&preview);
+    }
+    sync_prepared_free(prepared);
+    cli_close(&cli);
+    return code;
+}
+
+static const struct cli_option OPTIONS[] = {
+    OPTION_FILE,
+    OPTION_STREAM,
+    {"--records", 'n', "N", false, "records to show of each stream (default: 10)"},
+    OPTION_JSON,
+    OPTION_LOG_FORMAT,
+    OPTION_VERBOSE,
+    OPTION_STATE_DIR,
+};
+
+const struct command COMMAND_PREVIEW = {
+    .name = "preview",
+    .usage = "[PIPELINE]",
+    .summary = "show the first records of each stream; writes nothing",
+    .options = OPTIONS,
+    .option_count = ARRAY_SIZE(OPTIONS),
+    .max_words = 1,
+    .run = run,
+};

@@ -1,0 +1,176 @@
+/* state: what a pipeline remembers, shown, set, and reset. The destination owns it; changing it takes the pipeline's lease. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "cli/command.h"
+#include "cli/context.h"
+#include "cli/print.h"
+
+static void show_text(const struct flow_state *flows, size_t count)
+{
+    static const char *const HEADER[] = {"stream", "slice", "kind", "value", "target"};
+    struct text_table table;
+    text_table_init(&table, ARRAY_SIZE(HEADER), HEADER, NULL);
+    table.max_width = 60;
+    for (size_t f = 0; f < count; f++) {
+        for (size_t i = 0; i < flows[f].state.count; i++) {
+            const struct state_entry *entry = &flows[f].state.entries[i];
+            if (!entry->value) continue;
+            const char *cells[] = {entry->stream, entry->slice, entry->kind, entry->value, flows[f].target};
+            for (size_t c = 0; c < ARRAY_SIZE(cells); c++) text_table_add(&table, cells[c]);
+        }
+    }
+    text_table_print(&table, stdout);
+    text_table_release(&table);
+}
+
+static void show_json(const struct flow_state *flows, size_t count)
+{
+    struct buf out = BUF_INIT(64 * 1024 * 1024);
+    struct json_writer json = JSON_WRITER(&out);
+    json_open(&json, '[');
+    for (size_t f = 0; f < count; f++) {
+        for (size_t i = 0; i < flows[f].state.count; i++) {
+            const struct state_entry *entry = &flows[f].state.entries[i];
+            if (!entry->value) continue;
+            json_open(&json, '{');
+            json_member(&json, "flow"), json_cstr(&json, flows[f].flow);
+            json_member(&json, "stream"), json_cstr(&json, entry->stream);
+            json_member(&json, "slice"), json_cstr(&json, entry->slice);
+            json_member(&json, "kind"), json_cstr(&json, entry->kind);
+            json_member(&json, "value"), json_cstr(&json, entry->value);
+            json_member(&json, "target"), json_cstr(&json, flows[f].target);
+            json_close(&json, '}');
+        }
+    }
+    json_close(&json, ']');
+    printf("%s\n", buf_text(&out));
+    buf_release(&out);
+}
+
+static int show(const struct sync_prepared *prepared, struct destination *destination, bool as_json, struct err *err)
+{
+    struct arena arena = ARENA_INIT(0);
+    struct flow_state *flows;
+    size_t count;
+    int rc = prepared->options.pipeline->writer->state_read(destination, &arena, &flows, &count, err);
+    if (rc == 0 && as_json) show_json(flows, count);
+    if (rc == 0 && !as_json) show_text(flows, count);
+    arena_release(&arena);
+    return rc;
+}
+
+/* Sets a stream's cursor; what the last run left unfinished of it goes, since its plan was made from the old one. */
+static int set(const struct sync_prepared *prepared, struct destination *destination, const struct flow_plan *flow, const char *value,
+               struct err *err)
+{
+    const struct writer_type *writer = prepared->options.pipeline->writer;
+    struct arena arena = ARENA_INIT(0);
+    struct str canonical;
+    int rc = 0;
+    if (!flow->stream->has_cursor) {
+        err_set(err, ERR_CONFIG, "stream '%s' has no cursor to set", flow->stream->name);
+        rc = err_hint(err, "only incremental streams remember one");
+    } else if (!window_canonical(flow->stream->cursor.window.type, str_from(value), &arena, &canonical)) {
+        err_set(err, ERR_CONFIG, "'%s' is not a %s, which the cursor '%s' is", value, type_name(flow->stream->cursor.window.type),
+                flow->stream->cursor.field);
+        rc = err_hint(err, "write it like `sluice state show` does");
+    }
+    if (rc == 0) rc = writer->acquire(destination, err);
+    if (rc == 0) {
+        const char *name = flow->stream->name;
+        const struct state_entry plan = {name, "", "plan_mode", NULL};
+        const struct state_entry cursor = {name, "", "cursor", canonical.data};
+        rc = writer->state_write(destination, name, &plan, err);
+        if (rc == 0) rc = writer->state_write(destination, name, &cursor, err);
+        writer->release(destination);
+    }
+    arena_release(&arena);
+    return rc;
+}
+
+static int reset(const struct sync_prepared *prepared, struct destination *destination, struct err *err)
+{
+    const struct writer_type *writer = prepared->options.pipeline->writer;
+    int rc = writer->acquire(destination, err);
+    if (rc) return rc;
+    for (size_t i = 0; i < prepared->plan.count && rc == 0; i++) {
+        const struct state_entry everything = {.kind = NULL};
+        rc = writer->state_write(destination, prepared->plan.flows[i].stream->name, &everything, err);
+        if (rc == 0) fprintf(stderr, "%s: starts from the beginning with the next run\n", prepared->plan.flows[i].stream->name);
+    }
+    writer->release(destination);
+    return rc;
+}
+
+static int act(const struct arguments *arguments, const struct sync_prepared *prepared, struct err *err)
+{
+    const char *what = arguments->words[0];
+    struct destination *destination;
+    int rc = sync_destination(prepared, &destination, err);
+    if (rc) return rc;
+    if (strcmp(what, "show") == 0) rc = show(prepared, destination, argument_is_set(arguments, "--json"), err);
+    else if (strcmp(what, "set") == 0) rc = set(prepared, destination, &prepared->plan.flows[0], arguments->words[2], err);
+    else rc = reset(prepared, destination, err);
+    prepared->options.pipeline->writer->close(destination);
+    return rc;
+}
+
+/* The words must fit the verb before anything is opened. */
+static int check_words(const struct arguments *arguments)
+{
+    const char *what = arguments->words[0];
+    bool has_stream = argument_is_set(arguments, "--stream");
+    if (strcmp(what, "show") == 0 && arguments->word_count <= 2) return 0;
+    if (strcmp(what, "reset") == 0 && arguments->word_count <= 2) {
+        if (has_stream || argument_is_set(arguments, "--all")) return 0;
+        fprintf(stderr, "sluice state reset: say which --stream, or --all\n");
+        return 2;
+    }
+    if (strcmp(what, "set") == 0 && arguments->word_count == 3) {
+        if (has_stream) return 0;
+        fprintf(stderr, "sluice state set: say which --stream\n");
+        return 2;
+    }
+    fprintf(stderr, "sluice state: use `show [PIPELINE]`, `set PIPELINE CURSOR --stream NAME`, or `reset [PIPELINE] --stream NAME`\n");
+    return 2;
+}
+
+static int run(const struct arguments *arguments)
+{
+    struct cli_context cli;
+    struct sync_prepared *prepared = NULL;
+    struct err err = ERR_INIT;
+    int code = check_words(arguments);
+    if (code) return code;
+    code = cli_open(&cli, arguments, CLI_PIPELINE, arguments->word_count > 1 ? arguments->words[1] : NULL);
+    if (code == 0) code = cli_prepare(&cli, arguments, &prepared);
+    if (code == 0 && act(arguments, prepared, &err) != 0) code = print_failure(cli.pipeline->name, &err, cli.secrets);
+    sync_prepared_free(prepared);
+    cli_close(&cli);
+    return code;
+}
+
+static const struct cli_option OPTIONS[] = {
+    OPTION_FILE,
+    OPTION_STREAM,
+    {"--all", 0, NULL, false, "reset: every stream of the pipeline"},
+    OPTION_JSON,
+    OPTION_LOG_FORMAT,
+    OPTION_VERBOSE,
+};
+
+const struct command COMMAND_STATE = {
+    .name = "state",
+    .usage = "show [PIPELINE] | set PIPELINE CURSOR --stream NAME | reset [PIPELINE] --stream NAME",
+    .summary = "show, set or reset what a pipeline remembers",
+    .details = "The destination owns the state; rows are never touched by these commands. `set` moves a stream's cursor, `reset` lets it\n"
+               "start from the beginning. Both are refused while a sync holds the pipeline.",
+    .options = OPTIONS,
+    .option_count = ARRAY_SIZE(OPTIONS),
+    .min_words = 1,
+    .max_words = 3,
+    .run = run,
+};

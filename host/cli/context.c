@@ -1,0 +1,96 @@
+/* context: see context.h. */
+#include "cli/context.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/print.h"
+#include "os/cancel.h"
+#include "os/clock.h"
+#include "os/secret.h"
+
+static int read_log_options(struct cli_context *cli, const struct arguments *arguments)
+{
+    const char *format = argument_value(arguments, "--log-format", "text");
+    if (strcmp(format, "json") != 0 && strcmp(format, "text") != 0) {
+        fprintf(stderr, "sluice: --log-format is text or json, not '%s'\n", format);
+        return 2;
+    }
+    cli->log_format = strcmp(format, "json") == 0 ? LOG_JSON : LOG_TEXT;
+    cli->log = log_new(STDERR_FILENO, cli->log_format, argument_is_set(arguments, "--verbose") ? LOG_DEBUG : LOG_INFO, cli->secrets);
+    return 0;
+}
+
+/* The only pipeline's name when none was given. */
+static int only_pipeline(struct cli_context *cli, const char **name)
+{
+    struct problems problems = PROBLEMS_INIT(&cli->arena);
+    const struct project *project;
+    project_load(cli->file, "", cli->secrets, &cli->arena, &project, &problems);
+    if (problems.count) return print_problems(&problems, cli->secrets);
+    if (project->pipeline_count == 1) {
+        *name = project->pipelines[0].name;
+        return 0;
+    }
+    fprintf(stderr, "sluice: %s has %zu pipelines; say which one:", cli->file, project->pipeline_count);
+    for (size_t i = 0; i < project->pipeline_count; i++) fprintf(stderr, " %s", project->pipelines[i].name);
+    fprintf(stderr, "\n");
+    return 2;
+}
+
+static int find_pipeline(struct cli_context *cli, const char *name)
+{
+    cli->pipeline = project_pipeline(cli->project, name);
+    if (cli->pipeline) return 0;
+    size_t count = cli->project->pipeline_count;
+    const char *nearest = count ? str_nearest(str_from(name), &cli->project->pipelines[0].name, count, sizeof(struct pipeline)) : NULL;
+    fprintf(stderr, "error: config: %s has no pipeline '%s'%s%s%s\n", cli->file, name, nearest ? "; did you mean '" : "",
+            nearest ? nearest : "", nearest ? "'?" : "");
+    return 2;
+}
+
+int cli_open(struct cli_context *cli, const struct arguments *arguments, enum cli_wants wants, const char *name)
+{
+    struct err err = ERR_INIT;
+    *cli = (struct cli_context){.secrets = secrets_new(), .clock = clock_system(), .cancel = cancel_new(NULL)};
+    cli->file = argument_value(arguments, "--file", "sluice.yaml");
+    int code = read_log_options(cli, arguments);
+    if (code) return code;
+    if (signals_new(cli->cancel, &cli->signals, &err) != 0) return print_failure(NULL, &err, NULL);
+    if (wants == CLI_PIPELINE && !name && (code = only_pipeline(cli, &name)) != 0) return code;
+    struct problems problems = PROBLEMS_INIT(&cli->arena);
+    project_load(cli->file, wants == CLI_PIPELINE ? name : "", cli->secrets, &cli->arena, &cli->project, &problems);
+    if (problems.count) return print_problems(&problems, cli->secrets);
+    return wants == CLI_PIPELINE ? find_pipeline(cli, name) : 0;
+}
+
+void cli_close(struct cli_context *cli)
+{
+    signals_free(cli->signals);
+    cancel_free(cli->cancel);
+    if (cli->log) log_free(cli->log);
+    arena_release(&cli->arena);
+    secrets_free(cli->secrets);
+}
+
+int cli_prepare(struct cli_context *cli, const struct arguments *arguments, struct sync_prepared **out)
+{
+    const char *streams[ARGUMENTS_MAX];
+    struct err err = ERR_INIT;
+    struct problems problems = PROBLEMS_INIT(&cli->arena);
+    struct sync_options options = {
+        .project = cli->project,
+        .pipeline = cli->pipeline,
+        .request = {.streams = streams,
+                    .stream_count = argument_values(arguments, "--stream", streams, ARGUMENTS_MAX),
+                    .full_refresh = argument_is_set(arguments, "--full-refresh")},
+        .state_folder = argument_value(arguments, "--state-dir", NULL),
+        .secrets = cli->secrets,
+        .clock = cli->clock,
+        .cancel = cli->cancel,
+        .log = cli->log,
+    };
+    if (sync_prepare(&options, out, &problems, &err) != 0) return print_failure(cli->pipeline->name, &err, cli->secrets);
+    return print_problems(&problems, cli->secrets);
+}

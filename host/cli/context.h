@@ -1,0 +1,42 @@
+/* context: what every command that reads sluice.yaml sets up: secrets, log, signals, the project, the pipeline meant.
+ *
+ *     struct cli_context cli;
+ *     int code = cli_open(&cli, arguments, pipeline_name);        // prints what is wrong
+ *     if (code == 0) ...
+ *     cli_close(&cli); */
+#ifndef SLUICE_CLI_CONTEXT_H
+#define SLUICE_CLI_CONTEXT_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "cli/command.h"
+#include "os/log.h"
+#include "os/signals.h"
+#include "sync/project.h"
+#include "sync/sync.h"
+
+struct cli_context {
+    struct arena arena;
+    struct secrets *secrets;
+    struct log *log;
+    enum log_format log_format;
+    struct clock *clock;
+    struct cancel *cancel;
+    struct signals *signals;
+    const char *file;
+    const struct project *project;
+    const struct pipeline *pipeline; /* NULL when none was asked for */
+};
+
+enum cli_wants { CLI_PROJECT, CLI_PIPELINE };
+
+/* Opens all of it. CLI_PIPELINE: `name` is the pipeline, NULL stands for the only one there is. Returns 0 or the exit code, after
+ * printing why. cli_close in any case. */
+int cli_open(struct cli_context *cli, const struct arguments *arguments, enum cli_wants wants, const char *name);
+void cli_close(struct cli_context *cli);
+
+/* sync_prepare with this context and the command's --stream and --full-refresh; prints what is wrong. */
+int cli_prepare(struct cli_context *cli, const struct arguments *arguments, struct sync_prepared **out);
+
+#endif

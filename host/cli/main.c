@@ -1,0 +1,51 @@
+/* main: picks the command, runs it, and makes sure that what went to stdout really arrived. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "cli/command.h"
+
+static int unknown_command(const char *word)
+{
+    const char *names[32];
+    size_t count;
+    const struct command *const *commands = command_list(&count);
+    for (size_t i = 0; i < count; i++) names[i] = commands[i]->name;
+    const char *nearest = str_nearest(str_from(word), names, count, sizeof names[0]);
+    if (nearest) fprintf(stderr, "sluice: there is no command '%s'; did you mean '%s'?\n", word, nearest);
+    else fprintf(stderr, "sluice: there is no command '%s'; `sluice help` lists them\n", word);
+    return 2;
+}
+
+static int dispatch(int argc, char **argv)
+{
+    if (argc < 2) {
+        command_print_overview();
+        return 2;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = "help";
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) name = "version";
+    const struct command *command = command_find(name);
+    if (!command) return unknown_command(name);
+    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            command_print_help(command);
+            return 0;
+        }
+    }
+    struct arguments arguments;
+    int rc = command_parse(command, argc - 2, argv + 2, &arguments);
+    return rc ? rc : command->run(&arguments);
+}
+
+int main(int argc, char **argv)
+{
+    int code = dispatch(argc, argv);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "sluice: could not write to stdout: %s\n", strerror(errno));
+        if (code == 0) code = 1;
+    }
+    return code;
+}

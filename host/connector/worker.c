@@ -1,0 +1,273 @@
+/* worker: see worker.h. One request at a time: the frame goes out, then frames come in until the one that answers it; print
+ * lines and questions of sluice.crypto are dealt with on the way. A clock on the wall runs over all of it: the worker ends
+ * itself when its CPU time is up, this is for one that does not run at all. */
+#include "connector/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "connector/crypto.h"
+#include "os/cancel.h"
+#include "os/clock.h"
+#include "os/log.h"
+#include "os/process.h"
+#include "wire/stream.h"
+
+enum { CHANNEL_FD = 3, LAST_WORDS_MS = 2000, DEFAULT_LOAD_MS = 2000, DEFAULT_CALL_MS = 10000, DEFAULT_WALL_MS = 60000 };
+enum { DEFAULT_MEMORY = 64 * 1024 * 1024, MAX_LOG_LINES = 1000 };
+
+struct worker {
+    const char *name; /* the connector's */
+    const struct connector_options *options;
+    struct connector_limits limits;
+    struct process *process; /* NULL once it was ended */
+    struct wire_stream stream;
+    struct buf out;     /* the frame going out */
+    struct buf scratch; /* an answer of sluice.crypto */
+    uint32_t id;
+    unsigned log_lines; /* in this request */
+};
+
+static struct connector_limits limits_of(const struct connector_options *options)
+{
+    struct connector_limits limits = options->limits;
+    if (limits.load_cpu_ms == 0) limits.load_cpu_ms = DEFAULT_LOAD_MS;
+    if (limits.call_cpu_ms == 0) limits.call_cpu_ms = DEFAULT_CALL_MS;
+    if (limits.wall_ms == 0) limits.wall_ms = DEFAULT_WALL_MS;
+    if (limits.memory_bytes == 0) limits.memory_bytes = DEFAULT_MEMORY;
+    return limits;
+}
+
+static void end_process(struct worker *worker)
+{
+    if (worker->stream.fd >= 0) close(worker->stream.fd);
+    worker->stream.fd = -1;
+    process_free(worker->process);
+    worker->process = NULL;
+}
+
+static void log_traceback(struct worker *worker, struct str traceback)
+{
+    struct str line;
+    while (worker->options->log && str_next(&traceback, '\n', &line))
+        log_debug(worker->options->log, "connector '%s': " STR_FMT, worker->name, STR_ARG(line));
+}
+
+/* A FAIL frame as an error; after any kind but SCRIPT the worker is ending. */
+static int failed(struct worker *worker, const struct wire_frame *frame, struct err *err)
+{
+    struct wire_fail fail;
+    if (wire_read_fail(frame, &fail, err) != 0) return ERR_DATA;
+    log_traceback(worker, fail.traceback);
+    err_set(err, ERR_CONNECTOR, "connector '%s': " STR_FMT, worker->name, STR_ARG(fail.message));
+    for (char *c = err->message; *c; c++) /* one line, whatever the script put into its error */
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = ' ';
+    switch (fail.kind) {
+    case WIRE_FAIL_MEMORY:
+        err_hint(err, "a connector's code has %llu MiB: keep less at once, records are handed to map one by one",
+                 (unsigned long long)(worker->limits.memory_bytes >> 20));
+        break;
+    case WIRE_FAIL_DEADLINE:
+        err_hint(err, "loading may use %u ms of CPU time and each call %u ms: look for a loop without end at the place named",
+                 worker->limits.load_cpu_ms, worker->limits.call_cpu_ms);
+        break;
+    default:
+        err_hint(err, "correct the connector's code at the place named; --verbose shows the traceback");
+    }
+    if (fail.kind != WIRE_FAIL_SCRIPT) end_process(worker);
+    return ERR_CONNECTOR;
+}
+
+/* The channel is broken: says how the process ended, if it did, and ends it. */
+static int broken(struct worker *worker, int rc, struct err *err)
+{
+    struct process_end end;
+    char text[PROCESS_END_TEXT_MAX], reason[256];
+    snprintf(reason, sizeof reason, "%s", err->message);
+    if (rc == ERR_CANCELLED || rc == ERR_BUG) {
+        end_process(worker);
+        return rc;
+    }
+    if (rc == ERR_TRANSIENT && process_wait(worker->process, LAST_WORDS_MS, NULL, &end)) {
+        err_set(err, ERR_CONNECTOR, "connector '%s': its worker ended with %s", worker->name, process_end_text(&end, text));
+        if (end.by_signal && end.code == SIGSYS)
+            err_hint(err, "its code made the worker do what the sandbox forbids; do not use it");
+        else if (end.by_signal)
+            err_hint(err, "its code crashed the Lua interpreter; the sync resumes where it was at the next run");
+        else
+            err_hint(err, "it ran out of memory outside of Lua, or was ended by someone else");
+    } else if (rc == ERR_STALLED) {
+        err_set(err, ERR_CONNECTOR, "connector '%s': no answer from its worker within %u ms", worker->name,
+                worker->limits.wall_ms);
+        err_hint(err, "the worker was stopped; is this machine out of CPU time or memory?");
+    } else {
+        err_set(err, ERR_CONNECTOR, "connector '%s': its worker broke the protocol: %s", worker->name, reason);
+        err_hint(err, "the worker was stopped; do `sluice` and `sluice-worker` come from the same version?");
+    }
+    end_process(worker);
+    return ERR_CONNECTOR;
+}
+
+static int answer_crypto(struct worker *worker, const struct wire_frame *frame, struct wire_wait wait, struct err *err)
+{
+    struct wire_crypto question;
+    struct wire_crypto_result result;
+    int rc = wire_read_crypto(frame, &question, err);
+    if (rc != 0) return rc;
+    crypto_answer(worker->options, &question, &worker->scratch, &result);
+    buf_clear(&worker->out);
+    wire_write_crypto_result(&worker->out, frame->id, &result);
+    return wire_send(&worker->stream, buf_str(&worker->out), wait, err);
+}
+
+static int log_line(struct worker *worker, const struct wire_frame *frame, struct err *err)
+{
+    struct str text;
+    int rc = wire_read_text(frame, &text, err);
+    if (rc == 0 && ++worker->log_lines > MAX_LOG_LINES) rc = err_set(err, ERR_DATA, "more than %d print lines", MAX_LOG_LINES);
+    if (rc == 0 && worker->options->log) log_info(worker->options->log, "print: " STR_FMT, STR_ARG(text));
+    return rc;
+}
+
+/* Sends what is in `out` and waits for the frame `answer`. */
+static int ask(struct worker *worker, enum wire_type answer, struct str *result, struct err *err)
+{
+    struct clock *clock = clock_system();
+    int64_t deadline_ms = clock_now_ms(clock) + worker->limits.wall_ms;
+    struct wire_wait wait = {.wait_ms = worker->limits.wall_ms, .cancel = worker->options->cancel};
+    struct err problem = ERR_INIT;
+    struct wire_frame frame;
+    worker->log_lines = 0;
+    int rc = wire_send(&worker->stream, buf_str(&worker->out), wait, &problem);
+    /* A worker that ended while we were sending may have said why. */
+    bool is_gone = rc == ERR_TRANSIENT;
+    while (rc == 0 || is_gone) {
+        wait.wait_ms = deadline_ms - clock_now_ms(clock);
+        if (wait.wait_ms < 0) wait.wait_ms = 0;
+        if ((rc = wire_receive(&worker->stream, &frame, wait, &problem)) != 0) break;
+        if (frame.id != worker->id && frame.type != WIRE_FAIL)
+            rc = err_set(&problem, ERR_DATA, "an answer to something else");
+        else if (frame.type == WIRE_LOG)
+            rc = log_line(worker, &frame, &problem);
+        else if (frame.type == WIRE_CRYPTO)
+            rc = answer_crypto(worker, &frame, wait, &problem);
+        else if (frame.type == answer && (rc = wire_read_text(&frame, result, &problem)) == 0)
+            return 0;
+        else if (frame.type == WIRE_FAIL && (rc = failed(worker, &frame, &problem)) == ERR_CONNECTOR)
+            return err_copy(err, &problem);
+        else if (rc == 0)
+            rc = err_set(&problem, ERR_DATA, "a '%s' frame out of turn", wire_type_name(frame.type));
+        if (rc != 0) break;
+    }
+    rc = broken(worker, rc, &problem);
+    err_copy(err, &problem);
+    return rc;
+}
+
+static int spawn(struct worker *worker, struct err *err)
+{
+    struct arena arena = ARENA_INIT(0);
+    char *found = NULL;
+    int pair[2] = {-1, -1};
+    int rc = 0;
+    const char *program = worker->options->worker_path;
+    if (!program) {
+        if ((rc = process_find_sibling("sluice-worker", &arena, &found, err)) != 0) goto out;
+        program = found;
+    }
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        rc = err_set(err, ERR_TRANSIENT, "could not make a socket pair: %s", strerror(errno));
+        goto out;
+    }
+    const char *argv[] = {program, NULL};
+    struct process_fd fds[] = {{pair[1], CHANNEL_FD}};
+    struct process_spec spec = {.program = program, .argv = argv, .folder = "/", .fds = fds, .fd_count = 1, .own_group = true};
+    rc = process_start(&spec, &worker->process, err);
+    worker->stream.fd = pair[0];
+    pair[0] = -1;
+out:
+    if (pair[0] >= 0) close(pair[0]);
+    if (pair[1] >= 0) close(pair[1]);
+    arena_release(&arena);
+    return rc;
+}
+
+static int load(struct worker *worker, const struct connector_sources *sources, struct str *description, struct err *err)
+{
+    if (sources->count > WIRE_MAX_FILES)
+        return err_set(err, ERR_CONFIG, "connector '%s' has more than %d files", sources->name, WIRE_MAX_FILES);
+    struct wire_load load = {
+        .now_us = worker->options->now_us,
+        .seed = worker->options->seed,
+        .load_cpu_ms = worker->limits.load_cpu_ms,
+        .call_cpu_ms = worker->limits.call_cpu_ms,
+        .memory_bytes = worker->limits.memory_bytes,
+        .file_count = sources->count,
+    };
+    for (size_t i = 0; i < sources->count; i++)
+        load.files[i] = (struct wire_file){sources->files[i].name, sources->files[i].bytes};
+    buf_clear(&worker->out);
+    wire_write_load(&worker->out, ++worker->id, &load);
+    if (worker->out.failed)
+        return err_set(err, ERR_CONFIG, "connector '%s': its files are more than %d bytes", sources->name, CONNECTOR_MAX_BYTES);
+    return ask(worker, WIRE_DESCRIPTION, description, err);
+}
+
+int worker_start(const struct connector_sources *sources, const struct connector_options *options, struct worker **out,
+                 struct str *description, struct err *err)
+{
+    struct worker *worker = mem_zero(1, sizeof *worker);
+    *worker = (struct worker){
+        .name = sources->name,
+        .options = options,
+        .limits = limits_of(options),
+        .stream = WIRE_STREAM_INIT(-1),
+        .out = BUF_INIT(WIRE_MAX_BYTES),
+        .scratch = BUF_INIT(WIRE_MAX_BYTES),
+    };
+    *out = NULL;
+    int rc = spawn(worker, err);
+    if (rc == 0) rc = load(worker, sources, description, err);
+    if (rc == 0 && !worker->process) rc = err_set(err, ERR_CONNECTOR, "connector '%s': its worker has ended", sources->name);
+    if (rc != 0)
+        worker_free(worker);
+    else
+        *out = worker;
+    return rc;
+}
+
+int worker_call(struct worker *worker, const struct wire_call *call, struct arena *arena, struct str *result, struct err *err)
+{
+    if (!worker->process) return err_set(err, ERR_CONNECTOR, "connector '%s': its worker has ended", worker->name);
+    buf_clear(&worker->out);
+    wire_write_call(&worker->out, ++worker->id, call);
+    if (worker->out.failed) {
+        err_set(err, ERR_CONNECTOR, "connector '%s': a page of %zu bytes is too large for a function", worker->name,
+                call->page.size);
+        return err_hint(
+            err, "functions take pages of up to 16 MiB: ask for smaller ones, or declare records and fields without functions");
+    }
+    struct str view;
+    int rc = ask(worker, WIRE_RESULT, &view, err);
+    if (rc != 0) return rc;
+    char *copy = arena_try(arena, view.size + WIRE_PADDING);
+    if (!copy) return err_set(err, ERR_DATA, "connector '%s': a result of %zu bytes is over its cap", worker->name, view.size);
+    if (view.size > 0) memcpy(copy, view.data, view.size);
+    memset(copy + view.size, 0, WIRE_PADDING);
+    *result = (struct str){copy, view.size};
+    return 0;
+}
+
+void worker_free(struct worker *worker)
+{
+    if (!worker) return;
+    end_process(worker);
+    wire_stream_release(&worker->stream);
+    buf_release(&worker->out);
+    buf_release(&worker->scratch);
+    free(worker);
+}

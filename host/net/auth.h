@@ -1,0 +1,136 @@
+/* auth: credentials, from the description's `auth` to what a request carries.
+ *
+ * A `struct auth_spec` is what `auth` says, with its values resolved; a `struct auth` runs it: it is shared by all threads of a client
+ * and holds the one token cache. client.c is its caller; others only fill a spec:
+ *
+ *     struct auth_spec spec = {.kind = AUTH_BEARER, .token = secrets_by_name(secrets, "config.api_key")};
+ *     rc = auth_new(&spec, &options, &auth, err);          // then client_options.auth owns it
+ *
+ * All that a spec points to must outlive the auth.
+ *
+ * oauth2: the token is fetched when first needed and again when it is about to end (expires_in less 60 s or a tenth, whichever is more) or
+ * was refused. One thread fetches, the others wait for it and share its result, also its failure. A server that says
+ * invalid_grant is not asked again. A refresh token that came with the answer is stored before the access token is used. */
+#ifndef SLUICE_NET_AUTH_H
+#define SLUICE_NET_AUTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "net/http.h"
+#include "os/crypto.h"
+
+struct clock;
+struct secrets;
+struct token_store;
+
+/* --- what is wanted ------------------------------------------------------------------------------------------------------ */
+
+enum auth_kind { AUTH_NONE, AUTH_BEARER, AUTH_BASIC, AUTH_API_KEY, AUTH_OAUTH2 };
+enum auth_grant { AUTH_CLIENT_CREDENTIALS, AUTH_REFRESH_TOKEN };
+enum auth_encoding { AUTH_HEX, AUTH_BASE64, AUTH_BASE64URL };
+
+struct auth_pair {
+    struct str name, value;
+};
+
+/* A text with holes that are filled when the token call is signed: {{sign.timestamp}} and so on. */
+enum auth_part_kind {
+    AUTH_PART_TEXT,
+    AUTH_PART_TIMESTAMP, /* unix seconds */
+    AUTH_PART_METHOD,    /* "POST" */
+    AUTH_PART_PATH,      /* of the token URL, without its query */
+    AUTH_PART_BODY,      /* as sent; empty when sign_body is false */
+    AUTH_PART_SIGNATURE, /* in headers only */
+};
+struct auth_part {
+    enum auth_part_kind kind;
+    struct str text; /* of AUTH_PART_TEXT */
+};
+struct auth_text {
+    const struct auth_part *parts;
+    size_t count;
+};
+struct auth_sign_header {
+    struct str name;
+    struct auth_text value;
+};
+
+struct auth_sign {
+    struct str key;
+    struct auth_text message;
+    enum crypto_hash hash;
+    enum auth_encoding encoding;
+    const struct auth_sign_header *headers;
+    size_t header_count;
+    bool sign_body;
+};
+
+struct auth_oauth2 {
+    enum auth_grant grant;
+    const char *token_url; /* absolute */
+    struct str client_id, client_secret; /* empty: not sent */
+    struct str refresh_token;            /* the configured one; newer ones come from the store */
+    struct str scope;                    /* empty: not sent */
+    const struct auth_pair *params;      /* further parameters */
+    size_t param_count;
+    bool json;                     /* the call's body is JSON instead of a form */
+    bool basic;                    /* client id and secret go into an Authorization header instead of the body */
+    const struct auth_sign *sign;  /* NULL: the call is not signed */
+};
+
+struct auth_spec {
+    enum auth_kind kind;
+    struct str token;              /* bearer */
+    struct str prefix;             /* bearer: "Bearer"; api_key: "" (put before the key, with a space between) */
+    struct str username, password; /* basic */
+    struct str key;                /* api_key */
+    struct str name;               /* api_key: of the header or parameter */
+    bool in_query;                 /* api_key: a parameter */
+    struct auth_oauth2 oauth2;
+};
+
+struct auth_options {
+    struct clock *clock;
+    struct secrets *secrets;   /* new tokens are registered for redaction; may be NULL */
+    struct token_store *store; /* for rotated refresh tokens; NULL: they last as long as the process; owned from here on */
+};
+
+struct auth;
+
+/* Checks the spec: CONFIG when a value is missing or holds what a header cannot. The store is taken over in any case. */
+int auth_new(const struct auth_spec *spec, const struct auth_options *options, struct auth **out, struct err *err) MUST_USE;
+void auth_free(struct auth *auth); /* NULL is fine; wipes tokens */
+
+/* --- for the client ------------------------------------------------------------------------------------------------------ */
+
+/* How the token call is sent: as a request without credentials, with guard, limits and retries. Gives 0 with any answer that is final,
+ * also a refusal (4xx): what it means is read here. */
+struct auth_sender {
+    int (*send)(void *context, const struct http_request *request, struct arena *arena, struct http_response *response,
+                struct err *err);
+    void *context;
+};
+
+/* What one request carries. At most one of header and parameter is there: an empty name means none. */
+struct auth_credentials {
+    struct http_header header;
+    struct auth_pair param;
+    uint64_t generation; /* for auth_refused */
+};
+
+/* The credentials of the moment, in `arena`; fetches a token when there is none that is good. AUTH when it is refused, CONFIG, or what
+ * the sender gives. */
+int auth_credentials(struct auth *auth, const struct auth_sender *sender, struct arena *arena,
+                     struct auth_credentials *credentials, struct err *err) MUST_USE;
+
+/* A request with credentials of this generation was answered 401. True when asking auth_credentials again gives others. */
+bool auth_refused(struct auth *auth, uint64_t generation);
+
+const char *auth_kind_name(const struct auth *auth); /* "bearer" */
+
+#endif

@@ -1,0 +1,260 @@
+/* How it works: the parameters are written in one order into a form or a JSON object; then the signature, if any, is made over the
+ * finished body. The answer is read strictly where it matters (the token) and leniently where servers differ (expires_in). */
+#include "net/auth_token.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/json.h"
+#include "net/excerpt.h"
+#include "net/url.h"
+#include "net/token_store.h"
+#include "os/clock.h"
+#include "os/secret.h"
+
+enum { BODY_MAX_BYTES = 256 * 1024, ANSWER_MAX_BYTES = 1024 * 1024 };
+
+static void wipe(struct buf *buf)
+{
+    if (buf->data) crypto_wipe(buf->data, buf->size);
+    buf_release(buf);
+}
+
+void token_answer_release(struct token_answer *answer)
+{
+    wipe(&answer->access_token);
+    wipe(&answer->refresh_token);
+}
+
+/* --- the request ------------------------------------------------------------------------------------------------------------ */
+
+/* Writes parameters in the body's format. */
+struct params {
+    struct buf *body;
+    struct json_writer writer;
+    bool json;
+};
+
+static void add_param(struct params *params, struct str name, struct str value)
+{
+    if (value.size == 0) return;
+    if (!params->json) {
+        url_add_form(params->body, name, value);
+        return;
+    }
+    struct buf key = BUF_INIT(BODY_MAX_BYTES);
+    buf_append_str(&key, name);
+    json_member(&params->writer, buf_text(&key));
+    json_text(&params->writer, value);
+    buf_release(&key);
+}
+
+static void write_body(const struct auth_oauth2 *oauth2, struct str refresh_token, struct buf *body)
+{
+    struct params params = {.body = body, .writer = JSON_WRITER(body), .json = oauth2->json};
+    bool is_refresh = oauth2->grant == AUTH_REFRESH_TOKEN;
+    if (params.json) json_open(&params.writer, '{');
+    add_param(&params, STR("grant_type"), is_refresh ? STR("refresh_token") : STR("client_credentials"));
+    if (!oauth2->basic) {
+        add_param(&params, STR("client_id"), oauth2->client_id);
+        add_param(&params, STR("client_secret"), oauth2->client_secret);
+    }
+    if (is_refresh) add_param(&params, STR("refresh_token"), refresh_token);
+    add_param(&params, STR("scope"), oauth2->scope);
+    for (size_t i = 0; i < oauth2->param_count; i++) add_param(&params, oauth2->params[i].name, oauth2->params[i].value);
+    if (params.json) json_close(&params.writer, '}');
+}
+
+/* Client id and secret are form-encoded before they are joined (RFC 6749 2.3.1). */
+static struct str basic_value(const struct auth_oauth2 *oauth2, struct arena *arena)
+{
+    struct buf joined = BUF_INIT(BODY_MAX_BYTES), value = BUF_INIT(BODY_MAX_BYTES);
+    url_encode(oauth2->client_id, &joined);
+    buf_append_char(&joined, ':');
+    url_encode(oauth2->client_secret, &joined);
+    buf_append_text(&value, "Basic ");
+    crypto_base64(buf_str(&joined), &value);
+    struct str text = arena_copy(arena, buf_str(&value));
+    wipe(&joined);
+    wipe(&value);
+    return text;
+}
+
+/* What the holes of a signed text are filled with. */
+struct sign_values {
+    struct str timestamp, path, body, signature;
+};
+
+static struct str value_of(const struct auth_part *part, const struct sign_values *values)
+{
+    switch (part->kind) {
+    case AUTH_PART_TEXT: return part->text;
+    case AUTH_PART_TIMESTAMP: return values->timestamp;
+    case AUTH_PART_METHOD: return STR("POST");
+    case AUTH_PART_PATH: return values->path;
+    case AUTH_PART_BODY: return values->body;
+    case AUTH_PART_SIGNATURE: return values->signature;
+    }
+    return STR("");
+}
+
+static struct str fill(const struct auth_text *text, const struct sign_values *values, struct arena *arena)
+{
+    struct buf filled = BUF_INIT(2 * BODY_MAX_BYTES);
+    for (size_t i = 0; i < text->count; i++) buf_append_str(&filled, value_of(&text->parts[i], values));
+    struct str copy = arena_copy(arena, buf_str(&filled));
+    wipe(&filled);
+    return copy;
+}
+
+static struct str signature_of(const struct auth_sign *sign, const struct sign_values *values, struct arena *arena)
+{
+    unsigned char code[CRYPTO_HASH_MAX];
+    struct buf text = BUF_INIT(4 * CRYPTO_HASH_MAX);
+    size_t size = crypto_hmac(sign->hash, sign->key, fill(&sign->message, values, arena), code);
+    struct str bytes = {(const char *)code, size};
+    switch (sign->encoding) {
+    case AUTH_HEX: crypto_hex(bytes, &text); break;
+    case AUTH_BASE64: crypto_base64(bytes, &text); break;
+    case AUTH_BASE64URL: crypto_base64url(bytes, &text); break;
+    }
+    struct str copy = arena_copy(arena, buf_str(&text));
+    buf_release(&text);
+    return copy;
+}
+
+static size_t add_signed_headers(const struct auth_sign *sign, const struct url *url, struct str body, struct clock *clock,
+                                 struct http_header *headers, struct arena *arena)
+{
+    const char *seconds = arena_printf(arena, "%lld", (long long)(clock_wall_us(clock) / 1000000));
+    struct sign_values values = {str_from(seconds), str_from(url->path), sign->sign_body ? body : STR(""), {0}};
+    size_t count = 0;
+    values.signature = signature_of(sign, &values, arena);
+    for (; count < sign->header_count; count++)
+        headers[count] = (struct http_header){sign->headers[count].name, fill(&sign->headers[count].value, &values, arena)};
+    return count;
+}
+
+static int build(const struct auth_oauth2 *oauth2, struct str refresh_token, struct clock *clock, struct arena *arena,
+                 struct http_request *request, struct err *err)
+{
+    struct buf body = BUF_INIT(BODY_MAX_BYTES);
+    struct url url = {0};
+    size_t extra = oauth2->sign ? oauth2->sign->header_count : 0, count = 0;
+    struct http_header *headers = arena_array(arena, struct http_header, 3 + extra);
+    int rc = url_parse(str_from(oauth2->token_url), arena, &url, err);
+    write_body(oauth2, refresh_token, &body);
+    if (rc == 0 && body.failed) rc = err_set(err, ERR_CONFIG, "cannot send a token call over %d bytes", BODY_MAX_BYTES);
+    if (rc != 0) goto out;
+    struct str sent = arena_copy(arena, buf_str(&body));
+    headers[count++] = (struct http_header){STR("Content-Type"), oauth2->json ? STR("application/json")
+                                                                              : STR("application/x-www-form-urlencoded")};
+    headers[count++] = (struct http_header){STR("Accept"), STR("application/json")};
+    if (oauth2->basic) headers[count++] = (struct http_header){STR("Authorization"), basic_value(oauth2, arena)};
+    if (oauth2->sign) count += add_signed_headers(oauth2->sign, &url, sent, clock, headers + count, arena);
+    /* Sent again when its fate is unknown: a refresh token that was used up by the lost answer is lost either way. */
+    *request = (struct http_request){.method = "POST",
+                                     .url = oauth2->token_url,
+                                     .headers = headers,
+                                     .header_count = count,
+                                     .body = sent,
+                                     .idempotent = true,
+                                     .anonymous = true};
+out:
+    wipe(&body);
+    return rc;
+}
+
+/* --- the answer ------------------------------------------------------------------------------------------------------------- */
+
+/* The server's own words: "invalid_client: no such client" (RFC 6749 5.2), else the body's beginning when that is a refusal's. */
+static void append_reason(const struct cJSON *json, struct str body, bool is_refusal, const struct secrets *secrets, struct buf *out)
+{
+    const char *error = json_string(json_get(json, "error"));
+    const char *detail = json_string(json_get(json, "error_description"));
+    if (!error && is_refusal) excerpt_append(body, secrets, out);
+    if (error) excerpt_append(str_from(error), secrets, out);
+    if (error && detail) buf_append_text(out, ": ");
+    if (error && detail) excerpt_append(str_from(detail), secrets, out);
+}
+
+static int refused(const struct cJSON *json, const struct http_response *response, const struct secrets *secrets, struct err *err)
+{
+    const char *error = json_string(json_get(json, "error"));
+    struct str body = {response->body->data, response->body->size};
+    struct buf reason = BUF_INIT(1024), url = BUF_INIT(1024);
+    bool is_success = response->status / 100 == 2;
+    append_reason(json, body, !is_success, secrets, &reason);
+    url_redact(str_from(response->url), secrets, &url);
+    err_set(err, ERR_AUTH, "cannot get a token: POST %s answered %d%s%s", buf_text(&url), response->status,
+            reason.size ? ": " : is_success ? " without an access_token" : "", buf_text(&reason));
+    if (error && strcmp(error, "invalid_grant") == 0)
+        err_hint(err, "log in again at the source and configure the new refresh token: this one has ended or was revoked");
+    else err_hint(err, "check client id, client secret and the token URL in the pipeline's config");
+    buf_release(&reason);
+    buf_release(&url);
+    return ERR_AUTH;
+}
+
+/* A token goes into a header: visible ASCII only (RFC 6750 2.1 allows less still). */
+static bool is_sendable(const char *token)
+{
+    for (const char *c = token; *c; c++)
+        if (*c <= ' ' || *c > '~') return false;
+    return token[0] && strlen(token) <= TOKEN_MAX_BYTES;
+}
+
+/* A number, or a string that holds one; what is not above 0 says nothing. */
+static int64_t lifetime_ms(const struct cJSON *json)
+{
+    const double longest_s = 10.0 * 366 * 24 * 3600;
+    double seconds;
+    if (!json_number(json_get(json, "expires_in"), &seconds) || !(seconds > 0)) return -1;
+    return (int64_t)((seconds < longest_s ? seconds : longest_s) * 1000);
+}
+
+static int read_answer(const struct cJSON *json, const struct http_response *response, struct secrets *secrets,
+                       struct token_answer *answer, struct err *err)
+{
+    const char *access = json_string(json_get(json, "access_token"));
+    const char *refresh = json_string(json_get(json, "refresh_token"));
+    if (response->status / 100 != 2 || !access) return refused(json, response, secrets, err);
+    if (secrets) (void)secrets_add(secrets, "auth.access_token", str_from(access));
+    if (secrets && refresh && refresh[0]) (void)secrets_add(secrets, "auth.refresh_token", str_from(refresh));
+    if (!is_sendable(access) || (refresh && refresh[0] && strlen(refresh) > TOKEN_MAX_BYTES))
+        return err_set(err, ERR_AUTH, "cannot use the token that was sent: it is empty, too long or has characters no header can hold");
+    buf_append_text(&answer->access_token, access);
+    if (refresh) buf_append_text(&answer->refresh_token, refresh);
+    answer->lifetime_ms = lifetime_ms(json);
+    return 0;
+}
+
+int token_fetch(const struct auth_oauth2 *oauth2, struct str refresh_token, const struct auth_sender *sender, struct clock *clock,
+                struct secrets *secrets, struct token_answer *answer, struct err *err)
+{
+    struct arena arena = ARENA_INIT(4 * ANSWER_MAX_BYTES);
+    struct http_request request;
+    struct http_response response = {0};
+    struct cJSON *json = NULL;
+    struct err no_json = ERR_INIT;
+    *answer = (struct token_answer){BUF_INIT(TOKEN_MAX_BYTES), BUF_INIT(TOKEN_MAX_BYTES), -1};
+    int rc = build(oauth2, refresh_token, clock, &arena, &request, err);
+    if (rc == 0) rc = sender->send(sender->context, &request, &arena, &response, err);
+    if (rc != 0) {
+        err_context(err, "token call");
+        goto out;
+    }
+    struct str body = {response.body->data, response.body->size};
+    if (json_parse(body, ANSWER_MAX_BYTES, &json, &no_json) != 0 && response.status / 100 == 2) {
+        err_copy(err, &no_json);
+        rc = err_context(err, "cannot read the token call's answer");
+        goto out;
+    }
+    rc = read_answer(json, &response, secrets, answer, err);
+out:
+    if (response.body && response.body->references == 1) crypto_wipe(response.body->data, response.body->size);
+    http_response_release(&response);
+    json_free(json);
+    arena_release(&arena);
+    return rc;
+}

@@ -1,0 +1,26 @@
+/* signals: how a process is asked to stop. SIGTERM or SIGINT fires a cancel token with CANCEL_STOP, the next one with
+ * CANCEL_ABORT.
+ *
+ *     struct signals *signals;
+ *     if ((rc = signals_new(cancel, &signals, err)) != 0) ...           // in main, before any other thread starts
+ *     ...
+ *     int received = signals_received(signals);                        // exit code: 128 + the signal, 130 or 143
+ *     signals_free(signals);
+ *
+ * The signals are blocked and read by a thread of its own from a signalfd: no handler, no global, nothing interrupted. Also:
+ * SIGPIPE is ignored (a closed pipe is an errno), SIGCHLD gets its default back (a parent may have left it ignored, and then
+ * children vanish unseen). Threads started later inherit the mask; children started by process.h get a clean one. */
+#ifndef SLUICE_OS_SIGNALS_H
+#define SLUICE_OS_SIGNALS_H
+
+#include "base/err.h"
+
+struct cancel;
+struct signals;
+
+/* One per process at a time. `cancel` outlives it. */
+int signals_new(struct cancel *cancel, struct signals **out, struct err *err) MUST_USE;
+int signals_received(const struct signals *signals); /* the first one that came: SIGTERM, SIGINT, or 0 */
+void signals_free(struct signals *signals);          /* restores the mask of the calling thread; NULL is fine */
+
+#endif

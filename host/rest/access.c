@@ -1,0 +1,451 @@
+/* How it works: `auth` stays a checked node in the description, since it is read once per sync: each key is compiled and
+ * rendered here when it is asked for, by the same function that access_check tries it with.
+ *
+ * The texts of a signed token call have holes ({{sign.timestamp}}) that only net/auth.h can fill. They are cut at those holes;
+ * what lies between is an ordinary template. */
+#include "rest/access.h"
+
+#include "base/check.h"
+#include "net/limit.h"
+#include "net/url.h"
+#include "rest/vocabulary.h"
+
+/* One look at `auth`: with `config` set it renders, else it only checks. */
+struct auth_reader {
+    const struct option_table *table;
+    const struct node *auth;
+    const char *path;
+    const struct config_table *names;
+    const struct config *config;
+    int64_t now_us;
+    struct arena *arena;
+    struct problems *problems;
+    struct err *err;
+    int rc; /* the first failure sticks */
+};
+
+/* --- one value ----------------------------------------------------------------------------------------------------------- */
+
+/* Compiles, and renders if there is a configuration. An optional entry without a value gives an empty text. */
+static struct str read_text(struct auth_reader *reader, struct str text, const struct node *place, const char *path)
+{
+    struct template_scope scope = {.config = reader->names, .roots = TEMPLATE_CONFIG | TEMPLATE_NOW};
+    size_t before = reader->problems->count;
+    const struct template *compiled = template_compile(text, place, path, &scope, reader->arena, reader->problems);
+    struct str result = STR("");
+    if (!reader->config || !compiled || reader->problems->count != before || reader->rc != 0) return result;
+    struct template_values values = {.config = reader->config, .now_us = reader->now_us};
+    struct buf out = BUF_INIT(TEMPLATE_MAX_BYTES);
+    bool has_secret = false;
+    int rc = template_render(compiled, &values, ESCAPE_NONE, &out, &has_secret, reader->err);
+    if (rc < 0)
+        reader->rc = err_context(reader->err, "%s", path);
+    else
+        result = arena_copy(reader->arena, buf_str(&out));
+    buf_release(&out);
+    return result;
+}
+
+/* A key's text, or its default. */
+static struct str read_key(struct auth_reader *reader, const char *key)
+{
+    const char *text = option_text(reader->table, reader->auth, key);
+    const char *path = arena_printf(reader->arena, "%s.%s", reader->path, key);
+    return text ? read_text(reader, str_from(text), node_get(reader->auth, key), path) : STR("");
+}
+
+/* A key that must not end up empty. */
+static struct str need_key(struct auth_reader *reader, const char *key)
+{
+    struct str text = read_key(reader, key);
+    if (reader->config && reader->rc == 0 && text.size == 0) {
+        reader->rc = err_set(reader->err, ERR_CONFIG, "%s.%s: there is no value", reader->path, key);
+        err_hint(reader->err, "give the configuration entries it names");
+    }
+    return text;
+}
+
+static const struct node *map_of(const struct node *map, const char *key)
+{
+    const struct node *node = node_get(map, key);
+    return node_is(node, NODE_MAP) ? node : NULL;
+}
+
+/* --- signed token calls -------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    enum auth_part_kind kind;
+    bool in_message;
+} HOLES[] = {
+    {"sign.timestamp", AUTH_PART_TIMESTAMP, true},
+    {"sign.method", AUTH_PART_METHOD, true},
+    {"sign.path", AUTH_PART_PATH, true},
+    {"sign.body", AUTH_PART_BODY, true},
+    {"sign.signature", AUTH_PART_SIGNATURE, false},
+};
+
+enum { SIGN_MAX_PARTS = 64 };
+
+static void read_hole(struct auth_reader *reader, struct str name, const struct node *place, const char *path, bool in_message,
+                      struct auth_part *part)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(HOLES); i++) {
+        if (!str_equal(name, str_from(HOLES[i].name))) continue;
+        part->kind = HOLES[i].kind;
+        if (in_message && !HOLES[i].in_message)
+            problems_add(reader->problems, place, "%s: the signature cannot sign itself", path);
+        return;
+    }
+    problems_add(reader->problems, place, "%s: unknown name '" STR_FMT "' in {{...}}", path, STR_ARG(name));
+    const char *nearest = str_nearest(name, &HOLES[0].name, ARRAY_SIZE(HOLES), sizeof HOLES[0]);
+    if (nearest) problems_hint(reader->problems, "did you mean '%s'?", nearest);
+}
+
+/* The next "{{ sign.x }}" in the text: where it begins and ends, and its name. */
+static bool find_hole(struct str text, size_t *begin, size_t *end, struct str *name)
+{
+    for (size_t at = 0; at + 1 < text.size; at++) {
+        if (text.data[at] != '{' || text.data[at + 1] != '{') continue;
+        const char *close = memmem(text.data + at, text.size - at, "}}", 2);
+        if (!close) return false;
+        *begin = at;
+        *end = (size_t)(close - text.data) + 2;
+        *name = str_trim((struct str){text.data + at + 2, *end - at - 4});
+        if (str_starts(*name, STR("sign."))) return true;
+        at = *end - 1;
+    }
+    return false;
+}
+
+static struct auth_text read_parts(struct auth_reader *reader, struct str text, const struct node *place, const char *path,
+                                   bool in_message)
+{
+    struct auth_part *parts = arena_array(reader->arena, struct auth_part, SIGN_MAX_PARTS);
+    size_t count = 0, begin, end;
+    struct str name;
+    while (text.size && count + 2 < SIGN_MAX_PARTS) {
+        bool has_hole = find_hole(text, &begin, &end, &name);
+        struct str before = {text.data, has_hole ? begin : text.size};
+        if (before.size) parts[count++] = (struct auth_part){AUTH_PART_TEXT, read_text(reader, before, place, path)};
+        if (!has_hole) return (struct auth_text){parts, count};
+        read_hole(reader, name, place, path, in_message, &parts[count++]);
+        text = (struct str){text.data + end, text.size - end};
+    }
+    if (text.size) problems_add(reader->problems, place, "%s: more than %d parts", path, SIGN_MAX_PARTS);
+    return (struct auth_text){parts, count};
+}
+
+static enum auth_encoding encoding_of(const char *name)
+{
+    return strcmp(name, "base64") == 0 ? AUTH_BASE64 : strcmp(name, "base64url") == 0 ? AUTH_BASE64URL : AUTH_HEX;
+}
+
+static const struct auth_sign *read_sign(struct auth_reader *reader)
+{
+    const struct node *node = map_of(reader->auth, "sign");
+    if (!node) return NULL;
+    struct auth_sign *sign = arena_new(reader->arena, struct auth_sign);
+    struct auth_reader below = *reader;
+    below.table = &VOCABULARY_SIGN;
+    below.auth = node;
+    below.path = arena_printf(reader->arena, "%s.sign", reader->path);
+    sign->key = need_key(&below, "key");
+    sign->message = read_parts(&below, str_from(option_text(&VOCABULARY_SIGN, node, "message")), node_get(node, "message"),
+                               arena_printf(reader->arena, "%s.message", below.path), true);
+    CHECK(crypto_hash_from_name(str_from(option_text(&VOCABULARY_SIGN, node, "algorithm")), &sign->hash));
+    sign->encoding = encoding_of(option_text(&VOCABULARY_SIGN, node, "encoding"));
+    sign->sign_body = option_boolean(&VOCABULARY_SIGN, node, "sign_body");
+    const struct node *headers = node_get(node, "headers");
+    struct auth_sign_header *list = arena_array(reader->arena, struct auth_sign_header, headers->count + 1);
+    for (size_t i = 0; i < headers->count; i++) {
+        const struct node *header = &headers->children[i];
+        const char *path = arena_printf(reader->arena, "%s.headers." STR_FMT, below.path, STR_ARG(header->key));
+        list[i].name = header->key;
+        list[i].value = read_parts(&below, node_text(header), header, path, false);
+    }
+    sign->headers = list;
+    sign->header_count = headers->count;
+    reader->rc = below.rc;
+    return sign;
+}
+
+/* --- kinds --------------------------------------------------------------------------------------------------------------- */
+
+static void read_none(struct auth_reader *reader, struct auth_spec *spec)
+{
+    (void)reader;
+    spec->kind = AUTH_NONE;
+}
+
+static void read_bearer(struct auth_reader *reader, struct auth_spec *spec)
+{
+    spec->kind = AUTH_BEARER;
+    spec->token = need_key(reader, "token");
+    spec->prefix = read_key(reader, "prefix");
+}
+
+static void read_basic(struct auth_reader *reader, struct auth_spec *spec)
+{
+    spec->kind = AUTH_BASIC;
+    spec->username = need_key(reader, "username");
+    spec->password = read_key(reader, "password");
+}
+
+static void read_api_key(struct auth_reader *reader, struct auth_spec *spec)
+{
+    spec->kind = AUTH_API_KEY;
+    spec->key = need_key(reader, "key");
+    spec->name = need_key(reader, "name");
+    spec->prefix = read_key(reader, "prefix");
+    spec->in_query = strcmp(option_text(reader->table, reader->auth, "into"), "query") == 0;
+}
+
+/* Grants that are known but not built have a negative number. */
+static const struct {
+    const char *name;
+    int grant;
+} GRANTS[] = {
+    {"client_credentials", AUTH_CLIENT_CREDENTIALS},
+    {"refresh_token", AUTH_REFRESH_TOKEN},
+    {"password", -1},
+    {"jwt_bearer", -1},
+    {"authorization_code", -1},
+};
+
+static enum auth_grant read_grant(struct auth_reader *reader)
+{
+    const struct node *node = node_get(reader->auth, "grant");
+    struct str name = node_text(node);
+    for (size_t i = 0; i < ARRAY_SIZE(GRANTS); i++) {
+        if (!str_equal(name, str_from(GRANTS[i].name))) continue;
+        if (GRANTS[i].grant >= 0) return (enum auth_grant)GRANTS[i].grant;
+        problems_add(reader->problems, node, "%s: grant '%s' is not supported by this version", reader->path, GRANTS[i].name);
+        problems_hint(reader->problems, "one of: client_credentials, refresh_token");
+        return AUTH_CLIENT_CREDENTIALS;
+    }
+    problems_add(reader->problems, node, "%s: unknown grant '" STR_FMT "'", reader->path, STR_ARG(name));
+    const char *nearest = str_nearest(name, &GRANTS[0].name, ARRAY_SIZE(GRANTS), sizeof GRANTS[0]);
+    if (nearest) problems_hint(reader->problems, "did you mean '%s'?", nearest);
+    return AUTH_CLIENT_CREDENTIALS;
+}
+
+static void read_params(struct auth_reader *reader, struct auth_oauth2 *oauth2)
+{
+    const struct node *params = map_of(reader->auth, "params");
+    if (!params) return;
+    struct auth_pair *pairs = arena_array(reader->arena, struct auth_pair, params->count + 1);
+    for (size_t i = 0; i < params->count; i++) {
+        const struct node *param = &params->children[i];
+        const char *path = arena_printf(reader->arena, "%s.params." STR_FMT, reader->path, STR_ARG(param->key));
+        struct str value = read_text(reader, node_text(param), param, path);
+        if (value.size) pairs[oauth2->param_count++] = (struct auth_pair){param->key, value};
+    }
+    oauth2->params = pairs;
+}
+
+static void read_oauth2(struct auth_reader *reader, struct auth_spec *spec)
+{
+    struct auth_oauth2 *oauth2 = &spec->oauth2;
+    spec->kind = AUTH_OAUTH2;
+    *oauth2 = (struct auth_oauth2){
+        .grant = read_grant(reader),
+        .token_url = need_key(reader, "token_url").data,
+        .client_id = read_key(reader, "client_id"),
+        .client_secret = read_key(reader, "client_secret"),
+        .refresh_token = read_key(reader, "refresh_token"),
+        .scope = read_key(reader, "scope"),
+        .json = strcmp(option_text(reader->table, reader->auth, "body"), "json") == 0,
+        .basic = strcmp(option_text(reader->table, reader->auth, "credentials"), "basic") == 0,
+        .sign = read_sign(reader),
+    };
+    read_params(reader, oauth2);
+    if (!oauth2->sign && !option_is_set(reader->auth, "client_id"))
+        problems_add(reader->problems, reader->auth, "%s: 'client_id' is missing", reader->path);
+    bool needs_refresh_token = oauth2->grant == AUTH_REFRESH_TOKEN;
+    if (needs_refresh_token != option_is_set(reader->auth, "refresh_token"))
+        problems_add(reader->problems, reader->auth, "%s: %s", reader->path,
+                     needs_refresh_token ? "grant refresh_token needs a 'refresh_token'"
+                                         : "'refresh_token' belongs to grant refresh_token only");
+}
+
+static const struct {
+    const char *name;
+    void (*read)(struct auth_reader *reader, struct auth_spec *spec);
+} READERS[] = {
+    {"none", read_none}, {"bearer", read_bearer}, {"basic", read_basic}, {"api_key", read_api_key}, {"oauth2", read_oauth2},
+};
+
+static void read_auth(struct auth_reader *reader, const struct vocabulary_kind *kind, struct auth_spec *spec)
+{
+    reader->table = kind->table;
+    for (size_t i = 0; i < ARRAY_SIZE(READERS); i++)
+        if (strcmp(kind->name, READERS[i].name) == 0) {
+            READERS[i].read(reader, spec);
+            return;
+        }
+    CHECK(!"a kind of auth in the vocabulary without a reader");
+}
+
+void access_check(const struct node *auth, const struct config_table *table, struct arena *arena, struct problems *problems)
+{
+    const struct vocabulary_kind *kind = vocabulary_check_kind(&VOCABULARY_AUTH, auth, "http.auth", problems);
+    struct auth_reader reader = {.auth = auth, .path = "http.auth", .names = table, .arena = arena, .problems = problems};
+    struct auth_spec spec = {0};
+    if (kind) read_auth(&reader, kind, &spec);
+}
+
+/* A description's texts rendered for one configuration. */
+static int render(const struct template *compiled, const struct config *config, int64_t now_us, struct arena *arena,
+                  const char **text, struct err *err)
+{
+    struct template_values values = {.config = config, .now_us = now_us};
+    bool has_secret = false;
+    return template_text(compiled, &values, arena, text, &has_secret, err);
+}
+
+static int parse_base(const struct description *description, const struct config *config, int64_t now_us, struct arena *arena,
+                      struct url *base, struct err *err)
+{
+    const char *text;
+    int rc = render(description->base, config, now_us, arena, &text, err);
+    if (rc == 0) rc = url_parse(str_trim(str_from(text)), arena, base, err);
+    return rc == 0 ? 0 : err_context(err, "http.base");
+}
+
+/* "/auth/token" stands behind the base, as a stream's path does. */
+static const char *absolute_token_url(const char *token_url, const struct url *base, struct arena *arena)
+{
+    if (strstr(token_url, "://")) return token_url;
+    size_t size = strlen(base->text);
+    while (size && base->text[size - 1] == '/') size--;
+    return arena_printf(arena, "%.*s%s%s", (int)size, base->text, token_url[0] == '/' ? "" : "/", token_url);
+}
+
+int access_auth(const struct description *description, const struct config *config, int64_t now_us, struct arena *arena,
+                struct auth_spec *spec, struct err *err)
+{
+    struct problems problems = PROBLEMS_INIT(arena);
+    *spec = (struct auth_spec){.kind = AUTH_NONE};
+    if (!description->auth) return 0;
+    struct auth_reader reader = {
+        .auth = description->auth,
+        .path = "http.auth",
+        .names = config->table,
+        .config = config,
+        .now_us = now_us,
+        .arena = arena,
+        .problems = &problems,
+        .err = err,
+    };
+    read_auth(&reader, vocabulary_kind_of(&VOCABULARY_AUTH, description->auth), spec);
+    CHECK(problems.count == 0); /* access_check has seen it */
+    if (reader.rc != 0 || spec->kind != AUTH_OAUTH2) return reader.rc;
+    struct url base;
+    int rc = parse_base(description, config, now_us, arena, &base, err);
+    if (rc == 0) spec->oauth2.token_url = absolute_token_url(spec->oauth2.token_url, &base, arena);
+    return rc;
+}
+
+/* --- hosts --------------------------------------------------------------------------------------------------------------- */
+
+struct host_list {
+    const char **names;
+    size_t count;
+    bool speaks_http; /* one of the URLs does */
+};
+
+/* "host:port", so that another port of the same machine is another place. */
+static void add_url(struct host_list *list, const struct url *url, struct arena *arena)
+{
+    const char *format = strchr(url->host, ':') ? "[%s]:%d" : "%s:%d";
+    list->names[list->count++] = arena_printf(arena, format, url->host, url->port);
+    list->speaks_http = list->speaks_http || strcmp(url->scheme, "http") == 0;
+}
+
+/* The connector's own, with room for `more`. */
+static int list_hosts(const struct description *description, const struct config *config, int64_t now_us, size_t more,
+                      struct arena *arena, struct host_list *list, struct err *err)
+{
+    struct url url;
+    struct auth_spec spec;
+    *list = (struct host_list){.names = arena_array(arena, const char *, description->host_count + 2 + more)};
+    int rc = parse_base(description, config, now_us, arena, &url, err);
+    if (rc != 0) return rc;
+    add_url(list, &url, arena);
+    for (size_t i = 0; i < description->host_count; i++) {
+        rc = render(description->hosts[i], config, now_us, arena, &list->names[list->count++], err);
+        if (rc != 0) return err_context(err, "http.hosts");
+    }
+    rc = access_auth(description, config, now_us, arena, &spec, err);
+    if (rc != 0 || spec.kind != AUTH_OAUTH2) return rc;
+    rc = url_parse(str_from(spec.oauth2.token_url), arena, &url, err);
+    if (rc != 0) return err_context(err, "http.auth.token_url");
+    add_url(list, &url, arena);
+    return 0;
+}
+
+int access_own(const struct description *description, const struct config *config, int64_t now_us, struct guard **own,
+               struct err *err)
+{
+    struct arena arena = ARENA_INIT(0);
+    struct host_list list;
+    int rc = list_hosts(description, config, now_us, 0, &arena, &list, err);
+    struct guard_options options = {.hosts = list.names, .host_count = list.count, .allow_private = true, .allow_http = true};
+    if (rc == 0) rc = guard_new(&options, own, err);
+    arena_release(&arena);
+    return rc;
+}
+
+/* --- the client ---------------------------------------------------------------------------------------------------------- */
+
+static int read_limit(const struct description *description, const struct access_overrides *overrides, struct arena *arena,
+                      struct limit_description *limit, struct err *err)
+{
+    struct problems problems = PROBLEMS_INIT(arena);
+    *limit = description->limit;
+    if (!overrides->rate_limit) return 0;
+    if (vocabulary_check_kind(&VOCABULARY_RATE_LIMIT, overrides->rate_limit, "rate_limit", &problems))
+        limit_read(overrides->rate_limit, limit);
+    return problems_to_err(&problems, ERR_CONFIG, err);
+}
+
+static void read_timeouts(const struct node *node, struct http_limits *limits)
+{
+    if (!node) return;
+    limits->connect_ms = option_duration_ms(&VOCABULARY_TIMEOUTS, node, "connect");
+    limits->first_byte_ms = option_duration_ms(&VOCABULARY_TIMEOUTS, node, "first_byte");
+    if (option_is_set(node, "total")) limits->total_ms = option_duration_ms(&VOCABULARY_TIMEOUTS, node, "total");
+}
+
+int access_client(const struct description *description, const struct config *config, const struct access_overrides *overrides,
+                  int64_t now_us, struct arena *arena, struct client_options *options, struct err *err)
+{
+    struct host_list list;
+    struct limit_description limit;
+    struct limiter *limiter = NULL;
+    int rc = list_hosts(description, config, now_us, overrides->allow_host_count, arena, &list, err);
+    if (rc == 0) rc = read_limit(description, overrides, arena, &limit, err);
+    if (rc != 0) return rc;
+    for (size_t i = 0; i < overrides->allow_host_count; i++) list.names[list.count++] = overrides->allow_hosts[i];
+    struct limiter_options limiting = {.kind = LIMITER_NONE};
+    if (limit.is_set)
+        limiting = (struct limiter_options){
+            .kind = limit.kind == LIMIT_BUCKET ? LIMITER_BUCKET : LIMITER_WINDOW,
+            .requests = limit.requests,
+            .per_ms = limit.per_ms,
+            .burst = limit.burst,
+        };
+    rc = limiter_new(&limiting, &limiter, err);
+    if (rc != 0) return err_context(err, "rate_limit");
+    options->allowed_hosts = list.names;
+    options->allowed_host_count = list.count;
+    options->allow_private = overrides->allow_private;
+    options->allow_http = list.speaks_http;
+    options->limits = HTTP_LIMITS_DEFAULT;
+    read_timeouts(description->timeouts, &options->limits);
+    options->retry = RETRY_POLICY_DEFAULT;
+    options->user_agent = description->user_agent;
+    options->limiter = limiter;
+    return 0;
+}

@@ -1,0 +1,429 @@
+/* How it works: a stream's fields come first, since its key and its cursor are looked up among them; then the cursor and the
+ * pages, which decide what its templates may name; then its request; and last what only all of them together can show: does
+ * anything tell the source which page or which window is meant? */
+#include "rest/describe.h"
+
+#include "base/check.h"
+#include "base/number.h"
+#include "base/time.h"
+#include "rest/vocabulary.h"
+
+/* One stream on its way. */
+struct stream_in_hand {
+    const struct describing *with;
+    const struct node *node;
+    const char *path;
+    struct stream_description *stream;
+};
+
+static bool is_default(const struct node *node)
+{
+    return !node || node->kind == NODE_NULL;
+}
+
+static const char *below(const struct stream_in_hand *hand, const char *key)
+{
+    return arena_printf(hand->with->arena, "%s.%s", hand->path, key);
+}
+
+/* A key's text, or NULL when the kind's table has no such key. */
+static const char *text_of(const struct option_table *table, const struct node *map, const char *key)
+{
+    return option_find(table, str_from(key)) ? option_text(table, map, key) : NULL;
+}
+
+/* --- fields -------------------------------------------------------------------------------------------------------------- */
+
+static void check_format(const struct stream_in_hand *hand, const struct node *node, const char *place, const char *format,
+                         enum type type)
+{
+    bool is_time = type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMP_NTZ || type == TYPE_DATE;
+    if (!is_time) {
+        problems_add(hand->with->problems, node, "%s: 'format' belongs to dates and timestamps only", place);
+    } else if (!time_format_is_valid(format)) {
+        problems_add(hand->with->problems, node, "%s: '%s' is not a time format", place, format);
+        problems_hint(hand->with->problems, "iso8601, epoch, epoch_ms, epoch_us, date, or a pattern like %%Y-%%m-%%d");
+    }
+}
+
+static void read_field_map(const struct stream_in_hand *hand, const struct node *node, const char *place,
+                           struct field_description *field)
+{
+    size_t before = hand->with->problems->count;
+    int seconds;
+    option_check(&VOCABULARY_FIELD, node, place, hand->with->problems);
+    if (hand->with->problems->count != before) return;
+    CHECK(type_from_name(str_from(option_text(&VOCABULARY_FIELD, node, "type")), &field->type));
+    field->format = option_text(&VOCABULARY_FIELD, node, "format");
+    field->zone = option_text(&VOCABULARY_FIELD, node, "zone");
+    if (field->format) check_format(hand, node, place, field->format, field->type);
+    if (field->zone && field->type != TYPE_TIMESTAMP)
+        problems_add(hand->with->problems, node, "%s: 'zone' belongs to type timestamp only", place);
+    else if (field->zone && !time_parse_offset(str_from(field->zone), &seconds)) {
+        problems_add(hand->with->problems, node, "%s: '%s' is not a zone", place, field->zone);
+        problems_hint(hand->with->problems, "an offset like +02:00, or Z");
+    }
+}
+
+static void unknown_type(const struct stream_in_hand *hand, const struct node *node, const char *place)
+{
+    const char *names[TYPE_COUNT];
+    for (int i = 0; i < TYPE_COUNT; i++) names[i] = type_name((enum type)i);
+    problems_add(hand->with->problems, node, "%s: unknown type '" STR_FMT "'", place, STR_ARG(node->text));
+    const char *nearest = str_nearest(node->text, names, ARRAY_SIZE(names), sizeof names[0]);
+    if (nearest) problems_hint(hand->with->problems, "did you mean '%s'?", nearest);
+}
+
+static void read_field(const struct stream_in_hand *hand, const struct node *node, struct field_description *field)
+{
+    const char *place = arena_printf(hand->with->arena, "%s.fields." STR_FMT, hand->path, STR_ARG(node->key));
+    *field = (struct field_description){.name = arena_text(hand->with->arena, node->key)};
+    if (node->key.size == 0 || memchr(node->key.data, 0, node->key.size))
+        problems_add(hand->with->problems, node, "%s: an empty name, or one with a NUL character", place);
+    if (node->kind == NODE_MAP) {
+        read_field_map(hand, node, place, field);
+    } else if (node->kind != NODE_STRING) {
+        problems_add(hand->with->problems, node, "%s: expected a type's name or a map, got %s", place,
+                     node_kind_name(node->kind));
+    } else if (!type_from_name(node->text, &field->type)) {
+        unknown_type(hand, node, place);
+    }
+}
+
+static void read_fields(const struct stream_in_hand *hand)
+{
+    const struct node *node = node_get(hand->node, "fields");
+    if (is_default(node) || (node->kind == NODE_LIST && node->count == 0)) return;
+    if (node->kind != NODE_MAP || node->count > DESCRIPTION_MAX_FIELDS) {
+        problems_add(hand->with->problems, node, "%s: expected a map of at most %d fields", below(hand, "fields"),
+                     DESCRIPTION_MAX_FIELDS);
+        return;
+    }
+    struct field_description *fields = arena_array(hand->with->arena, struct field_description, node->count + 1);
+    for (size_t i = 0; i < node->count; i++) read_field(hand, &node->children[i], &fields[i]);
+    hand->stream->fields = fields;
+    hand->stream->field_count = node->count;
+}
+
+static const struct field_description *find_field(const struct stream_description *stream, const char *name)
+{
+    for (size_t i = 0; i < stream->field_count; i++)
+        if (strcmp(stream->fields[i].name, name) == 0) return &stream->fields[i];
+    return NULL;
+}
+
+static void read_primary_key(const struct stream_in_hand *hand)
+{
+    const struct node *node = node_get(hand->node, "primary_key");
+    if (is_default(node)) return;
+    size_t count = node->kind == NODE_LIST ? node->count : 1;
+    const char **names = arena_array(hand->with->arena, const char *, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        const struct node *name = node->kind == NODE_LIST ? &node->children[i] : node;
+        names[i] = node_cstr(name, "");
+        if (find_field(hand->stream, names[i])) continue;
+        problems_add(hand->with->problems, name, "%s: '%s' has no type", below(hand, "primary_key"), names[i]);
+        problems_hint(hand->with->problems, "declare it: fields = { %s = \"string\" }", names[i]);
+    }
+    hand->stream->primary_key = names;
+    hand->stream->primary_key_count = count;
+}
+
+/* --- cursor -------------------------------------------------------------------------------------------------------------- */
+
+static bool can_order(enum type type)
+{
+    return type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMP_NTZ || type == TYPE_DATE || type == TYPE_INTEGER ||
+           type == TYPE_DECIMAL || type == TYPE_STRING;
+}
+
+static bool is_time_type(enum type type)
+{
+    return type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMP_NTZ || type == TYPE_DATE;
+}
+
+/* Type and format: the cursor's own, else its field's. */
+static void read_cursor_type(const struct stream_in_hand *hand, const struct option_table *table, const struct node *node,
+                             struct cursor_description *cursor)
+{
+    const struct field_description *field = find_field(hand->stream, cursor->field);
+    const char *type = option_text(table, node, "type"), *place = below(hand, "cursor");
+    cursor->window.format = option_text(table, node, "format");
+    if (type) {
+        CHECK(type_from_name(str_from(type), &cursor->window.type));
+    } else if (!field) {
+        problems_add(hand->with->problems, node, "%s: '%s' has no type", place, cursor->field);
+        problems_hint(hand->with->problems, "declare it: fields = { %s = \"timestamp\" }, or give the cursor a type",
+                      cursor->field);
+    } else if (!can_order(field->type)) {
+        problems_add(hand->with->problems, node, "%s: a field of type %s cannot be a cursor", place, type_name(field->type));
+    } else {
+        cursor->window.type = field->type;
+    }
+    if (cursor->window.format)
+        check_format(hand, node, place, cursor->window.format, cursor->window.type);
+    else if (field && is_time_type(cursor->window.type))
+        cursor->window.format = field->format;
+}
+
+static void read_lookback(const struct stream_in_hand *hand, const struct node *node, struct cursor_description *cursor)
+{
+    const struct node *lookback = node_get(node, "lookback");
+    if (is_default(lookback)) return;
+    int64_t value = 0;
+    bool is_time = is_time_type(cursor->window.type), is_integer = cursor->window.type == TYPE_INTEGER;
+    bool ok =
+        is_time ? duration_parse(node_text(lookback), &value) : is_integer && number_to_int64(node_text(lookback), &value);
+    if (ok && value >= 0 && (!is_time || value <= INT64_MAX / 1000)) {
+        cursor->window.lookback = is_time ? value * 1000 : value;
+        return;
+    }
+    problems_add(hand->with->problems, lookback, "%s.lookback: expected %s", below(hand, "cursor"),
+                 is_time      ? "a duration like 5m"
+                 : is_integer ? "an integer, as the cursor is one"
+                              : "none: only times and integers can look back");
+}
+
+static void read_step(const struct stream_in_hand *hand, const struct option_table *table, const struct node *node,
+                      struct cursor_description *cursor)
+{
+    if (is_default(node_get(node, "step"))) return;
+    int64_t ms = option_duration_ms(table, node, "step");
+    const char *place = below(hand, "cursor.step");
+    if (!is_time_type(cursor->window.type)) {
+        problems_add(hand->with->problems, node, "%s: only times are read in windows, this cursor is of type %s", place,
+                     type_name(cursor->window.type));
+    } else if (ms <= 0 || ms > INT64_MAX / 1000) {
+        problems_add(hand->with->problems, node, "%s: must be above zero", place);
+    } else if (!cursor->start) {
+        problems_add(hand->with->problems, node, "%s: windows need a 'start'", place);
+    } else {
+        cursor->window.step_us = ms * 1000;
+    }
+}
+
+static void read_cursor(const struct stream_in_hand *hand)
+{
+    const struct node *node = node_get(hand->node, "cursor");
+    const char *place = below(hand, "cursor");
+    if (is_default(node)) return;
+    const struct vocabulary_kind *kind = vocabulary_check_kind(&VOCABULARY_CURSOR, node, place, hand->with->problems);
+    if (!kind) return;
+    struct cursor_description *cursor = &hand->stream->cursor;
+    const char *bounds = option_text(kind->table, node, "bounds");
+    hand->stream->has_cursor = true;
+    *cursor = (struct cursor_description){
+        .field = option_text(kind->table, node, "field"),
+        .param = option_text(kind->table, node, "param"),
+        .until_param = option_text(kind->table, node, "until_param"),
+        .into_body = strcmp(option_text(kind->table, node, "into"), "body") == 0,
+        .ascending = strcmp(option_text(kind->table, node, "order"), "ascending") == 0,
+        .has_bounds = bounds != NULL,
+        .bounds = bounds && strcmp(bounds, "[)") == 0 ? CURSOR_CLOSED_OPEN : CURSOR_OPEN_CLOSED,
+        .missing =
+            strcmp(option_text(kind->table, node, "missing"), "reject") == 0 ? CURSOR_MISSING_REJECT : CURSOR_MISSING_INCLUDE,
+    };
+    read_cursor_type(hand, kind->table, node, cursor);
+    read_lookback(hand, node, cursor);
+    const struct node *start = node_get(node, "start");
+    struct template_scope scope = {
+        .config = hand->with->config, .roots = TEMPLATE_CONFIG | TEMPLATE_NOW, .refuse_secrets = true};
+    if (!is_default(start))
+        cursor->start = template_compile(node_text(start), start, arena_printf(hand->with->arena, "%s.start", place), &scope,
+                                         hand->with->arena, hand->with->problems);
+    read_step(hand, kind->table, node, cursor);
+}
+
+/* --- pages --------------------------------------------------------------------------------------------------------------- */
+
+static enum pages_kind pages_kind_of(const char *name)
+{
+    for (int i = 0; i < PAGES_KIND_COUNT; i++)
+        if (strcmp(name, pages_kind_name((enum pages_kind)i)) == 0) return (enum pages_kind)i;
+    CHECK(!"a kind of pages in the vocabulary without a pager");
+    return PAGES_NONE;
+}
+
+static int64_t integer_of(const struct option_table *table, const struct node *map, const char *key, int64_t fallback)
+{
+    const struct option *option = option_find(table, str_from(key));
+    bool has_value = option && option->type == OPTION_INTEGER && (option_is_set(map, key) || option->fallback);
+    return has_value ? option_integer(table, map, key) : fallback;
+}
+
+static bool text_is(const struct option_table *table, const struct node *map, const char *key, const char *value)
+{
+    const char *text = text_of(table, map, key);
+    return text && strcmp(text, value) == 0;
+}
+
+static void check_pages(const struct stream_in_hand *hand, const struct node *node, const struct pages *pages)
+{
+    const char *place = below(hand, "pages");
+    struct problems *problems = hand->with->problems;
+    if (pages->size_param && !pages->size) problems_add(problems, node, "%s: 'size_param' needs a 'size'", place);
+    if (pages->stop == STOP_SHORT && !pages->size)
+        problems_add(problems, node, "%s: stop = \"short\" needs a 'size' to be shorter than", place);
+    if (!hand->stream->records_function) return;
+    bool has_flag = pages->more || pages->last || pages->total_pages;
+    if (pages->kind == PAGES_OFFSET)
+        problems_add(problems, node, "%s: offsets count records, and a function that parses hides their number", place);
+    if (pages->kind == PAGES_PAGE && !has_flag)
+        problems_add(problems, node,
+                     "%s: with a function that parses, the last page must be told by 'more', 'last' or 'total_pages'", place);
+}
+
+static void read_pages(const struct stream_in_hand *hand)
+{
+    const struct node *node = node_get(hand->node, "pages");
+    struct pages *pages = &hand->stream->pages;
+    bool is_stable = option_boolean(&VOCABULARY_STREAM, hand->node, "stable");
+    *pages = (struct pages){.kind = PAGES_NONE, .max_pages = 1, .stable = is_stable};
+    if (is_default(node)) return;
+    const struct vocabulary_kind *kind =
+        vocabulary_check_kind(&VOCABULARY_PAGES, node, below(hand, "pages"), hand->with->problems);
+    if (!kind) return;
+    const struct option_table *table = kind->table;
+    const struct node *next = node_get(node, "next");
+    pages->kind = pages_kind_of(kind->name);
+    if (pages->kind == PAGES_NONE) return;
+    pages->param = text_of(table, node, "param");
+    pages->size_param = text_of(table, node, "size_param");
+    pages->into_body = text_is(table, node, "into", "body");
+    pages->start = integer_of(table, node, "start", 0);
+    pages->first_token = pages->kind == PAGES_CURSOR ? text_of(table, node, "start") : NULL;
+    pages->size = integer_of(table, node, "size", 0);
+    pages->more = text_of(table, node, "more");
+    pages->last = text_of(table, node, "last");
+    pages->total = text_of(table, node, "total");
+    pages->total_pages = text_of(table, node, "total_pages");
+    pages->next_function = option_function(next);
+    pages->next = pages->next_function ? NULL : text_of(table, node, "next");
+    pages->relation = text_of(table, node, "rel");
+    pages->keep_params = option_find(table, STR("keep_params")) && option_boolean(table, node, "keep_params");
+    pages->stop = text_is(table, node, "stop", "short") ? STOP_SHORT : STOP_EMPTY;
+    pages->max_pages = integer_of(table, node, "max_pages", 1);
+    pages->stable = option_is_set(node, "stable") ? option_boolean(table, node, "stable") : is_stable;
+    check_pages(hand, node, pages);
+}
+
+/* --- the whole ----------------------------------------------------------------------------------------------------------- */
+
+static bool request_calls(const struct request_description *request)
+{
+    return operand_calls(request->path) || operand_calls(request->params) || operand_calls(request->headers) ||
+           operand_calls(request->body);
+}
+
+/* What goes into the body needs one that takes members. */
+static void check_into_body(const struct stream_in_hand *hand, const char *what)
+{
+    const struct request_description *request = &hand->stream->request;
+    const char *place = below(hand, what);
+    if (strcmp(request->method, "GET") == 0)
+        problems_add(hand->with->problems, hand->node, "%s: into = \"body\", but a GET carries no body", place);
+    bool takes_members = !request->body || request->body->kind == OPERAND_MAP || request->body->kind == OPERAND_FUNCTION;
+    if (request->body_format == BODY_RAW || !takes_members)
+        problems_add(hand->with->problems, hand->node, "%s: into = \"body\" needs a body that is a map", place);
+}
+
+static void check_together(const struct stream_in_hand *hand, const struct template_scope *scope)
+{
+    const struct stream_description *stream = hand->stream;
+    struct problems *problems = hand->with->problems;
+    bool calls = request_calls(&stream->request);
+    bool needs_place =
+        stream->pages.kind == PAGES_PAGE || stream->pages.kind == PAGES_OFFSET || stream->pages.kind == PAGES_CURSOR;
+    if (needs_place && !stream->pages.param && !scope->uses_page_place && !calls) {
+        problems_add(problems, node_get(hand->node, "pages"), "%s: nothing tells the source which page is meant",
+                     below(hand, "pages"));
+        problems_hint(problems,
+                      "name the parameter: param = \"page\"; or place {{page.number}}, {{page.offset}} or {{page.token}}");
+    }
+    if (stream->has_cursor && stream->cursor.window.step_us && !stream->cursor.until_param && !scope->uses_cursor_until &&
+        !calls) {
+        problems_add(problems, node_get(hand->node, "cursor"), "%s: nothing tells the source where a window ends",
+                     below(hand, "cursor"));
+        problems_hint(problems, "name the parameter: until_param = \"updated_before\"; or place {{cursor.until}}");
+    }
+    if (stream->has_cursor && !stream->cursor.param && !scope->uses_cursor_from && !calls) {
+        problems_add(problems, node_get(hand->node, "cursor"), "%s: nothing tells the source where to read from",
+                     below(hand, "cursor"));
+        problems_hint(problems, "name the parameter: param = \"updated_after\"; or place {{cursor.from}}");
+    }
+    if (stream->pages.into_body) check_into_body(hand, "pages");
+    if (stream->has_cursor && stream->cursor.into_body) check_into_body(hand, "cursor");
+}
+
+static void read_sync_modes(const struct stream_in_hand *hand)
+{
+    struct stream_description *stream = hand->stream;
+    const struct node *node = node_get(hand->node, "sync_modes");
+    if (is_default(node)) {
+        stream->full_refresh = true;
+        stream->incremental = stream->has_cursor;
+        return;
+    }
+    size_t count = node->kind == NODE_LIST ? node->count : 1;
+    for (size_t i = 0; i < count; i++) {
+        const struct node *mode = node->kind == NODE_LIST ? &node->children[i] : node;
+        if (str_equal(node_text(mode), STR("full_refresh")))
+            stream->full_refresh = true;
+        else if (str_equal(node_text(mode), STR("incremental")))
+            stream->incremental = true;
+        else {
+            problems_add(hand->with->problems, mode, "%s: unknown sync mode '" STR_FMT "'", below(hand, "sync_modes"),
+                         STR_ARG(node_text(mode)));
+            problems_hint(hand->with->problems, "one of: full_refresh, incremental");
+        }
+    }
+    if (count == 0) problems_add(hand->with->problems, node, "%s: expected at least one", below(hand, "sync_modes"));
+    if (stream->incremental && is_default(node_get(hand->node, "cursor")))
+        problems_add(hand->with->problems, node, "%s: incremental needs a cursor", below(hand, "sync_modes"));
+}
+
+static enum write_hint write_hint_of(const char *name)
+{
+    if (!name) return HINT_NONE;
+    return strcmp(name, "append") == 0 ? HINT_APPEND : strcmp(name, "overwrite") == 0 ? HINT_OVERWRITE : HINT_APPEND_DEDUP;
+}
+
+static bool is_stream_name(struct str name)
+{
+    bool ok = name.size > 0 && name.size <= 255;
+    for (size_t i = 0; i < name.size && ok; i++)
+        ok = (unsigned char)name.data[i] > ' ' && name.data[i] != 0x7f && name.data[i] != '/';
+    return ok;
+}
+
+void describe_stream(const struct describing *with, const struct node *node, struct stream_description *stream)
+{
+    struct stream_in_hand hand = {with, node, arena_printf(with->arena, "streams." STR_FMT, STR_ARG(node->key)), stream};
+    const struct node *records = node_get(node, "records");
+    *stream = (struct stream_description){
+        .name = arena_text(with->arena, node->key),
+        .records_function = option_function(records),
+        .map_function = option_function(node_get(node, "map")),
+        .infer = strcmp(option_text(&VOCABULARY_STREAM, node, "undeclared"), "column") == 0,
+        .write_mode = write_hint_of(option_text(&VOCABULARY_STREAM, node, "write_mode")),
+    };
+    stream->records_path = stream->records_function ? "$" : option_text(&VOCABULARY_STREAM, node, "records");
+    if (!is_stream_name(node->key))
+        problems_add(with->problems, node, "%s: a stream's name has no spaces, '/' or control characters and at most 255 bytes",
+                     hand.path);
+    if (!stream->map_function && !is_default(node_get(node, "map")))
+        problems_add(with->problems, node_get(node, "map"), "%s: expected a function", below(&hand, "map"));
+    read_fields(&hand);
+    read_primary_key(&hand);
+    read_cursor(&hand);
+    read_pages(&hand);
+    struct template_scope scope = {
+        .config = with->config,
+        .roots = TEMPLATE_CONFIG | TEMPLATE_NOW | TEMPLATE_SLICE | (stream->has_cursor ? TEMPLATE_CURSOR : 0) |
+                 (stream->pages.kind != PAGES_NONE ? TEMPLATE_PAGE : 0),
+    };
+    describe_request(with, &VOCABULARY_STREAM, node, hand.path, &scope, &stream->request);
+    if (option_boolean(&VOCABULARY_STREAM, node, "idempotent")) stream->request.idempotent = true;
+    read_sync_modes(&hand);
+    check_together(&hand, &scope);
+}

@@ -1,0 +1,129 @@
+/* description: what a connector is, as plain data, ready to run.
+ *
+ * A connector's worker sends JSON; a function in it is {"$function": "streams.orders.map"}, a choice by configuration
+ * {"$select": "mode", "cases": {"a": .., "b": ..}}, anywhere but in `config`. description_check looks at everything, all cases
+ * included, without a configuration; description_compile resolves the choices with one and gives structs that need no further
+ * look-ups. Read-only afterwards, shared by all threads; everything lives in the arena.
+ *
+ *     description_check(root, &problems);                              // sluice connector describe, run
+ *     config_resolve(&table, pipeline->config, ...);                   // config.h
+ *     description_compile(root, config, &arena, &description, &problems); */
+#ifndef SLUICE_REST_DESCRIPTION_H
+#define SLUICE_REST_DESCRIPTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "data/node.h"
+#include "data/option.h"
+#include "data/value.h"
+#include "rest/config.h"
+#include "rest/decode.h"
+#include "rest/operand.h"
+#include "rest/pager.h"
+#include "rest/template.h"
+#include "rest/window.h"
+
+enum body_format { BODY_JSON, BODY_FORM, BODY_RAW };
+
+/* One kind of request: a stream's, or the check's. */
+struct request_description {
+    const char *where;  /* "streams.orders": for messages */
+    const char *method; /* "GET" */
+    const struct operand *path;
+    const struct operand *params;  /* a MAP or FUNCTION; NULL: none */
+    const struct operand *headers; /* a MAP or FUNCTION; NULL: none */
+    const struct operand *body;    /* NULL: none */
+    enum body_format body_format;
+    bool idempotent;
+};
+
+enum cursor_bounds { CURSOR_OPEN_CLOSED, CURSOR_CLOSED_OPEN };
+
+struct cursor_description {
+    const char *field;
+    const char *param;            /* carries `from`; NULL: a template or function places it, or nothing does */
+    const char *until_param;      /* carries `to`; NULL: none */
+    bool into_body;               /* both go into the body instead of the query */
+    struct window_cursor window;  /* type, format, step, lookback */
+    const struct template *start; /* where a first sync begins; NULL: at the beginning */
+    bool ascending;               /* order = "ascending" */
+    bool has_bounds;
+    enum cursor_bounds bounds;
+    enum cursor_missing missing;
+};
+
+struct field_description {
+    const char *name;
+    enum type type;
+    const char *format; /* NULL: by type */
+    const char *zone;   /* of timestamps without one: "+02:00"; NULL: UTC */
+};
+
+enum write_hint { HINT_NONE, HINT_APPEND, HINT_OVERWRITE, HINT_APPEND_DEDUP };
+
+struct stream_description {
+    const char *name;
+    struct request_description request;
+    const char *records_path;     /* "$" by default */
+    const char *records_function; /* NULL: none */
+    const char *map_function;     /* NULL: none */
+    const char *const *primary_key;
+    size_t primary_key_count;
+    struct pages pages;
+    bool has_cursor;
+    struct cursor_description cursor;
+    const struct field_description *fields;
+    size_t field_count;
+    bool infer;                     /* undeclared fields become columns */
+    bool full_refresh, incremental; /* the sync modes it has */
+    enum write_hint write_mode;
+};
+
+enum limit_kind { LIMIT_BUCKET, LIMIT_WINDOW };
+
+struct limit_description {
+    bool is_set;
+    enum limit_kind kind;
+    int64_t requests;
+    int64_t per_ms;
+    int64_t burst;
+};
+
+struct description {
+    const char *name, *version, *title;
+    struct config_table config_table;
+    const struct template *base;
+    const struct template *const *hosts; /* beyond the base's */
+    size_t host_count;
+    const struct operand *params;  /* of every request; NULL: none */
+    const struct operand *headers; /* of every request; NULL: none */
+    const struct node *auth;       /* checked; see access.h; NULL: none */
+    struct limit_description limit;
+    const struct node *timeouts;              /* checked; NULL: the defaults */
+    const char *user_agent;                   /* NULL: the host's */
+    const struct request_description *check;  /* NULL: the first stream's first page serves */
+    const struct stream_description *streams; /* in the description's order */
+    size_t stream_count;
+    bool has_functions;
+};
+
+enum { DESCRIPTION_MAX_STREAMS = 1000, DESCRIPTION_MAX_FIELDS = 1000, DESCRIPTION_MAX_CASES = 200 };
+
+/* Checks all of it. Every mistake is added to `problems`, with its place ("streams.orders.pages.size"). */
+void description_check(const struct node *root, struct problems *problems);
+
+/* Compiles for one configuration. *out is set only when nothing was added to `problems`. `root` and `config` must outlive it.
+ */
+void description_compile(const struct node *root, const struct config *config, struct arena *arena,
+                         const struct description **out, struct problems *problems);
+
+const struct stream_description *description_stream(const struct description *description, const char *name); /* NULL: none */
+
+/* Reads a checked `rate_limit` map; the pipeline's override has the same keys. */
+void limit_read(const struct node *node, struct limit_description *limit);
+
+#endif

@@ -1,0 +1,302 @@
+/* How it works: one loop per page: build, send, verify, look at the paging fields, move the pager. What the client retries is
+ * its own affair; here only an answer that arrived whole but is no document is asked for again, since HTTP cannot see that.
+ *
+ * The body is surveyed once, from end to end but without looking at values; records are counted (a second, deeper pass) only
+ * for the kinds of pages that need their number. */
+#include "rest/reader.h"
+
+#include "base/check.h"
+#include "base/jsonscan.h"
+#include "base/map.h"
+#include "net/retry.h"
+#include "os/cancel.h"
+#include "os/clock.h"
+#include "os/secret.h"
+#include "rest/link.h"
+#include "rest/records_path.h"
+
+struct reader {
+    struct reader_options options;
+    const struct stream_description *stream;
+    struct pager *pager;
+    struct arena arena; /* of the page in hand */
+    uint64_t pages;
+    bool is_started, is_over, position_refused;
+};
+
+struct reader *reader_new(const struct reader_options *options)
+{
+    struct reader *reader = mem_zero(1, sizeof *reader);
+    reader->options = *options;
+    reader->stream = options->source.stream;
+    reader->options.source.request = &reader->stream->request;
+    reader->pager = pager_new(&reader->stream->pages);
+    return reader;
+}
+
+void reader_free(struct reader *reader)
+{
+    if (!reader) return;
+    pager_free(reader->pager);
+    arena_release(&reader->arena);
+    free(reader);
+}
+
+void page_release(struct page *page)
+{
+    block_release(page->body);
+    free(page->position);
+    free(page->context);
+    *page = (struct page){0};
+}
+
+bool reader_position_refused(const struct reader *reader)
+{
+    return reader->position_refused;
+}
+
+/* --- an answer that is a document ---------------------------------------------------------------------------------------- */
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Is the body a whole JSON document? Finds the paging fields on the way. TRANSIENT when not. */
+static int survey(const struct block *body, const char *const *paths, struct json_value *found, size_t count, struct err *err)
+{
+    const char *problem = NULL;
+    size_t offset = 0, blank = 0;
+    while (blank < body->size && is_space(body->data[blank])) blank++;
+    if (blank == body->size) return err_set(err, ERR_TRANSIENT, "an empty answer where JSON is due");
+    if (body->data[blank] == '<') return err_set(err, ERR_TRANSIENT, "HTML or XML where JSON is due");
+    if (jsonscan_survey(body->data, body->size, paths, found, count, &problem, &offset)) return 0;
+    return err_set(err, ERR_TRANSIENT, "the answer is cut or no JSON: %s at byte %zu of %zu", problem ? problem : "broken",
+                   offset, body->size);
+}
+
+/* A function that parses takes whatever the source sends; only paging fields make it JSON. */
+static bool needs_json(const struct reader *reader, size_t path_count)
+{
+    return !reader->stream->records_function || path_count > 0;
+}
+
+/* Sends until the answer is a document, or the policy gives up. */
+static int fetch(struct reader *reader, const struct http_request *request, struct http_response *response,
+                 const char *const *paths, struct json_value *found, size_t path_count, struct err *err)
+{
+    const struct reader_options *options = &reader->options;
+    struct retry retry = RETRY_INIT(&options->retry, clock_now_ms(options->clock));
+    for (;;) {
+        int rc = client_send(options->session, request, &reader->arena, response, err);
+        if (rc != 0) return rc;
+        if (response->status == 204 || !needs_json(reader, path_count)) return 0;
+        struct err problem = ERR_INIT;
+        rc = survey(response->body, paths, found, path_count, &problem);
+        if (rc == 0) return 0;
+        struct retry_verdict verdict = retry_next(&retry, rc, response, retry_random(), clock_now_ms(options->clock));
+        bool may_repeat = request->idempotent || strcmp(request->method, "GET") == 0;
+        http_response_release(response);
+        if (!verdict.again || !may_repeat) {
+            err_copy(err, &problem);
+            err_context(err, "%s", may_repeat ? retry_reason_text(verdict.reason) : "cannot send it twice");
+            return err_context(err, "%s", reader->stream->request.where);
+        }
+        if (!clock_sleep_ms(options->clock, verdict.wait_ms, options->cancel))
+            return err_set(err, ERR_CANCELLED, "stopped while waiting to ask again");
+    }
+}
+
+/* --- what the pager wants to know ---------------------------------------------------------------------------------------- */
+
+struct counting {
+    size_t records;
+};
+
+static int count_record(void *context, struct jsonscan *scan, struct err *err)
+{
+    struct counting *counting = context;
+    struct json_value value;
+    (void)err;
+    if (!jsonscan_value(scan, &value)) return ERR_TRANSIENT;
+    counting->records++;
+    return 0;
+}
+
+static int count_records(const struct reader *reader, const struct block *body, size_t *records, struct err *err)
+{
+    struct counting counting = {0};
+    struct jsonscan scan;
+    jsonscan_init(&scan, body->data, body->size);
+    int rc = records_walk(&scan, reader->stream->records_path, count_record, &counting, err);
+    *records = counting.records;
+    if (rc == 0 || !scan.error) return rc == 0 ? 0 : err_context(err, "%s", reader->stream->request.where);
+    return err_set(err, ERR_TRANSIENT, "%s: the answer is no JSON: %s at byte %zu", reader->stream->request.where, scan.error,
+                   jsonscan_offset(&scan));
+}
+
+/* For the pager, which asks only when two bodies are the same. */
+struct body_in_hand {
+    const struct reader *reader;
+    const struct block *body;
+};
+
+static bool body_has_records(void *context)
+{
+    const struct body_in_hand *hand = context;
+    struct err ignored = ERR_INIT;
+    size_t records = 0;
+    if (hand->reader->stream->records_function) return hand->body->size > 0;
+    return count_records(hand->reader, hand->body, &records, &ignored) == 0 && records > 0;
+}
+
+static struct str find_link(const struct reader *reader, const struct http_response *response)
+{
+    struct str target = {0};
+    const char *relation = reader->stream->pages.relation;
+    for (size_t i = 0; relation && i < response->header_count; i++)
+        if (str_equal_nocase(response->headers[i].name, STR("link")) &&
+            link_find(response->headers[i].value, str_from(relation), &target))
+            return target;
+    return target;
+}
+
+static int call_next(struct reader *reader, const struct block *body, struct str *result, struct err *err)
+{
+    const struct request_source *source = &reader->options.source;
+    const char *name = reader->stream->pages.next_function;
+    if (!name) return 0;
+    CHECK(source->functions);
+    struct str context = request_context(source, pager_place(reader->pager), &reader->arena);
+    return source->functions->value(source->functions->context, name, context, (struct str){body->data, body->size},
+                                    &reader->arena, result, err);
+}
+
+static int move_on(struct reader *reader, const struct http_response *response, const struct json_value *found, struct err *err)
+{
+    struct body_in_hand hand = {reader, response->body};
+    struct page_facts facts = {
+        .found = found,
+        .body_hash = hash_bytes((struct str){response->body->data, response->body->size}),
+        .has_records = body_has_records,
+        .context = &hand,
+        .url = str_from(response->url),
+        .link = find_link(reader, response),
+    };
+    int rc = 0;
+    if (pager_counts_records(&reader->stream->pages) && !reader->stream->records_function) {
+        facts.records_known = true;
+        rc = count_records(reader, response->body, &facts.records, err);
+    }
+    if (rc == 0) rc = call_next(reader, response->body, &facts.next_json, err);
+    if (rc != 0) return rc;
+    rc = pager_next(reader->pager, &facts, err);
+    return rc < 0 ? err_context(err, "%s", reader->stream->request.where) : rc;
+}
+
+/* --- a page -------------------------------------------------------------------------------------------------------------- */
+
+/* A position is stored in the clear: one that holds a secret is not given out, and the slice would start again. */
+static char *safe_position(const struct reader *reader)
+{
+    char *position = pager_position(reader->pager);
+    if (!position) return NULL;
+    struct buf redacted = BUF_INIT(8 * strlen(position) + 64);
+    secrets_redact(reader->options.secrets, str_from(position), &redacted);
+    bool is_clean = str_equal(buf_str(&redacted), str_from(position));
+    buf_release(&redacted);
+    if (is_clean) return position;
+    free(position);
+    return NULL;
+}
+
+static int start(struct reader *reader, struct err *err)
+{
+    reader->is_started = true;
+    int rc = pager_start(reader->pager, str_from(reader->options.position), err);
+    if (rc != 0 && reader->options.position) reader->position_refused = true;
+    return rc;
+}
+
+static int request_page(struct reader *reader, struct http_request *request, struct err *err)
+{
+    const struct page_place *place = pager_place(reader->pager);
+    int rc = request_build(&reader->options.source, place, &reader->arena, request, err);
+    if (rc != 0 || place->url.size == 0) return rc;
+    rc = client_allows(reader->options.client, request->url, err);
+    return rc == 0 ? 0 : err_context(err, "%s: next page", reader->stream->request.where);
+}
+
+static int read_page(struct reader *reader, struct page *page, struct err *err)
+{
+    const char *paths[PAGER_PATHS_MAX];
+    struct json_value found[PAGER_PATHS_MAX] = {{0}};
+    size_t path_count = pager_paths(&reader->stream->pages, paths);
+    struct http_request request;
+    struct http_response response = {0};
+    int rc = request_page(reader, &request, err);
+    if (rc == 0) rc = fetch(reader, &request, &response, paths, found, path_count, err);
+    if (rc == ERR_SOURCE && reader->pages == 0 && reader->options.position) reader->position_refused = true;
+    if (rc != 0) return rc;
+    if (response.status == 204) { /* no content: nothing, and nothing after it */
+        http_response_release(&response);
+        return 0;
+    }
+    struct page read = {.number = reader->pages};
+    if (reader->stream->records_function || reader->stream->map_function)
+        read.context = mem_strdup(
+            arena_text(&reader->arena, request_context(&reader->options.source, pager_place(reader->pager), &reader->arena)));
+    rc = move_on(reader, &response, found, err);
+    if (rc >= 0) {
+        read.body = block_hold(response.body);
+        read.last = rc == 0;
+        read.position = read.last ? NULL : safe_position(reader);
+        *page = read;
+        reader->pages++;
+    } else {
+        page_release(&read);
+    }
+    http_response_release(&response);
+    return rc < 0 ? rc : 1;
+}
+
+int reader_next(struct reader *reader, struct page *page, struct err *err)
+{
+    if (reader->is_over) return 0;
+    arena_clear(&reader->arena);
+    int rc = reader->is_started ? 0 : start(reader, err);
+    if (rc == 0) rc = read_page(reader, page, err);
+    reader->is_over = rc <= 0 || page->last;
+    return rc;
+}
+
+/* --- check --------------------------------------------------------------------------------------------------------------- */
+
+int reader_check(struct session *session, const struct request_source *source, struct err *err)
+{
+    struct arena arena = ARENA_INIT(0);
+    struct request_source check = *source;
+    struct page_place first = {.own_params = true};
+    struct http_request request;
+    struct http_response response;
+    struct window_plan plan;
+    int rc = 0;
+    check.stream = NULL;
+    check.slice = NULL;
+    check.request = source->description->check;
+    if (!check.request) {
+        check.stream = &source->description->streams[0];
+        check.request = &check.stream->request;
+        rc = request_plan(&check, &arena, &plan, err);
+        if (rc == 0 && plan.slice_count == 0) window_plan_whole(&arena, &plan);
+        if (rc == 0) check.slice = &plan.slices[plan.slice_count - 1];
+    }
+    struct pager *pager = check.stream ? pager_new(&check.stream->pages) : NULL;
+    if (rc == 0 && pager) rc = pager_start(pager, STR(""), err);
+    if (rc == 0) rc = request_build(&check, pager ? pager_place(pager) : &first, &arena, &request, err);
+    if (rc == 0) rc = client_send(session, &request, &arena, &response, err);
+    if (rc == 0) http_response_release(&response);
+    pager_free(pager);
+    arena_release(&arena);
+    return rc;
+}

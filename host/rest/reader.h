@@ -1,0 +1,66 @@
+/* reader: the fetching side of one slice: page after page, complete and verified.
+ *
+ * It builds the request, sends it through the client, makes sure that the answer is a whole JSON document, reads from it only
+ * what paging needs, and hands the body on, so that the next request leaves while this page is being decoded. An answer that is
+ * cut, empty or HTML where JSON is due is asked for again, with the client's retry policy, before it is an error (TRANSIENT).
+ *
+ *     reader = reader_new(&options);
+ *     while ((rc = reader_next(reader, &page, err)) > 0) { ... page_release(&page); }
+ *     reader_free(reader);
+ *
+ * One thread. The functions given to it are used here for requests and next pages; the decoding thread uses the same in turn.
+ */
+#ifndef SLUICE_REST_READER_H
+#define SLUICE_REST_READER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "data/block.h"
+#include "net/client.h"
+#include "rest/description.h"
+#include "rest/request.h"
+
+struct cancel;
+struct clock;
+struct secrets;
+
+struct reader_options {
+    struct request_source source; /* with stream set; all it points to must outlive the reader */
+    struct client *client;        /* whose allowed hosts a next page's URL must be among */
+    struct session *session;      /* this thread's */
+    const char *position;         /* resume text of an earlier run; NULL: the first page */
+    struct retry_policy retry;
+    struct clock *clock;
+    struct cancel *cancel;
+    struct secrets *secrets; /* a position that holds one is not given out; may be NULL */
+};
+
+struct page {
+    struct block *body; /* the caller's reference */
+    uint64_t number;    /* 0-based, in this run of the slice */
+    bool last;
+    char *position; /* where a later run goes on after this page; NULL: nowhere, or it was the last */
+    char *context;  /* the context (JSON) for the stream's record functions; NULL when it has none */
+};
+
+void page_release(struct page *page);
+
+struct reader;
+
+struct reader *reader_new(const struct reader_options *options); /* the options are copied */
+void reader_free(struct reader *reader);                         /* NULL is fine */
+
+/* 1: a page; 0: there are no more; or a negative class. After an error or the end it gives no more pages. */
+int reader_next(struct reader *reader, struct page *page, struct err *err) MUST_USE;
+
+/* After an error: the source refused the position this reader was to resume at (400, 404, 410, 422 on its first request). The
+ * slice has to start again from its beginning. */
+bool reader_position_refused(const struct reader *reader);
+
+/* The connector's check: sends its check request, or the first stream's first page where there is none. `source->request` and
+ * `source->stream` are set here. */
+int reader_check(struct session *session, const struct request_source *source, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,25 @@
+/* reject: keeps what could not be taken, as it was, within limits and without what must not leave. */
+#ifndef SLUICE_REST_REJECT_H
+#define SLUICE_REST_REJECT_H
+
+#include <stdbool.h>
+
+#include "base/jsonscan.h"
+#include "rest/decode.h"
+#include "rest/fields.h"
+
+/* Is there room for another one on this page? Later ones are only counted. */
+bool reject_has_room(const struct decoded *out);
+
+/* A record's text for the rejects, in out's arena: hidden fields left out, made fit for jsonb, cut at DECODE_MAX_REJECT_BYTES.
+ * A record that is no object is shown as null when fields are hidden: what it holds has no names to go by. */
+struct str reject_record(struct decoded *out, struct fields *fields, const struct json_value *record);
+
+/* Adds one; does nothing when there is no room. `reason` is static; `record` comes from reject_record. */
+void reject_add(struct decoded *out, struct str field, const char *reason, const char *detail, struct str record,
+                bool row_was_dropped);
+
+/* "expected integer, got a string: \"abc\"", in out's arena. */
+const char *reject_mismatch(struct decoded *out, enum type type, const struct json_value *json);
+
+#endif

@@ -1,0 +1,52 @@
+/* vocabulary: every key a description may hold, as option tables.
+ *
+ * One set of tables validates descriptions, gives the nearest known key for a typo, and is written out as the reference
+ * (sdk/description.md). What the tables cannot say (which keys go together) is in description.c.
+ *
+ * Maps whose keys depend on `kind` (auth, pages, rate_limit, cursor) have a list of kinds. The vocabulary knows kinds that this
+ * version cannot run: naming one is an error that says so, never silence. */
+#ifndef SLUICE_REST_VOCABULARY_H
+#define SLUICE_REST_VOCABULARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "data/option.h"
+
+struct vocabulary_kind {
+    const char *name;
+    const struct option_table *table; /* NULL: known, but not supported by this version */
+    const char *help;
+};
+
+struct vocabulary_kinds {
+    const char *what;     /* "auth" */
+    const char *fallback; /* the kind when none is named; NULL: it must be named */
+    const struct vocabulary_kind *kinds;
+    size_t count;
+};
+
+extern const struct option_table VOCABULARY_CONNECTOR;
+extern const struct option_table VOCABULARY_CONFIG_ENTRY;
+extern const struct option_table VOCABULARY_HTTP;
+extern const struct option_table VOCABULARY_TIMEOUTS;
+extern const struct option_table VOCABULARY_CHECK;
+extern const struct option_table VOCABULARY_STREAM;
+extern const struct option_table VOCABULARY_FIELD;
+extern const struct option_table VOCABULARY_SIGN;
+extern const struct vocabulary_kinds VOCABULARY_AUTH;
+extern const struct vocabulary_kinds VOCABULARY_PAGES;
+extern const struct vocabulary_kinds VOCABULARY_RATE_LIMIT;
+extern const struct vocabulary_kinds VOCABULARY_CURSOR;
+
+/* Checks a map whose table depends on its `kind`. Returns the kind, or NULL after adding to `problems`. */
+const struct vocabulary_kind *vocabulary_check_kind(const struct vocabulary_kinds *kinds, const struct node *map,
+                                                    const char *path, struct problems *problems);
+/* The kind a checked map names (or defaults to). */
+const struct vocabulary_kind *vocabulary_kind_of(const struct vocabulary_kinds *kinds, const struct node *map);
+
+/* Appends the reference as Markdown: every table with its keys, types, defaults and meanings. */
+void vocabulary_write_reference(struct buf *out);
+
+#endif

@@ -1,0 +1,238 @@
+/* How it works: instants and dates are put on one line of microseconds (a date is its midnight), where edges are cut down to
+ * the granularity of the source's format and windows are equal steps; integers are moved by the lookback and compared; decimals
+ * and strings are only carried.
+ *
+ * The stored plan is not the list but what the list is made from: first and last edge, step, granularity. The same arithmetic
+ * makes the same slices from it, so a plan of 50,000 windows is one short line in the state. */
+#include "rest/window.h"
+
+#include "base/check.h"
+#include "base/json.h"
+#include "base/number.h"
+#include "base/time.h"
+
+static const int64_t SECOND_US = 1000000, DAY_US = 86400 * INT64_C(1000000);
+
+static bool is_time(enum type type)
+{
+    return type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMP_NTZ || type == TYPE_DATE;
+}
+
+static bool read_time(struct str text, int64_t *instant_us)
+{
+    enum time_zone_mark mark;
+    return time_parse_iso(str_trim(text), instant_us, &mark);
+}
+
+static struct str write_time(enum type type, int64_t instant_us, struct arena *arena)
+{
+    char text[TIME_TEXT_MAX];
+    size_t size = type == TYPE_DATE ? time_write_date(instant_us / DAY_US - (instant_us % DAY_US < 0), text)
+                                    : time_write_iso(instant_us, text);
+    return arena_copy(arena, (struct str){text, size});
+}
+
+/* Down to a multiple of `granularity`, also before 1970. */
+static int64_t cut_down(int64_t instant_us, int64_t granularity_us)
+{
+    int64_t rest = instant_us % granularity_us;
+    return instant_us - (rest < 0 ? rest + granularity_us : rest);
+}
+
+bool window_canonical(enum type type, struct str text, struct arena *arena, struct str *canonical)
+{
+    int64_t number;
+    text = type == TYPE_STRING ? text : str_trim(text);
+    if (is_time(type)) {
+        if (!read_time(text, &number)) return false;
+        *canonical = write_time(type, number, arena);
+        return canonical->size > 0;
+    }
+    if (type == TYPE_INTEGER && !number_to_int64(text, &number)) return false;
+    if (type == TYPE_DECIMAL && !number_is_json(text)) return false;
+    *canonical = arena_copy(arena, text);
+    return true;
+}
+
+void window_plan_whole(struct arena *arena, struct window_plan *plan)
+{
+    struct window_slice *slice = arena_new(arena, struct window_slice);
+    *slice = (struct window_slice){"all", "", ""};
+    *plan = (struct window_plan){.type = TYPE_STRING, .stored = "", .slices = slice, .slice_count = 1};
+}
+
+/* One slice with these edges. */
+static void single_slice(struct str from, struct str to, struct arena *arena, struct window_plan *plan)
+{
+    struct window_slice *slice = arena_new(arena, struct window_slice);
+    *slice = (struct window_slice){"all", arena_text(arena, from), arena_text(arena, to)};
+    plan->slices = slice;
+    plan->slice_count = 1;
+}
+
+/* Consecutive windows over [first, last]; both are multiples of the granularity. Neighbours share the text of their edge. */
+static int list_windows(int64_t first, int64_t last, struct arena *arena, struct window_plan *plan, struct err *err)
+{
+    int64_t span;
+    plan->slices = NULL;
+    plan->slice_count = 0;
+    if (first >= last) return 0;
+    if (__builtin_sub_overflow(last, first, &span)) return err_set(err, ERR_BUG, "a window plan's edges are too far apart");
+    int64_t count = span / plan->step_us + (span % plan->step_us != 0);
+    if (count > WINDOW_MAX_SLICES) {
+        err_set(err, ERR_CONFIG, "the cursor's step gives %lld windows, at most %d are possible", (long long)count,
+                WINDOW_MAX_SLICES);
+        return err_hint(err, "use a larger step, or a later start");
+    }
+    struct window_slice *slices = arena_array(arena, struct window_slice, (size_t)count);
+    const char *edge = write_time(plan->type, first, arena).data;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t to = i + 1 == count ? last : first + (i + 1) * plan->step_us;
+        slices[i].id = slices[i].from = edge;
+        slices[i].to = edge = write_time(plan->type, to, arena).data;
+    }
+    plan->slices = slices;
+    plan->slice_count = (size_t)count;
+    return 0;
+}
+
+static int64_t granularity_of(const struct window_cursor *cursor)
+{
+    int64_t step = cursor->format ? time_format_step_us(cursor->format) : 1;
+    if (step < 1) step = 1;
+    return cursor->type == TYPE_DATE && step < DAY_US ? DAY_US : step;
+}
+
+/* Where reading begins: the stored cursor less the lookback, but not before `start` if that lies before the cursor. */
+static int first_instant(const struct window_cursor *cursor, struct str stored, struct str start, int64_t *first, bool *is_open,
+                         struct err *err)
+{
+    int64_t start_us = 0;
+    if (start.size && !read_time(start, &start_us)) {
+        err_set(err, ERR_CONFIG, "cannot read the cursor's start '" STR_FMT "' as a %s", STR_ARG(start),
+                type_name(cursor->type));
+        return err_hint(err, "expected a timestamp like 2024-01-15T10:00:00Z or a date like 2024-01-15");
+    }
+    *is_open = stored.size == 0 && start.size == 0;
+    *first = start_us;
+    if (stored.size == 0) return 0;
+    int64_t stored_us;
+    if (!read_time(stored, &stored_us))
+        return err_set(err, ERR_BUG, "the stored cursor '" STR_FMT "' is no %s", STR_ARG(stored), type_name(cursor->type));
+    if (__builtin_sub_overflow(stored_us, cursor->lookback, first)) *first = stored_us;
+    if (start.size && start_us <= stored_us && *first < start_us) *first = start_us;
+    return 0;
+}
+
+static int plan_time(const struct window_cursor *cursor, struct str stored, struct str start, int64_t now_us,
+                     struct arena *arena, struct window_plan *plan, struct err *err)
+{
+    int64_t first = 0;
+    bool is_open = false;
+    int rc = first_instant(cursor, stored, start, &first, &is_open, err);
+    if (rc != 0) return rc;
+    /* The start of a sync is cut to whole seconds at least: what the rest of that second brings is the next sync's. */
+    int64_t granularity_us = granularity_of(cursor);
+    int64_t last = cut_down(now_us, granularity_us > SECOND_US ? granularity_us : SECOND_US);
+    first = is_open ? 0 : cut_down(first, granularity_us);
+    if (plan->step_us) {
+        if (is_open) {
+            err_set(err, ERR_CONFIG, "a cursor with a step needs a start: there is no first window without one");
+            return err_hint(err, "give the cursor a start in the connector");
+        }
+        /* A step the format cannot say is rounded up to one that it can. */
+        int64_t rest = plan->step_us % granularity_us;
+        if (rest) plan->step_us += granularity_us - rest;
+        return list_windows(first, last, arena, plan, err);
+    }
+    if (!is_open && first > last) first = last;
+    single_slice(is_open ? STR("") : write_time(cursor->type, first, arena), write_time(cursor->type, last, arena), arena,
+                 plan);
+    return 0;
+}
+
+static int plan_value(const struct window_cursor *cursor, struct str stored, struct str start, struct arena *arena,
+                      struct window_plan *plan, struct err *err)
+{
+    struct str from = stored.size ? stored : start, canonical = {0};
+    if (from.size && !window_canonical(cursor->type, from, arena, &canonical))
+        return err_set(err, stored.size ? ERR_BUG : ERR_CONFIG, "cannot read the cursor's %s '" STR_FMT "' as %s",
+                       stored.size ? "stored value" : "start", STR_ARG(from), type_name(cursor->type));
+    if (cursor->type == TYPE_INTEGER && stored.size && cursor->lookback) {
+        int64_t value, moved;
+        CHECK(number_to_int64(canonical, &value));
+        if (__builtin_sub_overflow(value, cursor->lookback, &moved)) moved = INT64_MIN;
+        char text[NUMBER_TEXT_MAX];
+        canonical = arena_copy(arena, (struct str){text, number_from_int64(moved, text)});
+    }
+    single_slice(canonical, STR(""), arena, plan);
+    return 0;
+}
+
+int window_plan(const struct window_cursor *cursor, struct str stored, struct str start, int64_t now_us, struct arena *arena,
+                struct window_plan *plan, struct err *err)
+{
+    *plan = (struct window_plan){.type = cursor->type, .step_us = cursor->step_us, .stored = arena_text(arena, stored)};
+    return is_time(cursor->type) ? plan_time(cursor, stored, start, now_us, arena, plan, err)
+                                 : plan_value(cursor, stored, start, arena, plan, err);
+}
+
+/* --- as state ------------------------------------------------------------------------------------------------------------ */
+
+void window_to_json(const struct window_plan *plan, struct buf *out)
+{
+    char step[NUMBER_TEXT_MAX];
+    struct json_writer writer = JSON_WRITER(out);
+    json_open(&writer, '{');
+    json_member(&writer, "first");
+    json_cstr(&writer, plan->slice_count ? plan->slices[0].from : NULL);
+    json_member(&writer, "last");
+    json_cstr(&writer, plan->slice_count ? plan->slices[plan->slice_count - 1].to : NULL);
+    json_member(&writer, "step_us"); /* as text: a JSON number would go through a double */
+    json_text(&writer, (struct str){step, number_from_int64(plan->step_us, step)});
+    json_member(&writer, "stored");
+    json_cstr(&writer, plan->stored);
+    json_member(&writer, "type");
+    json_cstr(&writer, type_name(plan->type));
+    json_member(&writer, "version");
+    json_int(&writer, 1);
+    json_close(&writer, '}');
+}
+
+static int read_slices(const struct cJSON *json, struct arena *arena, struct window_plan *plan, struct err *err)
+{
+    const char *first = json_string(json_get(json, "first")), *last = json_string(json_get(json, "last"));
+    int64_t first_us, last_us;
+    if (!first || !last) return 0; /* a plan without slices */
+    if (plan->step_us == 0) {
+        single_slice(str_from(first), str_from(last), arena, plan);
+        return 0;
+    }
+    if (plan->step_us < 0 || !read_time(str_from(first), &first_us) || !read_time(str_from(last), &last_us))
+        return err_set(err, ERR_BUG, "the stored plan's edges cannot be read");
+    return list_windows(first_us, last_us, arena, plan, err);
+}
+
+int window_from_json(struct str json, struct arena *arena, struct window_plan *plan, struct err *err)
+{
+    struct cJSON *parsed;
+    struct err parse = ERR_INIT;
+    double version = 0;
+    *plan = (struct window_plan){0};
+    if (json_parse(json, 64 * 1024, &parsed, &parse) != 0)
+        return err_set(err, ERR_BUG, "the stored plan cannot be read: %s", parse.message);
+    const char *type = json_string(json_get(parsed, "type")), *step = json_string(json_get(parsed, "step_us"));
+    const char *stored = json_string(json_get(parsed, "stored"));
+    int rc = 0;
+    if (!json_number(json_get(parsed, "version"), &version) || version != 1 || !type ||
+        !type_from_name(str_from(type), &plan->type) || !step || !number_to_int64(str_from(step), &plan->step_us) ||
+        (plan->step_us != 0 && !is_time(plan->type))) {
+        rc = err_set(err, ERR_BUG, "the stored plan is not one of this version");
+        err_hint(err, "`sluice state reset` makes a new one");
+    } else {
+        plan->stored = arena_strdup(arena, stored ? stored : "");
+        rc = read_slices(parsed, arena, plan, err);
+    }
+    json_free(parsed);
+    return rc;
+}

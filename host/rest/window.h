@@ -1,0 +1,67 @@
+/* window: which parts of a stream one sync reads, decided at its start.
+ *
+ * A plan is a list of slices over the cursor's line: one slice, or, with a `step`, consecutive windows. It is fixed at sync
+ * start and stored (as compact JSON text), so that an interrupted sync goes on with the same plan.
+ *
+ *     window_plan(&cursor, stored, start, now_us, arena, &plan, err);
+ *     for (i...) plan.slices[i] ...                       // read from `from` to `to`
+ *     window_to_json(&plan, &buf);                        // the state entry "plan"
+ *
+ * Cursor values are canonical texts: RFC 3339 UTC, YYYY-MM-DD, decimal integers, or strings as they are. Edges of windows are
+ * cut to what the source's format can say (whole seconds, days), and two windows share one edge: with "(]" a window holds what
+ * is above `from` and up to `to`, with "[)" what is at `from` or above and below `to`. So none overlap and none leave a gap.
+ * Nothing reaches past the sync's start. The lookback moves only where reading begins; it is never stored. Pure. */
+#ifndef SLUICE_REST_WINDOW_H
+#define SLUICE_REST_WINDOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "data/value.h"
+
+enum { WINDOW_MAX_SLICES = 50000 };
+
+struct window_cursor {
+    enum type type;     /* TIMESTAMP, TIMESTAMP_NTZ, DATE, INTEGER, DECIMAL, STRING */
+    const char *format; /* the source's spelling, base/time.h; NULL: by type */
+    int64_t step_us;    /* windows; 0: one slice. Instants and dates only */
+    int64_t lookback;   /* microseconds; for INTEGER in its own unit; 0 for others */
+};
+
+struct window_slice {
+    const char *id;   /* unique in the plan, stable over runs: where it begins, or "all" */
+    const char *from; /* canonical, lookback subtracted; "": from the beginning */
+    const char *to;   /* canonical; "": open (integers, strings, streams without a cursor) */
+};
+
+struct window_plan {
+    enum type type;
+    int64_t step_us;
+    const char *stored; /* the cursor the plan was made from, for {{cursor.value}}; "": none */
+    const struct window_slice *slices;
+    size_t slice_count; /* 0: the source can have nothing new */
+};
+
+/* Makes a plan. `stored`: the cursor in the state, canonical, empty on the first sync. `start`: where a first sync begins,
+ * canonical or any text base/time.h reads as ISO; empty: from the beginning (refused with a step). Errors: CONFIG (too many
+ * windows, an unreadable start), BUG (a stored cursor that is not of its type). */
+int window_plan(const struct window_cursor *cursor, struct str stored, struct str start, int64_t now_us, struct arena *arena,
+                struct window_plan *plan, struct err *err) MUST_USE;
+
+/* The plan of a stream without a cursor: one open slice. */
+void window_plan_whole(struct arena *arena, struct window_plan *plan);
+
+/* The plan as one line of JSON, and back (BUG when it is not ours). Reading gives the same slices, whatever the connector says
+ * by now. */
+void window_to_json(const struct window_plan *plan, struct buf *out);
+int window_from_json(struct str json, struct arena *arena, struct window_plan *plan, struct err *err) MUST_USE;
+
+/* The canonical text of a cursor value given by people or configuration; false when it is not of the type. */
+bool window_canonical(enum type type, struct str text, struct arena *arena, struct str *canonical);
+
+#endif

@@ -1,0 +1,95 @@
+/* assembly: from decoded pages to loads: which rows may become visible, which must wait, and what state says so.
+ *
+ * Pure bookkeeping of one flow: no clock, no I/O, no thread of its own (the flow's writer thread calls it). It obeys COMMIT.md, rules
+ * 3 to 5:
+ *   - a slice that is finished publishes all its rows;
+ *   - inside a slice rows publish up to a cursor checkpoint, if the stream is declared ascending and was seen so up to here;
+ *   - other rows are held: durable with a resumable position where the pages have one, else deleted when the slice restarts.
+ *
+ *     assembly_add(assembly, slice, &decoded, position);                // takes over batches and rejects
+ *     if (assembly_bytes(assembly) >= limit) {
+ *         assembly_take(assembly, TAKE_ALL, &load);                     // then writer->commit(load)
+ *         assembly_committed(assembly);                                 // frees what the load held
+ *     } */
+#ifndef SLUICE_SYNC_ASSEMBLY_H
+#define SLUICE_SYNC_ASSEMBLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "data/state.h"
+#include "data/value.h"
+#include "rest/decode.h"
+#include "writer/writer.h"
+
+enum { ASSEMBLY_MAX_REJECTS = 1000 };
+
+struct assembly_slice {
+    const char *id;
+    bool done;              /* finished by an earlier run: only its `max_cursor` counts */
+    const char *cursor;     /* checkpoint that earlier runs published up to; NULL: none */
+    const char *max_cursor; /* newest cursor seen in it by earlier runs, canonical; NULL: none */
+};
+
+struct assembly_options {
+    const char *stream;
+    const struct assembly_slice *slices;
+    size_t slice_count;
+    bool ascending;           /* declared so: cursor checkpoints inside a slice */
+    bool keep_cursor;         /* store the stream's cursor when the plan is done */
+    enum type cursor_type;
+    const char *cursor_floor; /* the cursor stored so far; never goes below; NULL: none */
+    const char *cursor_cap;   /* the sync's start: never stored past it; NULL: none */
+    const char *cursor_end;   /* windows: the end of the last one, stored when all are done; NULL: the newest seen */
+};
+
+struct assembly;
+
+struct assembly *assembly_new(const struct assembly_options *options); /* texts are copied */
+void assembly_free(struct assembly *assembly);
+
+/* A page of `slice` (its index in the plan) was decoded. Batches and rejects are taken over, texts copied. `position`: where a later run
+ * could go on after this page; NULL: nowhere. */
+void assembly_add(struct assembly *assembly, uint32_t slice, struct decoded *decoded, const char *position);
+/* All pages of the slice were added. */
+void assembly_finish(struct assembly *assembly, uint32_t slice);
+
+size_t assembly_bytes(const struct assembly *assembly); /* of batches waiting for a load */
+bool assembly_has_work(const struct assembly *assembly); /* is there anything a load would make durable? */
+bool assembly_is_done(const struct assembly *assembly);  /* every slice was finished (and maybe not committed yet) */
+bool assembly_order_was_broken(const struct assembly *assembly); /* declared ascending, and seen not to be */
+
+enum assembly_take {
+    TAKE_ALL,     /* all that waits; rows that cannot publish are held */
+    TAKE_COVERED, /* at a stop or a failure: what publishes, and what has a position; the rest is dropped */
+};
+
+/* Fills `load` with what waits; its pointers live until assembly_committed. False when there is nothing to commit.
+ * `load->complete` is true when this finishes the flow. */
+bool assembly_take(struct assembly *assembly, enum assembly_take take, struct load *load);
+void assembly_committed(struct assembly *assembly);
+
+/* A slice starts again from its checkpoint or beginning: adds to the next load that its held rows go. */
+void assembly_restart(struct assembly *assembly, uint32_t slice);
+/* A slice of an older plan that this one replaces: adds to the next load that its held rows and its position go. */
+void assembly_give_up(struct assembly *assembly, const char *slice);
+/* Adds an entry to the next load: the plan, when it is new. */
+void assembly_note(struct assembly *assembly, const char *slice, const char *kind, const char *value);
+
+/* What a slice's position entry says. */
+struct slice_position {
+    bool done;
+    const char *cursor; /* checkpoint: rows at or below it are published */
+    const char *page;   /* resume text of the pager */
+    const char *max;    /* newest cursor seen */
+};
+/* Reads an entry's value; texts in `arena`. An unreadable one is ERR_BUG naming it: state is ours. */
+int slice_position_parse(const char *value, struct arena *arena, struct slice_position *position, struct err *err) MUST_USE;
+
+/* Totals of what was taken into loads so far. */
+const struct load_counts *assembly_totals(const struct assembly *assembly);
+uint64_t assembly_reject_total(const struct assembly *assembly);
+
+#endif

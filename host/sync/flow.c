@@ -1,0 +1,385 @@
+/* flow: see flow.h.
+ *
+ * The thread waits on one channel, which all its slices send to. Errors of slices do not end the loop: the others are told to stop,
+ * the channel is drained until every slice has sent its last item, and only then is the last load made. */
+#include "sync/flow.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/time.h"
+#include "data/block.h"
+#include "os/cancel.h"
+#include "os/channel.h"
+#include "os/clock.h"
+#include "os/log.h"
+#include "sync/assembly.h"
+#include "sync/slice.h"
+
+enum { ITEMS_BETWEEN = 16, PRESSURE_POLL_MS = 50, MIN_REJECT_LIMIT = 1000 };
+
+struct flow {
+    const struct sync_context *sync;
+    struct flow_plan *plan;
+    struct stream_progress *progress;
+    struct log *log;
+    struct arena arena;
+    struct writer *writer;
+    struct state state;
+    struct window_plan windows;
+    struct slice_position *positions; /* per slice of the plan */
+    struct assembly *assembly;
+    struct channel *items;
+    struct cancel *cancel; /* below sync->reading */
+    struct slice **running; /* per slice of the plan; NULL: not running */
+    size_t next_slice, running_count, slots_held;
+    int64_t oldest_ms; /* when the oldest row that waits came; 0: none waits */
+    struct err err;
+    bool order_warned;
+    bool commit_failed; /* nothing more can be made durable */
+};
+
+static const char *stream_name(const struct flow *flow)
+{
+    return flow->plan->stream->name;
+}
+
+static void tell(const struct flow *flow, enum event_kind kind, const struct load_counts *load)
+{
+    const struct sync_context *sync = flow->sync;
+    struct sync_event event = {.kind = kind, .progress = sync->progress, .stream = flow->progress, .load = load};
+    event.elapsed_ms = clock_now_ms(sync->clock) - sync->started_ms;
+    pthread_mutex_lock(sync->observer_lock);
+    sync->observer->event(sync->observer->context, &event);
+    pthread_mutex_unlock(sync->observer_lock);
+}
+
+static void note_failure(struct flow *flow, const struct err *err)
+{
+    if (!flow->err.class && err->class) err_copy(&flow->err, err);
+    cancel_fire(flow->cancel, CANCEL_ABORT);
+}
+
+/* --- opening: writer, state, plan ------------------------------------------------------------------------------------------ */
+
+static int open_writer(struct flow *flow, struct err *err)
+{
+    const struct sync_context *sync = flow->sync;
+    struct flow_spec spec = {
+        .pipeline = sync->pipeline->name,
+        .flow = stream_name(flow),
+        .connector = arena_printf(&flow->arena, "%s %s", sync->description->name, sync->description->version),
+        .tables = &flow->plan->table,
+        .table_count = 1,
+    };
+    int rc = sync->writer->flow_open(sync->destination, &spec, &flow->writer, err);
+    if (rc == 0) rc = sync->writer->load_state(flow->writer, &flow->state, err);
+    return rc;
+}
+
+/* The stored plan counts only for the same kind of sync: a full refresh does not continue an incremental one. */
+static const char *stored_plan(const struct flow *flow)
+{
+    const char *plan = state_get(&flow->state, stream_name(flow), "", "plan");
+    const char *mode = state_get(&flow->state, stream_name(flow), "", "plan_mode");
+    return plan && mode && strcmp(mode, sync_mode_name(flow->plan->sync_mode)) == 0 ? plan : NULL;
+}
+
+static int make_windows(struct flow *flow, const char *cursor, struct err *err)
+{
+    struct request_source source = sync_source(flow->sync, flow->plan->stream);
+    source.cursor_value = str_from(cursor);
+    return request_plan(&source, &flow->arena, &flow->windows, err);
+}
+
+/* Continues the stored plan or makes a new one; either way each slice's position is known afterwards. */
+static int make_plan(struct flow *flow, struct err *err)
+{
+    const char *stored = stored_plan(flow);
+    const char *cursor = state_get(&flow->state, stream_name(flow), "", "cursor");
+    if (flow->plan->sync_mode == SYNC_FULL_REFRESH || !cursor) cursor = "";
+    int rc = stored ? window_from_json(str_from(stored), &flow->arena, &flow->windows, err) : make_windows(flow, cursor, err);
+    if (rc) return err_context(err, "plan");
+    size_t count = flow->windows.slice_count;
+    flow->positions = arena_array(&flow->arena, struct slice_position, count + 1);
+    flow->running = arena_array(&flow->arena, struct slice *, count + 1);
+    for (size_t i = 0; stored && i < count; i++) {
+        const char *value = state_get(&flow->state, stream_name(flow), flow->windows.slices[i].id, "position");
+        if (value && (rc = slice_position_parse(value, &flow->arena, &flow->positions[i], err)) != 0) return rc;
+    }
+    return 0;
+}
+
+/* A plan of another kind was left unfinished: what it holds unpublished goes. */
+static int give_up_old_plan(struct flow *flow, struct err *err)
+{
+    const char *old = state_get(&flow->state, stream_name(flow), "", "plan");
+    struct window_plan windows;
+    if (!old) return 0;
+    int rc = window_from_json(str_from(old), &flow->arena, &windows, err);
+    for (size_t i = 0; rc == 0 && i < windows.slice_count; i++) assembly_give_up(flow->assembly, windows.slices[i].id);
+    return rc;
+}
+
+/* The newest instant that may be stored as cursor, canonical for its type; NULL: the type has no such end. */
+static const char *cursor_cap(struct flow *flow)
+{
+    char text[TIME_TEXT_MAX];
+    switch (flow->plan->decode.cursor_type) {
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMP_NTZ: return arena_text(&flow->arena, (struct str){text, time_write_iso(flow->sync->started_us, text)});
+    case TYPE_DATE: return arena_text(&flow->arena, (struct str){text, time_write_date(flow->sync->started_us / 86400000000LL, text)});
+    default: return NULL;
+    }
+}
+
+static int make_assembly(struct flow *flow, struct err *err)
+{
+    struct flow_plan *plan = flow->plan;
+    size_t count = flow->windows.slice_count;
+    struct assembly_slice *slices = arena_array(&flow->arena, struct assembly_slice, count + 1);
+    for (size_t i = 0; i < count; i++)
+        slices[i] = (struct assembly_slice){.id = flow->windows.slices[i].id, .done = flow->positions[i].done,
+                                            .cursor = flow->positions[i].cursor, .max_cursor = flow->positions[i].max};
+    bool has_windows = plan->stream->has_cursor && plan->stream->cursor.window.step_us > 0 && count > 0;
+    struct assembly_options options = {
+        .stream = stream_name(flow),
+        .slices = slices,
+        .slice_count = count,
+        .ascending = plan->ascending,
+        .keep_cursor = plan->keep_cursor,
+        .cursor_type = plan->decode.cursor_type,
+        .cursor_floor = state_get(&flow->state, stream_name(flow), "", "cursor"),
+        .cursor_cap = cursor_cap(flow),
+        .cursor_end = has_windows ? flow->windows.slices[count - 1].to : NULL,
+    };
+    flow->assembly = assembly_new(&options);
+    if (stored_plan(flow)) {
+        for (uint32_t i = 0; i < count; i++)
+            if (!flow->positions[i].done && !flow->positions[i].page) assembly_restart(flow->assembly, i);
+        return 0;
+    }
+    int rc = give_up_old_plan(flow, err);
+    if (rc) return rc;
+    struct buf json = BUF_INIT(8 * 1024 * 1024);
+    window_to_json(&flow->windows, &json);
+    assembly_note(flow->assembly, "", "plan", buf_text(&json));
+    assembly_note(flow->assembly, "", "plan_mode", sync_mode_name(plan->sync_mode));
+    buf_release(&json);
+    return 0;
+}
+
+/* --- loads ----------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t reject_limit(const struct flow *flow, const struct load *load)
+{
+    uint64_t percent = (assembly_totals(flow->assembly)->emitted + load->counts->emitted) / 100;
+    return percent > MIN_REJECT_LIMIT ? percent : MIN_REJECT_LIMIT;
+}
+
+static int refuse_rejects(struct flow *flow, const struct load *load, uint64_t limit, struct err *err)
+{
+    char reason[128];
+    uint64_t total = assembly_reject_total(flow->assembly);
+    snprintf(reason, sizeof reason, "%llu records or values were rejected, over the limit of %llu", (unsigned long long)total,
+             (unsigned long long)limit);
+    struct err ignored = ERR_INIT;
+    if (flow->sync->writer->fail(flow->writer, load, reason, &ignored) != 0)
+        log_warn(flow->log, "could not keep the rejects: %s", ignored.message);
+    err_set(err, ERR_DATA, "%s", reason);
+    return err_hint(err, "the last ones are kept with their reasons; correct the connector's fields or primary key");
+}
+
+static void note_load(struct flow *flow, const struct load *load)
+{
+    struct stream_progress *progress = flow->progress;
+    struct load_counts counts = *load->counts;
+    const char *cursor = state_get(load->state, stream_name(flow), "", "cursor");
+    if (cursor) snprintf(progress->cursor, sizeof progress->cursor, "%s", cursor);
+    atomic_fetch_add(&progress->loads, 1);
+    atomic_fetch_add(&progress->committed, counts.emitted);
+    atomic_store(&progress->note, flow->sync->writer->note ? flow->sync->writer->note(flow->writer) : NULL);
+    progress_alive(flow->sync->progress);
+    assembly_committed(flow->assembly);
+    progress->totals = *assembly_totals(flow->assembly);
+    tell(flow, EVENT_LOAD, &counts);
+}
+
+/* Makes the loads that `take` allows durable. */
+static int commit(struct flow *flow, enum assembly_take take, struct err *err)
+{
+    struct load load;
+    while (assembly_take(flow->assembly, take, &load)) {
+        uint64_t limit = reject_limit(flow, &load);
+        int rc = assembly_reject_total(flow->assembly) > limit ? refuse_rejects(flow, &load, limit, err)
+                                                               : flow->sync->writer->commit(flow->writer, &load, err);
+        flow->commit_failed = rc != 0;
+        if (rc) return rc;
+        note_load(flow, &load);
+        if (take == TAKE_ALL && !assembly_is_done(flow->assembly)) break;
+    }
+    flow->oldest_ms = assembly_bytes(flow->assembly) ? clock_now_ms(flow->sync->clock) : 0;
+    return 0;
+}
+
+/* Enough waits, it waited long enough, or memory is short. In the last case little remainders stay: all flows together can hold
+ * back no more than a quarter of the budget, so there is always a flow whose commit frees enough. */
+static bool load_is_due(const struct flow *flow)
+{
+    size_t bytes = assembly_bytes(flow->assembly);
+    if (bytes == 0) return false;
+    const struct pipeline *pipeline = flow->sync->pipeline;
+    size_t remainder = pipeline->memory_bytes / (4 * (size_t)pipeline->concurrency);
+    return bytes >= pipeline->commit_bytes || (bytes >= remainder && budget_is_short(flow->sync->budget)) ||
+           clock_now_ms(flow->sync->clock) - flow->oldest_ms >= pipeline->commit_ms;
+}
+
+/* --- slices ---------------------------------------------------------------------------------------------------------------- */
+
+static int start_slice(struct flow *flow, uint32_t index, bool from_beginning, struct err *err)
+{
+    const struct slice_position *position = &flow->positions[index];
+    struct slice_options options = {
+        .sync = flow->sync,
+        .plan = flow->plan,
+        .progress = flow->progress,
+        .window = flow->windows.slices[index],
+        .index = index,
+        .cursor_value = flow->windows.stored ? flow->windows.stored : "",
+        .resume_cursor = from_beginning ? NULL : position->cursor,
+        .resume_page = from_beginning ? NULL : position->page,
+        .cancel = flow->cancel,
+        .out = flow->items,
+    };
+    int rc = slice_start(&options, &flow->running[index], err);
+    if (rc == 0) flow->running_count++;
+    return rc;
+}
+
+/* Starts slices while there are any and slots are free. The flow always holds one slot; more are taken only when nobody waits. */
+static int start_slices(struct flow *flow, struct err *err)
+{
+    while (flow->next_slice < flow->windows.slice_count && !cancel_stopping(flow->cancel)) {
+        uint32_t index = (uint32_t)flow->next_slice;
+        if (flow->positions[index].done) {
+            flow->next_slice++;
+            continue;
+        }
+        if (flow->running_count == flow->slots_held) {
+            if (sem_trywait(flow->sync->slots) != 0) return 0;
+            flow->slots_held++;
+        }
+        int rc = start_slice(flow, index, false, err);
+        if (rc) return rc;
+        flow->next_slice++;
+    }
+    while (flow->slots_held > flow->running_count && flow->slots_held > 1) {
+        sem_post(flow->sync->slots);
+        flow->slots_held--;
+    }
+    return 0;
+}
+
+static int slice_ended(struct flow *flow, const struct slice_item *item, struct err *err)
+{
+    slice_join(flow->running[item->index]);
+    flow->running[item->index] = NULL;
+    flow->running_count--;
+    if (item->position_refused && !cancel_stopping(flow->cancel)) {
+        log_warn(flow->log, "the source no longer takes the position of the interrupted run; reading from the beginning");
+        assembly_restart(flow->assembly, item->index);
+        int rc = commit(flow, TAKE_ALL, err);
+        return rc ? rc : start_slice(flow, item->index, true, err);
+    }
+    if (item->err.class) return err_copy(err, &item->err);
+    if (item->finished) assembly_finish(flow->assembly, item->index);
+    return 0;
+}
+
+static int take_item(struct flow *flow, struct slice_item *item, struct err *err)
+{
+    if (item->ended) return slice_ended(flow, item, err);
+    if (!flow->oldest_ms) flow->oldest_ms = clock_now_ms(flow->sync->clock);
+    assembly_add(flow->assembly, item->index, &item->decoded, item->position);
+    if (assembly_order_was_broken(flow->assembly) && !flow->order_warned) {
+        log_warn(flow->log, "records are declared to come in ascending order of '%s', but do not; state advances at the end only",
+                 flow->plan->decode.cursor_field);
+        flow->order_warned = true;
+    }
+    return 0;
+}
+
+/* Reads and commits until every slice has ended. */
+static int run_slices(struct flow *flow, struct err *err)
+{
+    int rc = commit(flow, TAKE_ALL, err);
+    if (rc == 0) rc = start_slices(flow, err);
+    if (rc) note_failure(flow, err);
+    while (flow->running_count > 0) {
+        void *received;
+        if (channel_receive(flow->items, NULL, PRESSURE_POLL_MS, &received) == CHANNEL_ITEM) {
+            struct slice_item *item = received;
+            struct err failed = ERR_INIT;
+            progress_alive(flow->sync->progress);
+            if (item->ended || !flow->err.class) rc = take_item(flow, item, &failed);
+            slice_item_free(item);
+            if (rc == 0 && !flow->err.class) rc = start_slices(flow, &failed);
+            if (rc) note_failure(flow, &failed);
+        }
+        if (!flow->err.class && load_is_due(flow)) {
+            struct err failed = ERR_INIT;
+            if (commit(flow, TAKE_ALL, &failed) != 0) note_failure(flow, &failed);
+        }
+    }
+    return flow->err.class ? err_copy(err, &flow->err) : 0;
+}
+
+static int run(struct flow *flow, struct err *err)
+{
+    int rc = open_writer(flow, err);
+    if (rc == 0) rc = make_plan(flow, err);
+    if (rc == 0) rc = make_assembly(flow, err);
+    if (rc) return rc;
+    rc = run_slices(flow, err);
+    bool stopped = cancel_stopping(flow->sync->reading) && !assembly_is_done(flow->assembly);
+    if (cancel_aborted(flow->sync->cancel)) return rc ? rc : err_set(err, ERR_CANCELLED, "stopped");
+    if (flow->commit_failed) return rc;
+    struct err failed = ERR_INIT;
+    int last = commit(flow, rc || stopped ? TAKE_COVERED : TAKE_ALL, &failed);
+    if (last && !rc) rc = err_copy(err, &failed);
+    if (!rc && stopped) rc = err_set(err, ERR_CANCELLED, "stopped; the next run goes on from here");
+    return rc;
+}
+
+void flow_run(const struct sync_context *sync, struct flow_plan *plan, struct stream_progress *progress)
+{
+    struct flow flow = {.sync = sync, .plan = plan, .progress = progress, .slots_held = 1};
+    flow.state = STATE_INIT(&flow.arena);
+    flow.log = log_child(sync->log, plan->stream->name);
+    flow.items = channel_new(ITEMS_BETWEEN);
+    flow.cancel = cancel_new(sync->reading);
+    plan->decode.budget = sync->budget;
+    atomic_store(&progress->started_ms, clock_now_ms(sync->clock));
+    atomic_store(&progress->status, STREAM_RUNNING);
+    tell(&flow, EVENT_STREAM_STARTED, NULL);
+
+    struct err err = ERR_INIT;
+    int rc = run(&flow, &err);
+    if (rc == 0 || err.class == ERR_CANCELLED) {
+        const char *cursor = state_get(&flow.state, plan->stream->name, "", "cursor");
+        if (!progress->cursor[0] && cursor) snprintf(progress->cursor, sizeof progress->cursor, "%s", cursor);
+    }
+    if (rc) err_copy(&progress->err, &err);
+    sync->writer->flow_close(flow.writer);
+    assembly_free(flow.assembly);
+    channel_free(flow.items);
+    cancel_free(flow.cancel);
+    for (; flow.slots_held > 0; flow.slots_held--) sem_post(sync->slots);
+    atomic_store(&progress->ended_ms, clock_now_ms(sync->clock));
+    atomic_store(&progress->status, rc == 0 ? STREAM_DONE : err.class == ERR_CANCELLED ? STREAM_STOPPED : STREAM_FAILED);
+    tell(&flow, EVENT_STREAM_ENDED, NULL);
+    arena_release(&flow.arena);
+}

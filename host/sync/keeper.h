@@ -1,0 +1,39 @@
+/* keeper: the thread beside a sync that keeps the pipeline's lease and watches for standstill.
+ *
+ * Every 10 s it renews the lease (COMMIT.md, rule 7), further ahead when the client waits on a declared limit. A lease that is lost
+ * aborts the sync with HELD at once; a destination that cannot be reached aborts it when the lease's 30 s are over.
+ * Every second it looks at the sync's activity counter: no sign of life for `stall_ms`, while nobody waits on a declared limit, aborts
+ * the sync with STALLED.
+ * When the sync is asked to stop, the page in hand has 5 s, then reading is aborted; after 8 s everything is (COMMIT.md, rule 16). */
+#ifndef SLUICE_SYNC_KEEPER_H
+#define SLUICE_SYNC_KEEPER_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "sync/progress.h"
+#include "writer/writer.h"
+
+struct cancel;
+struct clock;
+
+enum { KEEPER_RENEW_MS = 10 * 1000, KEEPER_LEASE_MS = 30 * 1000, KEEPER_STALL_MS = 10 * 60 * 1000,
+       KEEPER_STOP_READING_MS = 5 * 1000, KEEPER_STOP_ALL_MS = 8 * 1000 };
+
+struct keeper_options {
+    const struct writer_type *writer;
+    struct destination *destination; /* its lease was acquired; used only by the keeper until keeper_stop */
+    struct progress *progress;
+    struct cancel *cancel;  /* of the sync: fired with ABORT */
+    struct cancel *reading; /* below it: fired with ABORT when a stop takes too long at the source */
+    struct clock *clock;
+    int64_t stall_ms;
+};
+
+struct keeper;
+
+int keeper_start(const struct keeper_options *options, struct keeper **out, struct err *err) MUST_USE;
+/* Ends the thread. Returns 0, or why it aborted the sync. */
+int keeper_stop(struct keeper *keeper, struct err *err);
+
+#endif

@@ -1,0 +1,167 @@
+/* prepare: the part of sync.h that needs neither network nor destination: find, describe, resolve, compile, plan; and the client and
+ * destination made from that. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/block.h"
+#include "net/auth.h"
+#include "net/guard.h"
+#include "net/limit.h"
+#include "net/token_store.h"
+#include "os/clock.h"
+#include "os/crypto.h"
+#include "os/fs.h"
+#include "rest/access.h"
+#include "sync/sync.h"
+
+static int find_connector(struct sync_prepared *prepared, struct err *err)
+{
+    const struct project *project = prepared->options.project;
+    const char *name = prepared->options.pipeline->connector;
+    const struct node *named = node_get(project->connectors, name);
+    struct connector_path path = {.base = project->folder};
+    if (named) name = node_cstr(named, "");
+    int rc = connector_find(&path, name, &prepared->arena, &prepared->connector, err);
+    return rc ? rc : connector_read(prepared->connector, &prepared->arena, &prepared->sources, err);
+}
+
+/* The names of the config entries that hold a secret: what sluice.crypto may use. */
+static void list_secrets(struct sync_prepared *prepared)
+{
+    const struct config_table *table = prepared->config->table;
+    const char **names = arena_array(&prepared->arena, const char *, table->count + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < table->count; i++)
+        if (table->entries[i].secret && prepared->config->values[i].is_set) names[count++] = table->entries[i].name;
+    prepared->connector_options.secret_names = names;
+    prepared->connector_options.secret_count = count;
+}
+
+/* From the description's nodes to the plan; mistakes go to `problems`. */
+static void compile(struct sync_prepared *prepared, const struct node *root, struct problems *problems)
+{
+    struct arena *arena = &prepared->arena;
+    const struct pipeline *pipeline = prepared->options.pipeline;
+    struct config_table *table = arena_new(arena, struct config_table);
+    config_table_read(node_get(root, "config"), arena, table, problems);
+    if (problems->count == 0)
+        config_resolve(table, pipeline->config, arena_printf(arena, "pipelines.%s.config", pipeline->name),
+                       prepared->options.secrets, arena, &prepared->config, problems);
+    if (problems->count == 0) description_compile(root, prepared->config, arena, &prepared->description, problems);
+    if (problems->count) return;
+    list_secrets(prepared);
+    plan_make(prepared->description, pipeline, &prepared->options.request, arena, &prepared->plan, problems);
+}
+
+static int describe(struct sync_prepared *prepared, struct problems *problems, struct err *err)
+{
+    struct str json;
+    const struct node *root;
+    int rc = find_connector(prepared, err);
+    if (rc == 0) rc = connector_describe_sources(&prepared->sources, &prepared->connector_options, &prepared->arena, &json, err);
+    if (rc == 0) rc = node_from_json(json, &prepared->arena, &root, err);
+    if (rc) return rc;
+    struct problems mistakes = PROBLEMS_INIT(&prepared->arena);
+    description_check(root, &mistakes);
+    if (mistakes.count) return problems_to_err(&mistakes, ERR_CONNECTOR, err);
+    compile(prepared, root, problems);
+    return 0;
+}
+
+int sync_prepare(const struct sync_options *options, struct sync_prepared **out, struct problems *problems, struct err *err)
+{
+    struct sync_prepared *prepared = mem_zero(1, sizeof *prepared);
+    prepared->options = *options;
+    prepared->now_us = clock_wall_us(options->clock);
+    prepared->budget = budget_new(options->pipeline->memory_bytes);
+    prepared->connector_options = (struct connector_options){
+        .now_us = prepared->now_us, .secrets = options->secrets, .log = options->log, .cancel = options->cancel};
+    crypto_random(&prepared->connector_options.seed, sizeof prepared->connector_options.seed);
+    int rc = describe(prepared, problems, err);
+    if (rc == 0 && problems->count == 0)
+        rc = access_own(prepared->description, prepared->config, prepared->now_us, &prepared->own, err);
+    *out = NULL;
+    if (rc || problems->count) {
+        sync_prepared_free(prepared);
+        return rc;
+    }
+    *out = prepared;
+    return 0;
+}
+
+void sync_prepared_free(struct sync_prepared *prepared)
+{
+    if (!prepared) return;
+    plan_release(&prepared->plan);
+    guard_free(prepared->own);
+    budget_free(prepared->budget);
+    arena_release(&prepared->arena);
+    free(prepared);
+}
+
+/* Where a rotated refresh token of this pipeline is kept. */
+static int open_token_store(const struct sync_prepared *prepared, struct arena *arena, struct token_store **store, struct err *err)
+{
+    char *folder;
+    int rc = fs_state_folder(prepared->options.state_folder, arena, &folder, err);
+    if (rc) return rc;
+    *store = token_store_file(arena_printf(arena, "%s/tokens/%s.json", folder, prepared->options.pipeline->name));
+    return 0;
+}
+
+static int make_auth(const struct sync_prepared *prepared, struct arena *arena, struct auth **out, struct err *err)
+{
+    struct auth_spec *spec = arena_new(arena, struct auth_spec);
+    struct auth_options options = {.clock = prepared->options.clock, .secrets = prepared->options.secrets};
+    int rc = access_auth(prepared->description, prepared->config, prepared->now_us, arena, spec, err);
+    if (rc == 0 && spec->kind == AUTH_OAUTH2 && spec->oauth2.grant == AUTH_REFRESH_TOKEN)
+        rc = open_token_store(prepared, arena, &options.store, err);
+    return rc ? rc : auth_new(spec, &options, out, err);
+}
+
+int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct client **out, struct err *err)
+{
+    const struct pipeline *pipeline = prepared->options.pipeline;
+    struct arena *arena = &prepared->arena; /* the spec must live as long as the client */
+    const struct access_overrides overrides = {.allow_hosts = pipeline->allow_hosts,
+                                               .allow_host_count = pipeline->allow_host_count,
+                                               .allow_private = pipeline->allow_private,
+                                               .rate_limit = pipeline->rate_limit};
+    struct client_options options = {.budget = prepared->budget, .secrets = prepared->options.secrets,
+                                     .clock = prepared->options.clock, .cancel = cancel, .log = prepared->options.log};
+    int rc = access_client(prepared->description, prepared->config, &overrides, prepared->now_us, arena, &options, err);
+    if (rc) return rc;
+    rc = make_auth(prepared, arena, &options.auth, err);
+    if (rc) {
+        limiter_free(options.limiter);
+        return rc;
+    }
+    return client_new(&options, out, err);
+}
+
+int sync_destination(const struct sync_prepared *prepared, struct destination **out, struct err *err)
+{
+    const struct sync_options *options = &prepared->options;
+    struct destination_options destination = {
+        .name = options->pipeline->destination,
+        .config = options->pipeline->destination_node,
+        .pipeline = options->pipeline->name,
+        .secrets = options->secrets,
+        .clock = options->clock,
+        .cancel = options->cancel,
+        .log = options->log,
+    };
+    return options->pipeline->writer->open(&destination, out, err);
+}
+
+struct request_source sync_request_source(const struct sync_prepared *prepared, const struct flow_plan *flow)
+{
+    return (struct request_source){
+        .description = prepared->description,
+        .request = flow ? &flow->stream->request : NULL,
+        .stream = flow ? flow->stream : NULL,
+        .config = prepared->config,
+        .own = prepared->own,
+        .now_us = prepared->now_us,
+    };
+}

@@ -1,0 +1,74 @@
+/* progress: what a sync is doing right now and what it did, for the live display, the summary, events and the watchdog.
+ *
+ * Counters are atomic and written by the threads of the flows; anybody may read them at any time. Texts are set before the
+ * threads start, or are static. */
+#ifndef SLUICE_SYNC_PROGRESS_H
+#define SLUICE_SYNC_PROGRESS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "writer/writer.h"
+
+enum stream_status { STREAM_WAITING, STREAM_RUNNING, STREAM_DONE, STREAM_STOPPED, STREAM_FAILED };
+
+const char *stream_status_name(enum stream_status status);
+
+struct stream_progress {
+    const char *name;
+    const char *mode;                 /* "incremental append_dedup" */
+    _Atomic int status;               /* enum stream_status */
+    _Atomic uint64_t pages, records, bytes; /* read and decoded */
+    _Atomic uint64_t loads, committed; /* loads, and records in them */
+    _Atomic(const char *) note;       /* static text of the writer: "building aside, publishes at the end"; NULL: none */
+    _Atomic int64_t started_ms, ended_ms; /* monotonic; 0: not yet */
+    /* Set by the flow's thread before `status` says it ended, read after. */
+    struct load_counts totals;
+    struct err err;                   /* class 0: none */
+    char cursor[64];                  /* the stored cursor, cut; "" when there is none */
+    char target[160];                 /* where the rows are, for people */
+};
+
+struct client_counters;
+
+struct progress {
+    const char *pipeline;
+    struct stream_progress *streams;
+    size_t stream_count;
+    const struct client_counters *http; /* NULL until the client is there */
+    _Atomic int64_t activity;           /* goes up with every sign of life; for the watchdog */
+};
+
+static inline void progress_alive(struct progress *progress)
+{
+    atomic_fetch_add_explicit(&progress->activity, 1, memory_order_relaxed);
+}
+
+/* What a sync tells while it runs; each becomes a line of text or JSON. */
+enum event_kind { EVENT_SYNC_STARTED, EVENT_STREAM_STARTED, EVENT_LOAD, EVENT_STREAM_ENDED, EVENT_SYNC_ENDED };
+
+struct sync_event {
+    enum event_kind kind;
+    const struct progress *progress;
+    const struct stream_progress *stream; /* NULL for the sync's own */
+    const struct load_counts *load;       /* EVENT_LOAD */
+    const struct err *err;                /* EVENT_SYNC_ENDED: class 0 when all went well */
+    int exit_code;                        /* EVENT_SYNC_ENDED */
+    int64_t elapsed_ms;
+    int64_t resume_at;                    /* seconds since 1970 when waiting makes sense until then; 0: none */
+};
+
+/* Called from the sync's threads, one at a time. */
+struct observer {
+    void (*event)(void *context, const struct sync_event *event);
+    void *context;
+};
+
+/* Appends the event as one JSON object. */
+struct buf;
+void sync_event_to_json(const struct sync_event *event, struct buf *out);
+
+#endif

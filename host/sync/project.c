@@ -1,0 +1,327 @@
+/* project: see project.h. The file is parsed to nodes, references are expanded into a copy of the tree, the copy is checked
+ * against the tables below, and only then read into structs. */
+#include "sync/project.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/number.h"
+#include "os/fs.h"
+#include "sync/reference.h"
+
+enum { FILE_MAX = NODE_MAX_BYTES };
+
+static const struct option COLUMN_ARRAY[] = {
+    {"enabled", OPTION_BOOLEAN, 0, "true", NULL, NULL, "false blocks the column: it is never stored, not even in rejects"},
+    {"reason", OPTION_STRING, 0, NULL, NULL, NULL, "why it is blocked, for whoever reads this later"},
+};
+static const struct option_table COLUMN_OPTIONS = OPTION_TABLE("a column", COLUMN_ARRAY);
+
+static const struct option STREAM_ARRAY[] = {
+    {"sync_mode", OPTION_ENUM, 0, NULL, "full_refresh|incremental", NULL, "default: incremental when the stream has a cursor"},
+    {"write_mode", OPTION_ENUM, 0, NULL, "append|overwrite|append_dedup", NULL,
+     "default: overwrite for full_refresh; append_dedup for incremental with a primary key, append without"},
+    {"table", OPTION_STRING, 0, NULL, NULL, NULL, "the target's name; default: the stream's"},
+    {"primary_key", OPTION_LIST, 0, NULL, NULL, NULL, "field or fields that name a record; default: the connector's"},
+    {"cursor", OPTION_STRING, 0, NULL, NULL, NULL, "field that orders the stream; default: the connector's"},
+    {"select", OPTION_LIST, 0, NULL, NULL, NULL, "keep only these fields (key and cursor are always kept)"},
+    {"columns", OPTION_MAP_OF, 0, NULL, NULL, &COLUMN_OPTIONS, "settings of single columns"},
+    {"on_mismatch", OPTION_ENUM, 0, "set_null", "set_null|reject", NULL, "when a value does not fit its declared type"},
+    {"shrink_limit", OPTION_NUMBER, 0, "0.5", NULL, NULL,
+     "overwrite refuses to lose more than this share of the rows; 1 allows everything"},
+};
+static const struct option_table STREAM_OPTIONS = OPTION_TABLE("a stream of a pipeline", STREAM_ARRAY);
+
+static const struct option NETWORK_ARRAY[] = {
+    {"allow_private", OPTION_BOOLEAN, 0, "false", NULL, NULL, "allow loopback and private addresses"},
+    {"allow_hosts", OPTION_LIST, 0, NULL, NULL, NULL, "hosts allowed beside those the connector declares"},
+};
+static const struct option_table NETWORK_OPTIONS = OPTION_TABLE("network", NETWORK_ARRAY);
+
+static const struct option RATE_LIMIT_ARRAY[] = {
+    {"requests", OPTION_INTEGER, OPTION_REQUIRED, NULL, "1..1000000", NULL, "requests per period"},
+    {"per", OPTION_DURATION, 0, "1s", NULL, NULL, "the period"},
+    {"burst", OPTION_INTEGER, 0, NULL, "1..1000000", NULL, "how many may go at once; default: requests"},
+};
+static const struct option_table RATE_LIMIT_OPTIONS = OPTION_TABLE("rate_limit", RATE_LIMIT_ARRAY);
+
+static const struct option COMMIT_ARRAY[] = {
+    {"bytes", OPTION_SIZE, 0, "8MiB", NULL, NULL, "a load is committed at this size"},
+    {"seconds", OPTION_DURATION, 0, "30", NULL, NULL, "... or at this age"},
+};
+static const struct option_table COMMIT_OPTIONS = OPTION_TABLE("commit", COMMIT_ARRAY);
+
+static const struct option PIPELINE_ARRAY[] = {
+    {"connector", OPTION_STRING, OPTION_REQUIRED, NULL, NULL, NULL, "a connector's name, or the path of a .lua file or folder"},
+    {"config", OPTION_ANY, 0, NULL, NULL, NULL, "the connector's configuration: see `sluice connector describe NAME`"},
+    {"destination", OPTION_STRING, OPTION_REQUIRED, NULL, NULL, NULL, "a name from `destinations`"},
+    {"schema", OPTION_STRING, 0, NULL, NULL, NULL, "overrides the destination's schema"},
+    {"schedule", OPTION_ANY, 0, NULL, NULL, NULL, "when the service runs it; `sluice run` runs it at once"},
+    {"network", OPTION_MAP, 0, NULL, NULL, &NETWORK_OPTIONS, "where requests may go"},
+    {"rate_limit", OPTION_MAP, 0, NULL, NULL, &RATE_LIMIT_OPTIONS, "replaces the connector's"},
+    {"concurrency", OPTION_INTEGER, 0, "4", "1..64", NULL, "slices at once"},
+    {"commit", OPTION_MAP, 0, NULL, NULL, &COMMIT_OPTIONS, "how much one load holds"},
+    {"memory", OPTION_SIZE, 0, "32MiB", NULL, NULL, "pages and rows in memory at once"},
+    {"defaults", OPTION_MAP, 0, NULL, NULL, &STREAM_OPTIONS, "for every stream"},
+    {"streams", OPTION_ANY, 0, NULL, NULL, NULL, "names, or a map of name to settings; default: every stream"},
+};
+static const struct option_table PIPELINE_OPTIONS = OPTION_TABLE("a pipeline", PIPELINE_ARRAY);
+
+static const struct option PROJECT_ARRAY[] = {
+    {"connectors", OPTION_MAP_OF, 0, NULL, NULL, NULL, "names for connectors: name -> path"},
+    {"destinations", OPTION_ANY, OPTION_REQUIRED, NULL, NULL, NULL, "where rows go: name -> { type: postgres | csv, ... }"},
+    {"pipelines", OPTION_MAP_OF, OPTION_REQUIRED, NULL, NULL, &PIPELINE_OPTIONS, "what is moved: name -> settings"},
+};
+const struct option_table PROJECT_OPTIONS = OPTION_TABLE("sluice.yaml", PROJECT_ARRAY);
+
+const char *sync_mode_name(enum sync_mode mode)
+{
+    return mode == SYNC_FULL_REFRESH ? "full_refresh" : mode == SYNC_INCREMENTAL ? "incremental" : "default";
+}
+
+/* A list of scalars, or one alone, as an array of texts; NULL when the key is absent. */
+static const char *const *read_names(const struct node *map, const char *key, struct arena *arena, size_t *count)
+{
+    const struct node *node = node_get(map, key);
+    if (!node) return NULL;
+    size_t length = node->kind == NODE_LIST ? node->count : 1;
+    const char **names = arena_array(arena, const char *, length + 1);
+    for (size_t i = 0; i < length; i++) names[i] = node_cstr(node->kind == NODE_LIST ? &node->children[i] : node, "");
+    *count = length;
+    return names;
+}
+
+static void read_columns(const struct node *columns, struct arena *arena, struct stream_choice *choice)
+{
+    if (!columns || columns->count == 0) return;
+    const char **blocked = arena_array(arena, const char *, columns->count);
+    const char **reasons = arena_array(arena, const char *, columns->count);
+    size_t count = 0;
+    for (size_t i = 0; i < columns->count; i++) {
+        const struct node *column = &columns->children[i];
+        if (option_boolean(&COLUMN_OPTIONS, column, "enabled")) continue;
+        blocked[count] = arena_text(arena, column->key);
+        reasons[count++] = option_text(&COLUMN_OPTIONS, column, "reason");
+    }
+    choice->blocked = blocked;
+    choice->blocked_reasons = reasons;
+    choice->blocked_count = count;
+}
+
+/* Reads a stream's settings over what `choice` already holds (the pipeline's defaults). */
+static void read_stream(const struct node *node, struct arena *arena, struct stream_choice *choice, struct problems *problems)
+{
+    choice->node = node;
+    if (option_is_set(node, "sync_mode"))
+        choice->sync_mode = str_equal(node_text(node_get(node, "sync_mode")), STR("incremental")) ? SYNC_INCREMENTAL
+                                                                                                   : SYNC_FULL_REFRESH;
+    if (option_is_set(node, "write_mode"))
+        choice->has_write_mode = write_mode_from_name(node_text(node_get(node, "write_mode")), &choice->write_mode);
+    if (option_is_set(node, "table")) choice->table = option_text(&STREAM_OPTIONS, node, "table");
+    if (option_is_set(node, "primary_key"))
+        choice->primary_key = read_names(node, "primary_key", arena, &choice->primary_key_count);
+    if (option_is_set(node, "cursor")) choice->cursor = option_text(&STREAM_OPTIONS, node, "cursor");
+    if (option_is_set(node, "select")) choice->select = read_names(node, "select", arena, &choice->select_count);
+    if (option_is_set(node, "columns")) read_columns(node_get(node, "columns"), arena, choice);
+    if (option_is_set(node, "on_mismatch"))
+        choice->on_mismatch =
+            str_equal(node_text(node_get(node, "on_mismatch")), STR("reject")) ? MISMATCH_REJECT : MISMATCH_SET_NULL;
+    if (option_is_set(node, "shrink_limit") && number_to_double(node_text(node_get(node, "shrink_limit")), &choice->shrink_limit) &&
+        (choice->shrink_limit < 0 || choice->shrink_limit > 1))
+        problems_add(problems, node_get(node, "shrink_limit"), "shrink_limit must be from 0 to 1");
+    if (choice->sync_mode == SYNC_INCREMENTAL && choice->has_write_mode && choice->write_mode == WRITE_OVERWRITE) {
+        problems_add(problems, node, "stream '%s': incremental cannot overwrite: each run would keep only what is new",
+                     choice->name ? choice->name : "(defaults)");
+        problems_hint(problems, "use write_mode append_dedup, or sync_mode full_refresh");
+    }
+}
+
+static void read_streams(const struct node *streams, const char *path, struct arena *arena, struct pipeline *pipeline,
+                         struct problems *problems)
+{
+    if (!streams) return;
+    if (streams->kind != NODE_LIST && streams->kind != NODE_MAP) {
+        problems_add(problems, streams, "%s.streams: expected a list of names or a map, got %s", path, node_kind_name(streams->kind));
+        return;
+    }
+    struct stream_choice *choices = arena_array(arena, struct stream_choice, streams->count + 1);
+    for (size_t i = 0; i < streams->count; i++) {
+        const struct node *child = &streams->children[i];
+        bool is_map = streams->kind == NODE_MAP;
+        choices[i] = pipeline->defaults;
+        choices[i].node = child;
+        choices[i].name = arena_text(arena, is_map ? child->key : node_text(child));
+        if (!is_map && (child->kind == NODE_LIST || child->kind == NODE_MAP)) {
+            problems_add(problems, child, "%s.streams: expected a stream's name, got %s", path, node_kind_name(child->kind));
+        } else if (is_map && child->kind != NODE_NULL) {
+            size_t before = problems->count;
+            option_check(&STREAM_OPTIONS, child, arena_printf(arena, "%s.streams.%s", path, choices[i].name), problems);
+            if (problems->count == before) read_stream(child, arena, &choices[i], problems);
+        }
+    }
+    pipeline->chooses_streams = true;
+    pipeline->streams = choices;
+    pipeline->stream_count = streams->count;
+}
+
+/* The destination's keys with the pipeline's `schema` in place of its own, and without `type`. */
+static const struct node *merge_destination(const struct node *destination, const struct node *pipeline, struct arena *arena)
+{
+    const struct node *schema = node_get(pipeline, "schema");
+    struct node *children = arena_array(arena, struct node, destination->count + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < destination->count; i++) {
+        struct str key = destination->children[i].key;
+        if (str_equal(key, STR("type")) || (schema && str_equal(key, STR("schema")))) continue;
+        children[count++] = destination->children[i];
+    }
+    if (schema) children[count++] = *schema;
+    struct node *merged = arena_new(arena, struct node);
+    *merged = *destination;
+    merged->children = children;
+    merged->count = count;
+    return merged;
+}
+
+static void no_destination(const struct node *root, const struct node *pipeline, const char *path, struct problems *problems)
+{
+    const struct node *destinations = node_get(root, "destinations");
+    const struct node *wanted = node_get(pipeline, "destination");
+    problems_add(problems, wanted, "%s: unknown destination '%s'", path, node_cstr(wanted, ""));
+    const char *names[64];
+    size_t count = 0;
+    for (size_t i = 0; destinations && i < destinations->count && count < ARRAY_SIZE(names); i++)
+        names[count++] = destinations->children[i].key.data;
+    const char *nearest = str_nearest(node_text(wanted), names, count, sizeof names[0]);
+    if (nearest) problems_hint(problems, "did you mean '%s'?", nearest);
+    else problems_hint(problems, "add it under `destinations:`");
+}
+
+static const struct writer_type *read_writer_type(const struct node *destination, const char *path, struct problems *problems)
+{
+    const struct node *type = node_get(destination, "type");
+    const struct writer_type *writer = type ? writer_type_find(node_text(type)) : NULL;
+    if (writer) return writer;
+    struct buf known = BUF_INIT(256);
+    size_t count;
+    const struct writer_type *const *types = writer_types(&count);
+    for (size_t i = 0; i < count; i++) buf_printf(&known, "%s%s", i ? ", " : "", types[i]->name);
+    if (type) problems_add(problems, type, "%s: unknown type '%s'", path, node_cstr(type, ""));
+    else problems_add(problems, destination, "%s: 'type' is missing", path);
+    problems_hint(problems, "one of: %s", buf_text(&known));
+    buf_release(&known);
+    return NULL;
+}
+
+static void read_pipeline(const struct node *root, const struct node *node, bool used, struct arena *arena,
+                          struct pipeline *pipeline, struct problems *problems)
+{
+    const char *path = arena_printf(arena, "pipelines." STR_FMT, STR_ARG(node->key));
+    *pipeline = (struct pipeline){.name = arena_text(arena, node->key), .node = node};
+    pipeline->connector = option_text(&PIPELINE_OPTIONS, node, "connector");
+    pipeline->config = node_get(node, "config");
+    pipeline->destination = option_text(&PIPELINE_OPTIONS, node, "destination");
+    pipeline->rate_limit = node_get(node, "rate_limit");
+    pipeline->concurrency = (int)option_integer(&PIPELINE_OPTIONS, node, "concurrency");
+    pipeline->memory_bytes = (size_t)option_size_bytes(&PIPELINE_OPTIONS, node, "memory");
+    const struct node *network = node_get(node, "network");
+    pipeline->allow_private = option_boolean(&NETWORK_OPTIONS, network, "allow_private");
+    pipeline->allow_hosts = read_names(network, "allow_hosts", arena, &pipeline->allow_host_count);
+    const struct node *commit = node_get(node, "commit");
+    pipeline->commit_bytes = (size_t)option_size_bytes(&COMMIT_OPTIONS, commit, "bytes");
+    pipeline->commit_ms = option_duration_ms(&COMMIT_OPTIONS, commit, "seconds");
+    if (pipeline->memory_bytes < 4 * 1024 * 1024)
+        problems_add(problems, node_get(node, "memory"), "%s: memory must be at least 4MiB", path);
+
+    pipeline->defaults = (struct stream_choice){.on_mismatch = MISMATCH_SET_NULL, .shrink_limit = 0.5};
+    const struct node *defaults = node_get(node, "defaults");
+    if (defaults) read_stream(defaults, arena, &pipeline->defaults, problems);
+    read_streams(node_get(node, "streams"), path, arena, pipeline, problems);
+
+    const struct node *destination = node_get(node_get(root, "destinations"), pipeline->destination);
+    if (!destination) {
+        no_destination(root, node, path, problems);
+        return;
+    }
+    const char *destination_path = arena_printf(arena, "destinations.%s", pipeline->destination);
+    pipeline->writer = read_writer_type(destination, destination_path, problems);
+    if (!pipeline->writer) return;
+    pipeline->destination_node = merge_destination(destination, node, arena);
+    if (used) option_check(pipeline->writer->options, pipeline->destination_node, destination_path, problems);
+}
+
+/* Is this part of the file read in this run? Only what is gets its references expanded. */
+struct used_parts {
+    const struct node *raw;
+    const char *only;
+};
+
+static bool part_is_used(void *context, const char *path)
+{
+    const struct used_parts *used = context;
+    if (!used->only) return true;
+    const struct node *pipeline = node_get(node_get(used->raw, "pipelines"), used->only);
+    if (strncmp(path, "pipelines.", 10) == 0) return strcmp(path + 10, used->only) == 0;
+    if (strncmp(path, "destinations.", 13) == 0) {
+        const char *name = node_cstr(node_get(pipeline, "destination"), "");
+        return strcmp(path + 13, name) == 0;
+    }
+    return true;
+}
+
+static void read_project(const struct node *root, const char *only, struct arena *arena, struct project *project,
+                         struct problems *problems)
+{
+    option_check(&PROJECT_OPTIONS, root, "", problems);
+    if (problems->count) return;
+    project->root = root;
+    project->connectors = node_get(root, "connectors");
+    const struct node *destinations = node_get(root, "destinations");
+    for (size_t i = 0; i < destinations->count; i++)
+        if (destinations->children[i].kind != NODE_MAP)
+            problems_add(problems, &destinations->children[i], "destinations." STR_FMT ": expected a map, got %s",
+                         STR_ARG(destinations->children[i].key), node_kind_name(destinations->children[i].kind));
+    if (problems->count) return;
+    const struct node *pipelines = node_get(root, "pipelines");
+    struct pipeline *list = arena_array(arena, struct pipeline, pipelines->count + 1);
+    for (size_t i = 0; i < pipelines->count; i++) {
+        const struct node *node = &pipelines->children[i];
+        read_pipeline(root, node, !only || str_equal(node->key, str_from(only)), arena, &list[i], problems);
+    }
+    project->pipelines = list;
+    project->pipeline_count = pipelines->count;
+}
+
+void project_load(const char *file, const char *only, struct secrets *secrets, struct arena *arena, const struct project **out,
+                  struct problems *problems)
+{
+    struct buf text = BUF_INIT(FILE_MAX);
+    struct err err = ERR_INIT;
+    const struct node *raw = NULL;
+    *out = NULL;
+    if (fs_read_file(file, FILE_MAX, &text, &err) != 0 ||
+        node_from_yaml(arena_copy(arena, buf_str(&text)), arena_strdup(arena, file), arena, &raw, &err) != 0) {
+        problems_add(problems, NULL, "%s", err.message);
+        problems_hint(problems, "%s", err.hint[0] ? err.hint : "`sluice init` writes a sluice.yaml to start from");
+        buf_release(&text);
+        return;
+    }
+    buf_release(&text);
+    struct project *project = arena_new(arena, struct project);
+    project->file = arena_strdup(arena, file);
+    const char *slash = strrchr(project->file, '/');
+    project->folder = slash ? arena_text(arena, (struct str){project->file, (size_t)(slash - project->file)}) : ".";
+
+    struct used_parts used = {raw, only};
+    const struct node *root = reference_expand(raw, project->folder, part_is_used, &used, secrets, arena, problems);
+    if (problems->count == 0) read_project(root, only, arena, project, problems);
+    if (problems->count == 0) *out = project;
+}
+
+const struct pipeline *project_pipeline(const struct project *project, const char *name)
+{
+    for (size_t i = 0; i < project->pipeline_count; i++)
+        if (strcmp(project->pipelines[i].name, name) == 0) return &project->pipelines[i];
+    return NULL;
+}

@@ -1,0 +1,209 @@
+/* slice: see slice.h. Whoever fails first writes its error down and closes the way; the decode thread, which always runs to the
+ * end of the page channel, sends the last item. */
+#include "sync/slice.h"
+
+#include <stdlib.h>
+
+#include "data/block.h"
+#include "os/cancel.h"
+#include "os/channel.h"
+#include "os/log.h"
+#include "os/thread.h"
+#include "rest/reader.h"
+
+enum { PAGES_BETWEEN = 3, FIRST_PAGE_GUESS = 256 * 1024, THREAD_STACK = 512 * 1024 };
+
+struct slice {
+    struct slice_options options;
+    struct arena arena; /* texts of the options */
+    struct channel *pages;
+    struct cancel *cancel; /* below the flow's: ends the fetch thread when decoding fails */
+    struct thread fetch, decode;
+    struct functions functions;
+    bool has_functions;
+    bool finished;         /* written by fetch before it closes the channel */
+    bool position_refused;
+    struct err fetch_err;
+};
+
+void slice_item_free(struct slice_item *item)
+{
+    if (!item) return;
+    decoded_release(&item->decoded);
+    free(item->position);
+    free(item);
+}
+
+static void free_page(struct page *page)
+{
+    page_release(page);
+    free(page);
+}
+
+static bool should_stop(void *context)
+{
+    return cancel_stopping(context);
+}
+
+/* Waits until the budget has room for a page like the last one; the page itself is charged while it arrives. */
+static bool wait_for_room(struct slice *slice, size_t bytes)
+{
+    struct budget *budget = slice->options.sync->budget;
+    if (!budget_reserve(budget, bytes, should_stop, slice->cancel)) return false;
+    budget_return(budget, bytes);
+    return true;
+}
+
+static void read_pages(struct slice *slice, struct reader *reader)
+{
+    size_t guess = FIRST_PAGE_GUESS;
+    while (!cancel_stopping(slice->cancel) && wait_for_room(slice, guess)) {
+        struct page *page = mem_zero(1, sizeof *page);
+        int rc = reader_next(reader, page, &slice->fetch_err);
+        if (rc <= 0) {
+            free(page);
+            slice->finished = rc == 0;
+            slice->position_refused = rc < 0 && reader_position_refused(reader);
+            return;
+        }
+        guess = page->body->capacity;
+        progress_alive(slice->options.sync->progress);
+        atomic_fetch_add(&slice->options.progress->pages, 1);
+        bool last = page->last;
+        if (!channel_send(slice->pages, page, slice->cancel)) {
+            free_page(page);
+            return;
+        }
+        if (last) {
+            slice->finished = true;
+            return;
+        }
+    }
+}
+
+static void fetch(void *context)
+{
+    struct slice *slice = context;
+    const struct sync_context *sync = slice->options.sync;
+    struct window_slice window = slice->options.window;
+    if (slice->options.resume_cursor) window.from = slice->options.resume_cursor;
+    struct session *session = session_new(sync->client);
+    struct reader_options options = {
+        .source = sync_source(sync, slice->options.plan->stream),
+        .client = sync->client,
+        .session = session,
+        .position = slice->options.resume_page,
+        .retry = sync->retry,
+        .clock = sync->clock,
+        .cancel = slice->cancel,
+        .secrets = sync->secrets,
+    };
+    options.source.functions = slice->has_functions ? &slice->functions : NULL;
+    options.source.slice = &window;
+    options.source.cursor_value = str_from(slice->options.cursor_value);
+    struct reader *reader = reader_new(&options);
+    read_pages(slice, reader);
+    reader_free(reader);
+    session_free(session);
+    channel_close(slice->pages);
+}
+
+static int decode_page(struct slice *slice, struct decoder *decoder, struct page *page, struct slice_item *item, struct err *err)
+{
+    const struct stream_description *stream = slice->options.plan->stream;
+    struct arena arena = ARENA_INIT(0);
+    struct str ndjson = {0};
+    int rc = 0;
+    if (stream->records_function || stream->map_function) {
+        rc = slice->functions.records(slice->functions.context, stream->records_function, stream->map_function,
+                                      stream->records_path, str_from(page->context),
+                                      (struct str){page->body->data, page->body->size}, &arena, &ndjson, err);
+        if (!ndjson.data) ndjson = STR(""); /* no records, rather than those of the page */
+    }
+    if (rc == 0) rc = decoder_page(decoder, page->body, ndjson, &item->decoded, err);
+    arena_release(&arena);
+    return rc;
+}
+
+static void decode(void *context)
+{
+    struct slice *slice = context;
+    const struct slice_options *options = &slice->options;
+    const struct cursor_description *cursor = &options->plan->stream->cursor;
+    struct decode_bounds bounds = {
+        .drop_up_to = str_from(options->resume_cursor),
+        .from = str_from(options->window.from),
+        .to = str_from(options->window.to),
+        .rule = !cursor->has_bounds                    ? BOUNDS_AS_SENT
+                : cursor->bounds == CURSOR_OPEN_CLOSED ? BOUNDS_OPEN_CLOSED
+                                                       : BOUNDS_CLOSED_OPEN,
+    };
+    struct decoder *decoder = decoder_new(&options->plan->decode, options->index, &bounds);
+    struct slice_item *last = mem_zero(1, sizeof *last);
+    last->index = options->index;
+    last->ended = true;
+    void *received;
+    enum channel_result result;
+    while ((result = channel_receive(slice->pages, slice->cancel, -1, &received)) == CHANNEL_ITEM) {
+        struct page *page = received;
+        struct slice_item *item = mem_zero(1, sizeof *item);
+        item->index = options->index;
+        int rc = decode_page(slice, decoder, page, item, &last->err);
+        if (rc == 0) {
+            item->position = page->position;
+            page->position = NULL;
+            atomic_fetch_add(&options->progress->records, item->decoded.rows);
+            atomic_fetch_add(&options->progress->bytes, item->decoded.counts.bytes);
+        }
+        free_page(page);
+        if (rc != 0 || !channel_send(options->out, item, slice->cancel)) {
+            slice_item_free(item);
+            cancel_fire(slice->cancel, CANCEL_ABORT);
+            break;
+        }
+    }
+    thread_join(&slice->fetch);
+    if (!last->err.class && slice->fetch_err.class) err_copy(&last->err, &slice->fetch_err);
+    last->finished = slice->finished && result == CHANNEL_CLOSED && !last->err.class;
+    last->position_refused = slice->position_refused;
+    decoder_free(decoder);
+    channel_send(options->out, last, NULL);
+}
+
+int slice_start(const struct slice_options *options, struct slice **out, struct err *err)
+{
+    const struct sync_context *sync = options->sync;
+    struct slice *slice = mem_zero(1, sizeof *slice);
+    slice->options = *options;
+    slice->options.cursor_value = arena_strdup(&slice->arena, options->cursor_value);
+    slice->options.resume_cursor = arena_strdup(&slice->arena, options->resume_cursor);
+    slice->options.resume_page = arena_strdup(&slice->arena, options->resume_page);
+    slice->pages = channel_new(PAGES_BETWEEN);
+    slice->cancel = cancel_new(options->cancel);
+    slice->has_functions = sync->description->has_functions;
+    if (slice->has_functions) connector_functions_new(sync->sources, sync->connector_options, &slice->functions);
+    int rc = thread_start(&slice->fetch, "fetch", fetch, slice, THREAD_STACK, err);
+    if (rc == 0 && (rc = thread_start(&slice->decode, "decode", decode, slice, THREAD_STACK, err)) != 0) {
+        cancel_fire(slice->cancel, CANCEL_ABORT);
+        thread_join(&slice->fetch);
+    }
+    if (rc != 0) {
+        slice_join(slice);
+        return rc;
+    }
+    *out = slice;
+    return 0;
+}
+
+void slice_join(struct slice *slice)
+{
+    if (!slice) return;
+    thread_join(&slice->decode);
+    void *page;
+    while ((page = channel_take(slice->pages)) != NULL) free_page(page);
+    if (slice->has_functions) connector_functions_free(&slice->functions);
+    channel_free(slice->pages);
+    cancel_free(slice->cancel);
+    arena_release(&slice->arena);
+    free(slice);
+}

@@ -1,0 +1,51 @@
+/* slice: the two threads that read one slice: fetch hands complete pages to decode, decode hands typed rows to the flow.
+ *
+ * A bounded channel lies between the two, another (the flow's) behind them; memory is bounded by the sync's budget, which the fetch thread
+ * waits for before each request. Every started slice sends exactly one item with `ended` set, its last.
+ *
+ *     struct slice *slice;
+ *     rc = slice_start(&options, &slice, err);
+ *     ... items arrive on options.out; after the one that says `ended`: slice_join(slice) */
+#ifndef SLUICE_SYNC_SLICE_H
+#define SLUICE_SYNC_SLICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rest/window.h"
+#include "sync/context.h"
+#include "sync/plan.h"
+
+struct channel;
+
+struct slice_options {
+    const struct sync_context *sync;
+    const struct flow_plan *plan;
+    struct stream_progress *progress;
+    struct window_slice window;
+    uint32_t index;            /* in the flow's plan */
+    const char *cursor_value;  /* the stored cursor; "" on the first sync */
+    const char *resume_cursor; /* records at or below it are published; NULL: none */
+    const char *resume_page;   /* resume text of the pager; NULL: none */
+    struct cancel *cancel;     /* the flow's */
+    struct channel *out;       /* takes struct slice_item */
+};
+
+struct slice_item {
+    uint32_t index;
+    struct decoded decoded; /* zeroed when ended */
+    char *position;         /* NULL: not resumable after this page */
+    bool ended;
+    bool finished;          /* ended: every page was read */
+    bool position_refused;  /* ended: the source does not take `resume_page`; the slice starts again */
+    struct err err;         /* ended: class 0 when nothing failed (it may still have been stopped) */
+};
+
+void slice_item_free(struct slice_item *item); /* NULL is fine */
+
+struct slice;
+
+int slice_start(const struct slice_options *options, struct slice **out, struct err *err) MUST_USE;
+void slice_join(struct slice *slice); /* waits for its threads and frees it; NULL is fine */
+
+#endif

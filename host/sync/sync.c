@@ -1,0 +1,171 @@
+/* sync: see sync.h. The run itself: lease, keeper, one thread per flow as slots allow, release. */
+#include "sync/sync.h"
+
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "data/block.h"
+#include "os/cancel.h"
+#include "os/clock.h"
+#include "os/log.h"
+#include "os/thread.h"
+#include "sync/flow.h"
+#include "sync/keeper.h"
+
+enum { FLOW_STACK = 1024 * 1024 };
+
+struct flow_thread {
+    struct thread thread;
+    const struct sync_context *sync;
+    struct flow_plan *plan;
+    struct stream_progress *progress;
+};
+
+static void run_flow(void *context)
+{
+    struct flow_thread *flow = context;
+    flow_run(flow->sync, flow->plan, flow->progress);
+}
+
+/* Waits for a slot; false when the sync is asked to stop meanwhile. */
+static bool take_slot(const struct sync_context *sync)
+{
+    for (;;) {
+        struct timespec until;
+        if (cancel_stopping(sync->reading)) return false;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += 100 * 1000 * 1000;
+        if (until.tv_nsec >= 1000000000L) until.tv_sec++, until.tv_nsec -= 1000000000L;
+        if (sem_timedwait(sync->slots, &until) == 0) return true;
+    }
+}
+
+static void run_flows(const struct sync_context *sync, struct sync_plan *plan)
+{
+    struct flow_thread *threads = mem_zero(plan->count, sizeof *threads);
+    for (size_t i = 0; i < plan->count; i++) {
+        struct stream_progress *progress = &sync->progress->streams[i];
+        threads[i] = (struct flow_thread){.sync = sync, .plan = &plan->flows[i], .progress = progress};
+        if (!take_slot(sync)) {
+            atomic_store(&progress->status, STREAM_STOPPED);
+            continue;
+        }
+        if (thread_start(&threads[i].thread, "flow", run_flow, &threads[i], FLOW_STACK, &progress->err) != 0) {
+            atomic_store(&progress->status, STREAM_FAILED);
+            sem_post(sync->slots);
+        }
+    }
+    for (size_t i = 0; i < plan->count; i++) thread_join(&threads[i].thread);
+    free(threads);
+}
+
+static void tell(const struct sync_context *sync, enum event_kind kind, const struct err *err, int exit_code)
+{
+    struct sync_event event = {.kind = kind, .progress = sync->progress, .err = err, .exit_code = exit_code};
+    event.elapsed_ms = clock_now_ms(sync->clock) - sync->started_ms;
+    int64_t waits_ms = sync->progress->http ? sync->progress->http->waiting_until_ms - clock_now_ms(sync->clock) : 0;
+    if (err && err->class == ERR_RATE_LIMIT && waits_ms > 0)
+        event.resume_at = (clock_wall_us(sync->clock) / 1000 + waits_ms) / 1000;
+    pthread_mutex_lock(sync->observer_lock);
+    sync->observer->event(sync->observer->context, &event);
+    pthread_mutex_unlock(sync->observer_lock);
+}
+
+/* The run's exit code from those of its streams: the one they share, 8 when only some failed or they differ. */
+static int overall_code(const struct progress *progress, struct err *err)
+{
+    int code = -1;
+    for (size_t i = 0; i < progress->stream_count; i++) {
+        const struct err *failed = &progress->streams[i].err;
+        int own = failed->class ? err_class_info(failed->class)->exit_code : 0;
+        if (failed->class == ERR_CANCELLED && !err->class) err_copy(err, failed);
+        code = code == -1 || code == own ? own : 8;
+    }
+    return err->class ? err_class_info(err->class)->exit_code : code;
+}
+
+static struct progress *make_progress(const struct sync_prepared *prepared, struct arena *arena)
+{
+    const struct sync_plan *plan = &prepared->plan;
+    struct progress *progress = arena_new(arena, struct progress);
+    progress->pipeline = prepared->options.pipeline->name;
+    progress->streams = arena_array(arena, struct stream_progress, plan->count + 1);
+    progress->stream_count = plan->count;
+    for (size_t i = 0; i < plan->count; i++) {
+        struct stream_progress *stream = &progress->streams[i];
+        stream->name = plan->flows[i].stream->name;
+        stream->mode = plan->flows[i].mode;
+        snprintf(stream->target, sizeof stream->target, "%s", plan->flows[i].table.name);
+    }
+    return progress;
+}
+
+/* Everything between the lease's acquisition and its release. */
+static int run_held(struct sync_context *sync, struct sync_prepared *prepared, struct err *err)
+{
+    struct keeper *keeper = NULL;
+    const struct keeper_options options = {.writer = sync->writer, .destination = sync->destination, .progress = sync->progress,
+                                           .cancel = sync->cancel, .reading = sync->reading, .clock = sync->clock,
+                                           .stall_ms = KEEPER_STALL_MS};
+    int rc = keeper_start(&options, &keeper, err);
+    if (rc) return err_class_info(rc)->exit_code;
+    tell(sync, EVENT_SYNC_STARTED, NULL, 0);
+    run_flows(sync, &prepared->plan);
+    keeper_stop(keeper, err);
+    return overall_code(sync->progress, err);
+}
+
+int sync_run(struct sync_prepared *prepared, const struct observer *observer, struct err *err)
+{
+    const struct sync_options *options = &prepared->options;
+    pthread_mutex_t observer_lock = PTHREAD_MUTEX_INITIALIZER;
+    struct arena arena = ARENA_INIT(0);
+    sem_t slots;
+    sem_init(&slots, 0, (unsigned)options->pipeline->concurrency);
+    struct sync_context sync = {
+        .pipeline = options->pipeline,
+        .description = prepared->description,
+        .config = prepared->config,
+        .sources = &prepared->sources,
+        .connector_options = &prepared->connector_options,
+        .own = prepared->own,
+        .retry = RETRY_POLICY_DEFAULT,
+        .writer = options->pipeline->writer,
+        .budget = prepared->budget,
+        .secrets = options->secrets,
+        .clock = options->clock,
+        .log = log_child(options->log, options->pipeline->name),
+        .cancel = cancel_new(options->cancel),
+        .progress = make_progress(prepared, &arena),
+        .observer = observer,
+        .observer_lock = &observer_lock,
+        .slots = &slots,
+        .started_us = prepared->now_us,
+        .started_ms = clock_now_ms(options->clock),
+    };
+    sync.reading = cancel_new(sync.cancel);
+    int code;
+    int rc = sync_client(prepared, sync.reading, &sync.client, err);
+    if (rc == 0) {
+        sync.progress->http = client_counters(sync.client);
+        rc = sync_destination(prepared, &sync.destination, err);
+    }
+    if (rc == 0) rc = sync.writer->acquire(sync.destination, err);
+    if (rc == 0) {
+        code = run_held(&sync, prepared, err);
+        sync.writer->release(sync.destination);
+    } else {
+        code = err_class_info(rc)->exit_code;
+    }
+    tell(&sync, EVENT_SYNC_ENDED, err, code);
+    if (sync.destination) sync.writer->close(sync.destination);
+    if (sync.client) client_free(sync.client);
+    cancel_free(sync.reading);
+    cancel_free(sync.cancel);
+    sem_destroy(&slots);
+    arena_release(&arena);
+    return code;
+}

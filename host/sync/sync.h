@@ -1,0 +1,70 @@
+/* sync: one run of one pipeline, from finding its connector to the summary. What `sluice run PIPELINE` does, in this process.
+ *
+ *     prepared = what is needed before anything moves: connector found and described, config resolved, plan made.
+ *     sync_prepare(&options, &prepared, problems, err);    // also used by check, discover, preview
+ *     code = sync_run(prepared, &observer, err);           // lease, flows, release; the exit code
+ *     sync_prepared_free(prepared); */
+#ifndef SLUICE_SYNC_SYNC_H
+#define SLUICE_SYNC_SYNC_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "connector/connector.h"
+#include "net/client.h"
+#include "rest/config.h"
+#include "rest/description.h"
+#include "rest/request.h"
+#include "sync/plan.h"
+#include "sync/progress.h"
+#include "sync/project.h"
+
+struct cancel;
+struct clock;
+struct log;
+struct secrets;
+
+struct sync_options {
+    const struct project *project;
+    const struct pipeline *pipeline;
+    struct plan_request request;
+    const char *state_folder; /* for tokens; NULL: the default */
+    struct secrets *secrets;
+    struct clock *clock;
+    struct cancel *cancel;
+    struct log *log;
+};
+
+/* Everything about a pipeline that does not need the network or the destination. Read-only for others. */
+struct sync_prepared {
+    struct sync_options options;
+    struct arena arena;
+    const struct connector *connector;
+    struct connector_sources sources;
+    struct connector_options connector_options;
+    const struct description *description;
+    const struct config *config;
+    struct guard *own; /* the connector's own hosts: where secrets may go */
+    struct sync_plan plan;
+    struct budget *budget;
+    int64_t now_us; /* frozen */
+};
+
+/* Finds, describes, compiles, plans. Mistakes in configuration and description go to `problems` (the result is then NULL and 0 is
+ * returned); a connector whose code fails is an error. */
+int sync_prepare(const struct sync_options *options, struct sync_prepared **out, struct problems *problems, struct err *err) MUST_USE;
+void sync_prepared_free(struct sync_prepared *prepared); /* NULL is fine */
+
+/* A client for the pipeline's requests: its hosts, credentials, limits. `cancel` ends its transfers and waits. */
+int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct client **out, struct err *err) MUST_USE;
+
+/* Opens the pipeline's destination. */
+int sync_destination(const struct sync_prepared *prepared, struct destination **out, struct err *err) MUST_USE;
+
+/* The source side of a request for stream `flow` (NULL: none), for preview and check. */
+struct request_source sync_request_source(const struct sync_prepared *prepared, const struct flow_plan *flow);
+
+/* Runs the sync and returns its exit code; *err holds the failure that ended it as a whole (class 0: none; streams have their own in
+ * `progress`, which the observer sees). */
+int sync_run(struct sync_prepared *prepared, const struct observer *observer, struct err *err);
+
+#endif

@@ -1,0 +1,100 @@
+/* internal: what the files of the PostgreSQL writer share.
+ *
+ * A flow's rows go to one of three places per table: the target; the stage (`_sluice.stage_<hash>`: rows held back of a table
+ * that exists); the build (`_sluice_build_<hash>` beside the target: a table that is new, or that overwrite will replace).
+ * While any table of a flow is being built, the flow as a whole is: its other tables take the stage, and its state is pending,
+ * until publish.c makes all of it visible in one transaction. Both side tables are LOGGED, belong to the flow and survive
+ * takeover.
+ *
+ * Which file does what: flow.c opens a flow, table.c knows what is there, evolve.c changes it, transact.c runs every
+ * transaction of a flow, load.c makes a load, rows.c encodes, merge.c and publish.c and overwrite.c make rows visible, ledger.c
+ * keeps the books. */
+#ifndef SLUICE_WRITER_POSTGRES_INTERNAL_H
+#define SLUICE_WRITER_POSTGRES_INTERNAL_H
+
+#include <pthread.h>
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "pg/conn.h"
+#include "pg/query.h"
+#include "pg/quote.h"
+#include "writer/writer.h"
+
+struct destination {
+    struct arena arena;
+    const char *name, *pipeline, *schema;
+    struct pg_settings settings;
+    struct clock *clock;
+    struct log *log;
+    pthread_mutex_t lock; /* `pg` is used by the renewing thread and by state commands */
+    struct pg *pg;
+    bool is_held; /* the lease: */
+    int64_t fence;
+    char run[40];
+};
+
+enum place { PLACE_TARGET, PLACE_STAGE, PLACE_BUILD, PLACES };
+
+struct relation {
+    char schema[PG_NAME_SIZE], name[PG_NAME_SIZE];
+    bool exists;
+    struct map columns; /* name -> its type as PostgreSQL spells it (char *) */
+};
+
+/* A column of the stream's schema, as the table has it. Same index as there. */
+struct table_column {
+    char name[PG_NAME_SIZE];
+    enum type type;
+    bool is_key;
+    bool is_recorded; /* in the name map of the ledger */
+};
+
+struct table {
+    const struct table_spec *spec;
+    size_t index; /* in the flow */
+    struct relation at[PLACES];
+    struct table_column *columns;
+    uint32_t column_count, column_capacity;
+    struct map fields; /* the name map: field -> column (char *) */
+    struct map names;  /* names in use, in lower case */
+    bool is_known;     /* the name map has it: we made it */
+    int64_t reported;  /* rows this writer told its caller were written; see report_counts */
+};
+
+struct writer {
+    struct destination *destination;
+    struct arena arena;
+    struct flow_spec spec;
+    struct table *tables;
+    size_t table_count;
+    struct pg_settings settings;
+    struct pg *pg;
+    int64_t lock_key; /* of the flow's advisory lock */
+    int64_t commit_id;
+    uint64_t seq_base; /* `_sluice_seq` of this writer's first row */
+    uint64_t next_seq;
+    bool is_building;   /* rows or state wait for the publication of builds; see pgw_flow_is_building */
+    bool is_publishing; /* the builds are finished and wait for their publication */
+    bool has_held;      /* slices with rows that are not published */
+    int64_t building_since_ms;
+};
+
+/* Columns we add: to every table, and to stage and build. */
+#define SYSTEM_COLUMNS "_sluice_synced_at, _sluice_deleted, _sluice_load_id"
+
+struct transaction;
+
+/* Functions are called pgw_ ("PostgreSQL writer") when another file uses them: the layers above have flows and states too. */
+
+/* Makes sure of a usable connection for the destination's own use; call with its lock held. */
+int pgw_destination_connect(struct destination *destination, struct err *err) MUST_USE;
+
+/* Appends `"a", "b"` for the first `count` columns, each behind `prefix` ("s."); keys_only: the key's. */
+void pgw_table_list(const struct table *table, const char *prefix, bool keys_only, struct buf *out);
+void pgw_relation_quote(const struct relation *relation, struct buf *out);
+bool pgw_table_has_key(const struct table *table);
+bool pgw_table_uses_build(const struct table *table);                       /* it is new, or overwrite will replace it */
+void pgw_table_key_name(const struct table *table, char out[PG_NAME_SIZE]); /* of its primary key's index */
+
+#endif

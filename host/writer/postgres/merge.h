@@ -1,0 +1,28 @@
+/* merge: append_dedup. COMMIT.md rule 11.
+ *
+ * The newest version of a key wins: by the cursor, ties by arrival; a row with an older cursor never overwrites a newer one.
+ * Only keys that are absent or differ are touched: an anti-join finds them first, so that unchanged rows are neither locked nor
+ * written. */
+#ifndef SLUICE_WRITER_POSTGRES_MERGE_H
+#define SLUICE_WRITER_POSTGRES_MERGE_H
+
+#include "writer/postgres/internal.h"
+#include "writer/postgres/transact.h"
+
+struct merge_counts {
+    uint64_t rows; /* = written + unchanged + deduplicated */
+    uint64_t written, unchanged, deduplicated;
+    uint64_t deleted; /* of those written */
+};
+
+/* Creates the temporary table rows are merged from, gone at the end of the transaction. `name` gets its quoted name. */
+int pgw_merge_begin(struct transaction *tx, const struct table *table, struct buf *name, struct err *err) MUST_USE;
+
+/* Merges the rows of `source` (made by merge_begin) into the table's target. */
+int pgw_merge_rows(struct transaction *tx, const struct table *table, const char *source, struct merge_counts *counts,
+                   struct err *err) MUST_USE;
+
+/* Deletes the older versions from a build, and completes its partial rows. */
+int pgw_merge_dedup_build(struct transaction *tx, const struct table *table, uint64_t *removed, struct err *err) MUST_USE;
+
+#endif

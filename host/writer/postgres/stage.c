@@ -1,0 +1,105 @@
+/* Plain statements; the rules about when to use which are in load.c and publish.c. */
+#include "writer/postgres/stage.h"
+
+static void put_slices(const char *slices, struct buf *sql)
+{
+    if (slices) buf_append_text(sql, " WHERE _sluice_slice = ANY($1::text[])");
+}
+
+static int change(struct transaction *tx, const struct buf *sql, const char *slices, uint64_t *rows, struct err *err)
+{
+    uint64_t ignored;
+    const char *const params[] = {slices};
+    return pg_change(tx->pg, buf_text(sql), params, slices ? 1 : 0, rows ? rows : &ignored, err);
+}
+
+int pgw_stage_append(struct transaction *tx, const struct table *table, const char *slices, uint64_t *rows, struct err *err)
+{
+    struct buf sql = BUF_INIT(1024 * 1024);
+    buf_append_text(&sql, "INSERT INTO ");
+    pgw_relation_quote(&table->at[PLACE_TARGET], &sql);
+    buf_append_text(&sql, " (");
+    pgw_table_list(table, "", false, &sql);
+    buf_append_text(&sql, ", " SYSTEM_COLUMNS ") SELECT ");
+    pgw_table_list(table, "", false, &sql);
+    buf_printf(&sql, ", now(), _sluice_deleted, %lld FROM ", (long long)tx->load_id);
+    pgw_relation_quote(&table->at[PLACE_STAGE], &sql);
+    put_slices(slices, &sql);
+    buf_append_text(&sql, " ORDER BY _sluice_seq");
+    int rc = change(tx, &sql, slices, rows, err);
+    buf_release(&sql);
+    return rc;
+}
+
+int pgw_stage_collect(struct transaction *tx, const struct table *table, const char *slices, const char *into, uint64_t *rows,
+                      struct err *err)
+{
+    struct buf sql = BUF_INIT(1024 * 1024);
+    for (int part = 0; part < 2; part++) {
+        buf_printf(&sql, part == 0 ? "INSERT INTO %s (" : "SELECT ", into);
+        pgw_table_list(table, "", false, &sql);
+        buf_printf(&sql, ", " SYSTEM_COLUMNS ", _sluice_slice, _sluice_seq, _sluice_missing%s", part == 0 ? ") " : " FROM ");
+    }
+    pgw_relation_quote(&table->at[PLACE_STAGE], &sql);
+    put_slices(slices, &sql);
+    int rc = change(tx, &sql, slices, rows, err);
+    buf_release(&sql);
+    return rc;
+}
+
+int pgw_stage_delete(struct transaction *tx, const struct table *table, const char *slices, struct err *err)
+{
+    struct buf sql = BUF_INIT(4096);
+    /* The stage is nobody else's, so emptying it needs no care for readers. */
+    buf_append_text(&sql, slices ? "DELETE FROM " : "TRUNCATE ");
+    pgw_relation_quote(&table->at[PLACE_STAGE], &sql);
+    put_slices(slices, &sql);
+    int rc = change(tx, &sql, slices, NULL, err);
+    buf_release(&sql);
+    return rc;
+}
+
+int pgw_stage_restart(struct writer *writer, struct transaction *tx, const struct table *table, const char *slices,
+                      uint64_t *rows, struct err *err)
+{
+    int rc = 0;
+    *rows = 0;
+    for (enum place place = PLACE_STAGE; rc == 0 && place < PLACES; place++) {
+        struct buf sql = BUF_INIT(4096);
+        uint64_t changed = 0;
+        if (!table->at[place].exists) continue;
+        buf_append_text(&sql, "DELETE FROM ");
+        pgw_relation_quote(&table->at[place], &sql);
+        buf_append_text(&sql, " r USING _sluice.held h WHERE h.pipeline = $1 AND h.flow = $2 AND h.slice = ANY($3::text[]) "
+                              "AND r._sluice_slice = h.slice AND r._sluice_seq >= h.from_seq");
+        rc = pg_change(tx->pg, buf_text(&sql), PG_PARAMS(writer->spec.pipeline, writer->spec.flow, slices), &changed, err);
+        *rows += changed;
+        buf_release(&sql);
+    }
+    return rc;
+}
+
+int pgw_stage_hold(struct writer *writer, struct transaction *tx, const char *slice, uint64_t from_seq, struct err *err)
+{
+    char seq[PG_INT_TEXT];
+    int rc =
+        pg_query(tx->pg, "INSERT INTO _sluice.held VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+                 PG_PARAMS(writer->spec.pipeline, writer->spec.flow, slice, pg_int_text((int64_t)from_seq, seq)), NULL, err);
+    if (rc == 0) tx->has_held = true;
+    return rc;
+}
+
+int pgw_stage_settle(struct writer *writer, struct transaction *tx, const char *slices, struct err *err)
+{
+    struct pg_result *result;
+    int rc = pg_query(
+        tx->pg,
+        "DELETE FROM _sluice.held WHERE pipeline = $1 AND flow = $2 AND ($3::text[] IS NULL OR slice = ANY($3::text[]))",
+        PG_PARAMS(writer->spec.pipeline, writer->spec.flow, slices), NULL, err);
+    if (rc != 0) return rc;
+    rc = pg_query(tx->pg, "SELECT EXISTS (SELECT FROM _sluice.held WHERE pipeline = $1 AND flow = $2)",
+                  PG_PARAMS(writer->spec.pipeline, writer->spec.flow), &result, err);
+    if (rc == 0) tx->has_held = pg_bool(result, 0, 0);
+    pg_free(result);
+    return rc;
+}

@@ -1,0 +1,124 @@
+"""The commands as a person types them."""
+
+import json
+import re
+
+import pytest
+
+COMMANDS = ("init", "run", "check", "discover", "preview", "state", "connector", "doctor", "help", "version")
+
+
+def configure(work, shop, **settings):
+    work.configure(shop, {"type": "csv", "path": str(work.folder / "staging")}, **settings)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(work, command):
+    ended = work.run("help", command)
+    assert ended.out.startswith(f"usage: sluice {command}")
+    assert work.run(command, "--help").out == ended.out
+    assert command in work.run("help").out
+
+
+def test_mistyped_commands_and_options_name_the_nearest(work):
+    assert "run" in work.run("rn", code=2).err
+    assert "--full-refresh" in work.run("run", "--full-refesh", code=2).err
+
+
+def test_init_writes_a_file_that_the_program_accepts_and_never_overwrites(work):
+    work.run("init")
+    assert "SHOP_API_KEY" in (work.folder / "sluice.yaml").read_text()
+    work.run("discover")
+    work.run("init", code=2)
+
+
+def test_check_lists_what_works_and_every_failure(work, shop):
+    configure(work, shop)
+    ended = work.run("check")
+    assert "FAILED" not in ended.out and ended.out.count("ok") >= 4, ended
+    configure(work, shop, config={"api_key": "wrong"})
+    ended = work.run("check", code=3)
+    assert "FAILED" in ended.out and "401" in ended.out, ended
+
+
+def test_check_of_a_database_without_rights(work, shop, database):
+    database.query("CREATE ROLE visitor LOGIN")
+    database.query("REVOKE CREATE ON DATABASE \"" + database.name + "\" FROM visitor")
+    url = database.url.replace("sluice@", "visitor@")
+    work.configure(shop, {"type": "postgres", "url": url, "schema": "shop_raw"})
+    ended = work.run("check", code=6)
+    assert "FAILED" in ended.out, ended
+    database.query("DROP ROLE visitor")
+
+
+def test_discover_lists_streams_with_modes_and_keys(work, shop):
+    configure(work, shop)
+    out = work.run("discover").out
+    assert re.search(r"orders +incremental append_dedup +id +updated_at", out), out
+    streams = {stream["stream"]: stream for stream in json.loads(work.run("discover", "--json").out)}
+    assert streams["order_events"]["fields"][0]["name"]
+    assert shop.requests() == []
+
+
+def test_preview_shows_records_and_writes_nothing(work, shop):
+    configure(work, shop)
+    ended = work.run("preview", "--stream", "orders", "-n", "3")
+    assert "total_amount" in ended.out and len(ended.out.strip().splitlines()) == 2 + 1 + 3, ended
+    records = [json.loads(line) for line in work.run("preview", "--stream", "orders", "--json").out.splitlines()]
+    assert len(records) == 10 and records[0]["id"] in shop.oracle("orders")
+    assert not (work.folder / "staging").exists()
+
+
+@pytest.mark.parametrize("kind", ["csv", "postgres"])
+def test_state_is_shown_set_and_reset(work, shop, database, kind):
+    target = {"type": "postgres", "url": database.url} if kind == "postgres" else {"type": "csv", "path": str(work.folder / "staging")}
+    work.configure(shop, target, streams=["orders"])
+    assert work.run("state", "show", "--json").out.strip() == "[]"
+    work.run("run")
+    newest = max(record["updated_at"] for record in shop.oracle("orders").values())
+    entries = {entry["kind"]: entry for entry in json.loads(work.run("state", "show", "--json").out)}
+    assert entries["cursor"]["value"][:19] == newest[:19]
+    work.run("state", "set", "shop", "2024-02-03T04:05:06Z", "--stream", "orders")
+    assert "2024-02-03T04:05:06Z" in work.run("state", "show").out
+    work.run("state", "set", "shop", "yesterday", "--stream", "orders", code=2)
+    work.run("state", "reset", "--stream", "orders")
+    assert "2024-02-03T04:05:06Z" not in work.run("state", "show").out
+    work.run("run")
+
+
+def test_connector_list_and_describe(work):
+    assert re.search(r"^shop +/", work.run("connector", "list").out, re.M)
+    assert "orders" in work.run("connector", "describe", "shop").out
+    first = work.run("connector", "describe", "shop", "--json").out
+    assert first == work.run("connector", "describe", "shop", "--json").out
+    description = json.loads(first)
+    assert list(description) == sorted(description) and "orders" in description["streams"]
+
+
+def test_dropped_in_connector_is_found_by_name(work):
+    work.write("connectors/mine.lua", "return sluice.connector { name = 'mine', version = '1.0.0', http = { base = 'https://x.test' },"
+                                      " streams = { things = { path = '/things' } } }")
+    assert re.search(r"^mine +", work.run("connector", "list").out, re.M)
+    assert "things" in work.run("connector", "describe", "mine").out
+
+
+def test_doctor_shows_the_walls(work):
+    out = work.run("doctor").out
+    for wall in ("seccomp", "landlock", "no_new_privs"):
+        assert wall in out, out
+
+
+def test_json_events_are_one_object_a_line(work, shop):
+    configure(work, shop, streams=["orders"])
+    ended = work.run("run", "--log-format", "json")
+    events = [json.loads(line) for line in ended.err.splitlines()]
+    kinds = [event.get("event") for event in events if "event" in event]
+    assert kinds[0] == "sync_started" and kinds[-1] == "sync_ended" and "load" in kinds
+    assert events[-1]["exit_code"] == 0
+
+
+def test_full_refresh_flag_reads_everything_again(work, shop, database):
+    work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"}, streams=["orders"])
+    work.run("run")
+    row = json.loads(work.run("run", "--full-refresh", "--json").out)[0]
+    assert row["emitted"] == len(shop.oracle("orders")) and row["unchanged"] == row["emitted"]

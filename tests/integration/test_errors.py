@@ -1,0 +1,193 @@
+"""Errors are answers: the class, the exit code, and one line that says what to do."""
+
+import os
+
+import pytest
+
+from postgres import free_port
+
+CONNECTOR = """
+return sluice.connector {{
+  name = "broken", version = "1.0.0",
+  config = {{ base_url = {{ type = "string", required = true }}, api_key = {{ type = "string", secret = true }} }},
+  http = {{ base = "{{{{config.base_url}}}}/a", auth = {{ kind = "bearer", token = "{{{{config.api_key}}}}" }} }},
+  streams = {{ orders = {{ path = "/orders", records = "orders", primary_key = "id",
+    pages = {{ kind = "page", param = "page", start = 1, size = 50, size_param = "limit", more = "has_more" }},
+    fields = {{ id = "string" }}, {extra} }} }},
+}}
+"""
+
+
+def csv_target(work):
+    return {"type": "csv", "path": str(work.folder / "staging")}
+
+
+def one_line(ended, *parts):
+    """Exactly one error line, holding all parts."""
+    lines = [line for line in ended.err.splitlines() if "error" in line]
+    assert len(lines) >= 1, ended
+    for part in parts:
+        assert part in lines[0], ended
+    return lines[0]
+
+
+def test_config_mistakes_all_at_once_with_lines_and_nearest_keys(work):
+    work.write("sluice.yaml", "destinations:\n  staging: { type: csv, pth: ./staging }\npipelines:\n  shop:\n    conector: shop\n"
+                              "    destination: stagin\n    concurrency: many\n")
+    ended = work.run("run", "shop", code=2)
+    for part in ("sluice.yaml:5", "'conector'", "connector", "sluice.yaml:7", "concurrency"):
+        assert part in ended.err, ended
+    assert len([line for line in ended.err.splitlines() if line.startswith("error: config")]) >= 3, ended
+
+
+def test_missing_file_and_missing_variable(work):
+    assert "sluice init" in work.run("run", code=2).err
+    work.configure(None, csv_target(work), config={"api_key": "${NOT_SET_ANYWHERE}"})
+    assert "NOT_SET_ANYWHERE" in work.run("run", code=2).err
+
+
+def test_unknown_stream_names_the_nearest(work, shop):
+    work.configure(shop, csv_target(work))
+    assert "orders" in work.run("run", "--stream", "ordrs", code=2).err
+    work.configure(shop, csv_target(work), streams=["custmers"])
+    assert "customers" in work.run("run", code=2).err
+
+
+def test_wrong_key_ends_with_3_and_the_key_is_never_printed(work, shop):
+    work.configure(shop, csv_target(work), streams=["orders"], config={"api_key": "a-wrong-key-nobody-may-see"})
+    ended = work.run("run", "-v", code=3)
+    one_line(ended, "auth", "orders", "401")
+    assert "a-wrong-key-nobody-may-see" not in ended.out + ended.err
+
+
+def test_unreachable_host_ends_with_4(work):
+    work.configure(None, csv_target(work), streams=["orders"], config={"base_url": f"http://127.0.0.1:{free_port()}"})
+    one_line(work.run("run", code=4, timeout=180), "transient", "127.0.0.1")
+
+
+def test_private_address_is_refused_unless_allowed(work, shop):
+    work.configure(shop, csv_target(work), streams=["orders"], network={"allow_private": False})
+    one_line(work.run("run", code=3), "permission", "allow_private")
+
+
+def test_unreachable_database_ends_with_6_and_hides_the_password(work, shop):
+    work.configure(shop, {"type": "postgres", "url": f"postgresql://me:s3cretpassword@127.0.0.1:{free_port()}/none"})
+    ended = work.run("run", code=6)
+    one_line(ended, "destination")
+    assert "s3cretpassword" not in ended.out + ended.err
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+def test_refusals_of_the_source_end_with_4_at_once(work, shop, status):
+    work.configure(shop, csv_target(work), streams=["orders"])
+    shop.fault(match="/orders", times=0, status=status, body={"error": "no such thing"})
+    one_line(work.run("run", code=4), "source", str(status), "orders")
+    assert len(shop.requests("orders")) == 1
+
+
+def test_burst_of_server_errors_is_survived(work, shop, database):
+    from conftest import table_equals_oracle
+    work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"}, streams=["orders"])
+    shop.fault(match="/orders", times=2, status=503)
+    work.run("run")
+    table_equals_oracle(database, shop, "orders")
+
+
+def test_truncated_page_is_asked_for_again(work, shop, database):
+    from conftest import table_equals_oracle
+    work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"}, streams=["orders"])
+    shop.fault(match="/orders", times=1, truncate_at=500)
+    work.run("run")
+    table_equals_oracle(database, shop, "orders")
+
+
+def test_rate_limit_with_retry_after_is_waited_for(work, shop, database):
+    from conftest import table_equals_oracle
+    work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"}, streams=["orders"])
+    shop.fault(match="/orders", times=1, status=429, headers={"Retry-After": "1"})
+    work.run("run")
+    table_equals_oracle(database, shop, "orders")
+
+
+def test_page_loop_ends_with_5(work, shop):
+    work.configure(shop, csv_target(work), streams=["orders"], config={"mode": "b", "page_size": 20})
+    shop.fault(match="/orders", times=0, token_loop=True)
+    one_line(work.run("run", code=5), "data", "loop")
+
+
+def test_syntax_error_ends_with_7_file_and_line(work, shop):
+    work.configure(shop, csv_target(work), connector=work.write("bad.lua", "return sluice.connector {\n  name = = 1\n}\n"))
+    one_line(work.run("run", code=7), "connector", "bad.lua:2")
+
+
+def test_looping_script_ends_with_7(work, shop):
+    work.configure(shop, csv_target(work), connector=work.write("loop.lua", "while true do pcall(function() while true do end end) end"))
+    one_line(work.run("run", code=7), "connector")
+
+
+def test_script_error_in_map_ends_with_7_and_keeps_committed_rows(work, shop):
+    path = work.write("broken.lua", CONNECTOR.format(extra="map = function(r)\n error('no such order') end"))
+    work.configure(shop, csv_target(work), connector=path)
+    one_line(work.run("run", code=7), "connector", "no such order", "broken.lua:")
+
+
+def test_unknown_key_of_a_connector_names_the_nearest(work, shop):
+    path = work.write("broken.lua", CONNECTOR.format(extra="recordz = 'x'"))
+    work.configure(shop, csv_target(work), connector=path)
+    ended = work.run("run", code=7)
+    assert "recordz" in ended.err and "records" in ended.err, ended
+
+
+def test_readable_secret_file_is_refused(work, shop):
+    path = work.write("key", "shop-test-key\n")
+    work.configure(shop, csv_target(work), streams=["orders"], config={"api_key": "${file:key}"})
+    os.chmod(path, 0o644)
+    assert "key" in work.run("run", code=2).err
+    os.chmod(path, 0o600)
+    work.run("run")
+
+
+def test_target_with_other_types_is_refused(work, shop, database):
+    database.query("CREATE SCHEMA shop_raw")
+    database.query("CREATE TABLE shop_raw.orders (id text, total_amount date)")
+    work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"}, streams=["orders"])
+    one_line(work.run("run", code=5), "schema", "total_amount")
+
+
+def test_gone_target_is_not_made_anew_silently(work, shop, database):
+    work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"}, streams=["orders"])
+    work.run("run")
+    database.query("DROP TABLE shop_raw.orders")
+    one_line(work.run("run", code=5), "state reset")
+    work.run("state", "reset", "--stream", "orders")
+    work.run("run")
+    assert database.one("SELECT count(*) FROM shop_raw.orders") == len(shop.oracle("orders"))
+
+
+def test_shrinking_overwrite_is_refused_and_the_table_stands(work, shop, database):
+    work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"},
+                   streams={"customers": {"sync_mode": "full_refresh"}})
+    work.run("run")
+    before = database.one("SELECT count(*) FROM shop_raw.customers")
+    shop.mutate("customers", deletes=before - 5)
+    one_line(work.run("run", code=5), "schema", "shrink_limit")
+    assert database.one("SELECT count(*) FROM shop_raw.customers") == before
+
+
+def test_overwrite_of_a_table_with_a_view_is_refused_with_the_reason(work, shop, database):
+    work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"},
+                   streams={"customers": {"sync_mode": "full_refresh"}})
+    work.run("run")
+    database.query("CREATE VIEW public.names AS SELECT name FROM shop_raw.customers")
+    one_line(work.run("run", code=5), "view")
+    assert database.one("SELECT count(*) FROM public.names") == len(shop.oracle("customers"))
+
+
+def test_one_failing_stream_does_not_stop_the_others(work, shop, database):
+    from conftest import table_equals_oracle
+    work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"})
+    shop.fault(match="/customers", times=0, status=404)
+    ended = work.run("run", code=8)
+    table_equals_oracle(database, shop, "orders")
+    table_equals_oracle(database, shop, "order_events")
+    one_line(ended, "customers", "404")

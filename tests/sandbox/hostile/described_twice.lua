@@ -1,0 +1,3 @@
+-- expect: script is called once
+sluice.connector { name = "x" }
+sluice.connector { name = "y" }

@@ -1,0 +1,2 @@
+-- expect: script at title: a text that is not UTF-8
+sluice.connector { name = "x", title = "\xff\xfe" }

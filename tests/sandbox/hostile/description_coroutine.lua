@@ -1,0 +1,2 @@
+-- expect: script a value that is no data
+sluice.connector { name = "x", t = coroutine.create(print) }

@@ -1,0 +1,2 @@
+-- expect: script this key is reserved
+sluice.connector { name = "x", params = { ["$function"] = "streams.other.map" } }

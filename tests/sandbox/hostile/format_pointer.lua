@@ -1,0 +1,2 @@
+-- expect: script no %p here
+return ("%p"):format(print)

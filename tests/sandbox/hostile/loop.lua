@@ -1,0 +1,2 @@
+-- expect: deadline init.lua:2
+while true do end

@@ -1,0 +1,2 @@
+-- expect: script never calls sluice.connector
+return { name = "x" }

@@ -1,0 +1,2 @@
+-- expect: deadline time limit
+string.find(("a"):rep(600), ".-.-.-.-b")

@@ -1,0 +1,2 @@
+-- expect: deadline time limit
+while true do pcall(string.gsub, ("a"):rep(200000), "a-b", "") end

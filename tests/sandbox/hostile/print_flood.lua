@@ -1,0 +1,2 @@
+-- expect: deadline time limit
+while true do print(("x"):rep(10000)) end

@@ -1,0 +1,2 @@
+-- expect: script string expected
+sluice.crypto.hmac("sha256", { ["$secret"] = "api_key" }, "message")

@@ -1,0 +1,2 @@
+-- expect: script table.move moves at most
+table.move({}, 1, 1 << 33, 2)

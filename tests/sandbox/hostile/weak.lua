@@ -1,0 +1,2 @@
+-- expect: script __mode is not allowed
+setmetatable({}, { __mode = "k" })

@@ -1,0 +1,273 @@
+/* assembly: what becomes visible when, and what the state says about it. */
+#include "sync/assembly.h"
+
+#include <string.h>
+
+#include "unit.h"
+
+struct fixture {
+    struct schema *schema;
+    struct assembly *assembly;
+};
+
+static struct fixture make(bool ascending, size_t slices)
+{
+    static const struct assembly_slice PLAN[] = {{.id = "one"}, {.id = "two"}};
+    struct fixture fixture = {.schema = schema_new("orders")};
+    schema_add(fixture.schema, STR("id"), TYPE_INTEGER, true);
+    const struct assembly_options options = {
+        .stream = "orders",
+        .slices = PLAN,
+        .slice_count = slices,
+        .ascending = ascending,
+        .keep_cursor = true,
+        .cursor_type = TYPE_INTEGER,
+    };
+    fixture.assembly = assembly_new(&options);
+    return fixture;
+}
+
+static void finish(struct fixture *fixture)
+{
+    assembly_free(fixture->assembly);
+    schema_free(fixture->schema);
+}
+
+/* A page of `rows` rows, of which the first `covered` are below the newest cursor value. */
+static void add_page(struct fixture *fixture, uint32_t slice, size_t rows, size_t covered, const char *cursor, const char *max,
+                     const char *position)
+{
+    struct batch *batch = batch_new(NULL, fixture->schema, 1);
+    batch->slice = slice;
+    for (size_t i = 0; i < rows; i++) batch_add_row(batch, ROW_UPSERT)[0] = (struct value){.kind = VALUE_INTEGER, .i = (int64_t)i};
+    struct decoded decoded = {
+        .batches = &batch,
+        .batch_count = 1,
+        .rows = rows,
+        .counts = {.emitted = rows},
+        .ascending = cursor != NULL,
+        .covered_rows = covered,
+        .covered_cursor = str_from(cursor),
+        .max_cursor = str_from(max),
+    };
+    assembly_add(fixture->assembly, slice, &decoded, position);
+    assert_null(batch);
+}
+
+static const char *entry(const struct load *load, const char *slice, const char *kind)
+{
+    return state_get(load->state, "orders", slice, kind);
+}
+
+static bool has_tombstone(const struct load *load, const char *slice, const char *kind)
+{
+    for (size_t i = 0; i < load->state->count; i++) {
+        const struct state_entry *found = &load->state->entries[i];
+        if (strcmp(found->slice, slice) == 0 && strcmp(found->kind, kind) == 0) return found->value == NULL;
+    }
+    return false;
+}
+
+static size_t rows_of(const struct load *load)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < load->batch_count; i++) rows += load->batches[i]->rows;
+    return rows;
+}
+
+static void test_finished_slice_publishes_all_and_stores_the_newest_cursor(void **state)
+{
+    (void)state;
+    struct fixture fixture = make(false, 1);
+    struct load load;
+    add_page(&fixture, 0, 3, 0, NULL, "30", NULL);
+    add_page(&fixture, 0, 2, 0, NULL, "20", NULL);
+    assembly_finish(fixture.assembly, 0);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(rows_of(&load), 5);
+    assert_int_equal(load.slices[0].outcome, SLICE_PUBLISH);
+    assert_true(load.complete);
+    assert_int_equal(load.counts->emitted, 5);
+    assert_string_equal(entry(&load, "", "cursor"), "30");
+    assert_true(has_tombstone(&load, "", "plan"));
+    assert_true(has_tombstone(&load, "one", "position"));
+    assembly_committed(fixture.assembly);
+    assert_false(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(assembly_bytes(fixture.assembly), 0);
+    finish(&fixture);
+}
+
+static void test_unordered_rows_are_held_until_the_end(void **state)
+{
+    (void)state;
+    struct fixture fixture = make(false, 1);
+    struct load load;
+    add_page(&fixture, 0, 4, 3, "9", "10", NULL); /* looks ascending, but is not declared so */
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.slices[0].outcome, SLICE_HOLD);
+    assert_null(entry(&load, "one", "position"));
+    assert_null(entry(&load, "", "cursor"));
+    assert_false(load.complete);
+    finish(&fixture);
+}
+
+static void test_checkpoint_publishes_what_is_covered_and_keeps_equal_cursors_back(void **state)
+{
+    (void)state;
+    struct fixture fixture = make(true, 1);
+    struct load load;
+    add_page(&fixture, 0, 5, 3, "7", "8", NULL);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(rows_of(&load), 3);
+    assert_int_equal(load.slices[0].outcome, SLICE_PUBLISH);
+    assert_non_null(strstr(entry(&load, "one", "position"), "\"cursor\":\"7\""));
+    assembly_committed(fixture.assembly);
+    assert_true(assembly_bytes(fixture.assembly) > 0);
+
+    add_page(&fixture, 0, 4, 1, "8", "9", NULL); /* one more row of value 8, then three of 9 */
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(rows_of(&load), 2 + 1);
+    assert_non_null(strstr(entry(&load, "one", "position"), "\"cursor\":\"8\""));
+    assembly_committed(fixture.assembly);
+    finish(&fixture);
+}
+
+static void test_page_of_one_value_makes_no_checkpoint(void **state)
+{
+    (void)state;
+    struct fixture fixture = make(true, 1);
+    struct load load;
+    add_page(&fixture, 0, 5, 4, "7", "8", NULL);
+    add_page(&fixture, 0, 5, 0, "7", "8", NULL); /* all of value 8: nothing new is covered */
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(rows_of(&load), 4);
+    finish(&fixture);
+}
+
+static void test_broken_order_takes_the_stored_checkpoint_back(void **state)
+{
+    (void)state;
+    struct fixture fixture = make(true, 1);
+    struct load load;
+    add_page(&fixture, 0, 2, 1, "7", "8", NULL);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assembly_committed(fixture.assembly);
+    add_page(&fixture, 0, 2, 0, NULL, "8", NULL);
+    assert_true(assembly_order_was_broken(fixture.assembly));
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.slices[0].outcome, SLICE_HOLD);
+    assert_null(strstr(entry(&load, "one", "position"), "cursor"));
+    finish(&fixture);
+}
+
+static void test_stop_keeps_only_what_a_later_run_can_build_on(void **state)
+{
+    (void)state;
+    struct fixture fixture = make(false, 2);
+    struct load load;
+    add_page(&fixture, 0, 3, 0, NULL, NULL, "{\"page\":2}");
+    add_page(&fixture, 1, 3, 0, NULL, NULL, NULL);
+    assert_true(assembly_take(fixture.assembly, TAKE_COVERED, &load));
+    assert_int_equal(load.slice_count, 1);
+    assert_string_equal(load.slices[0].id, "one");
+    assert_int_equal(load.slices[0].outcome, SLICE_HOLD);
+    struct slice_position position;
+    struct arena arena = ARENA_INIT(0);
+    struct err err = ERR_INIT;
+    assert_int_equal(slice_position_parse(entry(&load, "one", "position"), &arena, &position, &err), 0);
+    assert_string_equal(position.page, "{\"page\":2}");
+    arena_release(&arena);
+    finish(&fixture);
+}
+
+static void test_flow_is_complete_only_with_its_last_slice(void **state)
+{
+    (void)state;
+    struct fixture fixture = make(false, 2);
+    struct load load;
+    add_page(&fixture, 0, 1, 0, NULL, "5", NULL);
+    assembly_finish(fixture.assembly, 0);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_false(load.complete);
+    assert_non_null(strstr(entry(&load, "one", "position"), "\"done\":true"));
+    assert_null(entry(&load, "", "cursor"));
+    assembly_committed(fixture.assembly);
+    assembly_finish(fixture.assembly, 1); /* an empty slice */
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_true(load.complete);
+    assert_string_equal(entry(&load, "", "cursor"), "5");
+    finish(&fixture);
+}
+
+static void test_cursor_is_never_stored_past_its_cap_or_below_its_floor(void **state)
+{
+    (void)state;
+    static const struct assembly_slice PLAN[] = {{.id = "one"}};
+    for (int round = 0; round < 2; round++) {
+        struct fixture fixture = {.schema = schema_new("orders")};
+        const struct assembly_options options = {.stream = "orders", .slices = PLAN, .slice_count = 1, .keep_cursor = true,
+                                                 .cursor_type = TYPE_INTEGER, .cursor_cap = "100",
+                                                 .cursor_floor = round ? "150" : "50"};
+        struct load load;
+        fixture.assembly = assembly_new(&options);
+        add_page(&fixture, 0, 1, 0, NULL, "999", NULL);
+        assembly_finish(fixture.assembly, 0);
+        assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+        if (round == 0) assert_string_equal(entry(&load, "", "cursor"), "100");
+        else assert_null(entry(&load, "", "cursor"));
+        finish(&fixture);
+    }
+}
+
+static void test_restarted_slice_drops_what_is_held_and_keeps_its_checkpoint(void **state)
+{
+    (void)state;
+    static const struct assembly_slice PLAN[] = {{.id = "one", .cursor = "7", .max_cursor = "8"}};
+    struct fixture fixture = {.schema = schema_new("orders")};
+    const struct assembly_options options = {.stream = "orders", .slices = PLAN, .slice_count = 1, .ascending = true,
+                                             .cursor_type = TYPE_INTEGER};
+    struct load load;
+    fixture.assembly = assembly_new(&options);
+    assembly_restart(fixture.assembly, 0);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.slices[0].outcome, SLICE_RESTART);
+    assert_non_null(strstr(entry(&load, "one", "position"), "\"cursor\":\"7\""));
+    finish(&fixture);
+}
+
+static void test_given_up_slice_of_an_older_plan_is_restarted_and_forgotten(void **state)
+{
+    (void)state;
+    struct fixture fixture = make(false, 1);
+    struct load load;
+    assembly_give_up(fixture.assembly, "old");
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.slice_count, 1);
+    assert_string_equal(load.slices[0].id, "old");
+    assert_int_equal(load.slices[0].outcome, SLICE_RESTART);
+    assert_true(has_tombstone(&load, "old", "position"));
+    finish(&fixture);
+}
+
+static void test_unreadable_position_is_an_error(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT(0);
+    struct slice_position position;
+    struct err err = ERR_INIT;
+    assert_int_equal(slice_position_parse("{\"cursor\":", &arena, &position, &err), ERR_BUG);
+    assert_int_equal(slice_position_parse("7", &arena, &position, &err), ERR_BUG);
+    arena_release(&arena);
+}
+
+UNIT_TESTS(cmocka_unit_test(test_finished_slice_publishes_all_and_stores_the_newest_cursor),
+           cmocka_unit_test(test_unordered_rows_are_held_until_the_end),
+           cmocka_unit_test(test_checkpoint_publishes_what_is_covered_and_keeps_equal_cursors_back),
+           cmocka_unit_test(test_page_of_one_value_makes_no_checkpoint),
+           cmocka_unit_test(test_broken_order_takes_the_stored_checkpoint_back),
+           cmocka_unit_test(test_stop_keeps_only_what_a_later_run_can_build_on),
+           cmocka_unit_test(test_flow_is_complete_only_with_its_last_slice),
+           cmocka_unit_test(test_cursor_is_never_stored_past_its_cap_or_below_its_floor),
+           cmocka_unit_test(test_restarted_slice_drops_what_is_held_and_keeps_its_checkpoint),
+           cmocka_unit_test(test_given_up_slice_of_an_older_plan_is_restarted_and_forgotten),
+           cmocka_unit_test(test_unreadable_position_is_an_error))

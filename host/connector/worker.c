@@ -75,6 +75,9 @@ static int failed(struct worker *worker, const struct wire_frame *frame, struct 
         err_hint(err, "loading may use %u ms of CPU time and each call %u ms: look for a loop without end at the place named",
                  worker->limits.load_cpu_ms, worker->limits.call_cpu_ms);
         break;
+    case WIRE_FAIL_PROTOCOL:
+        err_hint(err, "do `sluice` and `sluice-worker` come from the same version?");
+        break;
     default:
         err_hint(err, "correct the connector's code at the place named; --verbose shows the traceback");
     }

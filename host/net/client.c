@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/time.h"
 #include "net/auth.h"
 #include "net/classify.h"
 #include "net/excerpt.h"
@@ -127,6 +128,7 @@ struct attempt {
     uint64_t generation;          /* of the credentials that went with the last hop */
     bool carried;                 /* credentials went with it */
     bool was_sent;                /* a server may have seen a request of this attempt */
+    bool lacks_credentials;       /* there were none to be had, after as many tries as a token call gets */
 };
 
 static int token_call(void *context, const struct http_request *request, struct arena *arena, struct http_response *response,
@@ -145,6 +147,7 @@ static int dress(struct attempt *attempt, struct http_request *request, struct e
     if (request->anonymous || !auth) return 0;
     const struct auth_sender sender = {token_call, session};
     int rc = auth_credentials(auth, &sender, arena, &credentials, err);
+    attempt->lacks_credentials = rc != 0;
     if (rc != 0) return rc;
     attempt->generation = credentials.generation;
     attempt->carried = credentials.header.name.size > 0 || credentials.param.name.size > 0;
@@ -276,6 +279,7 @@ struct exchange {
     bool has_renewed;      /* a token was renewed for this request: a second 401 counts */
     struct verdict verdict; /* on the last answer; class 0 when there was none */
     bool was_sent;
+    bool is_settled;       /* another try would not help, whatever the failure's class */
 };
 
 static int begin_attempt(struct exchange *exchange, struct attempt *attempt, struct err *err)
@@ -295,9 +299,10 @@ static int try_once(struct exchange *exchange, struct http_response *response, s
         int rc = begin_attempt(exchange, &attempt, err);
         if (rc == 0) rc = walk(&attempt, response, err);
         exchange->was_sent = attempt.was_sent;
+        exchange->is_settled = attempt.lacks_credentials;
         if (rc != 0 || response->status != 401 || !attempt.carried || exchange->has_renewed) return rc;
-        exchange->has_renewed = true;
         if (!auth_refused(auth, attempt.generation)) return 0;
+        exchange->has_renewed = true;
         http_response_release(response);
     }
 }
@@ -332,43 +337,66 @@ static int pause(struct client *client, const struct retry_verdict *next, struct
 }
 
 /* What there is to say about giving up, on top of the last failure. */
-static void give_up(const struct retry_verdict *next, bool may_repeat, struct err *err)
+static void give_up(const struct retry_verdict *next, bool may_repeat, int64_t declared_ms, struct err *err)
 {
+    char span[TIME_TEXT_MAX];
     if (next->reason == RETRY_NOT_RETRYABLE) return;
     if (!may_repeat) {
         err_context(err, "not sent again, as the source may have done it already");
         return;
     }
     err_context(err, "%s", retry_reason_text(next->reason));
-    if (next->reason == RETRY_WAIT_TOO_LONG) err->class = ERR_RATE_LIMIT;
+    if (next->reason != RETRY_WAIT_TOO_LONG) return;
+    time_write_span(declared_ms, span);
+    err->class = ERR_RATE_LIMIT;
+    err_hint(err, "run again in %s, or lower `rate_limit` in the pipeline", span);
+}
+
+/* Is the answer one to give? 0, or the failure it means. */
+static int judge(struct exchange *exchange, const struct http_response *response, struct err *err)
+{
+    exchange->verdict = classify(response);
+    int class = exchange->verdict.class;
+    if (class == 0 || (exchange->give_refusals && !err_class_info(class)->retryable)) return 0;
+    refuse(exchange->session->client, response, &exchange->verdict, err);
+    if (class == ERR_AUTH && exchange->has_renewed)
+        err_hint(err, "a fresh token was refused, too: check what the credentials are allowed to do at the source");
+    return class;
+}
+
+static void log_retry(const struct exchange *exchange, const struct retry_verdict *next, const struct err *failure)
+{
+    struct log *log = exchange->session->client->options.log;
+    struct buf url = BUF_INIT(SHOWN_URL_MAX_BYTES);
+    if (!log || !log_wants(log, LOG_DEBUG)) return;
+    url_redact(str_from(exchange->request->url), exchange->session->client->options.secrets, &url);
+    log_debug(log, "%s %s: %s; %s (%lld ms)", exchange->request->method, buf_text(&url), failure->message,
+              retry_reason_text(next->reason), (long long)next->wait_ms);
+    buf_release(&url);
 }
 
 /* One try and what becomes of it: 0 with an answer to give, 1 to try again, or the failure. */
 static int try_and_judge(struct exchange *exchange, struct retry *retry, struct http_response *response, struct err *err)
 {
     struct client *client = exchange->session->client;
-    struct clock *clock = client->options.clock;
-    struct retry_verdict next;
     *response = (struct http_response){0};
     exchange->verdict = (struct verdict){.hint = ""};
     exchange->was_sent = false;
     int rc = try_once(exchange, response, err);
     bool has_answer = rc == 0;
-    if (has_answer) {
-        exchange->verdict = classify(response);
-        bool is_final = !err_class_info(exchange->verdict.class)->retryable;
-        if (exchange->verdict.class == 0 || (exchange->give_refusals && is_final)) return 0;
-        rc = refuse(client, response, &exchange->verdict, err);
-    }
-    next = retry_next(retry, rc, has_answer ? response : NULL, retry_random(), clock_now_ms(clock));
+    if (has_answer) rc = judge(exchange, response, err);
+    if (rc == 0 || exchange->is_settled) return rc;
+    int64_t declared_ms = has_answer ? limit_facts_wait_ms(&response->limits) : -1;
+    struct retry_verdict next =
+        retry_next(retry, rc, has_answer ? response : NULL, retry_random(), clock_now_ms(client->options.clock));
+    bool may_repeat = may_send_again(exchange);
     http_response_release(response);
-    if (!next.again || !may_send_again(exchange)) {
-        give_up(&next, may_send_again(exchange), err);
+    if (!next.again || !may_repeat) {
+        give_up(&next, may_repeat, declared_ms, err);
         return err->class;
     }
     count(&client->counters.retries, 1);
-    if (client->options.log) log_debug(client->options.log, "%s %s: %s", exchange->request->method, err->message,
-                                       retry_reason_text(next.reason));
+    log_retry(exchange, &next, err);
     rc = pause(client, &next, err);
     return rc == 0 ? 1 : rc;
 }

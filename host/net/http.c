@@ -345,7 +345,6 @@ static const struct {
     {CURLE_WEIRD_SERVER_REPLY, ERR_DATA, "cannot read the answer", ""},
     {CURLE_BAD_FUNCTION_ARGUMENT, ERR_DATA, "cannot read the answer", ""},
     {CURLE_OUT_OF_MEMORY, ERR_DATA, "cannot take in the answer", "check what the source, or a proxy before it, sends"},
-    {CURLE_TOO_LARGE_HEADERS, ERR_DATA, "cannot take in the answer's headers", ""},
     {CURLE_FILESIZE_EXCEEDED, ERR_DATA, "cannot take in the answer", ""},
 };
 

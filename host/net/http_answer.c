@@ -247,10 +247,11 @@ static bool has_proved_end(const struct answer *answer)
 int answer_finish(struct answer *answer, const struct err *transfer, struct http_response *response, struct err *err)
 {
     bool status_counts = answer->headers && is_refusal(answer);
+    struct err inflated = ERR_INIT;
     if (answer->failure.class == 0 && transfer->class != 0) answer->failure = *transfer;
     if (answer->failure.class == 0 && !answer->has_headers)
         err_set(&answer->failure, ERR_TRANSIENT, "could not get an answer: the connection ended before its headers did");
-    if (answer->failure.class == 0 && answer->inflate) (void)inflate_finish(answer->inflate, &answer->failure);
+    if (answer->failure.class == 0 && answer->inflate && inflate_finish(answer->inflate, &inflated) != 0) answer->failure = inflated;
     if (answer->failure.class != 0 && (!status_counts || answer->failure.class == ERR_CANCELLED))
         return err_copy(err, &answer->failure);
     if (!answer->body) answer->body = block_new(answer->budget, 0);

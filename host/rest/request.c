@@ -216,6 +216,7 @@ static bool is_dots(struct str segment)
 /* A value must not be able to climb out of the path it was put into. */
 static int check_segments(struct str path, struct err *err)
 {
+    if (path.size == 0) return 0;
     const char *query = memchr(path.data, '?', path.size);
     struct str rest = {path.data, query ? (size_t)(query - path.data) : path.size}, segment;
     while (str_next(&rest, '/', &segment))

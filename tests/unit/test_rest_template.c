@@ -1,6 +1,7 @@
 /* Templates: names, filters, scopes, secrets, and that what was inserted is never read again. */
 #include "rest_unit.h"
 
+#include "base/jsonscan.h"
 #include "rest/template.h"
 
 static const char TABLE[] =
@@ -31,7 +32,7 @@ static const char *render(struct arena *arena, const char *text, enum template_e
         .slice_id = STR("all"),
         .page_number = STR("7"),
         .page_size = STR("100"),
-        .record = STR(RECORD),
+        .record = {RECORD, sizeof RECORD - 1 - JSONSCAN_PADDING},
         .now_us = instant("2024-02-29T12:34:56Z"),
     };
     struct problems problems;

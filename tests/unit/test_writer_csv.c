@@ -298,6 +298,26 @@ static void test_a_restarted_slice_forgets_what_it_held_and_only_that(void **sta
     world_close(&world);
 }
 
+static void test_an_abandoned_plan_is_dropped_beside_a_new_slice_of_its_name(void **state)
+{
+    (void)state;
+    struct world world;
+    struct flow flow;
+    world_open(&world, "");
+    flow_open(&flow, &world, WRITE_APPEND);
+    COMMIT(&flow, .ids = "old", .outcome = SLICE_HOLD);
+    struct batch *batch = make_batch(&flow, 0, "new");
+    const struct load_slice slices[] = {{.slice = UINT32_MAX, .id = "s0", .outcome = SLICE_RESTART},
+                                        {.slice = 0, .id = "s0", .outcome = SLICE_PUBLISH}};
+    const struct load load = {
+        .batches = &batch, .batch_count = 1, .slices = slices, .slice_count = 2, .counts = &flow.counts, .complete = true};
+    assert_int_equal(WRITER_CSV.commit(flow.writer, &load, &world.err), 0);
+    batch_free(batch);
+    assert_string_equal(published(&world), "new");
+    flow_close(&flow);
+    world_close(&world);
+}
+
 static void test_overwrite_publishes_at_the_end_and_guards_against_loss(void **state)
 {
     (void)state;
@@ -487,6 +507,7 @@ UNIT_TESTS(cmocka_unit_test(test_every_value_has_its_spelling), cmocka_unit_test
            cmocka_unit_test(test_a_schema_that_grew_comes_back_and_a_part_keeps_its_own),
            cmocka_unit_test(test_held_rows_show_only_when_published_also_in_a_later_run),
            cmocka_unit_test(test_a_restarted_slice_forgets_what_it_held_and_only_that),
+           cmocka_unit_test(test_an_abandoned_plan_is_dropped_beside_a_new_slice_of_its_name),
            cmocka_unit_test(test_overwrite_publishes_at_the_end_and_guards_against_loss),
            cmocka_unit_test(test_a_mode_that_changes_over_held_rows_is_refused),
            cmocka_unit_test(test_rejects_and_failures_are_kept), cmocka_unit_test(test_state_commands_read_change_and_reset),

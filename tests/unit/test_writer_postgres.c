@@ -769,4 +769,6 @@ FIXTURE_TESTS(cmocka_unit_test(test_append_makes_the_table_and_adds_rows), cmock
               cmocka_unit_test(test_state_is_read_changed_and_reset),
               cmocka_unit_test(test_a_target_that_is_gone_or_different_is_refused),
               cmocka_unit_test(test_a_table_of_others_is_adopted), cmocka_unit_test(test_check_reports_and_leaves_nothing),
+              cmocka_unit_test(test_a_new_child_holds_its_parent_back_until_both_can_be_seen),
+              cmocka_unit_test(test_an_unfinished_build_survives_a_change_of_mode),
               cmocka_unit_test(test_a_bad_url_shows_no_password))

@@ -5,7 +5,8 @@
  * process: there is no error that pcall could catch. If no instruction runs within the grace (a pattern match, a huge loop in
  * C), the signal itself sends a frame made beforehand and ends the process.
  *
- * Memory: the allocator refuses past the cap; a script that goes on after many refusals is thrashing, and ended. */
+ * Memory: the allocator refuses past the cap. A script that catches the error may go on, but gets no answer out: what it was
+ * doing may be half done. One that goes on after many refusals is thrashing, and ended. */
 #include "worker/lua/state.h"
 
 #include <stdlib.h>
@@ -64,9 +65,12 @@ static void *allocate(void *context, void *memory, size_t old_size, size_t new_s
     if (new_size <= old_size || new_size - old_size <= script->memory_max - script->memory_used)
         resized = realloc(memory, new_size);
     if (resized) {
+        if (new_size > old_size) script->refused_once = false;
         script->memory_used += new_size - old_size;
         return resized;
     }
+    script->ran_out = script->ran_out || script->refused_once;
+    script->refused_once = true;
     if (++script->refusals > SCRIPT_MAX_REFUSALS) script_end(script, WIRE_FAIL_MEMORY, NULL, "");
     return NULL;
 }
@@ -109,6 +113,7 @@ static void begin_request(struct script *script, uint32_t id, struct str place, 
     script->id = id;
     script->log_lines = 0;
     script->refusals = 0;
+    script->refused_once = script->ran_out = false;
     script->record = 0;
     script->call++;
     buf_clear(&script->last_words);
@@ -146,6 +151,8 @@ static void run(struct script *script, lua_CFunction function, void *request)
     script->running = L;
     script->page = STR("");
     arena_clear(&script->arena);
+    if (status == LUA_OK && script->ran_out) /* something was left half done, and caught: its result may lack data */
+        script_end(script, WIRE_FAIL_MEMORY, "the script ran out of memory and went on", "");
     if (status == LUA_OK) {
         script_send(script, &script->out);
         return;

@@ -53,6 +53,8 @@ struct script {
     struct deadline deadline;
     size_t memory_used, memory_max;
     unsigned refusals;
+    bool refused_once;  /* Lua collects garbage now and asks again */
+    bool ran_out;       /* it asked again in vain: an error was raised, caught or not */
     unsigned log_lines; /* in this request */
     bool described;     /* sluice.connector was called */
     struct str page;    /* of this call; empty between calls */

@@ -62,8 +62,12 @@ static void decide(struct work *work)
 {
     struct writer *writer = work->writer;
     const struct load *load = work->load;
-    for (size_t i = 0; i < load->slice_count; i++)
-        map_set(&work->outcomes, str_from(load->slices[i].id), (void *)(uintptr_t)&load->slices[i]);
+    for (size_t i = 0; i < load->slice_count; i++) {
+        /* A slice of an abandoned plan may be restarted beside one of the same id: what was held of the id goes. */
+        struct str id = str_from(load->slices[i].id);
+        const struct load_slice *earlier = map_get(&work->outcomes, id);
+        if (!earlier || earlier->outcome != SLICE_RESTART) map_set(&work->outcomes, id, (void *)(uintptr_t)&load->slices[i]);
+    }
     work->segment_fates = arena_array(&work->arena, uint8_t, writer->segment_count + 1);
     for (size_t i = 0; i < writer->segment_count; i++) {
         size_t stream;

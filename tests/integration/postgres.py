@@ -81,8 +81,9 @@ class Postgres:
         return connection
 
     def create_database(self, name):
-        with self.connect("postgres") as connection, connection.cursor() as cursor:
-            cursor.execute(f'CREATE DATABASE "{name}"')
+        connection = self.connect("postgres")  # `with` would begin a transaction
+        connection.cursor().execute(f'CREATE DATABASE "{name}"')
+        connection.close()
         return Database(self, name)
 
 

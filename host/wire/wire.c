@@ -113,7 +113,7 @@ static const char *const TYPE_NAMES[WIRE_TYPE_END] = {
     [WIRE_CRYPTO_RESULT] = "crypto_result",
 };
 
-const char *wire_type_name(int type)
+const char *wire_type_name(unsigned type)
 {
     return type > 0 && type < WIRE_TYPE_END ? TYPE_NAMES[type] : "unknown";
 }

@@ -128,6 +128,6 @@ int wire_read_fail(const struct wire_frame *frame, struct wire_fail *fail, struc
 int wire_read_crypto(const struct wire_frame *frame, struct wire_crypto *crypto, struct err *err) MUST_USE;
 int wire_read_crypto_result(const struct wire_frame *frame, struct wire_crypto_result *result, struct err *err) MUST_USE;
 
-const char *wire_type_name(int type); /* "load"; "unknown" past the end */
+const char *wire_type_name(unsigned type); /* "load"; "unknown" past the end */
 
 #endif

@@ -31,6 +31,11 @@ enum { DEFAULT_ACTION = SCMP_ACT_ALLOW };
 
 #else
 
+static struct scmp_arg_cmp is_equal(unsigned argument, scmp_datum_t value)
+{
+    return (struct scmp_arg_cmp){.arg = argument, .op = SCMP_CMP_EQ, .datum_a = value, .datum_b = 0};
+}
+
 static int add_rules(scmp_filter_ctx filter, int channel_fd)
 {
     static const int ALLOWED[] = {
@@ -40,16 +45,16 @@ static int add_rules(scmp_filter_ctx filter, int channel_fd)
         SCMP_SYS(rt_sigprocmask), SCMP_SYS(restart_syscall), SCMP_SYS(timer_settime),
         SCMP_SYS(poll),           SCMP_SYS(ppoll),
     };
-    static const int ON_CHANNEL[] = {SCMP_SYS(read), SCMP_SYS(write)};
     scmp_datum_t fd = (scmp_datum_t)channel_fd;
+    struct scmp_arg_cmp on_channel = is_equal(0, fd), on_null = is_equal(0, 2), no_address = is_equal(4, 0);
+    struct scmp_arg_cmp not_code = {.arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = PROT_EXEC, .datum_b = 0};
     int rc = 0;
     for (size_t i = 0; i < ARRAY_SIZE(ALLOWED) && rc == 0; i++) rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, ALLOWED[i], 0);
-    for (size_t i = 0; i < ARRAY_SIZE(ON_CHANNEL) && rc == 0; i++)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, ON_CHANNEL[i], 1, SCMP_A0(SCMP_CMP_EQ, fd));
-    if (rc == 0) rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1, SCMP_A0(SCMP_CMP_EQ, 2));
-    if (rc == 0) /* send() without an address */
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 2, SCMP_A0(SCMP_CMP_EQ, fd), SCMP_A4(SCMP_CMP_EQ, 0));
-    if (rc == 0) rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    if (rc == 0) rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(read), 1, on_channel);
+    if (rc == 0) rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1, on_channel);
+    if (rc == 0) rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1, on_null);
+    if (rc == 0) rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 2, on_channel, no_address);
+    if (rc == 0) rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, not_code);
     return rc;
 }
 

@@ -11,19 +11,36 @@ import pytest
 from conftest import rows_of, spelled, staged_loads, staged_rows, staging_equals_oracle, table_equals_oracle
 from shop import Shop
 
-KILLS = 10  # per combination; six combinations
+KILLS = 10  # that land, per combination of writer and modes; there are six
 
 
 def kill_after(work, seconds):
-    """Runs a sync, kills it after that time; True when it ended by itself before."""
+    """Runs a sync and kills it after that time; False when it ended by itself before."""
     process = work.start("run")
     try:
-        process.communicate(timeout=seconds)
-        return True
+        out, err = process.communicate(timeout=seconds)
+        assert process.returncode == 0, out + err
+        return False
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        return False
+        return True
+
+
+def kills(work, shop, rng):
+    """Kills syncs at random moments until enough landed inside one; changes come whenever one got through."""
+    landed, longest = 0, 0.5
+    for _ in range(KILLS * 8):
+        if kill_after(work, rng.uniform(0.01, longest)):
+            landed += 1
+            longest = min(longest * 1.1, 0.6)  # let it get further
+        else:
+            longest *= 0.7
+            shop.mutate("orders", updates=700, inserts=100)
+        yield
+        if landed == KILLS:
+            return
+    pytest.fail(f"only {landed} kills landed inside a sync")
 
 
 def stored_cursor(work):
@@ -62,9 +79,7 @@ def test_postgres_survives_kills(work, database, sync_mode, write_mode, in_order
         work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"}, streams=streams,
                        config={"sorted": in_order, "page_size": 100, "lookback": "0s"}, commit={"bytes": "64KiB", "seconds": 1})
         shop.fault(match="/orders", times=0, delay_ms=8)
-        for _ in range(KILLS):
-            if kill_after(work, rng.uniform(0.02, 0.6)):
-                shop.mutate("orders", updates=300, inserts=50)
+        for _ in kills(work, shop, rng):
             cursor_is_not_ahead(work, database, shop)
         work.run("run")
         if write_mode == "append":
@@ -89,9 +104,8 @@ def test_csv_survives_kills(work, write_mode):
         work.configure(shop, {"type": "csv", "path": str(staging)}, streams={"orders": {"write_mode": write_mode}},
                        config={"sorted": True, "page_size": 100, "lookback": "0s"}, commit={"bytes": "64KiB", "seconds": 1})
         shop.fault(match="/orders", times=0, delay_ms=8)
-        for _ in range(KILLS):
-            if kill_after(work, rng.uniform(0.02, 0.6)):
-                shop.mutate("orders", updates=300, inserts=50)
+        for _ in kills(work, shop, rng):
+            pass
         work.run("run")
         staging_equals_oracle(staging, shop, "orders")
         versions = [(row["id"], row["updated_at"]) for load in staged_loads(staging, "orders") for row in staged_rows(load)]

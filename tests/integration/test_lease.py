@@ -43,7 +43,7 @@ def test_stopped_owner_is_overtaken_and_cannot_commit(work, database):
         owner = work.start("run")
         wait_for_requests(shop, 8)
         os.kill(owner.pid, signal.SIGSTOP)
-        database.query("UPDATE _sluice.leases SET expires_at = now() - interval '1 second'")
+        database.query("UPDATE _sluice.leases SET until = now() - interval '1 second'")
         shop.control(clear_faults=True)
         work.run("run")
         table_equals_oracle(database, shop, "orders")
@@ -80,7 +80,7 @@ def test_owner_stopped_inside_copy_does_not_block_its_successor(work, database):
             owner.communicate()
         else:
             pytest.fail("the owner was never caught inside a transaction")
-        database.query("UPDATE _sluice.leases SET expires_at = now() - interval '1 second'")
+        database.query("UPDATE _sluice.leases SET until = now() - interval '1 second'")
         work.run("run", timeout=60)
         table_equals_oracle(database, shop, "orders")
         os.kill(owner.pid, signal.SIGCONT)

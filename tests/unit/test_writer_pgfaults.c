@@ -296,13 +296,13 @@ static void test_ended_connections_lose_and_double_nothing(void **state)
         must_commit(&flow, "all", SLICE_PUBLISH, "0", true, NULL, 0);
         struct killer killer = {.pipeline = pipeline};
         pthread_create(&thread, NULL, kill_connections, &killer);
-        for (int i = 0; i < 150; i++)
+        for (int i = 0; i < 60; i++)
             if (commit_ten(&flow, 1 + 10 * i, &err) != 0) fail_msg("%s", err.message);
         atomic_store(&killer.stop, 1);
         pthread_join(thread, NULL);
         assert_true(killer.kills > 3);
-        expect_exactly(pipeline, 1500);
-        assert_string_equal(stored_cursor(&flow), "1500");
+        expect_exactly(pipeline, 600);
+        assert_string_equal(stored_cursor(&flow), "600");
         flow_end(&flow);
         target_close(&target);
     }
@@ -350,7 +350,7 @@ static void test_killed_processes_lose_and_double_nothing(void **state)
                 sync_to(pipeline, MODES[m], 2000);
                 _exit(0);
             }
-            usleep(15000 + round * 104729 % 60000);
+            usleep(6000 + round * 104729 % 60000);
             kill(pid, SIGKILL);
             waitpid(pid, &status, 0);
             kills += WIFSIGNALED(status) ? 1 : 0;
@@ -364,6 +364,30 @@ static void test_killed_processes_lose_and_double_nothing(void **state)
                  pipeline);
         assert_string_equal(rows_of(books), "true|2000");
     }
+}
+
+static void test_a_publication_that_is_killed_is_finished_by_the_next_run(void **state)
+{
+    int status = 0, kills = 0;
+    (void)state;
+    for (unsigned round = 0; round < 25; round++) {
+        char pipeline[16];
+        snprintf(pipeline, sizeof(pipeline), "pub%u", round);
+        pid_t pid = fork();
+        if (pid == 0) {
+            sync_to(pipeline, WRITE_APPEND_DEDUP, 30);
+            _exit(0);
+        }
+        usleep(10000 + round * 2500);
+        kill(pid, SIGKILL);
+        waitpid(pid, &status, 0);
+        kills += WIFSIGNALED(status) ? 1 : 0;
+        sync_to(pipeline, WRITE_APPEND_DEDUP, 40);
+        expect_exactly(pipeline, 40);
+    }
+    assert_true(kills > 0);
+    assert_int_equal(number_of("SELECT count(*) FROM _sluice.builds WHERE pipeline LIKE 'pub%' AND kind = 'build'"), 0);
+    assert_int_equal(number_of("SELECT count(*) FROM pg_class WHERE relname LIKE '\\_sluice\\_build%' AND relkind = 'r'"), 0);
 }
 
 static void *commit_many(void *context)
@@ -433,5 +457,6 @@ FIXTURE_TESTS(cmocka_unit_test(test_a_second_sync_is_told_who_holds_the_pipeline
               cmocka_unit_test(test_a_lost_commit_reply_is_resolved),
               cmocka_unit_test(test_ended_connections_lose_and_double_nothing),
               cmocka_unit_test(test_killed_processes_lose_and_double_nothing),
+              cmocka_unit_test(test_a_publication_that_is_killed_is_finished_by_the_next_run),
               cmocka_unit_test(test_a_crashed_server_is_waited_for),
               cmocka_unit_test(test_a_lock_in_the_way_of_a_new_column_is_waited_for))

@@ -64,7 +64,8 @@ static int save_some(struct writer *writer, struct transaction *tx, const struct
                                      target_text(writer, tx->arena, entries[i].stream)};
         for (size_t a = 0; a < ARRAY_SIZE(arrays); a++) pg_array_add(&arrays[a], cells[a]);
     }
-    bool failed = false;
+    bool failed = false, has_tombstones = false;
+    for (size_t i = 0; i < count; i++) has_tombstones = has_tombstones || !entries[i].value;
     for (size_t a = 0; a < ARRAY_SIZE(arrays); a++) {
         pg_array_end(&arrays[a]);
         failed = failed || arrays[a].failed;
@@ -81,7 +82,7 @@ static int save_some(struct writer *writer, struct transaction *tx, const struct
                       PG_PARAMS(writer->spec.pipeline, writer->spec.flow, buf_text(&arrays[0]), buf_text(&arrays[1]),
                                 buf_text(&arrays[2]), buf_text(&arrays[3]), buf_text(&arrays[4]), is_pending ? "t" : "f"),
                       NULL, err);
-    if (rc == 0 && !is_pending)
+    if (rc == 0 && has_tombstones && !is_pending)
         rc = pg_query(tx->pg,
                       "DELETE FROM _sluice.state s USING unnest($3::text[], $4::text[], $5::text[], $6::text[]) "
                       "AS e (stream, slice, kind, value) WHERE s.pipeline = $1 AND s.flow = $2 AND NOT s.pending "

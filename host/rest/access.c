@@ -284,7 +284,7 @@ static void read_auth(struct auth_reader *reader, const struct vocabulary_kind *
             READERS[i].read(reader, spec);
             return;
         }
-    CHECK(!"a kind of auth in the vocabulary without a reader");
+    check_failed(__FILE__, __LINE__, "a kind of auth in the vocabulary without a reader");
 }
 
 void access_check(const struct node *auth, const struct config_table *table, struct arena *arena, struct problems *problems)

@@ -6,6 +6,7 @@
  * quotes (an environment variable is always one) is an integer where one is due. */
 #include "rest/config.h"
 
+#include "base/check.h"
 #include "base/json.h"
 #include "base/number.h"
 #include "base/time.h"
@@ -31,8 +32,7 @@ static enum config_type type_of(const char *name)
 {
     for (size_t i = 0; i < ARRAY_SIZE(TYPE_NAMES); i++)
         if (strcmp(name, TYPE_NAMES[i]) == 0) return (enum config_type)i;
-    CHECK(!"a type that passed the option table");
-    return CONFIG_STRING;
+    check_failed(__FILE__, __LINE__, "a type that passed the option table");
 }
 
 static bool canonical_timestamp(struct str text, struct arena *arena, struct str *canonical)

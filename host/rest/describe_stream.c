@@ -240,8 +240,7 @@ static enum pages_kind pages_kind_of(const char *name)
 {
     for (int i = 0; i < PAGES_KIND_COUNT; i++)
         if (strcmp(name, pages_kind_name((enum pages_kind)i)) == 0) return (enum pages_kind)i;
-    CHECK(!"a kind of pages in the vocabulary without a pager");
-    return PAGES_NONE;
+    check_failed(__FILE__, __LINE__, "a kind of pages in the vocabulary without a pager");
 }
 
 static int64_t integer_of(const struct option_table *table, const struct node *map, const char *key, int64_t fallback)

@@ -245,37 +245,22 @@ const struct vocabulary_kinds VOCABULARY_PAGES = {"pages", NULL, PAGES_KINDS, AR
 
 /* --- streams ------------------------------------------------------------------------------------------------------------- */
 
-#define CURSOR_KEYS                                                                                                              \
-    {"field", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "field of a record that orders the stream"},                            \
-        {"param", OPTION_STRING, 0, NULL, NULL, NULL, "parameter that carries where to read from; or place {{cursor.from}}"},    \
-        {"until_param", OPTION_STRING, 0, NULL, NULL, NULL, "parameter that carries where to stop; or place {{cursor.until}}"},  \
-        {"into", OPTION_ENUM, 0, "query", "query|body", NULL, "where both go"},                                                  \
-        {"format",                                                                                                               \
-         OPTION_STRING,                                                                                                          \
-         0,                                                                                                                      \
-         NULL,                                                                                                                   \
-         NULL,                                                                                                                   \
-         NULL,                                                                                                                   \
-         "how the source spells it: iso8601, epoch, epoch_ms, epoch_us, date or a %Y-%m-%d pattern"},                            \
-        {"type",                                                                                                                 \
-         OPTION_ENUM,                                                                                                            \
-         0,                                                                                                                      \
-         NULL,                                                                                                                   \
-         "timestamp|timestamp_ntz|date|integer|decimal|string",                                                                  \
-         NULL,                                                                                                                   \
-         "default: that of its field"},                                                                                          \
-        {"start", OPTION_STRING, TEMPLATE, NULL, NULL, NULL, "where a first sync begins"},                                       \
-        {"lookback", OPTION_ANY, 0, NULL, NULL, NULL, "read again this far back: a duration; of an integer cursor an integer"},  \
-        {"order",                                                                                                                \
-         OPTION_ENUM,                                                                                                            \
-         0,                                                                                                                      \
-         "unknown",                                                                                                              \
-         "ascending|unknown",                                                                                                    \
-         NULL,                                                                                                                   \
-         "ascending: pages come in the cursor's order, so state may advance inside a slice"},                                    \
-        {"bounds", OPTION_ENUM, 0, NULL, "(]|[)", NULL, "which edges of a window belong to it; default: what the source sends"}, \
-    {                                                                                                                            \
-        "missing", OPTION_ENUM, 0, "include", "include|reject", NULL, "a record without the field"                               \
+#define CURSOR_FORMAT_HELP "how the source spells it: iso8601, epoch, epoch_ms, epoch_us, date or a %Y-%m-%d pattern"
+#define CURSOR_ORDER_HELP "ascending: pages come in the cursor's order, so state may advance inside a slice"
+#define CURSOR_TYPES "timestamp|timestamp_ntz|date|integer|decimal|string"
+#define CURSOR_KEYS                                                                                                            \
+    {"field", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "field of a record that orders the stream"},                          \
+        {"param", OPTION_STRING, 0, NULL, NULL, NULL, "parameter that says where to read from; or place {{cursor.from}}"},     \
+        {"until_param", OPTION_STRING, 0, NULL, NULL, NULL, "parameter that says where to stop; or place {{cursor.until}}"},   \
+        {"into", OPTION_ENUM, 0, "query", "query|body", NULL, "where both go"},                                                \
+        {"format", OPTION_STRING, 0, NULL, NULL, NULL, CURSOR_FORMAT_HELP},                                                    \
+        {"type", OPTION_ENUM, 0, NULL, CURSOR_TYPES, NULL, "default: that of its field"},                                      \
+        {"start", OPTION_STRING, TEMPLATE, NULL, NULL, NULL, "where a first sync begins"},                                     \
+        {"lookback", OPTION_ANY, 0, NULL, NULL, NULL, "read again this far: a duration; of an integer cursor an integer"},     \
+        {"order", OPTION_ENUM, 0, "unknown", "ascending|unknown", NULL, CURSOR_ORDER_HELP},                                    \
+        {"bounds", OPTION_ENUM, 0, NULL, "(]|[)", NULL, "which edge of a window belongs to it; default: as sent"},             \
+    {                                                                                                                          \
+        "missing", OPTION_ENUM, 0, "include", "include|reject", NULL, "a record without the field"                             \
     }
 
 static const struct option CURSOR_FILTER_KEYS[] = {

@@ -142,7 +142,7 @@ class Bench:
             "destinations": {"target": destination},
             "pipelines": {name: {"connector": str(HERE / "orders.lua"), "config": {"base_url": self.source.url},
                                  "network": {"allow_private": True}, "destination": "target",
-                                 "streams": {"orders": {"sync_mode": "full_refresh", "table": name, **stream}}}},
+                                 "streams": {"orders": {"sync_mode": "full_refresh", "cursor": "updated_at", "table": name, **stream}}}},
         }
         path = self.folder / f"{name}.yaml"
         path.write_text(json.dumps(config))

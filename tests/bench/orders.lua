@@ -7,7 +7,6 @@ return sluice.connector {
     orders = {
       path = "/orders", records = "orders", primary_key = "id",
       pages = { kind = "page", param = "page", start = 1, more = "has_more" },
-      cursor = { field = "updated_at" },
       fields = { id = "integer", customer_id = "string", total_amount = "decimal", status = "string", note = "string",
                  created_at = "timestamp", updated_at = "timestamp", items = "json", shipping = "json" },
     },

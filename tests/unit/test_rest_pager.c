@@ -347,21 +347,22 @@ static void test_relative_urls_are_resolved(void **state)
 /* --- loops -------------------------------------------------------------------------------------------------------------------
  */
 
-/* Pages until an error; the source's tokens come round after `period`. */
-static size_t pages_until_loop(const struct pages *pages, size_t period, struct err *err)
+/* Pages until an error, of a source whose tokens come round after `period`, once it has given `lead` others. */
+static size_t pages_until_loop(const struct pages *pages, size_t lead, size_t period, struct err *err)
 {
     struct pager *pager = pager_new(pages);
+    char url[64] = "https://s.test/first";
     size_t count = 0;
     int rc = pager_start(pager, STR(""), err);
     while (rc >= 0) {
         struct answer answer = {.records = 1};
-        char url[64];
-        snprintf(url, sizeof url, "https://s.test/%zu", count ? (count - 1) % period : period);
-        snprintf(answer.body, 512, "{\"t\":\"/%zu\",\"n\":%zu}", count % period, count);
-        snprintf(answer.link, sizeof answer.link, "/%zu", count % period);
+        snprintf(answer.link, sizeof answer.link, count < lead ? "/lead%zu" : "/%zu",
+                 count < lead ? count : (count - lead) % period);
+        snprintf(answer.body, 512, "{\"t\":\"%s\",\"n\":%zu}", answer.link, count);
         count++;
         rc = step(pager, pages, &answer, url, err);
         assert_true(rc != 0 && count < 5000);
+        snprintf(url, sizeof url, "https://s.test%s", answer.link);
     }
     assert_int_equal(rc, ERR_DATA);
     pager_free(pager);
@@ -376,14 +377,28 @@ static void test_tokens_and_urls_that_come_round_are_a_loop(void **state)
         {.kind = PAGES_NEXT_URL, .next = "t", .max_pages = 100000},
         {.kind = PAGES_LINK_HEADER, .relation = "next", .max_pages = 100000},
     };
-    static const size_t PERIODS[] = {1, 2, 7, 999, 1000};
+    static const size_t PERIODS[] = {1, 2, 7, 999, 1000}, LEADS[] = {0, 1, 950, 1500};
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-        for (size_t j = 0; j < ARRAY_SIZE(PERIODS); j++) {
-            struct err err = ERR_INIT;
-            assert_int_equal(pages_until_loop(&kinds[i], PERIODS[j], &err), PERIODS[j] + 1);
-            assert_non_null(strstr(err.message, "page loop"));
-            assert_non_null(strstr(err.message, "/0'"));
-        }
+        for (size_t j = 0; j < ARRAY_SIZE(PERIODS); j++)
+            for (size_t k = 0; k < ARRAY_SIZE(LEADS); k++) {
+                struct err err = ERR_INIT;
+                assert_int_equal(pages_until_loop(&kinds[i], LEADS[k], PERIODS[j], &err), LEADS[k] + PERIODS[j] + 1);
+                assert_non_null(strstr(err.message, "page loop"));
+                assert_non_null(strstr(err.message, "/0'"));
+            }
+}
+
+static void test_a_first_page_that_names_itself_is_a_loop(void **state)
+{
+    (void)state;
+    const struct pages pages = PAGES(.kind = PAGES_NEXT_URL, .next = "t");
+    struct err err = ERR_INIT;
+    struct pager *pager = pager_new(&pages);
+    struct answer answer = {.records = 1, .body = "{\"t\":\"/items\"}"};
+    assert_int_equal(pager_start(pager, STR(""), &err), 0);
+    assert_int_equal(step(pager, &pages, &answer, "https://s.test/items", &err), ERR_DATA);
+    assert_non_null(strstr(err.message, "'https://s.test/items'"));
+    pager_free(pager);
 }
 
 static void test_longer_loops_end_at_max_pages(void **state)
@@ -391,7 +406,7 @@ static void test_longer_loops_end_at_max_pages(void **state)
     (void)state;
     const struct pages pages = {.kind = PAGES_CURSOR, .next = "t", .max_pages = 3000};
     struct err err = ERR_INIT;
-    assert_int_equal(pages_until_loop(&pages, 1001, &err), 3000);
+    assert_int_equal(pages_until_loop(&pages, 0, 1001, &err), 3000);
     assert_non_null(strstr(err.message, "over 3000 pages"));
 }
 
@@ -556,6 +571,7 @@ UNIT_TESTS(cmocka_unit_test(test_numbered_pages_read_everything), cmocka_unit_te
            cmocka_unit_test(test_answers_that_make_no_sense), cmocka_unit_test(test_a_token_has_a_size),
            cmocka_unit_test(test_a_function_names_the_next_page), cmocka_unit_test(test_what_a_later_request_carries),
            cmocka_unit_test(test_relative_urls_are_resolved), cmocka_unit_test(test_tokens_and_urls_that_come_round_are_a_loop),
+           cmocka_unit_test(test_a_first_page_that_names_itself_is_a_loop),
            cmocka_unit_test(test_longer_loops_end_at_max_pages),
            cmocka_unit_test(test_a_source_that_ignores_the_page_is_a_loop),
            cmocka_unit_test(test_equal_empty_pages_are_no_loop), cmocka_unit_test(test_a_stable_stream_goes_on_at_its_position),

@@ -296,13 +296,13 @@ static void test_ended_connections_lose_and_double_nothing(void **state)
         must_commit(&flow, "all", SLICE_PUBLISH, "0", true, NULL, 0);
         struct killer killer = {.pipeline = pipeline};
         pthread_create(&thread, NULL, kill_connections, &killer);
-        for (int i = 0; i < 60; i++)
+        for (int i = 0; i < 150; i++)
             if (commit_ten(&flow, 1 + 10 * i, &err) != 0) fail_msg("%s", err.message);
         atomic_store(&killer.stop, 1);
         pthread_join(thread, NULL);
         assert_true(killer.kills > 3);
-        expect_exactly(pipeline, 600);
-        assert_string_equal(stored_cursor(&flow), "600");
+        expect_exactly(pipeline, 1500);
+        assert_string_equal(stored_cursor(&flow), "1500");
         flow_end(&flow);
         target_close(&target);
     }
@@ -390,6 +390,51 @@ static void test_a_publication_that_is_killed_is_finished_by_the_next_run(void *
     assert_int_equal(number_of("SELECT count(*) FROM pg_class WHERE relname LIKE '\\_sluice\\_build%' AND relkind = 'r'"), 0);
 }
 
+static void test_finished_builds_are_published_by_the_next_run_as_it_opens(void **state)
+{
+    static const enum write_mode MODES[] = {WRITE_APPEND, WRITE_APPEND_DEDUP};
+    (void)state;
+    for (size_t m = 0; m < ARRAY_SIZE(MODES); m++) {
+        struct target target;
+        struct flow flow;
+        char pipeline[16], text[256];
+        snprintf(pipeline, sizeof(pipeline), "finish%zu", m);
+        target_open(&target, pipeline);
+        target_acquire(&target);
+        flow_begin(&flow, &target, MODES[m]);
+        must_commit(&flow, "other", SLICE_HOLD, NULL, false, ORDERS({31, "a", "1", 1}));
+        flow_end(&flow);
+        target_close(&target);
+        /* A reader of the build keeps the rename waiting, and the run dies there. */
+        snprintf(text, sizeof(text), "SELECT table_name FROM _sluice.builds WHERE pipeline = '%s'", pipeline);
+        char build[80];
+        snprintf(build, sizeof(build), "%s", rows_of(text));
+        snprintf(text, sizeof(text), "BEGIN; SELECT * FROM %s.%s", pipeline, build);
+        sql(text);
+        pid_t pid = fork();
+        if (pid == 0) {
+            sync_to(pipeline, MODES[m], 30);
+            _exit(0);
+        }
+        snprintf(text, sizeof(text), "SELECT count(*) > 0 FROM pg_locks WHERE relation = '%s.%s'::regclass AND NOT granted",
+                 pipeline, build);
+        wait_until(text);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        sql("COMMIT");
+        snprintf(text, sizeof(text), "SELECT building, publishing FROM _sluice.heads WHERE pipeline = '%s'", pipeline);
+        assert_string_equal(rows_of(text), "true|true");
+        target_open(&target, pipeline);
+        target_acquire(&target);
+        flow_begin(&flow, &target, MODES[m]);
+        assert_string_equal(rows_of(text), "false|false");
+        expect_exactly(pipeline, 31);
+        assert_string_equal(stored_cursor(&flow), "30");
+        flow_end(&flow);
+        target_close(&target);
+    }
+}
+
 static void *commit_many(void *context)
 {
     struct committer *committer = context;
@@ -458,5 +503,6 @@ FIXTURE_TESTS(cmocka_unit_test(test_a_second_sync_is_told_who_holds_the_pipeline
               cmocka_unit_test(test_ended_connections_lose_and_double_nothing),
               cmocka_unit_test(test_killed_processes_lose_and_double_nothing),
               cmocka_unit_test(test_a_publication_that_is_killed_is_finished_by_the_next_run),
+              cmocka_unit_test(test_finished_builds_are_published_by_the_next_run_as_it_opens),
               cmocka_unit_test(test_a_crashed_server_is_waited_for),
               cmocka_unit_test(test_a_lock_in_the_way_of_a_new_column_is_waited_for))

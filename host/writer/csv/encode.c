@@ -245,7 +245,7 @@ static void put_value(struct csv_buffer *buffer, const struct value *value, uint
         finish(buffer, put_instant(out, value->i, type != TYPE_TIMESTAMP_NTZ));
         return;
     }
-    CHECK(!"a value of a known kind");
+    check_failed(__FILE__, __LINE__, "a value of a known kind");
 }
 
 void csv_encode_row(struct csv_buffer *buffer, const struct value *values, uint32_t present, uint32_t columns,

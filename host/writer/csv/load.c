@@ -36,10 +36,10 @@ struct work {
 
 static const struct load_slice *slice_of(const struct work *work, uint32_t slice)
 {
-    for (size_t i = 0; i < work->load->slice_count; i++)
-        if (work->load->slices[i].slice == slice) return &work->load->slices[i];
-    CHECK(!"every slice with rows in a load is named by it");
-    return NULL;
+    size_t i = 0;
+    while (i < work->load->slice_count && work->load->slices[i].slice != slice) i++;
+    CHECK(i < work->load->slice_count); /* every slice with rows in a load is named by it */
+    return &work->load->slices[i];
 }
 
 static bool may_publish(const struct work *work, size_t stream, enum slice_outcome outcome)

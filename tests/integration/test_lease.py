@@ -60,9 +60,10 @@ def test_owner_stopped_inside_copy_does_not_block_its_successor(work, database):
     with Shop(orders=4000) as shop:
         work.configure(shop, targets(work, database)["postgres"], streams=["orders"],
                        config={"page_size": 100, "sorted": True}, commit={"bytes": "64KiB", "seconds": 1})
-        shop.fault(match="/orders", times=0, delay_ms=5)
+        work.run("run")
         owner = None
         for _ in range(20):
+            shop.mutate("orders", updates=2000)
             owner = work.start("run")
             deadline = time.monotonic() + 10
             caught = False

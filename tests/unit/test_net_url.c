@@ -25,6 +25,7 @@ static void test_takes_urls_apart(void **state)
         {"https://[::1]:8443/x", "https", "::1", 8443, "/x", NULL, "https://[::1]:8443/x"},
         {"https://h.test/a b?q=\xc3\xa9 x", "https", "h.test", 443, "/a%20b", "q=%C3%A9%20x", "https://h.test/a%20b?q=%C3%A9%20x"},
         {"ftp://h.test/x", "ftp", "h.test", 21, "/x", NULL, "ftp://h.test/x"},
+        {"https:///h.test", "https", "h.test", 443, "/", NULL, "https://h.test/"}, /* as browsers read it */
         {"https://h.test/a%2Fb/%2e%2e?", "https", "h.test", 443, NULL, NULL, NULL},
     };
     for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
@@ -50,7 +51,6 @@ static void test_refuses_what_is_no_url_or_dangerous(void **state)
         {"orders", 6},
         {"/orders", 7},
         {"https://", 8},
-        {"https:///x", 10},
         {"https://h.test/\r\nX: y", 21},
         {"https://h.test/\0x", 17},
         {"https://h.test/\x7f", 16},
@@ -157,7 +157,7 @@ static void test_encodes_all_but_unreserved(void **state)
 {
     (void)state;
     struct buf out = BUF_INIT(1024);
-    url_encode((struct str){"aZ09-._~ /?&=+%\"\xc3\xa9\0", 20}, &out);
+    url_encode((struct str){"aZ09-._~ /?&=+%\"\xc3\xa9\0", 19}, &out);
     assert_string_equal(buf_text(&out), "aZ09-._~%20%2F%3F%26%3D%2B%25%22%C3%A9%00");
     buf_release(&out);
 }

@@ -5,6 +5,7 @@
 
 #include "unit.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -241,6 +242,44 @@ static inline const char *stored_cursor(struct flow *flow)
     snprintf(text, sizeof(text), "%s", value ? value : "-");
     arena_release(&arena);
     return text;
+}
+
+/* Rows `first` .. `first` + 9 and a cursor at the last one, in one load. */
+static inline int commit_ten(struct flow *flow, int64_t first, struct err *err)
+{
+    struct order orders[10];
+    char cursor[24];
+    for (int i = 0; i < 10; i++) orders[i] = (struct order){first + i, "row", "1.5", first + i};
+    snprintf(cursor, sizeof(cursor), "%lld", (long long)first + 9);
+    return commit_orders(flow, "all", SLICE_PUBLISH, cursor, false, orders, 10, err);
+}
+
+static inline void expect_exactly(const char *schema, long rows)
+{
+    char query[256], expected[64];
+    snprintf(query, sizeof(query), "SELECT count(*), count(DISTINCT id), coalesce(max(id), 0) FROM %s.orders", schema);
+    snprintf(expected, sizeof(expected), "%ld|%ld|%ld", rows, rows, rows);
+    assert_string_equal(rows_of(query), expected);
+}
+
+/* Until a condition of the server holds; the test's own time limit ends it. */
+static inline void wait_until(const char *condition)
+{
+    while (strcmp(rows_of(condition), "true") != 0) usleep(2000);
+}
+
+struct committer {
+    struct flow *flow;
+    int64_t first;
+    int rc;
+    struct err err;
+};
+
+static inline void *commit_in_thread(void *context)
+{
+    struct committer *committer = context;
+    committer->rc = commit_ten(committer->flow, committer->first, &committer->err);
+    return NULL;
 }
 
 #define FIXTURE_TESTS(...)                                                                                                     \

@@ -1,5 +1,6 @@
-/* How it works: the row is locked, looked at, and changed in one short transaction. A commit whose reply is lost needs no care:
- * an acquire that is tried again only raises the fence once more, and by then knows itself as the owner. */
+/* How it works: every change is one statement and a transaction of its own, conditional on what was read before. So an owner
+ * that is stopped at any instant holds no lock on its lease, and a successor is never kept waiting. A statement whose reply is
+ * lost needs no care: an acquire that is tried again only raises the fence once more, and by then knows itself as the owner. */
 #include "writer/postgres/lease.h"
 
 #include "os/log.h"
@@ -35,53 +36,70 @@ static int held_by_other(const struct destination *destination, const struct pg_
     return err_hint(err, "wait for it or stop it; should it be gone, its lease runs out at %s", pg_cell(row, 0, 8));
 }
 
-static int acquire(struct destination *destination, struct err *err)
+/* Reads the lease: 0 when it is free for us: run out, our own, or its owner is dead (*by_force: it has not run out), else HELD.
+ */
+static int look(struct destination *destination, struct pg_result **row, bool *by_force, struct err *err)
 {
-    struct pg *pg = destination->pg;
-    struct pg_result *row = NULL;
+    int rc = pg_query(destination->pg,
+                      "SELECT fence, run, host, boot_id, pid_namespace, pid, pid_start, "
+                      "pg_catalog.to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), "
+                      "pg_catalog.to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), "
+                      "until > pg_catalog.clock_timestamp() FROM _sluice.leases WHERE pipeline = $1",
+                      PG_PARAMS(destination->pipeline), row, err);
+    if (rc != 0) return rc;
+    bool is_ours = destination->run[0] && strcmp(pg_cell(*row, 0, 1), destination->run) == 0;
+    *by_force = pg_bool(*row, 0, 9);
+    if (!*by_force || is_ours) return 0;
+    if (!owner_is_dead(*row)) return held_by_other(destination, *row, err);
+    log_info(destination->log, "taking over pipeline '%s': process %s that held it is gone", destination->pipeline,
+             pg_cell(*row, 0, 5));
+    return 0;
+}
+
+/* Takes the lease as it was seen; *taken is false when it changed meanwhile. */
+static int take(struct destination *destination, const struct pg_result *seen, bool by_force, bool *taken, struct err *err)
+{
     struct process_identity self;
+    struct pg_result *row = NULL;
     char namespace_text[PG_INT_TEXT], pid_text[PG_INT_TEXT], start_text[PG_INT_TEXT];
-    bool is_unknown;
-    int rc;
     process_identity(&self);
     snprintf(namespace_text, sizeof(namespace_text), "%llu", (unsigned long long)self.pid_namespace);
     snprintf(start_text, sizeof(start_text), "%llu", (unsigned long long)self.start_ticks);
-    if ((rc = pg_begin(pg, &LEASE_LIMITS, err)) != 0) return rc;
-    rc = pg_query(pg,
-                  "INSERT INTO _sluice.leases VALUES ($1, 0, '', '', '', '0', 0, '0', clock_timestamp(), '-infinity') "
-                  "ON CONFLICT (pipeline) DO NOTHING",
-                  PG_PARAMS(destination->pipeline), NULL, err);
-    if (rc != 0) goto out;
-    rc = pg_query(pg,
-                  "SELECT fence, run, host, boot_id, pid_namespace, pid, pid_start, "
-                  "to_char(since, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), to_char(until, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), "
-                  "until > clock_timestamp() FROM _sluice.leases WHERE pipeline = $1 FOR UPDATE",
-                  PG_PARAMS(destination->pipeline), &row, err);
-    if (rc != 0) goto out;
-    bool is_ours = destination->run[0] && strcmp(pg_cell(row, 0, 1), destination->run) == 0;
-    if (pg_bool(row, 0, 9) && !is_ours) {
-        if (!owner_is_dead(row)) {
-            rc = held_by_other(destination, row, err);
-            goto out;
-        }
-        log_info(destination->log, "taking over pipeline '%s': process %s that held it is gone", destination->pipeline,
-                 pg_cell(row, 0, 5));
+    int rc = pg_query(
+        destination->pg,
+        "UPDATE _sluice.leases SET fence = fence + 1, run = pg_catalog.gen_random_uuid()::text, host = $2, boot_id = $3, "
+        "pid_namespace = $4, pid = $5, pid_start = $6, since = pg_catalog.clock_timestamp(), "
+        "until = pg_catalog.clock_timestamp() + interval '30 s' WHERE pipeline = $1 AND fence = $7 AND run = $8 "
+        "AND (until <= pg_catalog.clock_timestamp() OR $9::boolean) RETURNING fence, run",
+        PG_PARAMS(destination->pipeline, self.host, self.boot_id, namespace_text, pg_int_text(self.pid, pid_text), start_text,
+                  pg_cell(seen, 0, 0), pg_cell(seen, 0, 1), by_force ? "true" : "false"),
+        &row, err);
+    if (rc != 0) return rc;
+    *taken = pg_rows(row) == 1;
+    if (*taken) {
+        destination->fence = pg_int(row, 0, 0);
+        snprintf(destination->run, sizeof(destination->run), "%s", pg_cell(row, 0, 1));
+        destination->is_held = true;
     }
     pg_free(row);
-    rc = pg_query(
-        pg,
-        "UPDATE _sluice.leases SET fence = fence + 1, run = gen_random_uuid()::text, host = $2, boot_id = $3, "
-        "pid_namespace = $4, pid = $5, pid_start = $6, since = clock_timestamp(), "
-        "until = clock_timestamp() + interval '30 s' WHERE pipeline = $1 RETURNING fence, run",
-        PG_PARAMS(destination->pipeline, self.host, self.boot_id, namespace_text, pg_int_text(self.pid, pid_text), start_text),
-        &row, err);
-    if (rc != 0) goto out;
-    destination->fence = pg_int(row, 0, 0);
-    snprintf(destination->run, sizeof(destination->run), "%s", pg_cell(row, 0, 1));
-    if ((rc = pg_commit(pg, &is_unknown, err)) == 0) destination->is_held = true;
-out:
-    pg_rollback(pg);
-    pg_free(row);
+    return 0;
+}
+
+static int acquire(struct destination *destination, struct err *err)
+{
+    int rc = pg_query(
+        destination->pg,
+        "INSERT INTO _sluice.leases VALUES ($1, 0, '', '', '', '0', 0, '0', pg_catalog.clock_timestamp(), '-infinity') "
+        "ON CONFLICT (pipeline) DO NOTHING",
+        PG_PARAMS(destination->pipeline), NULL, err);
+    bool taken = false;
+    while (rc == 0 && !taken) {
+        struct pg_result *seen = NULL;
+        bool by_force = false;
+        rc = look(destination, &seen, &by_force, err);
+        if (rc == 0) rc = take(destination, seen, by_force, &taken, err);
+        pg_free(seen);
+    }
     return rc;
 }
 
@@ -134,7 +152,6 @@ int pgw_lease_renew(struct destination *destination, int64_t wait_ms, struct err
 {
     char fence[PG_INT_TEXT], span[PG_INT_TEXT];
     uint64_t changed = 0;
-    bool is_unknown;
     int rc;
     pthread_mutex_lock(&destination->lock);
     if (!destination->is_held) {
@@ -142,15 +159,12 @@ int pgw_lease_renew(struct destination *destination, int64_t wait_ms, struct err
         goto out;
     }
     if ((rc = pgw_destination_connect(destination, err)) != 0) goto out;
-    if ((rc = pg_begin(destination->pg, &LEASE_LIMITS, err)) != 0) goto out;
     rc = pg_change(destination->pg,
-                   "UPDATE _sluice.leases SET until = greatest(until, clock_timestamp() + $4 * interval '1 ms') "
+                   "UPDATE _sluice.leases SET until = greatest(until, pg_catalog.clock_timestamp() + $4 * interval '1 ms') "
                    "WHERE pipeline = $1 AND fence = $2 AND run = $3",
                    PG_PARAMS(destination->pipeline, pg_int_text(destination->fence, fence), destination->run,
                              pg_int_text(wait_ms > 0 ? wait_ms + WAIT_MARGIN_MS : LEASE_MS, span)),
                    &changed, err);
-    if (rc == 0) rc = pg_commit(destination->pg, &is_unknown, err);
-    pg_rollback(destination->pg);
     if (rc == 0 && changed != 1) {
         destination->is_held = false;
         rc = pgw_lease_lost(destination, err);

@@ -1,0 +1,591 @@
+#include "unit.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "data/block.h"
+#include "net/auth.h"
+#include "net/token_store.h"
+#include "os/clock.h"
+#include "os/fs.h"
+#include "os/secret.h"
+#include "os/thread.h"
+
+static const int64_t WALL_US = 1800000000LL * 1000000;
+
+/* --- a token server without a network --- */
+
+struct server {
+    int status;
+    const char *answers[4]; /* the last one is given again */
+    size_t calls;
+    int class; /* not 0: the call fails with it */
+    struct str body;          /* of the last call */
+    struct http_header headers[16];
+    size_t header_count;
+    bool anonymous;
+    struct arena arena;
+    struct clock_fake fake;
+    int64_t takes_ms;
+};
+
+static int answer(void *context, const struct http_request *request, struct arena *arena, struct http_response *response,
+                  struct err *err)
+{
+    struct server *server = context;
+    size_t at = server->calls++;
+    while (at > 0 && (at >= ARRAY_SIZE(server->answers) || !server->answers[at])) at--;
+    server->body = arena_copy(&server->arena, request->body);
+    server->anonymous = request->anonymous;
+    server->header_count = request->header_count < 16 ? request->header_count : 16;
+    for (size_t i = 0; i < server->header_count; i++) {
+        server->headers[i].name = arena_copy(&server->arena, request->headers[i].name);
+        server->headers[i].value = arena_copy(&server->arena, request->headers[i].value);
+    }
+    clock_fake_advance(&server->fake, server->takes_ms);
+    if (server->class != 0) return err_set(err, server->class, "could not reach the server");
+    size_t size = strlen(server->answers[at]);
+    *response = (struct http_response){.status = server->status, .url = arena_strdup(arena, request->url), .arena = arena};
+    response->body = block_new(NULL, size);
+    memcpy(response->body->data, server->answers[at], size);
+    response->body->size = size;
+    block_seal(response->body);
+    return 0;
+}
+
+static void server_init(struct server *server, const char *text)
+{
+    *server = (struct server){.status = 200, .answers = {text}};
+    clock_fake_init(&server->fake, WALL_US);
+}
+
+static const char *sent_header(const struct server *server, const char *name)
+{
+    for (size_t i = 0; i < server->header_count; i++)
+        if (str_equal_nocase(server->headers[i].name, str_from(name))) return server->headers[i].value.data;
+    return NULL;
+}
+
+static const struct auth_spec CLIENT_CREDENTIALS = {
+    .kind = AUTH_OAUTH2,
+    .oauth2 = {.grant = AUTH_CLIENT_CREDENTIALS,
+               .token_url = "https://id.test/oauth/token?v=1",
+               .client_id = {"my id", 5},
+               .client_secret = {"p&w", 3}},
+};
+
+static struct auth *auth_of(const struct auth_spec *spec, struct server *server, struct secrets *secrets, struct token_store *store)
+{
+    const struct auth_options options = {&server->fake.clock, secrets, store};
+    struct auth *auth = NULL;
+    struct err err = ERR_INIT;
+    if (auth_new(spec, &options, &auth, &err) != 0) fail_msg("%s", err.message);
+    return auth;
+}
+
+static int ask(struct auth *auth, struct server *server, struct auth_credentials *credentials, struct err *err)
+{
+    const struct auth_sender sender = {answer, server};
+    return auth_credentials(auth, &sender, &server->arena, credentials, err);
+}
+
+static void assert_header(const struct auth_credentials *credentials, const char *name, const char *value)
+{
+    assert_true(str_equal(credentials->header.name, str_from(name)));
+    if (!str_equal(credentials->header.value, str_from(value)))
+        fail_msg("'" STR_FMT "' is not '%s'", STR_ARG(credentials->header.value), value);
+}
+
+static void assert_token(struct auth *auth, struct server *server, const char *value)
+{
+    struct auth_credentials credentials;
+    struct err err = ERR_INIT;
+    if (ask(auth, server, &credentials, &err) != 0) fail_msg("%s", err.message);
+    assert_header(&credentials, "Authorization", value);
+}
+
+/* --- kinds without a token call --- */
+
+static void test_fixed_credentials(void **state)
+{
+    (void)state;
+    static const struct {
+        struct auth_spec spec;
+        const char *name, *value;
+        bool in_query;
+    } CASES[] = {
+        {{.kind = AUTH_BEARER, .token = {"abc", 3}, .prefix = {"Bearer", 6}}, "Authorization", "Bearer abc", false},
+        {{.kind = AUTH_BEARER, .token = {"abc", 3}}, "Authorization", "abc", false},
+        {{.kind = AUTH_BASIC, .username = {"Aladdin", 7}, .password = {"open sesame", 11}}, "Authorization",
+         "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", false}, /* RFC 7617 2 */
+        {{.kind = AUTH_BASIC, .username = {"key", 3}}, "Authorization", "Basic a2V5Og==", false},
+        {{.kind = AUTH_API_KEY, .key = {"k1", 2}, .name = {"X-API-Key", 9}}, "X-API-Key", "k1", false},
+        {{.kind = AUTH_API_KEY, .key = {"k1", 2}, .name = {"Authorization", 13}, .prefix = {"Klaviyo-API-Key", 15}}, "Authorization",
+         "Klaviyo-API-Key k1", false},
+        {{.kind = AUTH_API_KEY, .key = {"k1", 2}, .name = {"api_key", 7}, .in_query = true}, "api_key", "k1", true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        struct server server;
+        struct auth_credentials credentials;
+        struct err err = ERR_INIT;
+        server_init(&server, "");
+        struct auth *auth = auth_of(&CASES[i].spec, &server, NULL, NULL);
+        assert_int_equal(ask(auth, &server, &credentials, &err), 0);
+        if (CASES[i].in_query) {
+            assert_int_equal(credentials.header.name.size, 0);
+            assert_true(str_equal(credentials.param.name, str_from(CASES[i].name)));
+            assert_true(str_equal(credentials.param.value, str_from(CASES[i].value)));
+        } else {
+            assert_header(&credentials, CASES[i].name, CASES[i].value);
+            assert_int_equal(credentials.param.name.size, 0);
+        }
+        assert_false(auth_refused(auth, credentials.generation));
+        assert_int_equal(server.calls, 0);
+        auth_free(auth);
+        arena_release(&server.arena);
+    }
+}
+
+static void test_none_carries_nothing(void **state)
+{
+    (void)state;
+    struct server server;
+    struct auth_credentials credentials;
+    struct err err = ERR_INIT;
+    server_init(&server, "");
+    struct auth *auth = auth_of(&(struct auth_spec){.kind = AUTH_NONE}, &server, NULL, NULL);
+    assert_int_equal(ask(auth, &server, &credentials, &err), 0);
+    assert_int_equal(credentials.header.name.size + credentials.param.name.size, 0);
+    assert_string_equal(auth_kind_name(auth), "none");
+    auth_free(auth);
+}
+
+static void test_refuses_specs_that_cannot_work(void **state)
+{
+    (void)state;
+    static const struct auth_part SIGNATURE[] = {{AUTH_PART_SIGNATURE, {0}}};
+    static const struct auth_sign SIGN = {.key = {"k", 1}, .message = {SIGNATURE, 1}};
+    static const struct auth_spec BAD[] = {
+        {.kind = AUTH_BEARER},
+        {.kind = AUTH_BEARER, .token = {"abc\n", 4}},
+        {.kind = AUTH_BEARER, .token = {"a\0c", 3}},
+        {.kind = AUTH_BASIC, .username = {"a:b", 3}},
+        {.kind = AUTH_BASIC, .username = {"a", 1}, .password = {"b\r", 2}},
+        {.kind = AUTH_API_KEY, .key = {"k", 1}},
+        {.kind = AUTH_API_KEY, .name = {"n", 1}},
+        {.kind = AUTH_OAUTH2},
+        {.kind = AUTH_OAUTH2, .oauth2 = {.token_url = "https://t.test/", .grant = AUTH_REFRESH_TOKEN}},
+        {.kind = AUTH_OAUTH2, .oauth2 = {.token_url = "https://t.test/", .basic = true}},
+        {.kind = AUTH_OAUTH2, .oauth2 = {.token_url = "https://t.test/", .sign = &SIGN}},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(BAD); i++) {
+        const struct auth_options options = {.clock = clock_system()};
+        struct auth *auth = NULL;
+        struct err err = ERR_INIT;
+        if (auth_new(&BAD[i], &options, &auth, &err) != ERR_CONFIG) fail_msg("case %zu is taken", i);
+        assert_null(auth);
+        assert_true(err.message[0] != '\0');
+    }
+}
+
+/* --- the token call --- */
+
+static void test_client_credentials_in_a_form(void **state)
+{
+    (void)state;
+    static const struct auth_pair PARAMS[] = {{{"audience", 8}, {"https://api.test/", 17}}};
+    struct auth_spec spec = CLIENT_CREDENTIALS;
+    struct server server;
+    server_init(&server, "{\"access_token\":\"t1\",\"expires_in\":3600}");
+    spec.oauth2.scope = STR("read write");
+    spec.oauth2.params = PARAMS;
+    spec.oauth2.param_count = 1;
+    struct auth *auth = auth_of(&spec, &server, NULL, NULL);
+    assert_token(auth, &server, "Bearer t1");
+    assert_string_equal(server.body.data, "grant_type=client_credentials&client_id=my%20id&client_secret=p%26w&scope=read%20write&"
+                                          "audience=https%3A%2F%2Fapi.test%2F");
+    assert_string_equal(sent_header(&server, "Content-Type"), "application/x-www-form-urlencoded");
+    assert_null(sent_header(&server, "Authorization"));
+    assert_true(server.anonymous);
+    auth_free(auth);
+    arena_release(&server.arena);
+}
+
+static void test_client_credentials_as_json_and_basic(void **state)
+{
+    (void)state;
+    struct auth_spec spec = CLIENT_CREDENTIALS;
+    struct server server;
+    server_init(&server, "{\"access_token\":\"t1\"}");
+    spec.oauth2.json = true;
+    spec.oauth2.basic = true;
+    struct auth *auth = auth_of(&spec, &server, NULL, NULL);
+    assert_token(auth, &server, "Bearer t1");
+    assert_string_equal(server.body.data, "{\"grant_type\":\"client_credentials\"}");
+    assert_string_equal(sent_header(&server, "Content-Type"), "application/json");
+    assert_string_equal(sent_header(&server, "Authorization"), "Basic bXklMjBpZDpwJTI2dw=="); /* my%20id:p%26w */
+    auth_free(auth);
+    arena_release(&server.arena);
+}
+
+/* The signatures were computed with `openssl dgst -sha256 -hmac key` over the message. */
+static void test_signs_the_token_call(void **state)
+{
+    (void)state;
+    static const struct auth_part MESSAGE[] = {
+        {AUTH_PART_TIMESTAMP, {0}}, {AUTH_PART_METHOD, {0}}, {AUTH_PART_PATH, {0}}, {AUTH_PART_BODY, {0}}};
+    static const struct auth_part KEY[] = {{AUTH_PART_TEXT, {"shop-key", 8}}};
+    static const struct auth_part SIGNATURE[] = {{AUTH_PART_TEXT, {"v1=", 3}}, {AUTH_PART_SIGNATURE, {0}}};
+    static const struct auth_sign_header HEADERS[] = {
+        {{"API-Key", 7}, {KEY, 1}}, {{"API-Timestamp", 13}, {MESSAGE, 1}}, {{"API-Signature", 13}, {SIGNATURE, 2}}};
+    static const struct {
+        bool sign_body;
+        enum auth_encoding encoding;
+        const char *signature;
+    } CASES[] = {
+        {false, AUTH_HEX, "v1=95aea2778e1129b52f8efd74c9530f052820965bd8456272701c24e186929120"},
+        {true, AUTH_HEX, "v1=0008d56480b974abb15c284ed43f8f638cb5f882b448ee04fe66d2d71fb31c77"},
+        {true, AUTH_BASE64, "v1=AAjVZIC5dKuxXChO1D+PY4y1+IK0SO4E/mbS1x+zHHc="},
+        {true, AUTH_BASE64URL, "v1=AAjVZIC5dKuxXChO1D-PY4y1-IK0SO4E_mbS1x-zHHc"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        const struct auth_sign sign = {.key = {"shop-secret", 11},
+                                       .message = {MESSAGE, 4},
+                                       .hash = CRYPTO_SHA256,
+                                       .encoding = CASES[i].encoding,
+                                       .headers = HEADERS,
+                                       .header_count = 3,
+                                       .sign_body = CASES[i].sign_body};
+        const struct auth_spec spec = {.kind = AUTH_OAUTH2,
+                                       .oauth2 = {.token_url = "https://shop.test/auth/token?x=1", .json = true, .sign = &sign}};
+        struct server server;
+        server_init(&server, "{\"access_token\":\"t1\",\"expires_in\":3600}");
+        struct auth *auth = auth_of(&spec, &server, NULL, NULL);
+        assert_token(auth, &server, "Bearer t1");
+        assert_string_equal(server.body.data, "{\"grant_type\":\"client_credentials\"}");
+        assert_string_equal(sent_header(&server, "API-Key"), "shop-key");
+        assert_string_equal(sent_header(&server, "API-Timestamp"), "1800000000");
+        assert_string_equal(sent_header(&server, "API-Signature"), CASES[i].signature);
+        auth_free(auth);
+        arena_release(&server.arena);
+    }
+}
+
+/* --- how long a token lasts --- */
+
+static void test_a_token_is_used_until_shortly_before_its_end(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *answer;
+        int64_t good_ms; /* -1: until refused */
+    } CASES[] = {
+        {"{\"access_token\":\"t\",\"expires_in\":3600}", 3240000},
+        {"{\"access_token\":\"t\",\"expires_in\":\"3600\"}", 3240000},
+        {"{\"access_token\":\"t\",\"expires_in\":300}", 240000},
+        {"{\"access_token\":\"t\",\"expires_in\":10}", 5000},
+        {"{\"access_token\":\"t\"}", -1},
+        {"{\"access_token\":\"t\",\"expires_in\":null}", -1},
+        {"{\"access_token\":\"t\",\"expires_in\":\"soon\"}", -1},
+        {"{\"access_token\":\"t\",\"expires_in\":0}", -1},
+        {"{\"access_token\":\"t\",\"expires_in\":-5}", -1},
+        {"{\"access_token\":\"t\",\"expires_in\":1e300}", 0x7fffffff},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        struct server server;
+        server_init(&server, CASES[i].answer);
+        struct auth *auth = auth_of(&CLIENT_CREDENTIALS, &server, NULL, NULL);
+        assert_token(auth, &server, "Bearer t");
+        clock_fake_advance(&server.fake, CASES[i].good_ms < 0 ? 1000LL * 3600 * 24 * 3650 : CASES[i].good_ms - 1);
+        assert_token(auth, &server, "Bearer t");
+        if (server.calls != 1) fail_msg("case %zu: %zu calls", i, server.calls);
+        if (CASES[i].good_ms >= 0 && CASES[i].good_ms < 0x7fffffff) {
+            clock_fake_advance(&server.fake, 1);
+            assert_token(auth, &server, "Bearer t");
+            assert_int_equal(server.calls, 2);
+        }
+        auth_free(auth);
+        arena_release(&server.arena);
+    }
+}
+
+static void test_a_token_that_ends_while_it_is_fetched_is_used_once(void **state)
+{
+    (void)state;
+    struct server server;
+    server_init(&server, "{\"access_token\":\"t\",\"expires_in\":1}");
+    server.takes_ms = 5000;
+    struct auth *auth = auth_of(&CLIENT_CREDENTIALS, &server, NULL, NULL);
+    assert_token(auth, &server, "Bearer t");
+    assert_int_equal(server.calls, 1);
+    auth_free(auth);
+    arena_release(&server.arena);
+}
+
+static void test_a_refused_token_is_replaced_once(void **state)
+{
+    (void)state;
+    struct server server;
+    struct auth_credentials first, second;
+    struct err err = ERR_INIT;
+    server_init(&server, "{\"access_token\":\"t1\"}");
+    server.answers[1] = "{\"access_token\":\"t2\"}";
+    struct auth *auth = auth_of(&CLIENT_CREDENTIALS, &server, NULL, NULL);
+    assert_int_equal(ask(auth, &server, &first, &err), 0);
+    assert_true(auth_refused(auth, first.generation));
+    assert_int_equal(ask(auth, &server, &second, &err), 0);
+    assert_header(&second, "Authorization", "Bearer t2");
+    /* Another thread learns late that the first one was refused: the second one stays. */
+    assert_true(auth_refused(auth, first.generation));
+    assert_token(auth, &server, "Bearer t2");
+    assert_int_equal(server.calls, 2);
+    auth_free(auth);
+    arena_release(&server.arena);
+}
+
+/* --- refusals --- */
+
+static void test_a_refusal_is_final(void **state)
+{
+    (void)state;
+    static const struct {
+        int status;
+        const char *answer, *says, *hint;
+    } CASES[] = {
+        {400, "{\"error\":\"invalid_grant\",\"error_description\":\"expired\"}", "invalid_grant: expired", "log in again"},
+        {401, "{\"error\":\"invalid_client\"}", "answered 401: invalid_client", "client secret"},
+        {200, "{\"error\":\"bad_verification_code\"}", "bad_verification_code", "client"},
+        {403, "<html>no\n  entry</html>", "answered 403: <html>no entry</html>", "client"},
+        {400, "", "answered 400", "client"},
+        {200, "{\"token\":\"x\"}", "without an access_token", "client"},
+        {200, "{\"access_token\":\"\"}", "cannot use the token", ""},
+        {200, "{\"access_token\":\"a\\r\\nX: y\"}", "cannot use the token", ""},
+        {200, "{\"access_token\":5}", "without an access_token", "client"},
+        {400, "[\"array\"]", "answered 400: [\"array\"]", "client"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        struct server server;
+        struct auth_credentials credentials;
+        struct err err = ERR_INIT;
+        server_init(&server, CASES[i].answer);
+        server.status = CASES[i].status;
+        struct auth *auth = auth_of(&CLIENT_CREDENTIALS, &server, NULL, NULL);
+        assert_int_equal(ask(auth, &server, &credentials, &err), ERR_AUTH);
+        if (!strstr(err.message, CASES[i].says)) fail_msg("case %zu: %s", i, err.message);
+        assert_non_null(strstr(err.hint, CASES[i].hint));
+        assert_int_equal(ask(auth, &server, &credentials, &err), ERR_AUTH);
+        assert_int_equal(server.calls, 1);
+        assert_false(auth_refused(auth, 0));
+        auth_free(auth);
+        arena_release(&server.arena);
+    }
+}
+
+static void test_other_failures_may_be_tried_again(void **state)
+{
+    (void)state;
+    struct server server;
+    struct auth_credentials credentials;
+    struct err err = ERR_INIT;
+    server_init(&server, "{\"access_token\":\"t\"}");
+    server.class = ERR_TRANSIENT;
+    struct auth *auth = auth_of(&CLIENT_CREDENTIALS, &server, NULL, NULL);
+    assert_int_equal(ask(auth, &server, &credentials, &err), ERR_TRANSIENT);
+    server.class = 0;
+    server.answers[1] = "<html>";
+    assert_int_equal(ask(auth, &server, &credentials, &err), ERR_DATA);
+    server.answers[1] = NULL;
+    assert_token(auth, &server, "Bearer t");
+    auth_free(auth);
+    arena_release(&server.arena);
+}
+
+static void test_messages_hold_no_secret(void **state)
+{
+    (void)state;
+    struct server server;
+    struct auth_credentials credentials;
+    struct err err = ERR_INIT;
+    struct secrets *secrets = secrets_new();
+    struct auth_spec spec = CLIENT_CREDENTIALS;
+    spec.oauth2.client_secret = STR("top-secret-value");
+    (void)secrets_add(secrets, "config.client_secret", spec.oauth2.client_secret);
+    server_init(&server, "unknown secret top-secret-value");
+    server.status = 401;
+    struct auth *auth = auth_of(&spec, &server, secrets, NULL);
+    assert_int_equal(ask(auth, &server, &credentials, &err), ERR_AUTH);
+    assert_null(strstr(err.message, "top-secret-value"));
+    assert_non_null(strstr(err.message, "unknown secret ***"));
+    auth_free(auth);
+    arena_release(&server.arena);
+    secrets_free(secrets);
+}
+
+static void test_new_tokens_are_registered_for_redaction(void **state)
+{
+    (void)state;
+    struct server server;
+    struct secrets *secrets = secrets_new();
+    struct buf out = BUF_INIT(1024);
+    server_init(&server, "{\"access_token\":\"fresh-token-1\",\"refresh_token\":\"fresh-refresh\"}");
+    struct auth *auth = auth_of(&CLIENT_CREDENTIALS, &server, secrets, NULL);
+    assert_token(auth, &server, "Bearer fresh-token-1");
+    secrets_redact(secrets, STR("a fresh-token-1 b fresh-refresh"), &out);
+    assert_string_equal(buf_text(&out), "a *** b ***");
+    buf_release(&out);
+    auth_free(auth);
+    arena_release(&server.arena);
+    secrets_free(secrets);
+}
+
+/* --- refresh tokens that change --- */
+
+struct memory_store {
+    struct token_store store;
+    struct server *server;
+    char stored[64];
+    size_t saves;
+    size_t calls_before_save[8]; /* of the token server */
+    bool fails;
+};
+
+static int memory_load(struct token_store *store, struct str seed, struct buf *token, struct err *err)
+{
+    (void)seed;
+    (void)err;
+    buf_append_text(token, ((struct memory_store *)store)->stored);
+    return 0;
+}
+
+static int memory_save(struct token_store *store, struct str seed, struct str token, struct err *err)
+{
+    struct memory_store *memory = (struct memory_store *)store;
+    (void)seed;
+    if (memory->fails) return err_set(err, ERR_CONFIG, "cannot write");
+    snprintf(memory->stored, sizeof memory->stored, STR_FMT, STR_ARG(token));
+    memory->calls_before_save[memory->saves++ % 8] = memory->server->calls;
+    return 0;
+}
+
+static void memory_free(struct token_store *store)
+{
+    (void)store;
+}
+
+static void memory_init(struct memory_store *memory, struct server *server)
+{
+    *memory = (struct memory_store){.store = {memory_load, memory_save, memory_free}, .server = server};
+}
+
+static const struct auth_spec REFRESH = {
+    .kind = AUTH_OAUTH2,
+    .oauth2 = {.grant = AUTH_REFRESH_TOKEN, .token_url = "https://id.test/token", .refresh_token = {"r0", 2}},
+};
+
+static void test_a_rotated_refresh_token_is_stored_and_used(void **state)
+{
+    (void)state;
+    struct server server;
+    struct memory_store memory;
+    struct auth_credentials credentials;
+    struct err err = ERR_INIT;
+    server_init(&server, "{\"access_token\":\"t1\",\"refresh_token\":\"r1\"}");
+    server.answers[1] = "{\"access_token\":\"t2\"}";
+    memory_init(&memory, &server);
+    struct auth *auth = auth_of(&REFRESH, &server, NULL, &memory.store);
+    assert_int_equal(ask(auth, &server, &credentials, &err), 0);
+    assert_string_equal(server.body.data, "grant_type=refresh_token&refresh_token=r0");
+    assert_string_equal(memory.stored, "r1");
+    assert_int_equal(memory.saves, 2); /* once before the call: it must be possible */
+    assert_int_equal(memory.calls_before_save[0], 0);
+    assert_true(auth_refused(auth, credentials.generation));
+    assert_token(auth, &server, "Bearer t2");
+    assert_string_equal(server.body.data, "grant_type=refresh_token&refresh_token=r1");
+    assert_string_equal(memory.stored, "r1");
+    auth_free(auth);
+
+    /* The next run begins with the stored one. */
+    server.calls = 0;
+    auth = auth_of(&REFRESH, &server, NULL, &memory.store);
+    assert_token(auth, &server, "Bearer t1");
+    assert_string_equal(server.body.data, "grant_type=refresh_token&refresh_token=r1");
+    auth_free(auth);
+    arena_release(&server.arena);
+}
+
+static void test_a_store_that_fails_keeps_the_old_token_alive(void **state)
+{
+    (void)state;
+    struct server server;
+    struct memory_store memory;
+    struct auth_credentials credentials;
+    struct err err = ERR_INIT;
+    server_init(&server, "{\"access_token\":\"t1\",\"refresh_token\":\"r1\"}");
+    memory_init(&memory, &server);
+    memory.fails = true;
+    struct auth *auth = auth_of(&REFRESH, &server, NULL, &memory.store);
+    assert_int_equal(ask(auth, &server, &credentials, &err), ERR_CONFIG);
+    assert_int_equal(server.calls, 0);
+    memory.fails = false;
+    assert_token(auth, &server, "Bearer t1");
+    auth_free(auth);
+    arena_release(&server.arena);
+}
+
+/* --- the store of files --- */
+
+static void test_the_file_store_keeps_a_token_for_its_seed(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT(0);
+    struct buf token = BUF_INIT(TOKEN_MAX_BYTES), content = BUF_INIT(4096);
+    struct err err = ERR_INIT;
+    struct stat info;
+    char *folder = NULL;
+    assert_int_equal(fs_make_temp_folder(&arena, &folder, &err), 0);
+    const char *path = arena_printf(&arena, "%s/tokens/shop.json", folder);
+    struct token_store *store = token_store_file(path);
+
+    assert_int_equal(store->load(store, STR("seed-1"), &token, &err), 0);
+    assert_int_equal(token.size, 0);
+    assert_int_equal(store->save(store, STR("seed-1"), STR("new \"token\""), &err), 0);
+    assert_int_equal(store->load(store, STR("seed-1"), &token, &err), 0);
+    assert_string_equal(buf_text(&token), "new \"token\"");
+    buf_clear(&token);
+    assert_int_equal(store->load(store, STR("seed-2"), &token, &err), 0); /* logged in anew */
+    assert_int_equal(token.size, 0);
+
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    assert_int_equal(fs_read_file(path, 4096, &content, &err), 0);
+    assert_null(strstr(buf_text(&content), "seed-1"));
+
+    assert_int_equal(chmod(path, 0644), 0);
+    assert_int_equal(store->load(store, STR("seed-1"), &token, &err), ERR_CONFIG);
+    assert_int_equal(fs_write_file(path, 0600, STR("{\"refresh_token\":"), &err), 0);
+    assert_int_equal(store->load(store, STR("seed-1"), &token, &err), ERR_DATA);
+    assert_non_null(strstr(err.message, path));
+    store->free(store);
+    assert_int_equal(fs_remove_tree(folder, "tokens", &err), 0);
+    assert_int_equal(rmdir(folder), 0);
+    buf_release(&token);
+    buf_release(&content);
+    arena_release(&arena);
+}
+
+UNIT_TESTS(cmocka_unit_test(test_fixed_credentials), cmocka_unit_test(test_none_carries_nothing),
+           cmocka_unit_test(test_refuses_specs_that_cannot_work), cmocka_unit_test(test_client_credentials_in_a_form),
+           cmocka_unit_test(test_client_credentials_as_json_and_basic), cmocka_unit_test(test_signs_the_token_call),
+           cmocka_unit_test(test_a_token_is_used_until_shortly_before_its_end),
+           cmocka_unit_test(test_a_token_that_ends_while_it_is_fetched_is_used_once),
+           cmocka_unit_test(test_a_refused_token_is_replaced_once), cmocka_unit_test(test_a_refusal_is_final),
+           cmocka_unit_test(test_other_failures_may_be_tried_again), cmocka_unit_test(test_messages_hold_no_secret),
+           cmocka_unit_test(test_new_tokens_are_registered_for_redaction),
+           cmocka_unit_test(test_a_rotated_refresh_token_is_stored_and_used),
+           cmocka_unit_test(test_a_store_that_fails_keeps_the_old_token_alive),
+           cmocka_unit_test(test_the_file_store_keeps_a_token_for_its_seed))

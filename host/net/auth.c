@@ -1,6 +1,7 @@
-/* How it works: one row per kind says how its spec is checked and how a request gets its credentials. Only oauth2 has state: the token
- * of the moment under a lock, and a *flight*, which is one token call. Who finds no good token starts the flight or joins the one under
- * way; when it lands, all who joined share its outcome. What belongs to the refresh token is touched by the flying thread only. */
+/* How it works: one row per kind says how its spec is checked and how a request gets its credentials. Only oauth2 has state:
+ * the token of the moment under a lock, and a *flight*, which is one token call. Who finds no good token starts the flight or
+ * joins the one under way; when it lands, all who joined share its outcome. What belongs to the refresh token is touched by the
+ * flying thread only. */
 #include "net/auth.h"
 
 #include <pthread.h>
@@ -10,8 +11,8 @@
 #include "base/check.h"
 #include "net/auth_token.h"
 #include "net/token_store.h"
-#include "os/secret.h"
 #include "os/clock.h"
+#include "os/secret.h"
 
 struct kind {
     const char *name;
@@ -28,20 +29,20 @@ struct auth {
 
     pthread_mutex_t lock; /* over what follows, up to the next blank line */
     pthread_cond_t landed;
-    struct buf token;     /* empty: none */
+    struct buf token;      /* empty: none */
     int64_t good_until_ms; /* monotonic; INT64_MAX: until refused */
-    uint64_t generation;  /* of the token; counts up */
+    uint64_t generation;   /* of the token; counts up */
     bool flying;
-    uint64_t flights;     /* that have landed */
-    struct err failure;   /* of the last one; class 0: it succeeded */
-    struct err refusal;   /* the server refuses for good; class 0: it does not */
+    uint64_t flights;   /* that have landed */
+    struct err failure; /* of the last one; class 0: it succeeded */
+    struct err refusal; /* the server refuses for good; class 0: it does not */
 
     struct buf refresh_token; /* the newest; of the flying thread, as the rest */
     bool is_loaded;           /* the store was asked */
     bool is_saved;            /* the store has `refresh_token`, and can be written to */
 };
 
-/* --- values ----------------------------------------------------------------------------------------------------------------- */
+/* --- values -------------------------------------------------------------------------------------- */
 
 /* Can the value stand in a header: no line breaks, no other control characters (RFC 9110 5.5)? */
 static int check_value(struct str value, const char *what, struct err *err)
@@ -70,7 +71,7 @@ static struct str join(struct arena *arena, struct str a, struct str b)
     return (struct str){text, size};
 }
 
-/* --- kinds without state ---------------------------------------------------------------------------------------------------- */
+/* --- kinds without state ------------------------------------------------------------------------- */
 
 static int check_none(const struct auth_spec *spec, struct err *err)
 {
@@ -148,12 +149,14 @@ static int api_key_credentials(struct auth *auth, const struct auth_sender *send
     struct str value = join(arena, auth->spec.prefix, auth->spec.key);
     (void)sender;
     (void)err;
-    if (auth->spec.in_query) credentials->param = (struct auth_pair){auth->spec.name, value};
-    else credentials->header = (struct http_header){auth->spec.name, value};
+    if (auth->spec.in_query)
+        credentials->param = (struct auth_pair){auth->spec.name, value};
+    else
+        credentials->header = (struct http_header){auth->spec.name, value};
     return 0;
 }
 
-/* --- oauth2 ----------------------------------------------------------------------------------------------------------------- */
+/* --- oauth2 -------------------------------------------------------------------------------------- */
 
 static int check_sign(const struct auth_sign *sign, struct err *err)
 {
@@ -188,14 +191,15 @@ static int load_refresh_token(struct auth *auth, struct err *err)
     struct token_store *store = auth->options.store;
     struct str configured = auth->spec.oauth2.refresh_token;
     if (auth->is_loaded) return 0;
-    if (configured.size > TOKEN_MAX_BYTES) return err_set(err, ERR_CONFIG, "cannot use a refresh token of %zu bytes", configured.size);
+    if (configured.size > TOKEN_MAX_BYTES)
+        return err_set(err, ERR_CONFIG, "cannot use a refresh token of %zu bytes", configured.size);
     buf_clear(&auth->refresh_token);
     int rc = store ? store->load(store, configured, &auth->refresh_token, err) : 0;
     if (rc != 0) return rc;
-    if (auth->refresh_token.failed) return err_set(err, ERR_CONFIG, "cannot use a stored refresh token over %d bytes", TOKEN_MAX_BYTES);
+    if (auth->refresh_token.failed)
+        return err_set(err, ERR_CONFIG, "cannot use a stored refresh token over %d bytes", TOKEN_MAX_BYTES);
     if (auth->refresh_token.size == 0) replace(&auth->refresh_token, configured);
-    if (auth->options.secrets)
-        (void)secrets_add(auth->options.secrets, "auth.refresh_token", buf_str(&auth->refresh_token));
+    if (auth->options.secrets) (void)secrets_add(auth->options.secrets, "auth.refresh_token", buf_str(&auth->refresh_token));
     auth->is_loaded = true;
     return 0;
 }
@@ -209,8 +213,8 @@ static int save_refresh_token(struct auth *auth, struct err *err)
     return rc;
 }
 
-/* The token call with what belongs to it. The store is written before, too: one that cannot be written to must fail while the old
- * refresh token still lives. */
+/* The token call with what belongs to it. The store is written before, too: one that cannot be written to must fail while the
+ * old refresh token still lives. */
 static int fly(struct auth *auth, const struct auth_sender *sender, struct token_answer *answer, struct err *err)
 {
     const struct auth_oauth2 *oauth2 = &auth->spec.oauth2;
@@ -218,7 +222,8 @@ static int fly(struct auth *auth, const struct auth_sender *sender, struct token
     int rc = refreshes ? load_refresh_token(auth, err) : 0;
     if (rc == 0 && refreshes) rc = save_refresh_token(auth, err);
     if (rc == 0)
-        rc = token_fetch(oauth2, buf_str(&auth->refresh_token), sender, auth->options.clock, auth->options.secrets, answer, err);
+        rc =
+            token_fetch(oauth2, buf_str(&auth->refresh_token), sender, auth->options.clock, auth->options.secrets, answer, err);
     if (rc != 0 || !refreshes || answer->refresh_token.size == 0) return rc;
     if (str_equal(buf_str(&answer->refresh_token), buf_str(&auth->refresh_token))) return 0;
     replace(&auth->refresh_token, buf_str(&answer->refresh_token));
@@ -226,7 +231,8 @@ static int fly(struct auth *auth, const struct auth_sender *sender, struct token
     return save_refresh_token(auth, err);
 }
 
-/* Until when a token that was asked for at `now_ms` is used: less 60 s or a tenth of its life, whichever is more, but at least half. */
+/* Until when a token that was asked for at `now_ms` is used: less 60 s or a tenth of its life, whichever is more, but at least
+ * half. */
 static int64_t good_until(int64_t now_ms, int64_t lifetime_ms)
 {
     if (lifetime_ms < 0) return INT64_MAX;
@@ -279,8 +285,10 @@ static int oauth2_credentials(struct auth *auth, const struct auth_sender *sende
     pthread_mutex_lock(&auth->lock);
     /* What a flight brought is used once in any case, even when it is so short-lived that it has ended already. */
     if (!has_good_token(auth)) {
-        if (auth->refusal.class != 0) rc = err_copy(err, &auth->refusal);
-        else rc = auth->flying ? join_flight(auth, err) : start_flight(auth, sender, err);
+        if (auth->refusal.class != 0)
+            rc = err_copy(err, &auth->refusal);
+        else
+            rc = auth->flying ? join_flight(auth, err) : start_flight(auth, sender, err);
     }
     if (rc == 0) {
         credentials->header = (struct http_header){STR("Authorization"), join(arena, STR("Bearer"), buf_str(&auth->token))};
@@ -290,7 +298,7 @@ static int oauth2_credentials(struct auth *auth, const struct auth_sender *sende
     return rc;
 }
 
-/* --- all kinds -------------------------------------------------------------------------------------------------------------- */
+/* --- all kinds ----------------------------------------------------------------------------------- */
 
 static const struct kind KINDS[] = {
     [AUTH_NONE] = {"none", check_none, none_credentials, false},
@@ -332,8 +340,8 @@ void auth_free(struct auth *auth)
     free(auth);
 }
 
-int auth_credentials(struct auth *auth, const struct auth_sender *sender, struct arena *arena, struct auth_credentials *credentials,
-                     struct err *err)
+int auth_credentials(struct auth *auth, const struct auth_sender *sender, struct arena *arena,
+                     struct auth_credentials *credentials, struct err *err)
 {
     *credentials = (struct auth_credentials){0};
     return auth->kind->credentials(auth, sender, arena, credentials, err);

@@ -1,16 +1,17 @@
 /* auth: credentials, from the description's `auth` to what a request carries.
  *
- * A `struct auth_spec` is what `auth` says, with its values resolved; a `struct auth` runs it: it is shared by all threads of a client
- * and holds the one token cache. client.c is its caller; others only fill a spec:
+ * A `struct auth_spec` is what `auth` says, with its values resolved; a `struct auth` runs it: it is shared by all threads of a
+ * client and holds the one token cache. client.c is its caller; others only fill a spec:
  *
  *     struct auth_spec spec = {.kind = AUTH_BEARER, .token = secrets_by_name(secrets, "config.api_key")};
  *     rc = auth_new(&spec, &options, &auth, err);          // then client_options.auth owns it
  *
  * All that a spec points to must outlive the auth.
  *
- * oauth2: the token is fetched when first needed and again when it is about to end (expires_in less 60 s or a tenth, whichever is more) or
- * was refused. One thread fetches, the others wait for it and share its result, also its failure. A server that says
- * invalid_grant is not asked again. A refresh token that came with the answer is stored before the access token is used. */
+ * oauth2: the token is fetched when first needed and again when it is about to end (expires_in less 60 s or a tenth, whichever
+ * is more) or was refused. One thread fetches, the others wait for it and share its result, also its failure. A server that
+ * says invalid_grant is not asked again. A refresh token that came with the answer is stored before the access token is used.
+ */
 #ifndef SLUICE_NET_AUTH_H
 #define SLUICE_NET_AUTH_H
 
@@ -28,7 +29,7 @@ struct clock;
 struct secrets;
 struct token_store;
 
-/* --- what is wanted ------------------------------------------------------------------------------------------------------ */
+/* --- what is wanted ------------------------------------------------------------------------------ */
 
 enum auth_kind { AUTH_NONE, AUTH_BEARER, AUTH_BASIC, AUTH_API_KEY, AUTH_OAUTH2 };
 enum auth_grant { AUTH_CLIENT_CREDENTIALS, AUTH_REFRESH_TOKEN };
@@ -72,15 +73,15 @@ struct auth_sign {
 
 struct auth_oauth2 {
     enum auth_grant grant;
-    const char *token_url; /* absolute */
+    const char *token_url;               /* absolute */
     struct str client_id, client_secret; /* empty: not sent */
     struct str refresh_token;            /* the configured one; newer ones come from the store */
     struct str scope;                    /* empty: not sent */
     const struct auth_pair *params;      /* further parameters */
     size_t param_count;
-    bool json;                     /* the call's body is JSON instead of a form */
-    bool basic;                    /* client id and secret go into an Authorization header instead of the body */
-    const struct auth_sign *sign;  /* NULL: the call is not signed */
+    bool json;                    /* the call's body is JSON instead of a form */
+    bool basic;                   /* client id and secret go into an Authorization header instead of the body */
+    const struct auth_sign *sign; /* NULL: the call is not signed */
 };
 
 struct auth_spec {
@@ -106,10 +107,10 @@ struct auth;
 int auth_new(const struct auth_spec *spec, const struct auth_options *options, struct auth **out, struct err *err) MUST_USE;
 void auth_free(struct auth *auth); /* NULL is fine; wipes tokens */
 
-/* --- for the client ------------------------------------------------------------------------------------------------------ */
+/* --- for the client ------------------------------------------------------------------------------ */
 
-/* How the token call is sent: as a request without credentials, with guard, limits and retries. Gives 0 with any answer that is final,
- * also a refusal (4xx): what it means is read here. */
+/* How the token call is sent: as a request without credentials, with guard, limits and retries. Gives 0 with any answer that is
+ * final, also a refusal (4xx): what it means is read here. */
 struct auth_sender {
     int (*send)(void *context, const struct http_request *request, struct arena *arena, struct http_response *response,
                 struct err *err);
@@ -123,8 +124,8 @@ struct auth_credentials {
     uint64_t generation; /* for auth_refused */
 };
 
-/* The credentials of the moment, in `arena`; fetches a token when there is none that is good. AUTH when it is refused, CONFIG, or what
- * the sender gives. */
+/* The credentials of the moment, in `arena`; fetches a token when there is none that is good. AUTH when it is refused, CONFIG,
+ * or what the sender gives. */
 int auth_credentials(struct auth *auth, const struct auth_sender *sender, struct arena *arena,
                      struct auth_credentials *credentials, struct err *err) MUST_USE;
 

@@ -1,5 +1,6 @@
-/* How it works: the parameters are written in one order into a form or a JSON object; then the signature, if any, is made over the
- * finished body. The answer is read strictly where it matters (the token) and leniently where servers differ (expires_in). */
+/* How it works: the parameters are written in one order into a form or a JSON object; then the signature, if any, is made over
+ * the finished body. The answer is read strictly where it matters (the token) and leniently where servers differ (expires_in).
+ */
 #include "net/auth_token.h"
 
 #include <string.h>
@@ -7,8 +8,8 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "net/excerpt.h"
-#include "net/url.h"
 #include "net/token_store.h"
+#include "net/url.h"
 #include "os/clock.h"
 #include "os/secret.h"
 
@@ -26,7 +27,7 @@ void token_answer_release(struct token_answer *answer)
     wipe(&answer->refresh_token);
 }
 
-/* --- the request ------------------------------------------------------------------------------------------------------------ */
+/* --- the request --------------------------------------------------------------------------------- */
 
 /* Writes parameters in the body's format. */
 struct params {
@@ -88,12 +89,18 @@ struct sign_values {
 static struct str value_of(const struct auth_part *part, const struct sign_values *values)
 {
     switch (part->kind) {
-    case AUTH_PART_TEXT: return part->text;
-    case AUTH_PART_TIMESTAMP: return values->timestamp;
-    case AUTH_PART_METHOD: return STR("POST");
-    case AUTH_PART_PATH: return values->path;
-    case AUTH_PART_BODY: return values->body;
-    case AUTH_PART_SIGNATURE: return values->signature;
+    case AUTH_PART_TEXT:
+        return part->text;
+    case AUTH_PART_TIMESTAMP:
+        return values->timestamp;
+    case AUTH_PART_METHOD:
+        return STR("POST");
+    case AUTH_PART_PATH:
+        return values->path;
+    case AUTH_PART_BODY:
+        return values->body;
+    case AUTH_PART_SIGNATURE:
+        return values->signature;
     }
     return STR("");
 }
@@ -114,9 +121,15 @@ static struct str signature_of(const struct auth_sign *sign, const struct sign_v
     size_t size = crypto_hmac(sign->hash, sign->key, fill(&sign->message, values, arena), code);
     struct str bytes = {(const char *)code, size};
     switch (sign->encoding) {
-    case AUTH_HEX: crypto_hex(bytes, &text); break;
-    case AUTH_BASE64: crypto_base64(bytes, &text); break;
-    case AUTH_BASE64URL: crypto_base64url(bytes, &text); break;
+    case AUTH_HEX:
+        crypto_hex(bytes, &text);
+        break;
+    case AUTH_BASE64:
+        crypto_base64(bytes, &text);
+        break;
+    case AUTH_BASE64URL:
+        crypto_base64url(bytes, &text);
+        break;
     }
     struct str copy = arena_copy(arena, buf_str(&text));
     buf_release(&text);
@@ -147,8 +160,8 @@ static int build(const struct auth_oauth2 *oauth2, struct str refresh_token, str
     if (rc == 0 && body.failed) rc = err_set(err, ERR_CONFIG, "cannot send a token call over %d bytes", BODY_MAX_BYTES);
     if (rc != 0) goto out;
     struct str sent = arena_copy(arena, buf_str(&body));
-    headers[count++] = (struct http_header){STR("Content-Type"), oauth2->json ? STR("application/json")
-                                                                              : STR("application/x-www-form-urlencoded")};
+    headers[count++] = (struct http_header){STR("Content-Type"),
+                                            oauth2->json ? STR("application/json") : STR("application/x-www-form-urlencoded")};
     headers[count++] = (struct http_header){STR("Accept"), STR("application/json")};
     if (oauth2->basic) headers[count++] = (struct http_header){STR("Authorization"), basic_value(oauth2, arena)};
     if (oauth2->sign) count += add_signed_headers(oauth2->sign, &url, sent, clock, headers + count, arena);
@@ -165,10 +178,12 @@ out:
     return rc;
 }
 
-/* --- the answer ------------------------------------------------------------------------------------------------------------- */
+/* --- the answer ---------------------------------------------------------------------------------- */
 
-/* The server's own words: "invalid_client: no such client" (RFC 6749 5.2), else the body's beginning when that is a refusal's. */
-static void append_reason(const struct cJSON *json, struct str body, bool is_refusal, const struct secrets *secrets, struct buf *out)
+/* The server's own words: "invalid_client: no such client" (RFC 6749 5.2), else the body's beginning when that is a refusal's.
+ */
+static void append_reason(const struct cJSON *json, struct str body, bool is_refusal, const struct secrets *secrets,
+                          struct buf *out)
 {
     const char *error = json_string(json_get(json, "error"));
     const char *detail = json_string(json_get(json, "error_description"));
@@ -178,7 +193,8 @@ static void append_reason(const struct cJSON *json, struct str body, bool is_ref
     if (error && detail) excerpt_append(str_from(detail), secrets, out);
 }
 
-static int refused(const struct cJSON *json, const struct http_response *response, const struct secrets *secrets, struct err *err)
+static int refused(const struct cJSON *json, const struct http_response *response, const struct secrets *secrets,
+                   struct err *err)
 {
     const char *error = json_string(json_get(json, "error"));
     struct str body = {response->body->data, response->body->size};
@@ -187,10 +203,14 @@ static int refused(const struct cJSON *json, const struct http_response *respons
     append_reason(json, body, !is_success, secrets, &reason);
     url_redact(str_from(response->url), secrets, &url);
     err_set(err, ERR_AUTH, "cannot get a token: POST %s answered %d%s%s", buf_text(&url), response->status,
-            reason.size ? ": " : is_success ? " without an access_token" : "", buf_text(&reason));
+            reason.size  ? ": "
+            : is_success ? " without an access_token"
+                         : "",
+            buf_text(&reason));
     if (error && strcmp(error, "invalid_grant") == 0)
         err_hint(err, "log in again at the source and configure the new refresh token: this one has ended or was revoked");
-    else err_hint(err, "check client id, client secret and the token URL in the pipeline's config");
+    else
+        err_hint(err, "check client id, client secret and the token URL in the pipeline's config");
     buf_release(&reason);
     buf_release(&url);
     return ERR_AUTH;
@@ -222,15 +242,16 @@ static int read_answer(const struct cJSON *json, const struct http_response *res
     if (secrets) (void)secrets_add(secrets, "auth.access_token", str_from(access));
     if (secrets && refresh && refresh[0]) (void)secrets_add(secrets, "auth.refresh_token", str_from(refresh));
     if (!is_sendable(access) || (refresh && refresh[0] && strlen(refresh) > TOKEN_MAX_BYTES))
-        return err_set(err, ERR_AUTH, "cannot use the token that was sent: it is empty, too long or has characters no header can hold");
+        return err_set(err, ERR_AUTH,
+                       "cannot use the token that was sent: it is empty, too long or has characters no header can hold");
     buf_append_text(&answer->access_token, access);
     if (refresh) buf_append_text(&answer->refresh_token, refresh);
     answer->lifetime_ms = lifetime_ms(json);
     return 0;
 }
 
-int token_fetch(const struct auth_oauth2 *oauth2, struct str refresh_token, const struct auth_sender *sender, struct clock *clock,
-                struct secrets *secrets, struct token_answer *answer, struct err *err)
+int token_fetch(const struct auth_oauth2 *oauth2, struct str refresh_token, const struct auth_sender *sender,
+                struct clock *clock, struct secrets *secrets, struct token_answer *answer, struct err *err)
 {
     struct arena arena = ARENA_INIT(4 * ANSWER_MAX_BYTES);
     struct http_request request;

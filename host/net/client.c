@@ -1,18 +1,15 @@
-/* How it works: three nested loops, each with one question. *exchange*: is it worth another try (retry.h)? *attempt*: did the answer say
- * 401 to a token that can be renewed? *walk*: does the answer point elsewhere? Innermost is one hop: guard, credentials, limiter, http.
- *
- * An attempt works in the session's scratch arena, which is cleared before each; only what the caller gets is copied to his. So a
- * source that makes us try a thousand times does not make us grow. */
+/* How it works: one request is an *exchange*, a loop around attempts (attempt.c) that asks after each: what does the answer
+ * mean (classify.h), and is it worth another try (retry.h)? Only what the caller gets is copied out of the attempt's scratch
+ * arena. */
 #include "net/client.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/time.h"
-#include "net/auth.h"
 #include "net/classify.h"
+#include "net/client_internal.h"
 #include "net/excerpt.h"
 #include "net/guard.h"
 #include "net/limit.h"
@@ -22,31 +19,16 @@
 #include "os/log.h"
 #include "os/secret.h"
 
-enum { REDIRECTS_MAX = 5, REASON_MAX_BYTES = 1024, SHOWN_URL_MAX_BYTES = 1024 };
+enum { REASON_MAX_BYTES = 1024, SHOWN_URL_MAX_BYTES = 1024 };
 
-struct client {
-    struct client_options options;
-    struct guard *guard;
-    char *user_agent;
-    struct client_counters counters;
-    pthread_mutex_t lock; /* over how many wait, and the two waiting counters */
-    int waiting;
-};
+/* --- counters ------------------------------------------------------------------------------------ */
 
-struct session {
-    struct client *client;
-    struct http *http;
-    struct arena scratch; /* of the attempt in hand */
-};
-
-/* --- counters --------------------------------------------------------------------------------------------------------------- */
-
-static void count(uint64_t *counter, uint64_t more)
+void client_count(uint64_t *counter, uint64_t more)
 {
     __atomic_fetch_add(counter, more, __ATOMIC_RELAXED);
 }
 
-static void begin_waiting(struct client *client, int64_t until_ms, const char *what)
+void client_begin_waiting(struct client *client, int64_t until_ms, const char *what)
 {
     struct client_counters *counters = &client->counters;
     pthread_mutex_lock(&client->lock);
@@ -57,7 +39,7 @@ static void begin_waiting(struct client *client, int64_t until_ms, const char *w
     pthread_mutex_unlock(&client->lock);
 }
 
-static void end_waiting(struct client *client)
+void client_end_waiting(struct client *client)
 {
     pthread_mutex_lock(&client->lock);
     if (--client->waiting == 0) {
@@ -67,31 +49,7 @@ static void end_waiting(struct client *client)
     pthread_mutex_unlock(&client->lock);
 }
 
-/* A wait of one thread on the limiter, which may be prolonged. */
-struct limit_wait {
-    struct client *client;
-    bool is_waiting;
-};
-
-static void on_limit_wait(void *context, int64_t until_ms)
-{
-    struct limit_wait *wait = context;
-    if (wait->is_waiting) end_waiting(wait->client);
-    wait->is_waiting = until_ms > 0;
-    if (wait->is_waiting) begin_waiting(wait->client, until_ms, "rate limit");
-}
-
-static int take_turn(struct client *client, struct err *err)
-{
-    const struct client_options *options = &client->options;
-    struct limit_wait wait = {.client = client};
-    const struct limiter_watch watch = {on_limit_wait, &wait};
-    int rc = limiter_acquire(options->limiter, options->clock, options->cancel, &watch, err);
-    __atomic_store_n(&client->counters.pool_left, limiter_left(options->limiter, options->clock), __ATOMIC_RELAXED);
-    return rc;
-}
-
-/* --- messages --------------------------------------------------------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------------------------------ */
 
 /* Puts "GET https://..." before the message and takes out what is secret, wherever it came from. */
 static int name_request(const struct client *client, const char *method, const char *url, struct err *err)
@@ -105,7 +63,8 @@ static int name_request(const struct client *client, const char *method, const c
 }
 
 /* "could not get an answer: 503 Service Unavailable: upstream is down" */
-static int refuse(const struct client *client, const struct http_response *response, const struct verdict *verdict, struct err *err)
+static int refuse(const struct client *client, const struct http_response *response, const struct verdict *verdict,
+                  struct err *err)
 {
     struct buf excerpt = BUF_INIT(REASON_MAX_BYTES);
     const char *text = classify_status_text(response->status);
@@ -118,221 +77,43 @@ static int refuse(const struct client *client, const struct http_response *respo
     return verdict->class;
 }
 
-/* --- one hop ---------------------------------------------------------------------------------------------------------------- */
-
-/* Where an attempt stands. */
-struct attempt {
-    struct session *session;
-    struct http_request request;  /* of this hop, without credentials */
-    struct url url;               /* of this hop */
-    uint64_t generation;          /* of the credentials that went with the last hop */
-    bool carried;                 /* credentials went with it */
-    bool was_sent;                /* a server may have seen a request of this attempt */
-    bool lacks_credentials;       /* there were none to be had, after as many tries as a token call gets */
-};
-
-static int token_call(void *context, const struct http_request *request, struct arena *arena, struct http_response *response,
-                      struct err *err);
-
-/* The request with credentials, in the scratch arena. */
-static int dress(struct attempt *attempt, struct http_request *request, struct err *err)
-{
-    struct session *session = attempt->session;
-    struct auth *auth = session->client->options.auth;
-    struct arena *arena = &session->scratch;
-    struct auth_credentials credentials;
-    *request = attempt->request;
-    request->url = attempt->url.text;
-    attempt->carried = false;
-    if (request->anonymous || !auth) return 0;
-    const struct auth_sender sender = {token_call, session};
-    int rc = auth_credentials(auth, &sender, arena, &credentials, err);
-    attempt->lacks_credentials = rc != 0;
-    if (rc != 0) return rc;
-    attempt->generation = credentials.generation;
-    attempt->carried = credentials.header.name.size > 0 || credentials.param.name.size > 0;
-    if (credentials.header.name.size > 0) {
-        /* In place of a header of that name that the request brought. */
-        struct http_header *headers = arena_array(arena, struct http_header, request->header_count + 1);
-        size_t used = 0;
-        for (size_t i = 0; i < request->header_count; i++)
-            if (!str_equal_nocase(request->headers[i].name, credentials.header.name)) headers[used++] = request->headers[i];
-        headers[used++] = credentials.header;
-        request->headers = headers;
-        request->header_count = used;
-    }
-    if (credentials.param.name.size > 0) {
-        struct buf url = BUF_INIT(2 * (size_t)URL_MAX_BYTES);
-        buf_append_text(&url, request->url);
-        url_set_param(&url, credentials.param.name, credentials.param.value);
-        request->url = arena_text(arena, buf_str(&url));
-        buf_release(&url);
-    }
-    return 0;
-}
-
-static int hop(struct attempt *attempt, struct http_response *response, struct err *err)
-{
-    struct session *session = attempt->session;
-    struct client *client = session->client;
-    struct http_request request;
-    bool was_sent = false;
-    int rc = guard_url(client->guard, &attempt->url, err);
-    if (rc == 0) rc = dress(attempt, &request, err);
-    if (rc == 0) rc = take_turn(client, err);
-    if (rc != 0) return rc;
-    count(&client->counters.requests, 1);
-    rc = http_send(session->http, &request, &session->scratch, response, &was_sent, err);
-    attempt->was_sent = attempt->was_sent || was_sent;
-    if (rc != 0) return rc;
-    response->url = attempt->url.text;
-    count(&client->counters.wire_bytes, response->wire_bytes);
-    count(&client->counters.body_bytes, response->body->size);
-    limiter_observe(client->options.limiter, response->status, &response->limits, client->options.clock);
-    return 0;
-}
-
-/* --- redirects -------------------------------------------------------------------------------------------------------------- */
-
-/* The only headers that go along to another origin: any other may hold a credential. */
-static bool is_harmless(struct str name)
-{
-    static const char *const HARMLESS[] = {"Accept", "Accept-Language", "Content-Type"};
-    for (size_t i = 0; i < ARRAY_SIZE(HARMLESS); i++)
-        if (str_equal_nocase(name, str_from(HARMLESS[i]))) return true;
-    return false;
-}
-
-static void keep_headers(struct attempt *attempt, bool only_harmless, bool has_body)
-{
-    struct http_request *request = &attempt->request;
-    struct http_header *headers = arena_array(&attempt->session->scratch, struct http_header, request->header_count + 1);
-    size_t used = 0;
-    for (size_t i = 0; i < request->header_count; i++) {
-        struct str name = request->headers[i].name;
-        if (only_harmless && !is_harmless(name)) continue;
-        if (!has_body && str_equal_nocase(name, STR("Content-Type"))) continue;
-        headers[used++] = request->headers[i];
-    }
-    request->headers = headers;
-    request->header_count = used;
-}
-
-static int find_target(struct attempt *attempt, struct str location, struct url *target, struct err *err)
-{
-    struct buf text = BUF_INIT(URL_MAX_BYTES);
-    int rc = url_resolve(str_from(attempt->url.text), location, &text, err);
-    if (rc == 0) rc = url_parse(buf_str(&text), &attempt->session->scratch, target, err);
-    buf_release(&text);
-    if (rc == 0 && strcmp(attempt->url.scheme, "https") == 0 && strcmp(target->scheme, "http") == 0)
-        rc = err_set(err, ERR_PERMISSION, "cannot go from https to plain http");
-    return rc;
-}
-
-/* Moves the attempt on to where the answer points. */
-static int follow(struct attempt *attempt, int status, struct str location, struct err *err)
-{
-    struct http_request *request = &attempt->request;
-    struct url target;
-    int rc = find_target(attempt, location, &target, err);
-    if (rc == 0) rc = guard_url(attempt->session->client->guard, &target, err);
-    if (rc != 0) return err_context(err, "redirect with %d", status);
-    const char *method = classify_redirect_method(status, request->method);
-    bool is_same = url_same_origin(&attempt->url, &target), keeps_body = strcmp(method, request->method) == 0;
-    if (!is_same && keeps_body && request->body.size > 0) {
-        err_set(err, ERR_PERMISSION, "redirect with %d: cannot send the request's body on to another host '%s'", status, target.host);
-        return err_hint(err, "configure the URL that the source really has");
-    }
-    request->method = method;
-    if (!keeps_body) request->body = (struct str){0};
-    request->anonymous = request->anonymous || !is_same;
-    keep_headers(attempt, !is_same, keeps_body);
-    attempt->url = target;
-    return 0;
-}
-
-/* Sends, and follows where answers point. */
-static int walk(struct attempt *attempt, struct http_response *response, struct err *err)
-{
-    for (int redirects = 0;; redirects++) {
-        int rc = hop(attempt, response, err);
-        if (rc != 0) return rc;
-        struct str location = http_header(response, "location");
-        if (!classify_is_redirect(response->status) || location.size == 0) return 0;
-        int status = response->status;
-        http_response_release(response);
-        if (redirects == REDIRECTS_MAX) {
-            err_set(err, ERR_SOURCE, "cannot be served: more than %d redirects", REDIRECTS_MAX);
-            return err_hint(err, "the source sends the request round in circles; check the base URL");
-        }
-        if ((rc = follow(attempt, status, location, err)) != 0) return rc;
-    }
-}
-
-/* --- one attempt ------------------------------------------------------------------------------------------------------------ */
+/* --- tries --------------------------------------------------------------------------------------- */
 
 /* How an exchange goes on. */
 struct exchange {
     struct session *session;
     const struct http_request *request;
-    bool give_refusals;    /* an answer that is final is given to the caller, whatever its status */
-    bool has_renewed;      /* a token was renewed for this request: a second 401 counts */
-    struct verdict verdict; /* on the last answer; class 0 when there was none */
-    bool was_sent;
-    bool is_settled;       /* another try would not help, whatever the failure's class */
+    bool give_refusals;         /* an answer that is final is given to the caller, whatever its status */
+    struct attempt_facts facts; /* on the last attempt */
+    struct verdict verdict;     /* on the last answer; class 0 when there was none */
 };
-
-static int begin_attempt(struct exchange *exchange, struct attempt *attempt, struct err *err)
-{
-    struct arena *scratch = &exchange->session->scratch;
-    arena_clear(scratch);
-    *attempt = (struct attempt){.session = exchange->session, .request = *exchange->request};
-    return url_parse(str_from(exchange->request->url), scratch, &attempt->url, err);
-}
-
-/* One attempt, or two when the first one's token had ended. An answer is given even when its status is a failure. */
-static int try_once(struct exchange *exchange, struct http_response *response, struct err *err)
-{
-    struct auth *auth = exchange->session->client->options.auth;
-    struct attempt attempt;
-    for (;;) {
-        int rc = begin_attempt(exchange, &attempt, err);
-        if (rc == 0) rc = walk(&attempt, response, err);
-        exchange->was_sent = attempt.was_sent;
-        exchange->is_settled = attempt.lacks_credentials;
-        if (rc != 0 || response->status != 401 || !attempt.carried || exchange->has_renewed) return rc;
-        if (!auth_refused(auth, attempt.generation)) return 0;
-        exchange->has_renewed = true;
-        http_response_release(response);
-    }
-}
 
 /* Gives the answer to the caller, out of the scratch arena. */
 static void hand_over(struct http_response *response, struct arena *arena)
 {
     struct http_header *headers = arena_array(arena, struct http_header, response->header_count + 1);
     for (size_t i = 0; i < response->header_count; i++)
-        headers[i] = (struct http_header){arena_copy(arena, response->headers[i].name), arena_copy(arena, response->headers[i].value)};
+        headers[i] =
+            (struct http_header){arena_copy(arena, response->headers[i].name), arena_copy(arena, response->headers[i].value)};
     response->headers = headers;
     response->url = arena_strdup(arena, response->url);
     response->arena = arena;
 }
 
-/* --- tries ------------------------------------------------------------------------------------------------------------------ */
-
 static bool may_send_again(const struct exchange *exchange)
 {
     const struct http_request *request = exchange->request;
     bool is_safe = request->idempotent || strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
-    return is_safe || !exchange->was_sent || exchange->verdict.was_not_done;
+    return is_safe || !exchange->facts.was_sent || exchange->verdict.was_not_done;
 }
 
 static int pause(struct client *client, const struct retry_verdict *next, struct err *err)
 {
     struct clock *clock = client->options.clock;
-    begin_waiting(client, clock_now_ms(clock) + next->wait_ms, next->reason == RETRY_DECLARED ? "Retry-After" : "backoff");
+    client_begin_waiting(client, clock_now_ms(clock) + next->wait_ms,
+                         next->reason == RETRY_DECLARED ? "Retry-After" : "backoff");
     bool goes_on = clock_sleep_ms(clock, next->wait_ms, client->options.cancel);
-    end_waiting(client);
+    client_end_waiting(client);
     return goes_on ? 0 : err_set(err, ERR_CANCELLED, "stopped while waiting to try again");
 }
 
@@ -359,7 +140,7 @@ static int judge(struct exchange *exchange, const struct http_response *response
     int class = exchange->verdict.class;
     if (class == 0 || (exchange->give_refusals && !err_class_info(class)->retryable)) return 0;
     refuse(exchange->session->client, response, &exchange->verdict, err);
-    if (class == ERR_AUTH && exchange->has_renewed)
+    if (class == ERR_AUTH && exchange->facts.has_renewed)
         err_hint(err, "a fresh token was refused, too: check what the credentials are allowed to do at the source");
     return class;
 }
@@ -381,11 +162,10 @@ static int try_and_judge(struct exchange *exchange, struct retry *retry, struct 
     struct client *client = exchange->session->client;
     *response = (struct http_response){0};
     exchange->verdict = (struct verdict){.hint = ""};
-    exchange->was_sent = false;
-    int rc = try_once(exchange, response, err);
+    int rc = attempt_run(exchange->session, exchange->request, &exchange->facts, response, err);
     bool has_answer = rc == 0;
     if (has_answer) rc = judge(exchange, response, err);
-    if (rc == 0 || exchange->is_settled) return rc;
+    if (rc == 0 || exchange->facts.lacks_credentials) return rc;
     int64_t declared_ms = has_answer ? limit_facts_wait_ms(&response->limits) : -1;
     struct retry_verdict next =
         retry_next(retry, rc, has_answer ? response : NULL, retry_random(), clock_now_ms(client->options.clock));
@@ -395,7 +175,7 @@ static int try_and_judge(struct exchange *exchange, struct retry *retry, struct 
         give_up(&next, may_repeat, declared_ms, err);
         return err->class;
     }
-    count(&client->counters.retries, 1);
+    client_count(&client->counters.retries, 1);
     log_retry(exchange, &next, err);
     rc = pause(client, &next, err);
     return rc == 0 ? 1 : rc;
@@ -431,7 +211,7 @@ static int token_call(void *context, const struct http_request *request, struct 
     return rc;
 }
 
-/* --- the interface ---------------------------------------------------------------------------------------------------------- */
+/* --- the interface ------------------------------------------------------------------------------- */
 
 int client_new(const struct client_options *options, struct client **out, struct err *err)
 {
@@ -445,8 +225,10 @@ int client_new(const struct client_options *options, struct client **out, struct
     CHECK(pthread_mutex_init(&client->lock, NULL) == 0);
     int rc = guard_new(&guard_options, &client->guard, err);
     if (rc == 0 && !client->options.limiter) rc = limiter_new(&no_limit, &client->options.limiter, err);
-    if (rc == 0) *out = client;
-    else client_free(client);
+    if (rc == 0)
+        *out = client;
+    else
+        client_free(client);
     return rc;
 }
 
@@ -478,6 +260,7 @@ struct session *session_new(struct client *client)
     struct session *session = mem_zero(1, sizeof *session);
     session->client = client;
     session->http = http_new(&http_options);
+    session->token_sender = (struct auth_sender){token_call, session};
     return session;
 }
 
@@ -489,8 +272,8 @@ void session_free(struct session *session)
     free(session);
 }
 
-int client_send(struct session *session, const struct http_request *request, struct arena *arena, struct http_response *response,
-                struct err *err)
+int client_send(struct session *session, const struct http_request *request, struct arena *arena,
+                struct http_response *response, struct err *err)
 {
     struct exchange exchange = {.session = session, .request = request};
     return run_exchange(&exchange, arena, response, err);

@@ -11,12 +11,12 @@
  *
  * client_send returns 0 with any 2xx answer that is complete and verified. Everything else is an error whose class decides:
  * 401 refreshes the token once (single flight) and is AUTH when it comes again; 403 PERMISSION; 429 waits and is RATE_LIMIT
- * past the limit; 408, 425, 5xx, cut bodies, resets, time-outs and DNS failures are retried with full jitter and are TRANSIENT in
- * the end; other 4xx are SOURCE at once; an answer over a cap is DATA; a host that is not allowed is PERMISSION. The message
+ * past the limit; 408, 425, 5xx, cut bodies, resets, time-outs and DNS failures are retried with full jitter and are TRANSIENT
+ * in the end; other 4xx are SOURCE at once; an answer over a cap is DATA; a host that is not allowed is PERMISSION. The message
  * holds method, URL without secrets, status and the first 200 bytes of the body, redacted.
  *
- * A request that is not idempotent (a POST, unless it says so) is sent again only when it cannot have reached the server, or the
- * server says that it did nothing with it (401, 403, 429). At most 5 redirects are followed; once one leads to another
+ * A request that is not idempotent (a POST, unless it says so) is sent again only when it cannot have reached the server, or
+ * the server says that it did nothing with it (401, 403, 429). At most 5 redirects are followed; once one leads to another
  * origin, credentials and the request's own headers stay behind for good. From https nothing leads to http. */
 #ifndef SLUICE_NET_CLIENT_H
 #define SLUICE_NET_CLIENT_H
@@ -41,26 +41,26 @@ struct secrets;
 struct client_options {
     const char *const *allowed_hosts; /* "api.example.com", "*.example.com", "127.0.0.1:8080" (with a port: only that one) */
     size_t allowed_host_count;
-    bool allow_private;        /* loopback, private and link-local addresses may be reached */
-    bool allow_http;           /* plain http may be spoken (the base URL says http, or the pipeline allows it) */
+    bool allow_private; /* loopback, private and link-local addresses may be reached */
+    bool allow_http;    /* plain http may be spoken (the base URL says http, or the pipeline allows it) */
     struct http_limits limits;
     struct retry_policy retry;
-    const char *user_agent;    /* NULL: "sluice/VERSION" */
-    struct auth *auth;         /* NULL: none; owned by the client from here on */
-    struct limiter *limiter;   /* NULL: none; owned by the client from here on */
-    struct budget *budget;     /* bodies are charged to it; may be NULL */
-    struct secrets *secrets;   /* for redaction; may be NULL */
+    const char *user_agent;  /* NULL: "sluice/VERSION" */
+    struct auth *auth;       /* NULL: none; owned by the client from here on */
+    struct limiter *limiter; /* NULL: none; owned by the client from here on */
+    struct budget *budget;   /* bodies are charged to it; may be NULL */
+    struct secrets *secrets; /* for redaction; may be NULL */
     struct clock *clock;
-    struct cancel *cancel;     /* ABORT ends a transfer in hand, STOP ends waits between tries */
+    struct cancel *cancel; /* ABORT ends a transfer in hand, STOP ends waits between tries */
     struct log *log;
 };
 
 /* What the threads of a client do, for the live display; read without locks. */
 struct client_counters {
     uint64_t requests, retries, wire_bytes, body_bytes; /* atomic */
-    int64_t waiting_until_ms; /* monotonic, the latest of all; 0: nobody waits */
-    const char *waiting_for;  /* "rate limit", "Retry-After", "backoff"; static text; NULL: nobody waits */
-    int64_t pool_left;        /* requests left in the rate limit when the last one was sent; -1: unknown */
+    int64_t waiting_until_ms;                           /* monotonic, the latest of all; 0: nobody waits */
+    const char *waiting_for; /* "rate limit", "Retry-After", "backoff"; static text; NULL: nobody waits */
+    int64_t pool_left;       /* requests left in the rate limit when the last one was sent; -1: unknown */
 };
 
 struct client;

@@ -26,8 +26,10 @@ void excerpt_append(struct str body, const struct secrets *secrets, struct buf *
         }
         if (!is_blank) {
             if (needs_space) buf_append_char(out, ' ');
-            if (length) buf_append(out, rest.data, length);
-            else buf_append_char(out, '?');
+            if (length)
+                buf_append(out, rest.data, length);
+            else
+                buf_append_char(out, '?');
         }
         needs_space = is_blank;
         if (length == 0) length = 1;

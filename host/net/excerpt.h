@@ -9,8 +9,8 @@ struct secrets;
 
 enum { EXCERPT_MAX_BYTES = 200 };
 
-/* Appends at most EXCERPT_MAX_BYTES of `body` (and "..." when there is more): runs of white space and control characters become a space,
- * bytes that are not UTF-8 a question mark, secrets "***". `secrets` may be NULL. */
+/* Appends at most EXCERPT_MAX_BYTES of `body` (and "..." when there is more): runs of white space and control characters become
+ * a space, bytes that are not UTF-8 a question mark, secrets "***". `secrets` may be NULL. */
 void excerpt_append(struct str body, const struct secrets *secrets, struct buf *out);
 
 #endif

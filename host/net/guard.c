@@ -1,5 +1,5 @@
-/* How it works: hosts are read once into patterns; addresses are looked up in tables of special ranges, first match wins, taken from
- * the IANA special-purpose address registries (RFC 6890 and later). IPv4 inside IPv6 is unwrapped before it is judged. */
+/* How it works: hosts are read once into patterns; addresses are looked up in tables of special ranges, first match wins, taken
+ * from the IANA special-purpose address registries (RFC 6890 and later). IPv4 inside IPv6 is unwrapped before it is judged. */
 #include "net/guard.h"
 
 #include <arpa/inet.h>
@@ -15,12 +15,12 @@
 #include "base/str.h"
 #include "net/url.h"
 
-/* --- hosts ------------------------------------------------------------------------------------------------------------------ */
+/* --- hosts --------------------------------------------------------------------------------------- */
 
 struct pattern {
-    struct str host;  /* lower case; of "*.example.com": ".example.com" */
+    struct str host; /* lower case; of "*.example.com": ".example.com" */
     bool is_suffix;
-    int64_t port;     /* 0: any */
+    int64_t port; /* 0: any */
 };
 
 struct guard {
@@ -121,7 +121,8 @@ static int check_scheme(const struct guard *guard, const struct url *url, struct
 {
     if (strcmp(url->scheme, "https") == 0) return 0;
     if (strcmp(url->scheme, "http") != 0) {
-        err_set(err, ERR_PERMISSION, "cannot go to '%.200s': '%.40s' is not allowed, only https and http are", url->host, url->scheme);
+        err_set(err, ERR_PERMISSION, "cannot go to '%.200s': '%.40s' is not allowed, only https and http are", url->host,
+                url->scheme);
         return err_hint(err, "a source is reached by https; anything else needs a plugin");
     }
     if (guard->allow_http) return 0;
@@ -139,7 +140,7 @@ int guard_url(const struct guard *guard, const struct url *url, struct err *err)
     return err_hint(err, "add it to the connector's http.hosts if it belongs to the source");
 }
 
-/* --- addresses -------------------------------------------------------------------------------------------------------------- */
+/* --- addresses ----------------------------------------------------------------------------------- */
 
 /* Ranges that a source on the public Internet cannot have. With is_private they are in use inside networks. */
 struct range4 {
@@ -152,22 +153,22 @@ struct range4 {
 #define V4(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
 
 static const struct range4 RANGES4[] = {
-    {V4(0, 0, 0, 0), 8, false, "an address of 'this network'"},         /* RFC 791; 0.0.0.0 reaches the own host */
-    {V4(10, 0, 0, 0), 8, true, "a private address"},                    /* RFC 1918 */
-    {V4(100, 64, 0, 0), 10, true, "a carrier-grade NAT address"},       /* RFC 6598 */
-    {V4(127, 0, 0, 0), 8, true, "a loopback address"},                  /* RFC 1122 */
-    {V4(169, 254, 0, 0), 16, true, "a link-local address"},             /* RFC 3927; clouds answer with credentials there */
-    {V4(172, 16, 0, 0), 12, true, "a private address"},                 /* RFC 1918 */
-    {V4(192, 0, 0, 0), 24, false, "a reserved address"},                /* RFC 6890 */
-    {V4(192, 0, 2, 0), 24, false, "a documentation address"},           /* RFC 5737 */
-    {V4(192, 88, 99, 0), 24, false, "a 6to4 relay address"},            /* RFC 7526 */
-    {V4(192, 168, 0, 0), 16, true, "a private address"},                /* RFC 1918 */
-    {V4(198, 18, 0, 0), 15, true, "a benchmarking address"},            /* RFC 2544 */
-    {V4(198, 51, 100, 0), 24, false, "a documentation address"},        /* RFC 5737 */
-    {V4(203, 0, 113, 0), 24, false, "a documentation address"},         /* RFC 5737 */
-    {V4(224, 0, 0, 0), 4, false, "a multicast address"},                /* RFC 5771 */
-    {V4(255, 255, 255, 255), 32, false, "the broadcast address"},       /* RFC 919 */
-    {V4(240, 0, 0, 0), 4, false, "a reserved address"},                 /* RFC 1112 */
+    {V4(0, 0, 0, 0), 8, false, "an address of 'this network'"},   /* RFC 791; 0.0.0.0 reaches the own host */
+    {V4(10, 0, 0, 0), 8, true, "a private address"},              /* RFC 1918 */
+    {V4(100, 64, 0, 0), 10, true, "a carrier-grade NAT address"}, /* RFC 6598 */
+    {V4(127, 0, 0, 0), 8, true, "a loopback address"},            /* RFC 1122 */
+    {V4(169, 254, 0, 0), 16, true, "a link-local address"},       /* RFC 3927; clouds answer with credentials there */
+    {V4(172, 16, 0, 0), 12, true, "a private address"},           /* RFC 1918 */
+    {V4(192, 0, 0, 0), 24, false, "a reserved address"},          /* RFC 6890 */
+    {V4(192, 0, 2, 0), 24, false, "a documentation address"},     /* RFC 5737 */
+    {V4(192, 88, 99, 0), 24, false, "a 6to4 relay address"},      /* RFC 7526 */
+    {V4(192, 168, 0, 0), 16, true, "a private address"},          /* RFC 1918 */
+    {V4(198, 18, 0, 0), 15, true, "a benchmarking address"},      /* RFC 2544 */
+    {V4(198, 51, 100, 0), 24, false, "a documentation address"},  /* RFC 5737 */
+    {V4(203, 0, 113, 0), 24, false, "a documentation address"},   /* RFC 5737 */
+    {V4(224, 0, 0, 0), 4, false, "a multicast address"},          /* RFC 5771 */
+    {V4(255, 255, 255, 255), 32, false, "the broadcast address"}, /* RFC 919 */
+    {V4(240, 0, 0, 0), 4, false, "a reserved address"},           /* RFC 1112 */
 };
 
 /* What an IPv6 range means; INSIDE: an IPv4 address lies at that byte. */
@@ -180,19 +181,19 @@ struct range6 {
 };
 
 static const struct range6 RANGES6[] = {
-    {{0}, 128, false, "the unspecified address", 0},                                  /* RFC 4291 */
-    {{[15] = 1}, 128, true, "a loopback address", 0},                                 /* RFC 4291 */
-    {{[10] = 0xff, [11] = 0xff}, 96, false, NULL, 12},                                /* IPv4-mapped, RFC 4291 */
-    {{0x00, 0x64, 0xff, 0x9b}, 96, false, NULL, 12},                                  /* NAT64, RFC 6052 */
-    {{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48, true, "a local NAT64 address", 0},     /* RFC 8215 */
-    {{0x20, 0x02}, 16, false, NULL, 2},                                               /* 6to4, RFC 3056 */
-    {{0x20, 0x01, 0x0d, 0xb8}, 32, false, "a documentation address", 0},              /* RFC 3849 */
-    {{0x20, 0x01}, 23, false, "a reserved address", 0},                               /* RFC 2928: Teredo, ORCHID and others */
-    {{0x3f, 0xff}, 20, false, "a documentation address", 0},                          /* RFC 9637 */
-    {{0xfc}, 7, true, "a private address", 0},                                        /* unique local, RFC 4193 */
-    {{0xfe, 0x80}, 10, true, "a link-local address", 0},                              /* RFC 4291 */
-    {{0xfe, 0xc0}, 10, true, "a private address", 0},                                 /* site-local, RFC 3879 */
-    {{0xff}, 8, false, "a multicast address", 0},                                     /* RFC 4291 */
+    {{0}, 128, false, "the unspecified address", 0},                              /* RFC 4291 */
+    {{[15] = 1}, 128, true, "a loopback address", 0},                             /* RFC 4291 */
+    {{[10] = 0xff, [11] = 0xff}, 96, false, NULL, 12},                            /* IPv4-mapped, RFC 4291 */
+    {{0x00, 0x64, 0xff, 0x9b}, 96, false, NULL, 12},                              /* NAT64, RFC 6052 */
+    {{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48, true, "a local NAT64 address", 0}, /* RFC 8215 */
+    {{0x20, 0x02}, 16, false, NULL, 2},                                           /* 6to4, RFC 3056 */
+    {{0x20, 0x01, 0x0d, 0xb8}, 32, false, "a documentation address", 0},          /* RFC 3849 */
+    {{0x20, 0x01}, 23, false, "a reserved address", 0},                           /* RFC 2928: Teredo, ORCHID and others */
+    {{0x3f, 0xff}, 20, false, "a documentation address", 0},                      /* RFC 9637 */
+    {{0xfc}, 7, true, "a private address", 0},                                    /* unique local, RFC 4193 */
+    {{0xfe, 0x80}, 10, true, "a link-local address", 0},                          /* RFC 4291 */
+    {{0xfe, 0xc0}, 10, true, "a private address", 0},                             /* site-local, RFC 3879 */
+    {{0xff}, 8, false, "a multicast address", 0},                                 /* RFC 4291 */
 };
 
 static const char *kind4(uint32_t address, bool *is_private)
@@ -240,14 +241,16 @@ const char *guard_address_kind(const struct sockaddr *address, bool *is_private)
     case AF_INET6:
         memcpy(&v6, address, sizeof v6);
         return kind6(v6.sin6_addr.s6_addr, is_private);
-    default: return "no Internet address";
+    default:
+        return "no Internet address";
     }
 }
 
 static void address_text(const struct sockaddr *address, char *out, size_t size)
 {
-    const void *bytes = address->sa_family == AF_INET6 ? (const void *)&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr
-                                                       : (const void *)&((const struct sockaddr_in *)(const void *)address)->sin_addr;
+    const void *bytes = address->sa_family == AF_INET6
+                            ? (const void *)&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr
+                            : (const void *)&((const struct sockaddr_in *)(const void *)address)->sin_addr;
     bool is_known = address->sa_family == AF_INET || address->sa_family == AF_INET6;
     if (!is_known || !inet_ntop(address->sa_family, bytes, out, (socklen_t)size)) snprintf(out, size, "?");
 }
@@ -260,8 +263,9 @@ int guard_address(const struct guard *guard, const struct sockaddr *address, str
     if (!kind || (is_private && guard->allow_private)) return 0;
     address_text(address, text, sizeof text);
     err_set(err, ERR_PERMISSION, "cannot connect to %s: %s", text, kind);
-    return is_private ? err_hint(err, "set 'network: { allow_private: true }' in the pipeline if the source is inside your network")
-                      : err_hint(err, "check what the host's name resolves to; no source has such an address");
+    return is_private
+               ? err_hint(err, "set 'network: { allow_private: true }' in the pipeline if the source is inside your network")
+               : err_hint(err, "check what the host's name resolves to; no source has such an address");
 }
 
 int guard_address_text(const struct guard *guard, const char *address, struct err *err)

@@ -1,14 +1,14 @@
-/* guard: where requests may go. Two questions: may this URL be asked (scheme, host, port by name), and may this address, to which
- * the name was resolved, be connected to? The second is asked at the socket, so that neither a spelling (0x7f.1) nor a DNS answer that
- * changes between check and use gets around it.
+/* guard: where requests may go. Two questions: may this URL be asked (scheme, host, port by name), and may this address, to
+ * which the name was resolved, be connected to? The second is asked at the socket, so that neither a spelling (0x7f.1) nor a
+ * DNS answer that changes between check and use gets around it.
  *
  *     struct guard_options options = {.hosts = hosts, .host_count = 2};
  *     if ((rc = guard_new(&options, &guard, err)) != 0) ...
  *     rc = guard_url(guard, &url, err);                 // before the first request, each redirect, each next-page URL
  *     rc = guard_address(guard, address, err);          // at each connection
  *
- * Hosts: "api.example.com" (any port), "*.example.com" (any name below it, not itself), "127.0.0.1:8080", "[::1]:8080" (that port
- * only). Read-only once made: may be used by many threads. */
+ * Hosts: "api.example.com" (any port), "*.example.com" (any name below it, not itself), "127.0.0.1:8080", "[::1]:8080" (that
+ * port only). Read-only once made: may be used by many threads. */
 #ifndef SLUICE_NET_GUARD_H
 #define SLUICE_NET_GUARD_H
 

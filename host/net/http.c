@@ -1,9 +1,9 @@
-/* How it works: one easy handle inside one multi handle, so that the waiting is ours: the loop below polls libcurl's sockets together with
- * the cancel descriptor and looks at the clock, which makes cancelling prompt and time limits testable. The connection cache belongs to
- * the multi handle and lives as long as the struct. What arrives goes to http_answer.c.
+/* How it works: one easy handle inside one multi handle, so that the waiting is ours: the loop below polls libcurl's sockets
+ * together with the cancel descriptor and looks at the clock, which makes cancelling prompt and time limits testable. The
+ * connection cache belongs to the multi handle and lives as long as the struct. What arrives goes to http_answer.c.
  *
- * Addresses are judged where sockets are opened (every name, spelling and DNS answer ends there) and once more, for connections that are
- * used again, right before the request goes out. */
+ * Addresses are judged where sockets are opened (every name, spelling and DNS answer ends there) and once more, for connections
+ * that are used again, right before the request goes out. */
 #include "net/http.h"
 
 #include <curl/curl.h>
@@ -22,7 +22,7 @@
 #include "os/clock.h"
 
 enum {
-    POLL_MS = 100,             /* how late a time limit may be noticed */
+    POLL_MS = 100,              /* how late a time limit may be noticed */
     RECEIVE_BYTES = 256 * 1024, /* libcurl's buffer */
     KEPT_CONNECTIONS = 4,
     DNS_CACHE_S = 60,
@@ -52,18 +52,18 @@ struct transfer {
     struct answer answer;
     struct curl_slist *headers;
     char reason[CURL_ERROR_SIZE];
-    struct err failure;      /* ours: a time limit, cancelled, an address refused; class 0: none */
-    struct err refused;      /* an address that guard refused while there may be others */
-    bool was_sent;           /* the request may have reached the server */
+    struct err failure; /* ours: a time limit, cancelled, an address refused; class 0: none */
+    struct err refused; /* an address that guard refused while there may be others */
+    bool was_sent;      /* the request may have reached the server */
     bool has_first_byte;
-    int64_t begun_ms, sent_ms;  /* sent_ms: when the last of the request went out */
+    int64_t begun_ms, sent_ms; /* sent_ms: when the last of the request went out */
     curl_off_t uploaded;
-    int64_t speed_since_ms;  /* low speed: the window's begin ... */
-    uint64_t speed_bytes;    /* ... and what had arrived by then */
-    uint64_t received;       /* headers and body */
+    int64_t speed_since_ms; /* low speed: the window's begin ... */
+    uint64_t speed_bytes;   /* ... and what had arrived by then */
+    uint64_t received;      /* headers and body */
 };
 
-/* --- what may be sent -------------------------------------------------------------------------------------------------------- */
+/* --- what may be sent ---------------------------------------------------------------------------- */
 
 /* Those make up the framing, or say which content codings we can undo. */
 static const char *const OWN_HEADERS[] = {"Host",    "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "TE",
@@ -85,8 +85,8 @@ static int check_header(const struct http_header *header, struct err *err)
     for (size_t i = 0; i < header->value.size; i++) {
         unsigned char c = (unsigned char)header->value.data[i];
         if ((c >= ' ' || c == '\t') && c != 0x7f) continue;
-        err_set(err, ERR_CONFIG, "cannot send the header '" STR_FMT "': a control character (0x%02x) at byte %zu", STR_ARG(header->name),
-                c, i);
+        err_set(err, ERR_CONFIG, "cannot send the header '" STR_FMT "': a control character (0x%02x) at byte %zu",
+                STR_ARG(header->name), c, i);
         return err_hint(err, "look for a line break at the end of its value");
     }
     for (size_t i = 0; i < ARRAY_SIZE(OWN_HEADERS); i++)
@@ -130,7 +130,7 @@ static int add_headers(struct transfer *transfer, const struct http_request *req
     return rc;
 }
 
-/* --- libcurl's callbacks ----------------------------------------------------------------------------------------------------- */
+/* --- libcurl's callbacks ------------------------------------------------------------------------- */
 
 static void count_received(struct transfer *transfer, size_t size)
 {
@@ -187,7 +187,7 @@ static int on_before_request(void *context, char *remote, char *local, int remot
     return CURL_PREREQFUNC_OK;
 }
 
-/* --- the transfer ------------------------------------------------------------------------------------------------------------ */
+/* --- the transfer -------------------------------------------------------------------------------- */
 
 #define SET(option, value) CHECK(curl_easy_setopt(easy, option, value) == CURLE_OK)
 
@@ -213,7 +213,8 @@ static void set_request(CURL *easy, const struct http_request *request)
         SET(CURLOPT_HTTPGET, 1L);
         SET(CURLOPT_CUSTOMREQUEST, request->method);
     }
-    /* On a kept connection that turns out dead libcurl sends the request again by itself. What must not be sent twice gets a fresh one. */
+    /* On a kept connection that turns out dead libcurl sends the request again by itself. What must not be sent twice gets a
+     * fresh one. */
     bool may_repeat = request->idempotent || is_head || strcmp(request->method, "GET") == 0;
     SET(CURLOPT_FRESH_CONNECT, may_repeat ? 0L : 1L);
 }
@@ -222,6 +223,7 @@ static void set_transport(struct http *http, CURL *easy)
 {
     const char *schemes = guard_allows_http(http->options.guard) ? "http,https" : "https";
     SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L); /* cancelling does not wait for a name that is being looked up */
     SET(CURLOPT_PROTOCOLS_STR, schemes);
     SET(CURLOPT_REDIR_PROTOCOLS_STR, schemes);
     SET(CURLOPT_FOLLOWLOCATION, 0L);
@@ -282,15 +284,16 @@ static bool check_limits(struct transfer *transfer)
         err_set(failure, ERR_TRANSIENT, "could not finish in the %lld ms a request may take", (long long)limits->total_ms);
     } else if (transfer->has_first_byte) {
         if (is_crawling(transfer, now_ms))
-            err_set(failure, ERR_TRANSIENT, "could not go on: less than %lld bytes/s for %lld ms", (long long)limits->low_speed_bytes,
-                    (long long)limits->low_speed_ms);
+            err_set(failure, ERR_TRANSIENT, "could not go on: less than %lld bytes/s for %lld ms",
+                    (long long)limits->low_speed_bytes, (long long)limits->low_speed_ms);
     } else if (transfer->was_sent && limits->first_byte_ms > 0 && now_ms - transfer->sent_ms >= limits->first_byte_ms) {
         err_set(failure, ERR_TRANSIENT, "could not get an answer: nothing came for %lld ms", (long long)limits->first_byte_ms);
     }
     return failure->class == 0;
 }
 
-/* The cancel descriptor becomes readable at STOP already, which lets a transfer end in peace: from then on only the clock wakes us. */
+/* The cancel descriptor becomes readable at STOP already, which lets a transfer end in peace: from then on only the clock wakes
+ * us. */
 static void wait_for_traffic(struct http *http)
 {
     struct cancel *cancel = http->options.cancel;
@@ -324,7 +327,7 @@ static CURLcode run(struct transfer *transfer)
     return code;
 }
 
-/* --- what went wrong --------------------------------------------------------------------------------------------------------- */
+/* --- what went wrong ----------------------------------------------------------------------------- */
 
 /* Those that are not simply the network's trouble of the moment. */
 static const struct {
@@ -338,8 +341,10 @@ static const struct {
     {CURLE_PARTIAL_FILE, ERR_TRANSIENT, "could not get all of the body", ""},
     {CURLE_GOT_NOTHING, ERR_TRANSIENT, "could not get an answer", ""},
     {CURLE_OPERATION_TIMEDOUT, ERR_TRANSIENT, "could not connect in time", ""},
-    {CURLE_PEER_FAILED_VERIFICATION, ERR_SOURCE, "cannot trust the host", "check its certificate and this machine's list of authorities"},
-    {CURLE_SSL_CACERT_BADFILE, ERR_CONFIG, "cannot check certificates", "install the system's list of authorities (ca-certificates)"},
+    {CURLE_PEER_FAILED_VERIFICATION, ERR_SOURCE, "cannot trust the host",
+     "check its certificate and this machine's list of authorities"},
+    {CURLE_SSL_CACERT_BADFILE, ERR_CONFIG, "cannot check certificates",
+     "install the system's list of authorities (ca-certificates)"},
     {CURLE_URL_MALFORMAT, ERR_CONFIG, "cannot use the URL", ""},
     {CURLE_UNSUPPORTED_PROTOCOL, ERR_DATA, "cannot speak with the source", ""}, /* an answer of HTTP/0.9 is one, too */
     {CURLE_WEIRD_SERVER_REPLY, ERR_DATA, "cannot read the answer", ""},
@@ -363,12 +368,15 @@ static void explain(const struct transfer *transfer, CURLcode code, struct err *
 /* The failure that counts: ours before libcurl's, which only knows that a callback said no. */
 static void find_failure(const struct transfer *transfer, CURLcode code, struct err *failure)
 {
-    if (transfer->failure.class != 0) *failure = transfer->failure;
-    else if (code == CURLE_COULDNT_CONNECT && transfer->refused.class != 0) *failure = transfer->refused;
-    else if (code != CURLE_OK) explain(transfer, code, failure);
+    if (transfer->failure.class != 0)
+        *failure = transfer->failure;
+    else if (code == CURLE_COULDNT_CONNECT && transfer->refused.class != 0)
+        *failure = transfer->refused;
+    else if (code != CURLE_OK)
+        explain(transfer, code, failure);
 }
 
-/* --- the interface ----------------------------------------------------------------------------------------------------------- */
+/* --- the interface ------------------------------------------------------------------------------- */
 
 static void init_library(void)
 {
@@ -396,7 +404,8 @@ void http_free(struct http *http)
     free(http);
 }
 
-static int prepare(struct transfer *transfer, const struct http_request *request, struct arena *arena, struct url *url, struct err *err)
+static int prepare(struct transfer *transfer, const struct http_request *request, struct arena *arena, struct url *url,
+                   struct err *err)
 {
     struct http *http = transfer->http;
     CURL *easy = http->easy;

@@ -48,22 +48,23 @@ struct http_request {
     const char *url;    /* absolute; http or https */
     const struct http_header *headers;
     size_t header_count;
-    struct str body;      /* empty: none */
-    bool idempotent;      /* may be sent again when it is unknown whether it arrived; GET and HEAD always are */
-    bool anonymous;       /* client.h adds no credentials: the token call itself, or a URL of another origin */
+    struct str body; /* empty: none */
+    bool idempotent; /* may be sent again when it is unknown whether it arrived; GET and HEAD always are */
+    bool anonymous;  /* client.h adds no credentials: the token call itself, or a URL of another origin */
 };
 
 struct http_response {
     int status;                  /* 200 */
     struct http_header *headers; /* names in lower case, in `arena` */
     size_t header_count;
-    const char *url;             /* the one that answered, after redirects, without credentials; in `arena` */
-    struct block *body;          /* decoded; never NULL on success; the caller's reference: http_response_release */
-    struct arena *arena;         /* the caller's, see client_send */
-    struct limit_facts limits;   /* what the headers say about waiting */
-    bool ends_with_connection;   /* neither a length nor an end mark proved that the body is whole: the reader of its content must */
+    const char *url;           /* the one that answered, after redirects, without credentials; in `arena` */
+    struct block *body;        /* decoded; never NULL on success; the caller's reference: http_response_release */
+    struct arena *arena;       /* the caller's, see client_send */
+    struct limit_facts limits; /* what the headers say about waiting */
+    bool ends_with_connection; /* neither a length nor an end mark proved that the body is whole: the reader of its content must
+                                */
     int64_t elapsed_ms;
-    uint64_t wire_bytes;         /* received, before inflate */
+    uint64_t wire_bytes; /* received, before inflate */
 };
 
 struct http_options {
@@ -80,10 +81,11 @@ struct http;
 struct http *http_new(const struct http_options *options); /* the options are copied, what they point to is not */
 void http_free(struct http *http);                         /* NULL is fine */
 
-/* Sends and receives. 0 with any answer whose headers are sound and whose body is whole; from status 300 on the headers suffice: of its
- * body as much is kept as came, at most 64 KiB. *was_sent (may be NULL) tells whether the server may have seen the request; it is
- * set in any case. Errors: TRANSIENT (connection, time, a cut body), DATA (a cap, broken framing), PERMISSION (an address), CONFIG
- * (what cannot be sent: a control character in URL or headers, a header that is ours to set), SOURCE (TLS), CANCELLED. */
+/* Sends and receives. 0 with any answer whose headers are sound and whose body is whole; from status 300 on the headers
+ * suffice: of its body as much is kept as came, at most 64 KiB. *was_sent (may be NULL) tells whether the server may have seen
+ * the request; it is set in any case. Errors: TRANSIENT (connection, time, a cut body), DATA (a cap, broken framing),
+ * PERMISSION (an address), CONFIG (what cannot be sent: a control character in URL or headers, a header that is ours to set),
+ * SOURCE (TLS), CANCELLED. */
 int http_send(struct http *http, const struct http_request *request, struct arena *arena, struct http_response *response,
               bool *was_sent, struct err *err) MUST_USE;
 

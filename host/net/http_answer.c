@@ -1,6 +1,6 @@
-/* How it works: header lines are collected as text and looked at once, at the empty line, when all of them are known; the body then goes
- * either straight into its block or through inflate into it. From status 300 on the status is the message: trouble with such a
- * body never hides it. */
+/* How it works: header lines are collected as text and looked at once, at the empty line, when all of them are known; the body
+ * then goes either straight into its block or through inflate into it. From status 300 on the status is the message: trouble
+ * with such a body never hides it. */
 #include "net/http_answer.h"
 
 #include <stdlib.h>
@@ -12,7 +12,8 @@
 
 enum { BODY_FIRST_BYTES = 64 * 1024 };
 
-void answer_init(struct answer *answer, const struct http_limits *limits, struct budget *budget, struct arena *arena, bool is_head)
+void answer_init(struct answer *answer, const struct http_limits *limits, struct budget *budget, struct arena *arena,
+                 bool is_head)
 {
     *answer = (struct answer){.limits = limits,
                               .budget = budget,
@@ -31,7 +32,7 @@ void answer_release(struct answer *answer)
     answer->body = NULL;
 }
 
-/* --- headers ---------------------------------------------------------------------------------------------------------------- */
+/* --- headers ------------------------------------------------------------------------------------- */
 
 static int too_many_bytes(struct answer *answer)
 {
@@ -130,7 +131,7 @@ static int read_framing(struct answer *answer)
     return rc;
 }
 
-/* --- the body --------------------------------------------------------------------------------------------------------------- */
+/* --- the body ------------------------------------------------------------------------------------ */
 
 static bool is_refusal(const struct answer *answer)
 {
@@ -162,8 +163,10 @@ static void make_room(struct answer *answer, size_t more)
     if (!answer->body && !answer->inflate && answer->length > 0) wanted = (size_t)answer->length;
     if (wanted < needed) wanted = needed;
     if (wanted > cap) wanted = cap;
-    if (!answer->body) answer->body = block_new(answer->budget, wanted);
-    else if (needed > answer->body->capacity) block_grow(answer->body, wanted);
+    if (!answer->body)
+        answer->body = block_new(answer->budget, wanted);
+    else if (needed > answer->body->capacity)
+        block_grow(answer->body, wanted);
 }
 
 static int take_body(void *context, const void *data, size_t size, struct err *err)
@@ -200,8 +203,8 @@ static int begin_body(struct answer *answer)
             if (is_known && expects_body(answer)) answer->inflate = inflate_new(CODINGS[j].format, &limits, take_body, answer);
         }
         if (!is_known && expects_body(answer))
-            return err_set(&answer->failure, ERR_DATA, "cannot decode the answer's content coding '" STR_FMT "': %s", STR_ARG(value),
-                           "one of gzip and deflate was asked for");
+            return err_set(&answer->failure, ERR_DATA, "cannot decode the answer's content coding '" STR_FMT "': %s",
+                           STR_ARG(value), "one of gzip and deflate was asked for");
     }
     return 0;
 }
@@ -236,7 +239,7 @@ bool answer_body(struct answer *answer, const char *data, size_t size)
     return rc == 0;
 }
 
-/* --- the end ---------------------------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------------- */
 
 /* Does anything but the connection's end say that the body is whole? HTTP/2 and later frame it. */
 static bool has_proved_end(const struct answer *answer)
@@ -251,7 +254,8 @@ int answer_finish(struct answer *answer, const struct err *transfer, struct http
     if (answer->failure.class == 0 && transfer->class != 0) answer->failure = *transfer;
     if (answer->failure.class == 0 && !answer->has_headers)
         err_set(&answer->failure, ERR_TRANSIENT, "could not get an answer: the connection ended before its headers did");
-    if (answer->failure.class == 0 && answer->inflate && inflate_finish(answer->inflate, &inflated) != 0) answer->failure = inflated;
+    if (answer->failure.class == 0 && answer->inflate && inflate_finish(answer->inflate, &inflated) != 0)
+        answer->failure = inflated;
     if (answer->failure.class != 0 && (!status_counts || answer->failure.class == ERR_CANCELLED))
         return err_copy(err, &answer->failure);
     if (!answer->body) answer->body = block_new(answer->budget, 0);

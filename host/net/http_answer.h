@@ -5,9 +5,10 @@
  *     rc = answer_finish(&answer, transfer_rc, err);
  *     answer_release(&answer);
  *
- * Headers: all of one answer within a cap, informational answers (RFC 9110 15.2) counted, lines folded (RFC 9112 5.2) joined, and
- * the framing checked: two different lengths, or a length beside a transfer coding, are how one answer is passed off as two.
- * Body: one content coding at most, inflated here, counted here, into one block. Needs no network: it is fed by tests, too. */
+ * Headers: all of one answer within a cap, informational answers (RFC 9110 15.2) counted, lines folded (RFC 9112 5.2) joined,
+ * and the framing checked: two different lengths, or a length beside a transfer coding, are how one answer is passed off as
+ * two. Body: one content coding at most, inflated here, counted here, into one block. Needs no network: it is fed by tests,
+ * too. */
 #ifndef SLUICE_NET_HTTP_ANSWER_H
 #define SLUICE_NET_HTTP_ANSWER_H
 
@@ -28,24 +29,25 @@ struct answer {
     const struct http_limits *limits;
     struct budget *budget;
     struct arena *arena;
-    bool is_head;       /* to a HEAD request: headers only, whatever they announce */
-    struct buf head;    /* status line and headers of the answer in hand */
-    size_t head_bytes;  /* of all of them, informational ones and trailers included */
-    int informational;  /* answers before the final one */
-    int version;        /* 10, 11, 20 ... */
-    int status;         /* 0 until the final status line */
-    bool has_headers;   /* all of the final answer */
+    bool is_head;                /* to a HEAD request: headers only, whatever they announce */
+    struct buf head;             /* status line and headers of the answer in hand */
+    size_t head_bytes;           /* of all of them, informational ones and trailers included */
+    int informational;           /* answers before the final one */
+    int version;                 /* 10, 11, 20 ... */
+    int status;                  /* 0 until the final status line */
+    bool has_headers;            /* all of the final answer */
     struct http_header *headers; /* in the arena */
     size_t header_count;
-    int64_t length;     /* Content-Length; -1: none */
+    int64_t length; /* Content-Length; -1: none */
     bool is_chunked;
     struct inflate *inflate; /* NULL: the body comes plain */
-    struct block *body; /* NULL until its first byte */
+    struct block *body;      /* NULL until its first byte */
     uint64_t wire_bytes;
     struct err failure; /* class 0: none */
 };
 
-void answer_init(struct answer *answer, const struct http_limits *limits, struct budget *budget, struct arena *arena, bool is_head);
+void answer_init(struct answer *answer, const struct http_limits *limits, struct budget *budget, struct arena *arena,
+                 bool is_head);
 void answer_release(struct answer *answer);
 
 /* One header line with its end, or the empty line behind the last. False when the transfer should end. */

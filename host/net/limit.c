@@ -1,7 +1,7 @@
-/* How it works: the kinds are kept as one number each, so that taking is a comparison under a short lock. The bucket is the generic cell
- * rate algorithm (ITU-T I.371): `due_ns` is when the bucket would be full again; a request moves it on by one interval and may go while
- * it lies no more than burst - 1 intervals ahead. Waiting is done outside: who finds nothing is told when to ask again, so a pause
- * that begins meanwhile holds for those who wait, too. */
+/* How it works: the kinds are kept as one number each, so that taking is a comparison under a short lock. The bucket is the
+ * generic cell rate algorithm (ITU-T I.371): `due_ns` is when the bucket would be full again; a request moves it on by one
+ * interval and may go while it lies no more than burst - 1 intervals ahead. Waiting is done outside: who finds nothing is told
+ * when to ask again, so a pause that begins meanwhile holds for those who wait, too. */
 #include "net/limit.h"
 
 #include <pthread.h>
@@ -60,9 +60,12 @@ static int64_t local_take(struct limiter *limiter, struct clock *clock)
     int64_t wait_ms = 0;
     pthread_mutex_lock(&local->lock);
     int64_t now_ms = clock_now_ms(clock); /* under the lock: times are taken in order */
-    if (local->paused_until_ms > now_ms) wait_ms = local->paused_until_ms - now_ms;
-    else if (local->kind == LIMITER_BUCKET) wait_ms = take_bucket(local, now_ms);
-    else if (local->kind == LIMITER_WINDOW) wait_ms = take_window(local, now_ms);
+    if (local->paused_until_ms > now_ms)
+        wait_ms = local->paused_until_ms - now_ms;
+    else if (local->kind == LIMITER_BUCKET)
+        wait_ms = take_bucket(local, now_ms);
+    else if (local->kind == LIMITER_WINDOW)
+        wait_ms = take_window(local, now_ms);
     if (wait_ms == 0 && local->reported > 0) local->reported--;
     pthread_mutex_unlock(&local->lock);
     return wait_ms;
@@ -88,8 +91,10 @@ static int64_t left_by_count(const struct local *local, int64_t now_ms)
 {
     int64_t ahead_ns = local->tolerance_ns + local->interval_ns - max64(0, local->due_ns - now_ms * NS_PER_MS);
     switch (local->kind) {
-    case LIMITER_NONE: return -1;
-    case LIMITER_BUCKET: return max64(0, ahead_ns / local->interval_ns);
+    case LIMITER_NONE:
+        return -1;
+    case LIMITER_BUCKET:
+        return max64(0, ahead_ns / local->interval_ns);
     case LIMITER_WINDOW:
         return local->has_window && now_ms - local->window_ms < local->per_ms ? local->requests - local->used : local->requests;
     }

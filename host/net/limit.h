@@ -7,8 +7,8 @@
  *     limiter_observe(limiter, status, &facts, clock);             // what the source says it has left, see limit_headers.h
  *
  * Two kinds of limits: a *bucket* (`requests` per `per_ms` on average, `burst` at once after a pause) and a *window* (at most
- * `requests` in each `per_ms`, counted from the window's first request). On top of both: when the source says that nothing is left, or to come
- * back later, everybody waits until then. LIMITER_NONE only does that.
+ * `requests` in each `per_ms`, counted from the window's first request). On top of both: when the source says that nothing is
+ * left, or to come back later, everybody waits until then. LIMITER_NONE only does that.
  *
  * A limiter is a small table of functions, so that one that shares its allowance with other processes can take the place of
  * the one made here. Its functions are called from many threads and do not block. */

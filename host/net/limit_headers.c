@@ -1,5 +1,6 @@
-/* How it works: a table says which header fills which fact and how its value is read. Resets are told apart by size: a number from
- * 1e11 on is epoch milliseconds (1973 on), one from 1e9 on is epoch seconds (2001 on), anything less is a delay (30 years at most). */
+/* How it works: a table says which header fills which fact and how its value is read. Resets are told apart by size: a number
+ * from 1e11 on is epoch milliseconds (1973 on), one from 1e9 on is epoch seconds (2001 on), anything less is a delay (30 years
+ * at most). */
 #include "net/limit_headers.h"
 
 #include <stdbool.h>
@@ -47,8 +48,10 @@ static bool read_date(struct str text, int64_t wall_us, int64_t *ms)
 {
     enum time_zone_mark mark;
     int64_t seconds, instant_us;
-    if (time_parse_http_date(text, &seconds)) instant_us = seconds * 1000000;
-    else if (!time_parse_iso(text, &instant_us, &mark)) return false;
+    if (time_parse_http_date(text, &seconds))
+        instant_us = seconds * 1000000;
+    else if (!time_parse_iso(text, &instant_us, &mark))
+        return false;
     *ms = clamp_wait((instant_us - wall_us + 999) / 1000);
     return true;
 }
@@ -57,9 +60,12 @@ static bool read_date(struct str text, int64_t wall_us, int64_t *ms)
 static bool read_retry_after(struct str text, int64_t wall_us, int64_t *ms)
 {
     text = str_trim(text);
-    if (read_seconds(text, ms)) *ms = clamp_wait(*ms);
-    else if (number_is_json(text) && text.data[0] != '-') *ms = WAIT_MAX_MS; /* too large for 64 bits */
-    else return read_date(text, wall_us, ms);
+    if (read_seconds(text, ms))
+        *ms = clamp_wait(*ms);
+    else if (number_is_json(text) && text.data[0] != '-')
+        *ms = WAIT_MAX_MS; /* too large for 64 bits */
+    else
+        return read_date(text, wall_us, ms);
     return true;
 }
 
@@ -69,9 +75,12 @@ static bool read_reset(struct str text, int64_t wall_us, int64_t *ms)
     int64_t value_ms; /* as if it were seconds */
     if (read_date(str_trim(text), wall_us, ms)) return true;
     if (!read_seconds(number, &value_ms)) return false;
-    if (value_ms >= EPOCH_MS_FROM * 1000) *ms = value_ms / 1000 - wall_us / 1000;
-    else if (value_ms >= EPOCH_S_FROM * 1000) *ms = value_ms - wall_us / 1000;
-    else *ms = value_ms;
+    if (value_ms >= EPOCH_MS_FROM * 1000)
+        *ms = value_ms / 1000 - wall_us / 1000;
+    else if (value_ms >= EPOCH_S_FROM * 1000)
+        *ms = value_ms - wall_us / 1000;
+    else
+        *ms = value_ms;
     *ms = clamp_wait(*ms);
     return true;
 }
@@ -81,7 +90,7 @@ static void take_remaining(struct limit_facts *facts, int64_t remaining)
     if (facts->remaining < 0 || remaining < facts->remaining) facts->remaining = remaining;
 }
 
-/* --- RateLimit of the IETF draft -------------------------------------------------------------------------------------------- */
+/* --- RateLimit of the IETF draft ----------------------------------------------------------------- */
 
 struct policy_item {
     int64_t limit, remaining, reset_s;
@@ -93,10 +102,8 @@ static void read_member(struct str member, struct policy_item *item)
         const char *name;
         size_t field;
     } MEMBERS[] = {
-        {"limit", offsetof(struct policy_item, limit)},
-        {"remaining", offsetof(struct policy_item, remaining)},
-        {"reset", offsetof(struct policy_item, reset_s)},
-        {"r", offsetof(struct policy_item, remaining)},
+        {"limit", offsetof(struct policy_item, limit)},   {"remaining", offsetof(struct policy_item, remaining)},
+        {"reset", offsetof(struct policy_item, reset_s)}, {"r", offsetof(struct policy_item, remaining)},
         {"t", offsetof(struct policy_item, reset_s)},
     };
     struct str name = {0};
@@ -118,8 +125,8 @@ static void take_item(const struct policy_item *item, struct limit_facts *facts)
     if (is_new_least || reset_ms > facts->reset_ms) facts->reset_ms = reset_ms;
 }
 
-/* Older drafts separate the three members by commas, newer ones have items separated by commas with members behind semicolons: a
- * policy's name in quotes begins an item. */
+/* Older drafts separate the three members by commas, newer ones have items separated by commas with members behind semicolons:
+ * a policy's name in quotes begins an item. */
 static void read_policy(struct str text, struct limit_facts *facts)
 {
     struct policy_item item = {-1, -1, -1};
@@ -134,7 +141,7 @@ static void read_policy(struct str text, struct limit_facts *facts)
     take_item(&item, facts);
 }
 
-/* --- all headers ------------------------------------------------------------------------------------------------------------ */
+/* --- all headers --------------------------------------------------------------------------------- */
 
 enum fact { LIMIT, REMAINING, RESET, RETRY_AFTER, POLICY };
 
@@ -142,17 +149,10 @@ static const struct {
     const char *name;
     enum fact fact;
 } HEADERS[] = {
-    {"retry-after", RETRY_AFTER},
-    {"x-ratelimit-limit", LIMIT},
-    {"x-ratelimit-remaining", REMAINING},
-    {"x-ratelimit-reset", RESET},
-    {"x-rate-limit-limit", LIMIT},
-    {"x-rate-limit-remaining", REMAINING},
-    {"x-rate-limit-reset", RESET},
-    {"ratelimit-limit", LIMIT},
-    {"ratelimit-remaining", REMAINING},
-    {"ratelimit-reset", RESET},
-    {"ratelimit", POLICY},
+    {"retry-after", RETRY_AFTER},  {"x-ratelimit-limit", LIMIT},  {"x-ratelimit-remaining", REMAINING},
+    {"x-ratelimit-reset", RESET},  {"x-rate-limit-limit", LIMIT}, {"x-rate-limit-remaining", REMAINING},
+    {"x-rate-limit-reset", RESET}, {"ratelimit-limit", LIMIT},    {"ratelimit-remaining", REMAINING},
+    {"ratelimit-reset", RESET},    {"ratelimit", POLICY},
 };
 
 static void read_header(enum fact fact, struct str value, int64_t wall_us, struct limit_facts *facts)
@@ -171,7 +171,9 @@ static void read_header(enum fact fact, struct str value, int64_t wall_us, struc
     case RETRY_AFTER:
         if (read_retry_after(value, wall_us, &number) && number > facts->retry_after_ms) facts->retry_after_ms = number;
         break;
-    case POLICY: read_policy(value, facts); break;
+    case POLICY:
+        read_policy(value, facts);
+        break;
     }
 }
 

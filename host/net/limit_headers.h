@@ -1,9 +1,9 @@
 /* limit_headers: what the headers of an answer say about limits. A pure function over the spellings in use:
  *
  *     Retry-After: 120 | Wed, 21 Oct 2026 07:28:00 GMT                      RFC 9110 10.2.3
- *     X-RateLimit-Limit, -Remaining, -Reset (also X-Rate-Limit-, RateLimit-)  reset as delta seconds, epoch seconds or epoch ms, or a date
- *     RateLimit: limit=100, remaining=0, reset=30                           draft-ietf-httpapi-ratelimit-headers, to 06
- *     RateLimit: "burst";r=0;t=3, "daily";r=100;t=50000                     the same, from 07
+ *     X-RateLimit-Limit, -Remaining, -Reset (also X-Rate-Limit-, RateLimit-)  reset as delta seconds, epoch seconds or epoch
+ * ms, or a date RateLimit: limit=100, remaining=0, reset=30                           draft-ietf-httpapi-ratelimit-headers, to
+ * 06 RateLimit: "burst";r=0;t=3, "daily";r=100;t=50000                     the same, from 07
  *
  * What cannot be read is as if it were not there. */
 #ifndef SLUICE_NET_LIMIT_HEADERS_H

@@ -45,7 +45,8 @@ static struct retry_verdict wait_as_declared(struct retry *retry, int64_t wait_m
     return (struct retry_verdict){true, wait_ms, RETRY_DECLARED};
 }
 
-struct retry_verdict retry_next(struct retry *retry, int rc, const struct http_response *response, uint32_t random, int64_t now_ms)
+struct retry_verdict retry_next(struct retry *retry, int rc, const struct http_response *response, uint32_t random,
+                                int64_t now_ms)
 {
     const struct retry_policy *policy = retry->policy;
     int64_t declared_ms = response ? limit_facts_wait_ms(&response->limits) : -1;

@@ -51,12 +51,13 @@ struct retry_verdict {
     enum retry_reason reason; /* always, for the log */
 };
 
-/* The next move after an attempt failed with class `rc` (base/err.h). `response`: the answer, for the wait it declares (Retry-After of
- * RFC 9110 10.2.3, or a limit's reset), which is honoured as it is; NULL when there was none. Otherwise full-jitter backoff: a
- * wait drawn from [0, min(max_wait_ms, base_wait_ms * 2^tries)], never past budget_ms since the first try. A declared wait under 1 s is
- * a hint only: the drawn wait is used when it is longer, and the try counts, so that "Retry-After: 0" for ever ends.
- * `random` is 0..UINT32_MAX from the caller. */
-struct retry_verdict retry_next(struct retry *retry, int rc, const struct http_response *response, uint32_t random, int64_t now_ms);
+/* The next move after an attempt failed with class `rc` (base/err.h). `response`: the answer, for the wait it declares
+ * (Retry-After of RFC 9110 10.2.3, or a limit's reset), which is honoured as it is; NULL when there was none. Otherwise
+ * full-jitter backoff: a wait drawn from [0, min(max_wait_ms, base_wait_ms * 2^tries)], never past budget_ms since the first
+ * try. A declared wait under 1 s is a hint only: the drawn wait is used when it is longer, and the try counts, so that
+ * "Retry-After: 0" for ever ends. `random` is 0..UINT32_MAX from the caller. */
+struct retry_verdict retry_next(struct retry *retry, int rc, const struct http_response *response, uint32_t random,
+                                int64_t now_ms);
 
 uint32_t retry_random(void); /* for `random`; from the system's generator */
 

@@ -1,5 +1,5 @@
-/* How it works: {"refresh_token":"...","seed":"sha-256 of the configured token, hex"} in one small file. fs_write_file makes the change
- * durable and whole. Only a digest of the configured token is kept: it serves to compare. */
+/* How it works: {"refresh_token":"...","seed":"sha-256 of the configured token, hex"} in one small file. fs_write_file makes
+ * the change durable and whole. Only a digest of the configured token is kept: it serves to compare. */
 #include "net/token_store.h"
 
 #include <stdlib.h>

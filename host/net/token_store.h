@@ -1,7 +1,7 @@
 /* token_store: where a refresh token that the server replaces is kept, so that the next run has the new one.
  *
- * A server that rotates refresh tokens kills the old one with the answer that brings the new one: losing that answer is losing the
- * connection. So `save` is durable when it returns, and it is called before the new access token is used.
+ * A server that rotates refresh tokens kills the old one with the answer that brings the new one: losing that answer is losing
+ * the connection. So `save` is durable when it returns, and it is called before the new access token is used.
  *
  *     struct token_store *store = token_store_file("/var/lib/sluice/tokens/shop.json");
  *     rc = store->load(store, seed, &token, err);

@@ -1,5 +1,6 @@
-/* How it works: libcurl's parser (RFC 3986 with WHATWG's habits) takes URLs apart and resolves references, so that what guard.h judges
- * is what libcurl connects to. Around it stands what it leaves open: bytes that do not belong in a URL, credentials, odd hosts. */
+/* How it works: libcurl's parser (RFC 3986 with WHATWG's habits) takes URLs apart and resolves references, so that what guard.h
+ * judges is what libcurl connects to. Around it stands what it leaves open: bytes that do not belong in a URL, credentials, odd
+ * hosts. */
 #include "net/url.h"
 
 #include <curl/curl.h>
@@ -15,16 +16,19 @@ static bool is_control(unsigned char c)
     return c < 0x20 || c == 0x7f;
 }
 
-/* Spaces and bytes over 127, as careless servers send them, are encoded; a control character is refused. The host is looked at when
- * the URL is apart: an encoded one does not pass there. */
+/* Spaces and bytes over 127, as careless servers send them, are encoded; a control character is refused. The host is looked at
+ * when the URL is apart: an encoded one does not pass there. */
 static int clean(struct str text, int class, struct buf *out, struct err *err)
 {
-    if (text.size > URL_MAX_BYTES) return err_set(err, class, "cannot use a URL of %zu bytes: the limit is %d", text.size, URL_MAX_BYTES);
+    if (text.size > URL_MAX_BYTES)
+        return err_set(err, class, "cannot use a URL of %zu bytes: the limit is %d", text.size, URL_MAX_BYTES);
     for (size_t i = 0; i < text.size; i++) {
         unsigned char c = (unsigned char)text.data[i];
         if (is_control(c)) return err_set(err, class, "cannot use a URL with a control character (0x%02x at byte %zu)", c, i);
-        if (c == ' ' || c >= 0x80) buf_printf(out, "%%%02X", c);
-        else buf_append_char(out, (char)c);
+        if (c == ' ' || c >= 0x80)
+            buf_printf(out, "%%%02X", c);
+        else
+            buf_append_char(out, (char)c);
     }
     return 0;
 }
@@ -70,7 +74,8 @@ static bool is_plain_host(const char *host)
     static const char V6[] = "abcdef0123456789:.";
     size_t size = strlen(host);
     if (host[0] == '[') return size > 2 && strspn(host + 1, V6) == size - 2 && host[size - 1] == ']';
-    return size > 0 && size <= 253 && strspn(host, NAME) == size && host[0] != '.' && host[size - 1] != '.' && !strstr(host, "..");
+    return size > 0 && size <= 253 && strspn(host, NAME) == size && host[0] != '.' && host[size - 1] != '.' &&
+           !strstr(host, "..");
 }
 
 static int check_host(const char *host, struct err *err)
@@ -137,8 +142,10 @@ int url_resolve(struct str base, struct str reference, struct buf *out, struct e
     if (rc == 0) rc = clean(reference, ERR_DATA, &to, err);
     if (rc != 0) goto out;
     CURLUcode code = curl_url_set(handle, CURLUPART_URL, buf_text(&from), CURLU_NON_SUPPORT_SCHEME);
-    if (code == CURLUE_OK && to.data[0] == '#') code = curl_url_set(handle, CURLUPART_FRAGMENT, NULL, 0);
-    else if (code == CURLUE_OK) code = curl_url_set(handle, CURLUPART_URL, buf_text(&to), CURLU_NON_SUPPORT_SCHEME);
+    if (code == CURLUE_OK && to.data[0] == '#')
+        code = curl_url_set(handle, CURLUPART_FRAGMENT, NULL, 0);
+    else if (code == CURLUE_OK)
+        code = curl_url_set(handle, CURLUPART_URL, buf_text(&to), CURLU_NON_SUPPORT_SCHEME);
     if (code == CURLUE_OK) code = curl_url_set(handle, CURLUPART_FRAGMENT, NULL, 0);
     if (code == CURLUE_OK) code = curl_url_get(handle, CURLUPART_URL, &text, CURLU_NO_DEFAULT_PORT);
     if (code != CURLUE_OK) {
@@ -162,7 +169,8 @@ bool url_same_origin(const struct url *a, const struct url *b)
 
 static bool is_unreserved(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
+           c == '~';
 }
 
 void url_encode(struct str text, struct buf *out)
@@ -214,12 +222,11 @@ void url_set_param(struct buf *url, struct str name, struct str value)
     buf_release(&encoded);
 }
 
-/* --- showing ---------------------------------------------------------------------------------------------------------------- */
+/* --- showing ------------------------------------------------------------------------------------- */
 
 /* Parts of names whose values are credentials or stand in for them. */
-static const char *const CREDENTIAL_NAMES[] = {"token",  "key",        "secret", "password", "passwd",
-                                               "pwd",    "credential", "auth",   "sig",      "assertion",
-                                               "session"};
+static const char *const CREDENTIAL_NAMES[] = {"token",      "key",  "secret", "password",  "passwd", "pwd",
+                                               "credential", "auth", "sig",    "assertion", "session"};
 
 static bool contains_nocase(struct str text, struct str part_of)
 {
@@ -277,8 +284,10 @@ void url_redact(struct str url, const struct secrets *secrets, struct buf *out)
     if (mark) redact_query((struct str){mark + 1, url.size - head.size - 1}, &plain);
     secrets_redact(secrets, buf_str(&plain), &shown);
     bool is_cut = shown.size > REDACTED_MAX_BYTES;
-    if (is_cut) buf_append(out, shown.data, REDACTED_MAX_BYTES);
-    else buf_append_str(out, buf_str(&shown));
+    if (is_cut)
+        buf_append(out, shown.data, REDACTED_MAX_BYTES);
+    else
+        buf_append_str(out, buf_str(&shown));
     if (is_cut) buf_append_text(out, "...");
     buf_release(&plain);
     buf_release(&shown);

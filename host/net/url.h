@@ -8,8 +8,8 @@
  *     url_set_param(&next, STR("limit"), STR("100"));
  *
  * Any scheme parses (which ones may be spoken is guard.h's matter), but never a URL with a user or password in it, with a host
- * that is not plain ASCII, or with control characters. Spaces and bytes over 127 behind the host are percent-encoded, fragments are
- * dropped. Pure functions, no limit on threads. */
+ * that is not plain ASCII, or with control characters. Spaces and bytes over 127 behind the host are percent-encoded, fragments
+ * are dropped. Pure functions, no limit on threads. */
 #ifndef SLUICE_NET_URL_H
 #define SLUICE_NET_URL_H
 
@@ -36,26 +36,27 @@ struct url {
 /* Reads an absolute URL; the parts live in `arena`. CONFIG with the reason; *url is untouched then. */
 int url_parse(struct str text, struct arena *arena, struct url *url, struct err *err) MUST_USE;
 
-/* Appends to `out` the absolute URL that `reference` (absolute or relative, RFC 3986 5.2) means at `base`. Meant for what a source
- * sends: a reference that is empty or cannot be read is DATA. */
+/* Appends to `out` the absolute URL that `reference` (absolute or relative, RFC 3986 5.2) means at `base`. Meant for what a
+ * source sends: a reference that is empty or cannot be read is DATA. */
 int url_resolve(struct str base, struct str reference, struct buf *out, struct err *err) MUST_USE;
 
 /* The same scheme, host and port (RFC 6454 4)? */
 bool url_same_origin(const struct url *a, const struct url *b);
 
-/* Appends `text` percent-encoded, all but RFC 3986's unreserved characters: right for a segment of a path and for a name or value in
- * a query or a form. */
+/* Appends `text` percent-encoded, all but RFC 3986's unreserved characters: right for a segment of a path and for a name or
+ * value in a query or a form. */
 void url_encode(struct str text, struct buf *out);
 
 /* Appends "name=value" with both encoded, behind "&" unless `form` is empty: a form's body, or a query without its "?". */
 void url_add_form(struct buf *form, struct str name, struct str value);
 
-/* Sets a parameter of a URL without a fragment: those of that name (written plainly or as we encode it) are taken out, then it is
- * added at the end. `url` must have room: check failed. */
+/* Sets a parameter of a URL without a fragment: those of that name (written plainly or as we encode it) are taken out, then it
+ * is added at the end. `url` must have room: check failed. */
 void url_set_param(struct buf *url, struct str name, struct str value);
 
 /* Appends a URL as it may be printed: secrets replaced, also the values of parameters that are named like credentials or
- * signatures ("access_token", "X-Amz-Signature"), user and password left out, cut to 400 bytes with "...". `secrets` may be NULL. */
+ * signatures ("access_token", "X-Amz-Signature"), user and password left out, cut to 400 bytes with "...". `secrets` may be
+ * NULL. */
 void url_redact(struct str url, const struct secrets *secrets, struct buf *out);
 
 #endif

@@ -234,7 +234,7 @@ static void add_slice(struct assembly *assembly, uint32_t index, const char *id,
 
 void assembly_give_up(struct assembly *assembly, const char *slice)
 {
-    add_slice(assembly, UINT32_MAX, arena_strdup(&assembly->arena, slice), SLICE_RESTART);
+    add_slice(assembly, UINT32_MAX, arena_strdup(&assembly->arena, slice), SLICE_ABANDON);
     assembly_note(assembly, slice, "position", NULL);
 }
 

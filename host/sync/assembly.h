@@ -73,7 +73,7 @@ void assembly_committed(struct assembly *assembly);
 
 /* A slice starts again from its checkpoint or beginning: adds to the next load that its held rows go. */
 void assembly_restart(struct assembly *assembly, uint32_t slice);
-/* A slice of an older plan that this one replaces: adds to the next load that its held rows and its position go. */
+/* A slice of an older plan that this one replaces: adds to the next load that all it left unpublished goes, and its position. */
 void assembly_give_up(struct assembly *assembly, const char *slice);
 /* Adds an entry to the next load: the plan, when it is new. */
 void assembly_note(struct assembly *assembly, const char *slice, const char *kind, const char *value);

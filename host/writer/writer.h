@@ -54,8 +54,10 @@ struct flow_spec {
 /* What a slice's rows in a load, and those still unpublished from earlier loads, come to. */
 enum slice_outcome {
     SLICE_HOLD,    /* durable, not visible yet */
-    SLICE_PUBLISH, /* visible, together with all that was held of it */
-    SLICE_RESTART, /* what was held of it is deleted: the slice starts again */
+    SLICE_PUBLISH, /* settled, together with all that was held of it: visible, or (in a build, and for overwrite) visible with
+                      the flow's last load; a restart no longer touches these rows */
+    SLICE_RESTART, /* what was held of it since it was last settled is deleted: the slice goes on from there */
+    SLICE_ABANDON, /* everything of it that is not visible yet is deleted, settled or not: its plan was given up */
 };
 
 struct load_slice {

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import rows_of, spelled, staged_loads, staged_rows, staging_equals_oracle, table_equals_oracle
+from conftest import compare, rows_of, spelled, staged_loads, staged_rows, staging_equals_oracle, table_equals_oracle
 from shop import Shop
 
 KILLS = 10  # that land, per combination of writer and modes; there are six
@@ -96,17 +96,24 @@ def test_postgres_survives_kills(work, database, sync_mode, write_mode, in_order
         assert leftovers == [], "a stage or build table was left behind"
 
 
-@pytest.mark.parametrize("write_mode", ["append_dedup", "append"])
-def test_csv_survives_kills(work, write_mode):
+@pytest.mark.parametrize("sync_mode, write_mode", [("incremental", "append_dedup"), ("incremental", "append"),
+                                                   ("full_refresh", "overwrite")])
+def test_csv_survives_kills(work, sync_mode, write_mode):
     rng = random.Random(write_mode)
     staging = work.folder / "staging"
     with Shop(orders=3000) as shop:
-        work.configure(shop, {"type": "csv", "path": str(staging)}, streams={"orders": {"write_mode": write_mode}},
+        work.configure(shop, {"type": "csv", "path": str(staging)},
+                       streams={"orders": {"sync_mode": sync_mode, "write_mode": write_mode}},
                        config={"sorted": True, "page_size": 100, "lookback": "0s"}, commit={"bytes": "64KiB", "seconds": 1})
         shop.fault(match="/orders", times=0, delay_ms=8)
         for _ in kills(work, shop, rng):
             pass
         work.run("run")
+        if write_mode == "overwrite":
+            newest = staged_loads(staging, "orders")[-1]
+            assert json.loads((newest / "manifest.json").read_text())["mode"] == "overwrite"
+            compare(staged_rows(newest), shop, "orders")
+            return
         staging_equals_oracle(staging, shop, "orders")
         versions = [(row["id"], row["updated_at"]) for load in staged_loads(staging, "orders") for row in staged_rows(load)]
         assert len(versions) == len(set(versions)), "a version was staged twice"

@@ -18,14 +18,14 @@
 
 static const int64_t WALL_US = 1800000000LL * 1000000;
 
-/* --- a token server without a network --- */
+/* --- a token server without a network ------------------------------------------------------------ */
 
 struct server {
     int status;
     const char *answers[4]; /* the last one is given again */
     size_t calls;
-    int class; /* not 0: the call fails with it */
-    struct str body;          /* of the last call */
+    int class;       /* not 0: the call fails with it */
+    struct str body; /* of the last call */
     struct http_header headers[16];
     size_t header_count;
     bool anonymous;
@@ -79,7 +79,8 @@ static const struct auth_spec CLIENT_CREDENTIALS = {
                .client_secret = {"p&w", 3}},
 };
 
-static struct auth *auth_of(const struct auth_spec *spec, struct server *server, struct secrets *secrets, struct token_store *store)
+static struct auth *auth_of(const struct auth_spec *spec, struct server *server, struct secrets *secrets,
+                            struct token_store *store)
 {
     const struct auth_options options = {&server->fake.clock, secrets, store};
     struct auth *auth = NULL;
@@ -109,7 +110,7 @@ static void assert_token(struct auth *auth, struct server *server, const char *v
     assert_header(&credentials, "Authorization", value);
 }
 
-/* --- kinds without a token call --- */
+/* --- kinds without a token call ------------------------------------------------------------------ */
 
 static void test_fixed_credentials(void **state)
 {
@@ -121,12 +122,16 @@ static void test_fixed_credentials(void **state)
     } CASES[] = {
         {{.kind = AUTH_BEARER, .token = {"abc", 3}, .prefix = {"Bearer", 6}}, "Authorization", "Bearer abc", false},
         {{.kind = AUTH_BEARER, .token = {"abc", 3}}, "Authorization", "abc", false},
-        {{.kind = AUTH_BASIC, .username = {"Aladdin", 7}, .password = {"open sesame", 11}}, "Authorization",
-         "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", false}, /* RFC 7617 2 */
+        {{.kind = AUTH_BASIC, .username = {"Aladdin", 7}, .password = {"open sesame", 11}},
+         "Authorization",
+         "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
+         false}, /* RFC 7617 2 */
         {{.kind = AUTH_BASIC, .username = {"key", 3}}, "Authorization", "Basic a2V5Og==", false},
         {{.kind = AUTH_API_KEY, .key = {"k1", 2}, .name = {"X-API-Key", 9}}, "X-API-Key", "k1", false},
-        {{.kind = AUTH_API_KEY, .key = {"k1", 2}, .name = {"Authorization", 13}, .prefix = {"Klaviyo-API-Key", 15}}, "Authorization",
-         "Klaviyo-API-Key k1", false},
+        {{.kind = AUTH_API_KEY, .key = {"k1", 2}, .name = {"Authorization", 13}, .prefix = {"Klaviyo-API-Key", 15}},
+         "Authorization",
+         "Klaviyo-API-Key k1",
+         false},
         {{.kind = AUTH_API_KEY, .key = {"k1", 2}, .name = {"api_key", 7}, .in_query = true}, "api_key", "k1", true},
     };
     for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
@@ -193,7 +198,7 @@ static void test_refuses_specs_that_cannot_work(void **state)
     }
 }
 
-/* --- the token call --- */
+/* --- the token call ------------------------------------------------------------------------------ */
 
 static void test_client_credentials_in_a_form(void **state)
 {
@@ -207,8 +212,9 @@ static void test_client_credentials_in_a_form(void **state)
     spec.oauth2.param_count = 1;
     struct auth *auth = auth_of(&spec, &server, NULL, NULL);
     assert_token(auth, &server, "Bearer t1");
-    assert_string_equal(server.body.data, "grant_type=client_credentials&client_id=my%20id&client_secret=p%26w&scope=read%20write&"
-                                          "audience=https%3A%2F%2Fapi.test%2F");
+    assert_string_equal(server.body.data,
+                        "grant_type=client_credentials&client_id=my%20id&client_secret=p%26w&scope=read%20write&"
+                        "audience=https%3A%2F%2Fapi.test%2F");
     assert_string_equal(sent_header(&server, "Content-Type"), "application/x-www-form-urlencoded");
     assert_null(sent_header(&server, "Authorization"));
     assert_true(server.anonymous);
@@ -261,8 +267,8 @@ static void test_signs_the_token_call(void **state)
                                        .headers = HEADERS,
                                        .header_count = 3,
                                        .sign_body = CASES[i].sign_body};
-        const struct auth_spec spec = {.kind = AUTH_OAUTH2,
-                                       .oauth2 = {.token_url = "https://shop.test/auth/token?x=1", .json = true, .sign = &sign}};
+        const struct auth_spec spec = {
+            .kind = AUTH_OAUTH2, .oauth2 = {.token_url = "https://shop.test/auth/token?x=1", .json = true, .sign = &sign}};
         struct server server;
         server_init(&server, "{\"access_token\":\"t1\",\"expires_in\":3600}");
         struct auth *auth = auth_of(&spec, &server, NULL, NULL);
@@ -276,7 +282,7 @@ static void test_signs_the_token_call(void **state)
     }
 }
 
-/* --- how long a token lasts --- */
+/* --- how long a token lasts ---------------------------------------------------------------------- */
 
 static void test_a_token_is_used_until_shortly_before_its_end(void **state)
 {
@@ -348,7 +354,7 @@ static void test_a_refused_token_is_replaced_once(void **state)
     arena_release(&server.arena);
 }
 
-/* --- refusals --- */
+/* --- refusals ------------------------------------------------------------------------------------ */
 
 static void test_a_refusal_is_final(void **state)
 {
@@ -443,7 +449,7 @@ static void test_new_tokens_are_registered_for_redaction(void **state)
     secrets_free(secrets);
 }
 
-/* --- refresh tokens that change --- */
+/* --- refresh tokens that change ------------------------------------------------------------------ */
 
 struct memory_store {
     struct token_store store;
@@ -537,7 +543,7 @@ static void test_a_store_that_fails_keeps_the_old_token_alive(void **state)
     arena_release(&server.arena);
 }
 
-/* --- the store of files --- */
+/* --- the store of files -------------------------------------------------------------------------- */
 
 static void test_the_file_store_keeps_a_token_for_its_seed(void **state)
 {

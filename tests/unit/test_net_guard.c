@@ -12,7 +12,7 @@
 #include "net/guard.h"
 #include "net/url.h"
 
-/* --- hosts --- */
+/* --- hosts --------------------------------------------------------------------------------------- */
 
 static struct guard *guard_of(const char *const *hosts, size_t count, bool allow_private, bool allow_http)
 {
@@ -90,8 +90,8 @@ static void test_schemes(void **state)
     (void)state;
     static const char *const HOSTS[] = {"h.test"};
     struct guard *strict = guard_of(HOSTS, 1, false, false), *open = guard_of(HOSTS, 1, false, true);
-    static const char *const NEVER[] = {"ftp://h.test/x", "gopher://h.test/", "file://h.test/etc/passwd", "ldap://h.test/",
-                                        "ws://h.test/",   "dict://h.test/"};
+    static const char *const NEVER[] = {"ftp://h.test/x", "gopher://h.test/", "file://h.test/etc/passwd",
+                                        "ldap://h.test/", "ws://h.test/",     "dict://h.test/"};
     struct err err = ERR_INIT;
     assert_int_equal(check_url(strict, "https://h.test/", &err), 0);
     assert_int_equal(check_url(strict, "http://h.test/", &err), ERR_PERMISSION);
@@ -107,8 +107,9 @@ static void test_schemes(void **state)
 static void test_refuses_patterns_that_mean_nothing(void **state)
 {
     (void)state;
-    static const char *const BAD[] = {"",      "*",        "*.",     "a*.example.com", "https://h.test", "h.test/path", "h.test:0", "h.test:65536",
-                                      "h:80x", "user@h.t", "[::1",   "[]",             "[::1]x",         "h test",      "h.test:",  "::1"};
+    static const char *const BAD[] = {
+        "",         "*",    "*.", "a*.example.com", "https://h.test", "h.test/path", "h.test:0", "h.test:65536", "h:80x",
+        "user@h.t", "[::1", "[]", "[::1]x",         "h test",         "h.test:",     "::1"};
     for (size_t i = 0; i < ARRAY_SIZE(BAD); i++) {
         const struct guard_options options = {&BAD[i], 1, false, false};
         struct guard *guard = NULL;
@@ -118,7 +119,7 @@ static void test_refuses_patterns_that_mean_nothing(void **state)
     }
 }
 
-/* --- addresses --- */
+/* --- addresses ----------------------------------------------------------------------------------- */
 
 enum { PUBLIC, INSIDE, NEVER };
 
@@ -128,9 +129,12 @@ static int kind_of(const char *text)
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
     bool is_private = true;
     const char *kind = NULL;
-    if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) kind = guard_address_kind((struct sockaddr *)&v4, &is_private);
-    else if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) kind = guard_address_kind((struct sockaddr *)&v6, &is_private);
-    else fail_msg("'%s' is no address", text);
+    if (inet_pton(AF_INET, text, &v4.sin_addr) == 1)
+        kind = guard_address_kind((struct sockaddr *)&v4, &is_private);
+    else if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1)
+        kind = guard_address_kind((struct sockaddr *)&v6, &is_private);
+    else
+        fail_msg("'%s' is no address", text);
     return !kind ? PUBLIC : is_private ? INSIDE : NEVER;
 }
 
@@ -142,29 +146,95 @@ static void test_addresses(void **state)
         const char *address;
         int kind;
     } CASES[] = {
-        {"0.0.0.0", NEVER},           {"0.255.255.255", NEVER},     {"1.0.0.0", PUBLIC},
-        {"9.255.255.255", PUBLIC},    {"10.0.0.0", INSIDE},         {"10.255.255.255", INSIDE},   {"11.0.0.0", PUBLIC},
-        {"100.63.255.255", PUBLIC},   {"100.64.0.0", INSIDE},       {"100.127.255.255", INSIDE},  {"100.128.0.0", PUBLIC},
-        {"126.255.255.255", PUBLIC},  {"127.0.0.1", INSIDE},        {"127.255.255.255", INSIDE},  {"128.0.0.0", PUBLIC},
-        {"169.253.255.255", PUBLIC},  {"169.254.0.0", INSIDE},      {"169.254.169.254", INSIDE},  {"169.255.0.0", PUBLIC},
-        {"172.15.255.255", PUBLIC},   {"172.16.0.0", INSIDE},       {"172.31.255.255", INSIDE},   {"172.32.0.0", PUBLIC},
-        {"191.255.255.255", PUBLIC},  {"192.0.0.0", NEVER},         {"192.0.0.255", NEVER},       {"192.0.1.0", PUBLIC},
-        {"192.0.2.1", NEVER},         {"192.0.3.0", PUBLIC},        {"192.88.99.1", NEVER},       {"192.88.100.0", PUBLIC},
-        {"192.167.255.255", PUBLIC},  {"192.168.0.0", INSIDE},      {"192.168.255.255", INSIDE},  {"192.169.0.0", PUBLIC},
-        {"198.17.255.255", PUBLIC},   {"198.18.0.0", INSIDE},       {"198.19.255.255", INSIDE},   {"198.20.0.0", PUBLIC},
-        {"198.51.100.7", NEVER},      {"198.51.101.0", PUBLIC},     {"203.0.113.9", NEVER},       {"203.0.114.0", PUBLIC},
-        {"223.255.255.255", PUBLIC},  {"224.0.0.1", NEVER},         {"239.255.255.255", NEVER},   {"240.0.0.0", NEVER},
-        {"255.255.255.254", NEVER},   {"255.255.255.255", NEVER},   {"8.8.8.8", PUBLIC},
-        {"::", NEVER},                {"::1", INSIDE},              {"::2", NEVER},               {"::7f00:1", NEVER},
-        {"::ffff:127.0.0.1", INSIDE}, {"::ffff:8.8.8.8", PUBLIC},   {"::ffff:169.254.169.254", INSIDE}, {"::ffff:224.0.0.1", NEVER},
-        {"::ffff:0:127.0.0.1", NEVER}, {"64:ff9b::10.0.0.1", INSIDE}, {"64:ff9b::8.8.8.8", PUBLIC}, {"64:ff9b:1::1", INSIDE},
-        {"64:ff9b:2::1", NEVER},      {"2002:7f00:1::", INSIDE},    {"2002:a00:1::1", INSIDE},    {"2002:808:808::1", PUBLIC},
-        {"2002:e000:1::", NEVER},     {"2001::1", NEVER},           {"2001:1ff::1", NEVER},       {"2001:200::1", PUBLIC},
-        {"2001:db7::1", PUBLIC},      {"2001:db8::1", NEVER},       {"2001:db9::1", PUBLIC},      {"2606:4700::1111", PUBLIC},
-        {"3fff::1", NEVER},           {"3fff:fff::1", NEVER},       {"3fff:1000::1", PUBLIC},     {"4000::1", NEVER},
-        {"100::1", NEVER},            {"fbff::1", NEVER},           {"fc00::1", INSIDE},          {"fdff::1", INSIDE},
-        {"fe00::1", NEVER},           {"fe80::1", INSIDE},          {"febf::1", INSIDE},          {"fec0::1", INSIDE},
-        {"feff::1", INSIDE},          {"ff02::1", NEVER},           {"ffff::1", NEVER},
+        {"0.0.0.0", NEVER},
+        {"0.255.255.255", NEVER},
+        {"1.0.0.0", PUBLIC},
+        {"9.255.255.255", PUBLIC},
+        {"10.0.0.0", INSIDE},
+        {"10.255.255.255", INSIDE},
+        {"11.0.0.0", PUBLIC},
+        {"100.63.255.255", PUBLIC},
+        {"100.64.0.0", INSIDE},
+        {"100.127.255.255", INSIDE},
+        {"100.128.0.0", PUBLIC},
+        {"126.255.255.255", PUBLIC},
+        {"127.0.0.1", INSIDE},
+        {"127.255.255.255", INSIDE},
+        {"128.0.0.0", PUBLIC},
+        {"169.253.255.255", PUBLIC},
+        {"169.254.0.0", INSIDE},
+        {"169.254.169.254", INSIDE},
+        {"169.255.0.0", PUBLIC},
+        {"172.15.255.255", PUBLIC},
+        {"172.16.0.0", INSIDE},
+        {"172.31.255.255", INSIDE},
+        {"172.32.0.0", PUBLIC},
+        {"191.255.255.255", PUBLIC},
+        {"192.0.0.0", NEVER},
+        {"192.0.0.255", NEVER},
+        {"192.0.1.0", PUBLIC},
+        {"192.0.2.1", NEVER},
+        {"192.0.3.0", PUBLIC},
+        {"192.88.99.1", NEVER},
+        {"192.88.100.0", PUBLIC},
+        {"192.167.255.255", PUBLIC},
+        {"192.168.0.0", INSIDE},
+        {"192.168.255.255", INSIDE},
+        {"192.169.0.0", PUBLIC},
+        {"198.17.255.255", PUBLIC},
+        {"198.18.0.0", INSIDE},
+        {"198.19.255.255", INSIDE},
+        {"198.20.0.0", PUBLIC},
+        {"198.51.100.7", NEVER},
+        {"198.51.101.0", PUBLIC},
+        {"203.0.113.9", NEVER},
+        {"203.0.114.0", PUBLIC},
+        {"223.255.255.255", PUBLIC},
+        {"224.0.0.1", NEVER},
+        {"239.255.255.255", NEVER},
+        {"240.0.0.0", NEVER},
+        {"255.255.255.254", NEVER},
+        {"255.255.255.255", NEVER},
+        {"8.8.8.8", PUBLIC},
+        {"::", NEVER},
+        {"::1", INSIDE},
+        {"::2", NEVER},
+        {"::7f00:1", NEVER},
+        {"::ffff:127.0.0.1", INSIDE},
+        {"::ffff:8.8.8.8", PUBLIC},
+        {"::ffff:169.254.169.254", INSIDE},
+        {"::ffff:224.0.0.1", NEVER},
+        {"::ffff:0:127.0.0.1", NEVER},
+        {"64:ff9b::10.0.0.1", INSIDE},
+        {"64:ff9b::8.8.8.8", PUBLIC},
+        {"64:ff9b:1::1", INSIDE},
+        {"64:ff9b:2::1", NEVER},
+        {"2002:7f00:1::", INSIDE},
+        {"2002:a00:1::1", INSIDE},
+        {"2002:808:808::1", PUBLIC},
+        {"2002:e000:1::", NEVER},
+        {"2001::1", NEVER},
+        {"2001:1ff::1", NEVER},
+        {"2001:200::1", PUBLIC},
+        {"2001:db7::1", PUBLIC},
+        {"2001:db8::1", NEVER},
+        {"2001:db9::1", PUBLIC},
+        {"2606:4700::1111", PUBLIC},
+        {"3fff::1", NEVER},
+        {"3fff:fff::1", NEVER},
+        {"3fff:1000::1", PUBLIC},
+        {"4000::1", NEVER},
+        {"100::1", NEVER},
+        {"fbff::1", NEVER},
+        {"fc00::1", INSIDE},
+        {"fdff::1", INSIDE},
+        {"fe00::1", NEVER},
+        {"fe80::1", INSIDE},
+        {"febf::1", INSIDE},
+        {"fec0::1", INSIDE},
+        {"feff::1", INSIDE},
+        {"ff02::1", NEVER},
+        {"ffff::1", NEVER},
     };
     for (size_t i = 0; i < ARRAY_SIZE(CASES); i++)
         if (kind_of(CASES[i].address) != CASES[i].kind) fail_msg("%s is %d", CASES[i].address, kind_of(CASES[i].address));
@@ -201,5 +271,6 @@ static void test_other_families_are_refused(void **state)
 }
 
 UNIT_TESTS(cmocka_unit_test(test_only_allowed_hosts_pass), cmocka_unit_test(test_nothing_is_allowed_by_default),
-           cmocka_unit_test(test_schemes), cmocka_unit_test(test_refuses_patterns_that_mean_nothing), cmocka_unit_test(test_addresses),
-           cmocka_unit_test(test_private_addresses_want_permission), cmocka_unit_test(test_other_families_are_refused))
+           cmocka_unit_test(test_schemes), cmocka_unit_test(test_refuses_patterns_that_mean_nothing),
+           cmocka_unit_test(test_addresses), cmocka_unit_test(test_private_addresses_want_permission),
+           cmocka_unit_test(test_other_families_are_refused))

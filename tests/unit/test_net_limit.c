@@ -22,7 +22,7 @@ static struct limiter *limiter_of(enum limiter_kind kind, int64_t requests, int6
     return limiter;
 }
 
-/* --- many threads, no limit passed --- */
+/* --- many threads, no limit passed --------------------------------------------------------------- */
 
 enum { GRANTS = 10000, THREADS = 4 };
 
@@ -78,7 +78,8 @@ static void test_a_bucket_is_never_exceeded(void **state)
             for (size_t j = i + (size_t)CASES[c].burst; j < GRANTS && j < i + 2000; j++) {
                 int64_t paid = (int64_t)(j - i + 1) - CASES[c].burst;
                 if ((contest.grants[j] - contest.grants[i]) * CASES[c].requests < paid * CASES[c].per_ms)
-                    fail_msg("case %zu: grants %zu to %zu in %lld ms", c, i, j, (long long)(contest.grants[j] - contest.grants[i]));
+                    fail_msg("case %zu: grants %zu to %zu in %lld ms", c, i, j,
+                             (long long)(contest.grants[j] - contest.grants[i]));
             }
         limiter_free(contest.limiter);
     }
@@ -119,7 +120,8 @@ static void test_acquire_waits_by_the_clock(void **state)
     contest = (struct contest){.limiter = limiter_of(LIMITER_BUCKET, 10, 1000, 10)};
     clock_fake_init(&contest.fake, WALL_US);
     int64_t begin_ms = clock_now_ms(&contest.fake.clock);
-    for (size_t i = 0; i < THREADS; i++) assert_int_equal(thread_start(&threads[i], "acquire", acquire_some, &contest, 0, &err), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(thread_start(&threads[i], "acquire", acquire_some, &contest, 0, &err), 0);
     for (size_t i = 0; i < THREADS; i++) thread_join(&threads[i]);
     assert_int_equal(contest.count, GRANTS / 10);
     assert_true(clock_now_ms(&contest.fake.clock) - begin_ms >= (GRANTS / 10 - 10) * 100);
@@ -142,8 +144,9 @@ static void test_refuses_limits_out_of_range(void **state)
 {
     (void)state;
     static const struct limiter_options BAD[] = {
-        {LIMITER_BUCKET, 0, 1000, 0},      {LIMITER_BUCKET, -1, 1000, 0}, {LIMITER_BUCKET, 1000001, 1000, 0}, {LIMITER_BUCKET, 1, 0, 0},
-        {LIMITER_BUCKET, 1, INT64_MAX, 0}, {LIMITER_BUCKET, 1, 1, -1},    {LIMITER_BUCKET, 1, 1, 1000001},    {LIMITER_WINDOW, 0, 1, 0},
+        {LIMITER_BUCKET, 0, 1000, 0},    {LIMITER_BUCKET, -1, 1000, 0},     {LIMITER_BUCKET, 1000001, 1000, 0},
+        {LIMITER_BUCKET, 1, 0, 0},       {LIMITER_BUCKET, 1, INT64_MAX, 0}, {LIMITER_BUCKET, 1, 1, -1},
+        {LIMITER_BUCKET, 1, 1, 1000001}, {LIMITER_WINDOW, 0, 1, 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(BAD); i++) {
         struct limiter *limiter = NULL;
@@ -159,7 +162,7 @@ static void test_refuses_limits_out_of_range(void **state)
     limiter_free(limiter);
 }
 
-/* --- cancelling and watching --- */
+/* --- cancelling and watching --------------------------------------------------------------------- */
 
 struct watched {
     int64_t until_ms[8];
@@ -206,7 +209,7 @@ static void test_stopping_ends_the_wait(void **state)
     limiter_free(limiter);
 }
 
-/* --- what sources say --- */
+/* --- what sources say ---------------------------------------------------------------------------- */
 
 static void read_one(const char *name, const char *value, struct limit_facts *facts)
 {

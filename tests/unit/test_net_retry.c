@@ -140,5 +140,6 @@ static void test_every_reason_has_a_text(void **state)
 UNIT_TESTS(cmocka_unit_test(test_draws_waits_that_double), cmocka_unit_test(test_waits_stay_below_the_maximum),
            cmocka_unit_test(test_only_what_may_heal_is_tried_again), cmocka_unit_test(test_never_waits_past_its_budget),
            cmocka_unit_test(test_honours_declared_waits_beyond_tries_and_budget),
-           cmocka_unit_test(test_gives_up_when_the_declared_wait_is_too_long), cmocka_unit_test(test_a_wait_of_nothing_for_ever_ends),
+           cmocka_unit_test(test_gives_up_when_the_declared_wait_is_too_long),
+           cmocka_unit_test(test_a_wait_of_nothing_for_ever_ends),
            cmocka_unit_test(test_a_reset_with_nothing_left_is_a_declared_wait), cmocka_unit_test(test_every_reason_has_a_text))

@@ -17,14 +17,17 @@ static void test_takes_urls_apart(void **state)
         const char *path, *query, *whole;
     } CASES[] = {
         {"https://api.example.com", "https", "api.example.com", 443, "/", NULL, "https://api.example.com/"},
-        {"HTTPS://API.Example.COM:443/a/../b?x=1#top", "https", "api.example.com", 443, "/b", "x=1", "https://api.example.com/b?x=1"},
+        {"HTTPS://API.Example.COM:443/a/../b?x=1#top", "https", "api.example.com", 443, "/b", "x=1",
+         "https://api.example.com/b?x=1"},
         {"http://127.0.0.1:8080/orders?limit=2&page=1", "http", "127.0.0.1", 8080, "/orders", "limit=2&page=1",
          "http://127.0.0.1:8080/orders?limit=2&page=1"},
         {"http://2130706433/", "http", "127.0.0.1", 80, "/", NULL, "http://127.0.0.1/"},
         {"http://0x7f.1/", "http", "127.0.0.1", 80, "/", NULL, "http://127.0.0.1/"},
         {"https://[::1]:8443/x", "https", "::1", 8443, "/x", NULL, "https://[::1]:8443/x"},
-        {"https://h.test/a b?q=\xc3\xa9 x", "https", "h.test", 443, "/a%20b", "q=%C3%A9%20x", "https://h.test/a%20b?q=%C3%A9%20x"},
+        {"https://h.test/a b?q=\xc3\xa9 x", "https", "h.test", 443, "/a%20b", "q=%C3%A9%20x",
+         "https://h.test/a%20b?q=%C3%A9%20x"},
         {"ftp://h.test/x", "ftp", "h.test", 21, "/x", NULL, "ftp://h.test/x"},
+        {"https://h%2etest/", "https", "h.test", 443, "/", NULL, "https://h.test/"},
         {"https:///h.test", "https", "h.test", 443, "/", NULL, "https://h.test/"}, /* as browsers read it */
         {"https://h.test/a%2Fb/%2e%2e?", "https", "h.test", 443, NULL, NULL, NULL},
     };
@@ -59,7 +62,9 @@ static void test_refuses_what_is_no_url_or_dangerous(void **state)
         {"https://h.test:99999/", 21},
         {"https://h.test:x/", 17},
         {"https://m\xc3\xbcller.test/", 21},
-        {"https://h%2etest/", 17},
+        {"https://h%2ftest/", 17},
+        {"https://h%0atest/", 17},
+        {"https://h%00.test/", 18},
         {"https://h.test./", 16},
         {"https://.h.test/", 16},
         {"https://h..test/", 16},
@@ -214,7 +219,8 @@ static void test_shows_urls_without_secrets(void **state)
     (void)secrets_add(secrets, "config.api_key", STR("s3cr&t-value"));
     check_redacted(secrets, "https://h.test/a?page=2", "https://h.test/a?page=2");
     check_redacted(secrets, "https://h.test/a?access_token=abcd&page=2", "https://h.test/a?access_token=***&page=2");
-    check_redacted(secrets, "https://h.test/?X-Amz-Signature=ff&X-Amz-Credential=gg&x", "https://h.test/?X-Amz-Signature=***&X-Amz-Credential=***&x");
+    check_redacted(secrets, "https://h.test/?X-Amz-Signature=ff&X-Amz-Credential=gg&x",
+                   "https://h.test/?X-Amz-Signature=***&X-Amz-Credential=***&x");
     check_redacted(secrets, "https://h.test/?q=s3cr%26t-value", "https://h.test/?q=***");
     check_redacted(secrets, "https://h.test/s3cr%26t-value/x", "https://h.test/***/x");
     check_redacted(secrets, "https://user:pa@ss@h.test/x@y", "https://h.test/x@y");

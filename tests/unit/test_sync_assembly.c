@@ -244,7 +244,7 @@ static void test_given_up_slice_of_an_older_plan_is_restarted_and_forgotten(void
     assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
     assert_int_equal(load.slice_count, 1);
     assert_string_equal(load.slices[0].id, "old");
-    assert_int_equal(load.slices[0].outcome, SLICE_RESTART);
+    assert_int_equal(load.slices[0].outcome, SLICE_ABANDON);
     assert_true(has_tombstone(&load, "old", "position"));
     finish(&fixture);
 }

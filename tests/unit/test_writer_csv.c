@@ -307,7 +307,7 @@ static void test_an_abandoned_plan_is_dropped_beside_a_new_slice_of_its_name(voi
     flow_open(&flow, &world, WRITE_APPEND);
     COMMIT(&flow, .ids = "old", .outcome = SLICE_HOLD);
     struct batch *batch = make_batch(&flow, 0, "new");
-    const struct load_slice slices[] = {{.slice = UINT32_MAX, .id = "s0", .outcome = SLICE_RESTART},
+    const struct load_slice slices[] = {{.slice = UINT32_MAX, .id = "s0", .outcome = SLICE_ABANDON},
                                         {.slice = 0, .id = "s0", .outcome = SLICE_PUBLISH}};
     const struct load load = {
         .batches = &batch, .batch_count = 1, .slices = slices, .slice_count = 2, .counts = &flow.counts, .complete = true};

@@ -145,6 +145,7 @@ static bool apply_segment(struct reader *reader, const struct cJSON *json)
         !read_number(json, "crc", &crc) || crc > UINT32_MAX)
         return false;
     segment.crc = (uint32_t)crc;
+    segment.settled = json_get(json, "settled") != NULL;
     segment.columns = csv_columns_find(image->columns, segment.stream, columns);
     if (!segment.columns) return false;
     GROW(reader->arena, image->segments, image->segment_count, image->segment_capacity, struct csv_segment);
@@ -152,12 +153,11 @@ static bool apply_segment(struct reader *reader, const struct cJSON *json)
     return true;
 }
 
-/* Segments are in the order of (file, index). */
-static bool apply_gone(struct reader *reader, const struct cJSON *json)
+/* The segment a line names, NULL when there is none. Segments are in the order of (file, index). */
+static struct csv_segment *named_segment(struct csv_image *image, const struct cJSON *json)
 {
-    struct csv_image *image = reader->image;
     uint64_t file, index;
-    if (!read_number(json, "file", &file) || !read_number(json, "index", &index)) return false;
+    if (!read_number(json, "file", &file) || !read_number(json, "index", &index)) return NULL;
     size_t low = 0, high = image->segment_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -167,9 +167,22 @@ static bool apply_gone(struct reader *reader, const struct cJSON *json)
         else
             high = middle;
     }
-    if (low == image->segment_count || image->segments[low].file != file || image->segments[low].index != index) return false;
-    image->segments[low].gone = true;
-    return true;
+    if (low == image->segment_count || image->segments[low].file != file || image->segments[low].index != index) return NULL;
+    return &image->segments[low];
+}
+
+static bool apply_gone(struct reader *reader, const struct cJSON *json)
+{
+    struct csv_segment *segment = named_segment(reader->image, json);
+    if (segment) segment->gone = true;
+    return segment != NULL;
+}
+
+static bool apply_settled(struct reader *reader, const struct cJSON *json)
+{
+    struct csv_segment *segment = named_segment(reader->image, json);
+    if (segment) segment->settled = true;
+    return segment != NULL;
 }
 
 static bool apply_table(struct reader *reader, const struct cJSON *json)
@@ -210,8 +223,9 @@ static const struct {
     const char *name;
     apply_line *apply;
 } LINES[] = {
-    {"state", apply_state}, {"columns", apply_columns}, {"segment", apply_segment}, {"gone", apply_gone},
-    {"table", apply_table}, {"load", apply_load},       {"counts", apply_nothing},  {"reason", apply_nothing},
+    {"state", apply_state}, {"columns", apply_columns}, {"segment", apply_segment},
+    {"gone", apply_gone},   {"settled", apply_settled}, {"table", apply_table},
+    {"load", apply_load},   {"counts", apply_nothing},  {"reason", apply_nothing},
 };
 
 static int apply_commit(struct reader *reader, uint64_t number, struct err *err)

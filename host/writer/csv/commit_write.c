@@ -126,15 +126,27 @@ void csv_commit_segment(struct csv_commit *commit, const struct csv_segment *seg
     member_int(&json, "bytes", segment->bytes);
     member_int(&json, "rows", segment->rows);
     member_int(&json, "crc", segment->crc);
+    if (segment->settled) member_int(&json, "settled", 1);
+    end_line(commit, &json);
+}
+
+/* A line that says something of a segment of an earlier commit. */
+static void segment_line(struct csv_commit *commit, const char *name, const struct csv_segment *segment)
+{
+    struct json_writer json = start_line(commit, name);
+    member_int(&json, "file", segment->file);
+    member_int(&json, "index", segment->index);
     end_line(commit, &json);
 }
 
 void csv_commit_gone(struct csv_commit *commit, const struct csv_segment *segment)
 {
-    struct json_writer json = start_line(commit, "gone");
-    member_int(&json, "file", segment->file);
-    member_int(&json, "index", segment->index);
-    end_line(commit, &json);
+    segment_line(commit, "gone", segment);
+}
+
+void csv_commit_settled(struct csv_commit *commit, const struct csv_segment *segment)
+{
+    segment_line(commit, "settled", segment);
 }
 
 void csv_commit_table(struct csv_commit *commit, const struct csv_table *table)

@@ -38,7 +38,8 @@ struct csv_segment {
     const struct csv_columns *columns;
     uint64_t offset, bytes, rows;
     uint32_t crc;
-    bool gone; /* published or dropped by a later commit */
+    bool settled; /* covered by a checkpoint of its slice: stays when that starts again */
+    bool gone;    /* published or dropped by a later commit */
 };
 
 /* What is known of a stream as a table. */
@@ -98,6 +99,7 @@ void csv_commit_state(struct csv_commit *commit, const struct state *delta);
 void csv_commit_columns(struct csv_commit *commit, const struct csv_columns *columns);
 void csv_commit_segment(struct csv_commit *commit, const struct csv_segment *segment);
 void csv_commit_gone(struct csv_commit *commit, const struct csv_segment *segment);
+void csv_commit_settled(struct csv_commit *commit, const struct csv_segment *segment);
 void csv_commit_table(struct csv_commit *commit, const struct csv_table *table);
 void csv_commit_load(struct csv_commit *commit, const char *stream, uint64_t load_id, uint64_t rows);
 void csv_commit_counts(struct csv_commit *commit, const char *stream, const struct load_counts *counts);

@@ -12,7 +12,7 @@
 
 enum { FOLDER_MODE = 0750, FILE_MODE = 0640, REJECTS_MAX_BYTES = 256 << 20, FAIL_REJECTS = 100 };
 
-enum fate { KEEP, PUBLISH, DROP };
+enum fate { KEEP, SETTLE, PUBLISH, DROP }; /* SETTLE: kept, and from now on safe from a restart */
 
 /* A load on its way. */
 struct work {
@@ -53,9 +53,10 @@ static enum fate segment_fate(const struct work *work, const struct csv_segment 
     const struct load_slice *slice = map_get(&work->outcomes, str_from(segment->slice));
     for (*stream = 0; *stream < writer->stream_count; ++*stream)
         if (strcmp(writer->streams[*stream].spec.stream, segment->stream) == 0) break;
-    if (slice && slice->outcome == SLICE_RESTART) return DROP;
+    if (slice && (slice->outcome == SLICE_ABANDON || (slice->outcome == SLICE_RESTART && !segment->settled))) return DROP;
     if (*stream == writer->stream_count) return work->load->complete ? DROP : KEEP; /* a stream that is no longer chosen */
-    return may_publish(work, *stream, slice ? slice->outcome : SLICE_HOLD) ? PUBLISH : KEEP;
+    if (may_publish(work, *stream, slice ? slice->outcome : SLICE_HOLD)) return PUBLISH;
+    return slice && slice->outcome == SLICE_PUBLISH && !segment->settled ? SETTLE : KEEP;
 }
 
 static void decide(struct work *work)
@@ -63,10 +64,10 @@ static void decide(struct work *work)
     struct writer *writer = work->writer;
     const struct load *load = work->load;
     for (size_t i = 0; i < load->slice_count; i++) {
-        /* A slice of an abandoned plan may be restarted beside one of the same id: what was held of the id goes. */
+        /* A slice of an abandoned plan may stand beside one of the same id: what was held of the id goes. */
         struct str id = str_from(load->slices[i].id);
         const struct load_slice *earlier = map_get(&work->outcomes, id);
-        if (!earlier || earlier->outcome != SLICE_RESTART) map_set(&work->outcomes, id, (void *)(uintptr_t)&load->slices[i]);
+        if (!earlier || earlier->outcome != SLICE_ABANDON) map_set(&work->outcomes, id, (void *)(uintptr_t)&load->slices[i]);
     }
     work->segment_fates = arena_array(&work->arena, uint8_t, writer->segment_count + 1);
     for (size_t i = 0; i < writer->segment_count; i++) {
@@ -178,7 +179,8 @@ static int write_batch(struct work *work, const struct batch *batch, const struc
 static struct csv_segment *held_segment(struct work *work, const struct batch *batch, const struct csv_columns *columns)
 {
     const char *stream = work->writer->streams[batch->stream].spec.stream;
-    const char *slice = slice_of(work, batch->slice)->id;
+    const struct load_slice *of = slice_of(work, batch->slice);
+    const char *slice = of->id;
     struct csv_segment *newest = work->held_count ? &work->held[work->held_count - 1] : NULL;
     if (newest && newest->columns == columns && strcmp(newest->slice, slice) == 0 && strcmp(newest->stream, stream) == 0)
         return newest;
@@ -188,7 +190,8 @@ static struct csv_segment *held_segment(struct work *work, const struct batch *b
                                    .stream = stream,
                                    .slice = slice,
                                    .columns = columns,
-                                   .offset = work->stage.size};
+                                   .offset = work->stage.size,
+                                   .settled = of->outcome == SLICE_PUBLISH};
     work->held_count++;
     return newest;
 }
@@ -311,8 +314,12 @@ static void describe_rows(struct work *work)
         if (is_new) csv_commit_columns(work->commit, work->held[i].columns);
     }
     for (size_t i = 0; i < work->held_count; i++) csv_commit_segment(work->commit, &work->held[i]);
-    for (size_t i = 0; i < writer->segment_count; i++)
-        if (work->segment_fates[i] != KEEP) csv_commit_gone(work->commit, &writer->segments[i]);
+    for (size_t i = 0; i < writer->segment_count; i++) {
+        if (work->segment_fates[i] == SETTLE)
+            csv_commit_settled(work->commit, &writer->segments[i]);
+        else if (work->segment_fates[i] != KEEP)
+            csv_commit_gone(work->commit, &writer->segments[i]);
+    }
 }
 
 /* The stream as a table after this load. */
@@ -367,7 +374,8 @@ static int settle(struct work *work, struct err *err)
     }
     for (size_t i = 0; i < writer->segment_count; i++) {
         struct csv_segment *segment = &writer->segments[i];
-        if (work->segment_fates[i] == KEEP) {
+        if (work->segment_fates[i] == KEEP || work->segment_fates[i] == SETTLE) {
+            segment->settled |= work->segment_fates[i] == SETTLE;
             writer->segments[kept++] = *segment;
             continue;
         }

@@ -28,8 +28,9 @@ struct load_work {
     bool may_publish_early;         /* if nothing is held after this load */
     struct row_set (*sets)[ROUTES]; /* per table */
     const char *restarted;          /* array literals of slice ids; NULL: none */
+    const char *abandoned;
     const char *published;
-    const char *settled;          /* both */
+    const char *settled;          /* all three */
     struct ledger_counts *deltas; /* per table, of the newest attempt */
     uint64_t next_seq;
 };
@@ -102,7 +103,8 @@ static int sort_rows(struct writer *writer, struct load_work *work, struct arena
     work->deltas = arena_array(arena, struct ledger_counts, writer->table_count);
     work->restarted = slice_array(load, arena, 1u << SLICE_RESTART);
     work->published = slice_array(load, arena, 1u << SLICE_PUBLISH);
-    work->settled = slice_array(load, arena, 1u << SLICE_PUBLISH | 1u << SLICE_RESTART);
+    work->abandoned = slice_array(load, arena, 1u << SLICE_ABANDON);
+    work->settled = slice_array(load, arena, 1u << SLICE_PUBLISH | 1u << SLICE_RESTART | 1u << SLICE_ABANDON);
     work->next_seq = writer->next_seq;
     for (size_t i = 0; i < load->batch_count; i++) {
         struct batch *batch = load->batches[i];
@@ -140,12 +142,13 @@ static int prepare_tables(struct writer *writer, const struct load_work *work, s
 static int restart_slices(struct writer *writer, struct transaction *tx, struct load_work *work, struct err *err)
 {
     int rc = 0;
-    if (!work->restarted || !writer->has_held) return 0;
     for (size_t t = 0; rc == 0 && t < writer->table_count; t++) {
-        uint64_t rows = 0;
-        rc = pgw_stage_restart(writer, tx, &writer->tables[t], work->restarted, &rows, err);
-        work->deltas[t].written -= (int64_t)rows;
-        work->deltas[t].discarded += (int64_t)rows;
+        uint64_t restarted = 0, abandoned = 0;
+        if (work->abandoned) rc = pgw_stage_abandon(tx, &writer->tables[t], work->abandoned, &abandoned, err);
+        if (rc == 0 && work->restarted && writer->has_held)
+            rc = pgw_stage_restart(writer, tx, &writer->tables[t], work->restarted, &restarted, err);
+        work->deltas[t].written -= (int64_t)(restarted + abandoned);
+        work->deltas[t].discarded += (int64_t)(restarted + abandoned);
     }
     return rc;
 }

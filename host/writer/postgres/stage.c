@@ -79,6 +79,24 @@ int pgw_stage_restart(struct writer *writer, struct transaction *tx, const struc
     return rc;
 }
 
+int pgw_stage_abandon(struct transaction *tx, const struct table *table, const char *slices, uint64_t *rows, struct err *err)
+{
+    int rc = 0;
+    *rows = 0;
+    for (enum place place = PLACE_STAGE; rc == 0 && place < PLACES; place++) {
+        struct buf sql = BUF_INIT(4096);
+        uint64_t changed = 0;
+        if (!table->at[place].exists) continue;
+        buf_append_text(&sql, "DELETE FROM ");
+        pgw_relation_quote(&table->at[place], &sql);
+        put_slices(slices, &sql);
+        rc = change(tx, &sql, slices, &changed, err);
+        *rows += changed;
+        buf_release(&sql);
+    }
+    return rc;
+}
+
 int pgw_stage_hold(struct writer *writer, struct transaction *tx, const char *slice, uint64_t from_seq, struct err *err)
 {
     char seq[PG_INT_TEXT];

@@ -20,6 +20,9 @@ int pgw_stage_delete(struct transaction *tx, const struct table *table, const ch
 /* Deletes what is held of the slices from stage and build: they start again. */
 int pgw_stage_restart(struct writer *writer, struct transaction *tx, const struct table *table, const char *slices,
                       uint64_t *rows, struct err *err) MUST_USE;
+/* Deletes all rows of the slices, also those a restart would leave alone: their plan was given up. */
+int pgw_stage_abandon(struct transaction *tx, const struct table *table, const char *slices, uint64_t *rows,
+                      struct err *err) MUST_USE;
 
 /* The books of held slices. settle sets tx->has_held. */
 int pgw_stage_hold(struct writer *writer, struct transaction *tx, const char *slice, uint64_t from_seq,

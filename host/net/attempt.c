@@ -1,0 +1,211 @@
+/* How it works: two nested loops, each with one question. *attempt*: did the answer say 401 to a token that can be renewed?
+ * *walk*: does the answer point elsewhere? Innermost is one hop: guard, credentials, limiter, http. Everything lives in the
+ * session's scratch arena, which is cleared before each attempt, so a source that makes us try a thousand times does not make
+ * us grow. */
+#include <string.h>
+
+#include "base/check.h"
+#include "net/classify.h"
+#include "net/client_internal.h"
+#include "net/guard.h"
+#include "net/limit.h"
+#include "net/url.h"
+
+enum { REDIRECTS_MAX = 5 };
+
+/* --- one hop ------------------------------------------------------------------------------------- */
+
+/* Where an attempt stands. */
+struct attempt {
+    struct session *session;
+    struct http_request request; /* of this hop, without credentials */
+    struct url url;              /* of this hop */
+    uint64_t generation;         /* of the credentials that went with the last hop */
+    bool carried;                /* credentials went with it */
+    bool was_sent;               /* a server may have seen a request of this attempt */
+    bool lacks_credentials;      /* there were none to be had, after as many tries as a token call gets */
+};
+
+/* The request with credentials, in the scratch arena. */
+static int dress(struct attempt *attempt, struct http_request *request, struct err *err)
+{
+    struct session *session = attempt->session;
+    struct auth *auth = session->client->options.auth;
+    struct arena *arena = &session->scratch;
+    struct auth_credentials credentials;
+    *request = attempt->request;
+    request->url = attempt->url.text;
+    attempt->carried = false;
+    if (request->anonymous || !auth) return 0;
+    int rc = auth_credentials(auth, &session->token_sender, arena, &credentials, err);
+    attempt->lacks_credentials = rc != 0;
+    if (rc != 0) return rc;
+    attempt->generation = credentials.generation;
+    attempt->carried = credentials.header.name.size > 0 || credentials.param.name.size > 0;
+    if (credentials.header.name.size > 0) {
+        /* In place of a header of that name that the request brought. */
+        struct http_header *headers = arena_array(arena, struct http_header, request->header_count + 1);
+        size_t used = 0;
+        for (size_t i = 0; i < request->header_count; i++)
+            if (!str_equal_nocase(request->headers[i].name, credentials.header.name)) headers[used++] = request->headers[i];
+        headers[used++] = credentials.header;
+        request->headers = headers;
+        request->header_count = used;
+    }
+    if (credentials.param.name.size > 0) {
+        struct buf url = BUF_INIT(2 * (size_t)URL_MAX_BYTES);
+        buf_append_text(&url, request->url);
+        url_set_param(&url, credentials.param.name, credentials.param.value);
+        request->url = arena_text(arena, buf_str(&url));
+        buf_release(&url);
+    }
+    return 0;
+}
+
+/* A wait of one thread on the limiter, which may be prolonged. */
+struct limit_wait {
+    struct client *client;
+    bool is_waiting;
+};
+
+static void on_limit_wait(void *context, int64_t until_ms)
+{
+    struct limit_wait *wait = context;
+    if (wait->is_waiting) client_end_waiting(wait->client);
+    wait->is_waiting = until_ms > 0;
+    if (wait->is_waiting) client_begin_waiting(wait->client, until_ms, "rate limit");
+}
+
+static int take_turn(struct client *client, struct err *err)
+{
+    const struct client_options *options = &client->options;
+    struct limit_wait wait = {.client = client};
+    const struct limiter_watch watch = {on_limit_wait, &wait};
+    int rc = limiter_acquire(options->limiter, options->clock, options->cancel, &watch, err);
+    __atomic_store_n(&client->counters.pool_left, limiter_left(options->limiter, options->clock), __ATOMIC_RELAXED);
+    return rc;
+}
+
+static int hop(struct attempt *attempt, struct http_response *response, struct err *err)
+{
+    struct session *session = attempt->session;
+    struct client *client = session->client;
+    struct http_request request;
+    bool was_sent = false;
+    int rc = guard_url(client->guard, &attempt->url, err);
+    if (rc == 0) rc = dress(attempt, &request, err);
+    if (rc == 0) rc = take_turn(client, err);
+    if (rc != 0) return rc;
+    client_count(&client->counters.requests, 1);
+    rc = http_send(session->http, &request, &session->scratch, response, &was_sent, err);
+    attempt->was_sent = attempt->was_sent || was_sent;
+    if (rc != 0) return rc;
+    response->url = attempt->url.text;
+    client_count(&client->counters.wire_bytes, response->wire_bytes);
+    client_count(&client->counters.body_bytes, response->body->size);
+    limiter_observe(client->options.limiter, response->status, &response->limits, client->options.clock);
+    return 0;
+}
+
+/* --- redirects ----------------------------------------------------------------------------------- */
+
+/* The only headers that go along to another origin: any other may hold a credential. */
+static bool is_harmless(struct str name)
+{
+    static const char *const HARMLESS[] = {"Accept", "Accept-Language", "Content-Type"};
+    for (size_t i = 0; i < ARRAY_SIZE(HARMLESS); i++)
+        if (str_equal_nocase(name, str_from(HARMLESS[i]))) return true;
+    return false;
+}
+
+static void keep_headers(struct attempt *attempt, bool only_harmless, bool has_body)
+{
+    struct http_request *request = &attempt->request;
+    struct http_header *headers = arena_array(&attempt->session->scratch, struct http_header, request->header_count + 1);
+    size_t used = 0;
+    for (size_t i = 0; i < request->header_count; i++) {
+        struct str name = request->headers[i].name;
+        if (only_harmless && !is_harmless(name)) continue;
+        if (!has_body && str_equal_nocase(name, STR("Content-Type"))) continue;
+        headers[used++] = request->headers[i];
+    }
+    request->headers = headers;
+    request->header_count = used;
+}
+
+static int find_target(struct attempt *attempt, struct str location, struct url *target, struct err *err)
+{
+    struct buf text = BUF_INIT(URL_MAX_BYTES);
+    int rc = url_resolve(str_from(attempt->url.text), location, &text, err);
+    if (rc == 0) rc = url_parse(buf_str(&text), &attempt->session->scratch, target, err);
+    buf_release(&text);
+    if (rc == 0 && strcmp(attempt->url.scheme, "https") == 0 && strcmp(target->scheme, "http") == 0)
+        rc = err_set(err, ERR_PERMISSION, "cannot go from https to plain http");
+    return rc;
+}
+
+/* Moves the attempt on to where the answer points. */
+static int follow(struct attempt *attempt, int status, struct str location, struct err *err)
+{
+    struct http_request *request = &attempt->request;
+    struct url target;
+    int rc = find_target(attempt, location, &target, err);
+    if (rc == 0) rc = guard_url(attempt->session->client->guard, &target, err);
+    if (rc != 0) return err_context(err, "redirect with %d", status);
+    const char *method = classify_redirect_method(status, request->method);
+    bool is_same = url_same_origin(&attempt->url, &target), keeps_body = strcmp(method, request->method) == 0;
+    if (!is_same && keeps_body && request->body.size > 0) {
+        err_set(err, ERR_PERMISSION, "redirect with %d: cannot send the request's body on to another host '%s'", status,
+                target.host);
+        return err_hint(err, "configure the URL that the source really has");
+    }
+    request->method = method;
+    if (!keeps_body) request->body = (struct str){0};
+    request->anonymous = request->anonymous || !is_same;
+    keep_headers(attempt, !is_same, keeps_body);
+    attempt->url = target;
+    return 0;
+}
+
+/* Sends, and follows where answers point. */
+static int walk(struct attempt *attempt, struct http_response *response, struct err *err)
+{
+    for (int redirects = 0;; redirects++) {
+        int rc = hop(attempt, response, err);
+        if (rc != 0) return rc;
+        struct str location = http_header(response, "location");
+        if (!classify_is_redirect(response->status) || location.size == 0) return 0;
+        int status = response->status;
+        http_response_release(response);
+        if (redirects == REDIRECTS_MAX) {
+            err_set(err, ERR_SOURCE, "cannot be served: more than %d redirects", REDIRECTS_MAX);
+            return err_hint(err, "the source sends the request round in circles; check the base URL");
+        }
+        if ((rc = follow(attempt, status, location, err)) != 0) return rc;
+    }
+}
+
+/* --- one attempt --------------------------------------------------------------------------------- */
+
+static int begin(struct attempt *attempt, struct session *session, const struct http_request *request, struct err *err)
+{
+    arena_clear(&session->scratch);
+    *attempt = (struct attempt){.session = session, .request = *request};
+    return url_parse(str_from(request->url), &session->scratch, &attempt->url, err);
+}
+
+int attempt_run(struct session *session, const struct http_request *request, struct attempt_facts *facts,
+                struct http_response *response, struct err *err)
+{
+    struct attempt attempt;
+    for (;;) {
+        int rc = begin(&attempt, session, request, err);
+        if (rc == 0) rc = walk(&attempt, response, err);
+        facts->was_sent = attempt.was_sent;
+        facts->lacks_credentials = attempt.lacks_credentials;
+        if (rc != 0 || response->status != 401 || !attempt.carried || facts->has_renewed) return rc;
+        if (!auth_refused(session->client->options.auth, attempt.generation)) return 0;
+        facts->has_renewed = true;
+        http_response_release(response);
+    }
+}

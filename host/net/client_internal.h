@@ -1,0 +1,46 @@
+/* client_internal: what client.c (tries, counters, messages) and attempt.c (one try) share, and nobody else. */
+#ifndef SLUICE_NET_CLIENT_INTERNAL_H
+#define SLUICE_NET_CLIENT_INTERNAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/auth.h"
+#include "net/client.h"
+
+struct guard;
+
+struct client {
+    struct client_options options;
+    struct guard *guard;
+    char *user_agent;
+    struct client_counters counters;
+    pthread_mutex_t lock; /* over how many wait, and the two waiting counters */
+    int waiting;
+};
+
+struct session {
+    struct client *client;
+    struct http *http;
+    struct arena scratch;            /* of the attempt in hand */
+    struct auth_sender token_sender; /* sends token calls through this session */
+};
+
+void client_count(uint64_t *counter, uint64_t more);
+void client_begin_waiting(struct client *client, int64_t until_ms, const char *what); /* `what` is static text */
+void client_end_waiting(struct client *client);
+
+/* What an attempt found out beside its answer. */
+struct attempt_facts {
+    bool was_sent;          /* a server may have seen a request of it */
+    bool has_renewed;       /* in and out: a token was renewed for this request, so a second 401 counts */
+    bool lacks_credentials; /* there were none to be had, after as many tries as a token call gets */
+};
+
+/* One attempt, or two when the first one's token had ended. 0 with an answer, whatever its status; its headers and URL live in
+ * the session's scratch arena, until the next attempt. */
+int attempt_run(struct session *session, const struct http_request *request, struct attempt_facts *facts,
+                struct http_response *response, struct err *err) MUST_USE;
+
+#endif

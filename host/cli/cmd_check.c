@@ -75,7 +75,7 @@ static void check_destination(struct findings *findings, const struct sync_prepa
     const struct writer_type *writer = prepared->options.pipeline->writer;
     struct destination *destination;
     struct err err = ERR_INIT;
-    if (sync_destination(prepared, &destination, &err) != 0) {
+    if (sync_destination(prepared, prepared->options.cancel, &destination, &err) != 0) {
         fail(findings, "destination", &err);
         return;
     }

@@ -135,13 +135,13 @@ static int preview_all(struct preview *preview)
 {
     struct err err = ERR_INIT;
     if (sync_client(preview->prepared, preview->cli->cancel, &preview->client, &err) != 0)
-        return print_failure(preview->cli->pipeline->name, &err, preview->cli->secrets);
+        return cli_failure(preview->cli, preview->cli->pipeline->name, &err);
     int code = 0;
     for (size_t i = 0; i < preview->prepared->plan.count && !code; i++) {
         struct flow_plan *flow = &preview->prepared->plan.flows[i];
         char where[256];
         snprintf(where, sizeof where, "%s.%s", preview->cli->pipeline->name, flow->stream->name);
-        if (preview_stream(preview, flow, &err) != 0) code = print_failure(where, &err, preview->cli->secrets);
+        if (preview_stream(preview, flow, &err) != 0) code = cli_failure(preview->cli, where, &err);
     }
     client_free(preview->client);
     return code;

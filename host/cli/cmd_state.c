@@ -22,7 +22,8 @@ static void show_text(const struct flow_state *flows, size_t count)
             for (size_t c = 0; c < ARRAY_SIZE(cells); c++) text_table_add(&table, cells[c]);
         }
     }
-    text_table_print(&table, stdout);
+    if (table.count > ARRAY_SIZE(HEADER)) text_table_print(&table, stdout);
+    else fprintf(stderr, "nothing is remembered: the next run starts from the beginning\n");
     text_table_release(&table);
 }
 
@@ -85,6 +86,7 @@ static int set(const struct sync_prepared *prepared, struct destination *destina
         const struct state_entry cursor = {name, "", "cursor", canonical.data};
         rc = writer->state_write(destination, name, &plan, err);
         if (rc == 0) rc = writer->state_write(destination, name, &cursor, err);
+        if (rc == 0) fprintf(stderr, "%s: the next run reads from %s\n", name, canonical.data);
         writer->release(destination);
     }
     arena_release(&arena);
@@ -109,7 +111,7 @@ static int act(const struct arguments *arguments, const struct sync_prepared *pr
 {
     const char *what = arguments->words[0];
     struct destination *destination;
-    int rc = sync_destination(prepared, &destination, err);
+    int rc = sync_destination(prepared, prepared->options.cancel, &destination, err);
     if (rc) return rc;
     if (strcmp(what, "show") == 0) rc = show(prepared, destination, argument_is_set(arguments, "--json"), err);
     else if (strcmp(what, "set") == 0) rc = set(prepared, destination, &prepared->plan.flows[0], arguments->words[2], err);
@@ -122,16 +124,19 @@ static int act(const struct arguments *arguments, const struct sync_prepared *pr
 static int check_words(const struct arguments *arguments)
 {
     const char *what = arguments->words[0];
-    bool has_stream = argument_is_set(arguments, "--stream");
+    const char *streams[ARGUMENTS_MAX];
+    size_t stream_count = argument_values(arguments, "--stream", streams, ARGUMENTS_MAX);
+    bool all = argument_is_set(arguments, "--all");
     if (strcmp(what, "show") == 0 && arguments->word_count <= 2) return 0;
     if (strcmp(what, "reset") == 0 && arguments->word_count <= 2) {
-        if (has_stream || argument_is_set(arguments, "--all")) return 0;
-        fprintf(stderr, "sluice state reset: say which --stream, or --all\n");
+        if ((stream_count > 0) != all) return 0;
+        fprintf(stderr, all ? "sluice state reset: --all is every stream; leave out --stream\n"
+                            : "sluice state reset: say which --stream, or --all\n");
         return 2;
     }
     if (strcmp(what, "set") == 0 && arguments->word_count == 3) {
-        if (has_stream) return 0;
-        fprintf(stderr, "sluice state set: say which --stream\n");
+        if (stream_count == 1) return 0;
+        fprintf(stderr, "sluice state set: say which --stream%s\n", stream_count ? ", one at a time" : "");
         return 2;
     }
     fprintf(stderr, "sluice state: use `show [PIPELINE]`, `set PIPELINE CURSOR --stream NAME`, or `reset [PIPELINE] --stream NAME`\n");
@@ -147,7 +152,7 @@ static int run(const struct arguments *arguments)
     if (code) return code;
     code = cli_open(&cli, arguments, CLI_PIPELINE, arguments->word_count > 1 ? arguments->words[1] : NULL);
     if (code == 0) code = cli_prepare(&cli, arguments, &prepared);
-    if (code == 0 && act(arguments, prepared, &err) != 0) code = print_failure(cli.pipeline->name, &err, cli.secrets);
+    if (code == 0 && act(arguments, prepared, &err) != 0) code = cli_failure(&cli, cli.pipeline->name, &err);
     sync_prepared_free(prepared);
     cli_close(&cli);
     return code;

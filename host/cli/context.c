@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/json.h"
 #include "cli/print.h"
 #include "os/cancel.h"
 #include "os/clock.h"
@@ -22,13 +24,55 @@ static int read_log_options(struct cli_context *cli, const struct arguments *arg
     return 0;
 }
 
+/* {"event":"failed","pipeline":..,"error":{..}}: what ends a command before a sync could tell of it. */
+static void log_failed(const struct cli_context *cli, const char *pipeline, const char *class, const char *message, const char *hint)
+{
+    struct buf line = BUF_INIT(64 * 1024);
+    struct json_writer json = JSON_WRITER(&line);
+    json_open(&json, '{');
+    json_member(&json, "event"), json_cstr(&json, "failed");
+    if (pipeline) json_member(&json, "pipeline"), json_cstr(&json, pipeline);
+    json_member(&json, "error");
+    json_open(&json, '{');
+    json_member(&json, "class"), json_cstr(&json, class);
+    json_member(&json, "message"), json_cstr(&json, message);
+    json_member(&json, "hint"), json_cstr(&json, hint);
+    json_close(&json, '}');
+    json_close(&json, '}');
+    log_event(cli->log, buf_str(&line));
+    buf_release(&line);
+}
+
+int cli_failure(const struct cli_context *cli, const char *where, const struct err *err)
+{
+    if (cli->log_format != LOG_JSON) return print_failure(where, err, cli->secrets);
+    const struct err_class_info *info = err_class_info(err->class);
+    log_failed(cli, where, info->name, err->message, err_hint_text(err));
+    return info->exit_code;
+}
+
+int cli_problems(const struct cli_context *cli, const struct problems *problems)
+{
+    if (cli->log_format != LOG_JSON) return print_problems(problems, cli->secrets);
+    struct buf message = BUF_INIT(16 * 1024);
+    for (size_t i = 0; i < problems_kept(problems); i++) {
+        const struct problem *problem = &problems->list[i];
+        buf_clear(&message);
+        problem_describe(problem, &message);
+        log_failed(cli, cli->pipeline ? cli->pipeline->name : NULL, err_class_info(ERR_CONFIG)->name, buf_text(&message),
+                   problem->hint ? problem->hint : "");
+    }
+    buf_release(&message);
+    return problems->count ? err_class_info(ERR_CONFIG)->exit_code : 0;
+}
+
 /* The only pipeline's name when none was given. */
 static int only_pipeline(struct cli_context *cli, const char **name)
 {
     struct problems problems = PROBLEMS_INIT(&cli->arena);
     const struct project *project;
     project_load(cli->file, "", cli->secrets, &cli->arena, &project, &problems);
-    if (problems.count) return print_problems(&problems, cli->secrets);
+    if (problems.count) return cli_problems(cli, &problems);
     if (project->pipeline_count == 1) {
         *name = project->pipelines[0].name;
         return 0;
@@ -39,15 +83,16 @@ static int only_pipeline(struct cli_context *cli, const char **name)
     return 2;
 }
 
-static int find_pipeline(struct cli_context *cli, const char *name)
+int cli_find_pipeline(const struct cli_context *cli, const char *name, const struct pipeline **out)
 {
-    cli->pipeline = project_pipeline(cli->project, name);
-    if (cli->pipeline) return 0;
+    *out = project_pipeline(cli->project, name);
+    if (*out) return 0;
     size_t count = cli->project->pipeline_count;
     const char *nearest = count ? str_nearest(str_from(name), &cli->project->pipelines[0].name, count, sizeof(struct pipeline)) : NULL;
-    fprintf(stderr, "error: config: %s has no pipeline '%s'%s%s%s\n", cli->file, name, nearest ? "; did you mean '" : "",
-            nearest ? nearest : "", nearest ? "'?" : "");
-    return 2;
+    struct err err = ERR_INIT;
+    err_set(&err, ERR_CONFIG, "%s has no pipeline '%s'", cli->file, name);
+    if (nearest) err_hint(&err, "did you mean '%s'?", nearest);
+    return cli_failure(cli, NULL, &err);
 }
 
 int cli_open(struct cli_context *cli, const struct arguments *arguments, enum cli_wants wants, const char *name)
@@ -61,8 +106,8 @@ int cli_open(struct cli_context *cli, const struct arguments *arguments, enum cl
     if (wants == CLI_PIPELINE && !name && (code = only_pipeline(cli, &name)) != 0) return code;
     struct problems problems = PROBLEMS_INIT(&cli->arena);
     project_load(cli->file, wants == CLI_PIPELINE ? name : "", cli->secrets, &cli->arena, &cli->project, &problems);
-    if (problems.count) return print_problems(&problems, cli->secrets);
-    return wants == CLI_PIPELINE ? find_pipeline(cli, name) : 0;
+    if (problems.count) return cli_problems(cli, &problems);
+    return wants == CLI_PIPELINE ? cli_find_pipeline(cli, name, &cli->pipeline) : 0;
 }
 
 void cli_close(struct cli_context *cli)
@@ -91,6 +136,6 @@ int cli_prepare(struct cli_context *cli, const struct arguments *arguments, stru
         .cancel = cli->cancel,
         .log = cli->log,
     };
-    if (sync_prepare(&options, out, &problems, &err) != 0) return print_failure(cli->pipeline->name, &err, cli->secrets);
-    return print_problems(&problems, cli->secrets);
+    if (sync_prepare(&options, out, &problems, &err) != 0) return cli_failure(cli, cli->pipeline->name, &err);
+    return cli_problems(cli, &problems);
 }

@@ -36,6 +36,13 @@ enum cli_wants { CLI_PROJECT, CLI_PIPELINE };
 int cli_open(struct cli_context *cli, const struct arguments *arguments, enum cli_wants wants, const char *name);
 void cli_close(struct cli_context *cli);
 
+/* The pipeline of that name in the open project; 0, or the exit code after printing that there is none. */
+int cli_find_pipeline(const struct cli_context *cli, const char *name, const struct pipeline **out);
+
+/* print_failure and print_problems in the log's format: a line for people, or one `failed` event as JSON. Return the exit code. */
+int cli_failure(const struct cli_context *cli, const char *where, const struct err *err);
+int cli_problems(const struct cli_context *cli, const struct problems *problems);
+
 /* sync_prepare with this context and the command's --stream and --full-refresh; prints what is wrong. */
 int cli_prepare(struct cli_context *cli, const struct arguments *arguments, struct sync_prepared **out);
 

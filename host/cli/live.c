@@ -1,4 +1,5 @@
-/* live: see live.h. */
+/* live: see live.h. Both sources become rows (live_row.h), and rows become lines. What is on the screen is erased and drawn again in
+ * one write, so nothing flickers; the log's hooks do the same around each of its lines. */
 #include "cli/live.h"
 
 #include <pthread.h>
@@ -9,99 +10,119 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/time.h"
-#include "cli/print.h"
-#include "net/client.h"
+#include "base/json.h"
+#include "cli/live_row.h"
 #include "os/cancel.h"
 #include "os/clock.h"
 #include "os/thread.h"
 
-enum { REDRAW_MS = 200, PLAIN_MS = 10 * 1000, LINE_MAX_BYTES = 400, SHOWN_STREAMS = 12 };
+enum { REDRAW_MS = 200, SCREEN_MAX_BYTES = 64 * 1024, SHOWN_STREAMS = 12, DEFAULT_WIDTH = 80, DEFAULT_HEIGHT = 24 };
 
 struct live {
-    const struct progress *progress;
-    struct log *log;
+    struct live_options options;
     struct thread thread;
     struct cancel *stop;
-    bool is_terminal;
-    pthread_mutex_t lock; /* over what is on the screen */
-    size_t drawn;         /* lines that stand below the log */
+    bool draws;           /* on a terminal, as text */
+    pthread_mutex_t lock; /* over all below */
+    struct live_row *told; /* what children said last */
+    size_t told_count, told_capacity;
+    size_t drawn; /* lines that stand below the log */
 };
 
-static size_t terminal_width(void)
+static struct winsize terminal_size(void)
 {
     struct winsize size;
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0) size = (struct winsize){0};
+    if (size.ws_col < 20) size.ws_col = DEFAULT_WIDTH;
+    if (size.ws_row < 4) size.ws_row = DEFAULT_HEIGHT;
+    return size;
 }
 
-static void describe_wait(const struct client_counters *http, int64_t now_ms, struct buf *line)
+static void erase(struct live *live, struct buf *out)
 {
-    char span[TIME_TEXT_MAX];
-    if (!http || http->waiting_until_ms <= now_ms || !http->waiting_for) return;
-    time_write_span(http->waiting_until_ms - now_ms, span);
-    buf_printf(line, "  waits %s for the %s", span, http->waiting_for);
+    if (live->drawn) buf_append_text(out, "\r\033[K"); /* what the terminal echoed of a key */
+    for (; live->drawn > 0; live->drawn--) buf_append_text(out, "\033[1A\033[2K");
 }
 
-static void describe_stream(const struct stream_progress *stream, const struct client_counters *http, struct buf *line)
+/* The rows as they stand; the caller frees them. */
+static struct live_row *collect(const struct live *live, size_t *count)
 {
-    char records[32], rate[32], bytes[32];
-    int64_t now_ms = clock_now_ms(clock_system());
-    int64_t elapsed_ms = now_ms - atomic_load(&stream->started_ms);
-    uint64_t count = atomic_load(&stream->records);
-    print_grouped(count, records);
-    print_grouped(elapsed_ms > 500 ? count * 1000 / (uint64_t)elapsed_ms : 0, rate);
-    print_bytes(atomic_load(&stream->bytes), bytes);
-    buf_printf(line, "%-20s %12s records %10s/s %10s", stream->name, records, rate, bytes);
-    const char *note = atomic_load(&stream->note);
-    if (note) buf_printf(line, "  %s", note);
-    describe_wait(http, now_ms, line);
+    const struct progress *progress = live->options.progress;
+    size_t own = progress ? progress->stream_count : 0;
+    struct live_row *rows = mem_zero(own + live->told_count + 1, sizeof *rows);
+    *count = 0;
+    for (size_t i = 0; i < own; i++)
+        if (atomic_load(&progress->streams[i].status) == STREAM_RUNNING)
+            live_row_read(progress, &progress->streams[i], clock_system(), &rows[(*count)++]);
+    for (size_t i = 0; i < live->told_count; i++) rows[(*count)++] = live->told[i];
+    return rows;
 }
 
-static void erase(struct live *live)
+static bool same_pipeline(const struct live_row *a, const struct live_row *b)
 {
-    for (; live->drawn > 0; live->drawn--) fputs("\033[1A\033[2K", stderr);
-    fflush(stderr);
+    return strcmp(a->pipeline, b->pipeline) == 0;
 }
 
-static void draw(struct live *live)
+static void draw(struct live *live, struct buf *out)
 {
-    struct buf line = BUF_INIT(LINE_MAX_BYTES * 4);
-    size_t width = terminal_width() - 1;
-    for (size_t i = 0; i < live->progress->stream_count && live->drawn < SHOWN_STREAMS; i++) {
-        const struct stream_progress *stream = &live->progress->streams[i];
-        if (atomic_load(&stream->status) != STREAM_RUNNING) continue;
-        buf_clear(&line);
-        describe_stream(stream, live->progress->http, &line);
-        fprintf(stderr, "%.*s\n", (int)width, buf_text(&line));
-        live->drawn++;
+    size_t count, lines = 0;
+    struct live_row *rows = collect(live, &count);
+    struct winsize size = terminal_size();
+    size_t room = size.ws_row - 2U < SHOWN_STREAMS * 2U ? size.ws_row - 2U : SHOWN_STREAMS * 2U;
+    struct live_layout layout = live_layout(rows, count, size.ws_col - 1U);
+    int64_t wall_us = clock_wall_us(clock_system());
+    for (size_t i = 0; i < count && lines < room; i++) {
+        lines += live_row_draw(&rows[i], &layout, out);
+        if (i + 1 == count || !same_pipeline(&rows[i], &rows[i + 1])) lines += live_row_draw_pipeline(&rows[i], &layout, wall_us, out);
     }
+    live->drawn = lines;
+    free(rows);
+}
+
+static void show_screen(struct buf *out)
+{
+    fwrite(buf_text(out), 1, out->size, stderr);
     fflush(stderr);
-    buf_release(&line);
+    buf_release(out);
 }
 
 static void before_line(void *context)
 {
     struct live *live = context;
+    struct buf out = BUF_INIT(SCREEN_MAX_BYTES);
     pthread_mutex_lock(&live->lock);
-    erase(live);
+    erase(live, &out);
+    show_screen(&out);
 }
 
 static void after_line(void *context)
 {
     struct live *live = context;
-    draw(live);
+    struct buf out = BUF_INIT(SCREEN_MAX_BYTES);
+    draw(live, &out);
+    show_screen(&out);
     pthread_mutex_unlock(&live->lock);
 }
 
-static void say_plainly(struct live *live)
+static void redraw(struct live *live)
 {
-    struct buf line = BUF_INIT(LINE_MAX_BYTES * 4);
-    for (size_t i = 0; i < live->progress->stream_count; i++) {
-        const struct stream_progress *stream = &live->progress->streams[i];
-        if (atomic_load(&stream->status) != STREAM_RUNNING) continue;
-        buf_clear(&line);
-        describe_stream(stream, live->progress->http, &line);
-        log_info(live->log, "%s", buf_text(&line));
+    struct buf out = BUF_INIT(SCREEN_MAX_BYTES);
+    pthread_mutex_lock(&live->lock);
+    erase(live, &out);
+    draw(live, &out);
+    show_screen(&out);
+    pthread_mutex_unlock(&live->lock);
+}
+
+static void say(struct live *live, const struct live_row *row)
+{
+    struct buf line = BUF_INIT(SCREEN_MAX_BYTES);
+    if (live->options.format == LOG_JSON) {
+        live_row_to_json(row, &line);
+        log_event(live->options.log, buf_str(&line));
+    } else {
+        live_row_describe(row, clock_wall_us(clock_system()), &line);
+        log_info(live->options.log, "%s", buf_text(&line));
     }
     buf_release(&line);
 }
@@ -109,30 +130,94 @@ static void say_plainly(struct live *live)
 static void show(void *context)
 {
     struct live *live = context;
-    while (!cancel_wait_ms(live->stop, live->is_terminal ? REDRAW_MS : PLAIN_MS)) {
-        if (!live->is_terminal) {
-            say_plainly(live);
+    int64_t every_ms = live->draws ? REDRAW_MS : live->options.every_s * 1000;
+    while (!cancel_wait_ms(live->stop, every_ms)) {
+        if (live->draws) {
+            redraw(live);
             continue;
         }
-        pthread_mutex_lock(&live->lock);
-        erase(live);
-        draw(live);
-        pthread_mutex_unlock(&live->lock);
+        const struct progress *progress = live->options.progress;
+        for (size_t i = 0; progress && i < progress->stream_count; i++) {
+            struct live_row row;
+            if (atomic_load(&progress->streams[i].status) != STREAM_RUNNING) continue;
+            live_row_read(progress, &progress->streams[i], clock_system(), &row);
+            say(live, &row);
+        }
     }
 }
 
-int live_start(const struct progress *progress, struct log *log, struct live **out, struct err *err)
+static size_t find_told(const struct live *live, const struct live_row *row)
+{
+    size_t i = 0;
+    while (i < live->told_count && !(same_pipeline(&live->told[i], row) && strcmp(live->told[i].stream, row->stream) == 0)) i++;
+    return i;
+}
+
+/* Keeps the rows of a pipeline together: a new one goes behind the last of its pipeline. */
+static void keep(struct live *live, const struct live_row *row)
+{
+    size_t at = find_told(live, row);
+    if (at < live->told_count) {
+        live->told[at] = *row;
+        return;
+    }
+    if (live->told_count == live->told_capacity) {
+        live->told_capacity = live->told_capacity ? live->told_capacity * 2 : 16;
+        live->told = mem_resize(live->told, live->told_capacity * sizeof *live->told);
+    }
+    while (at > 0 && !same_pipeline(&live->told[at - 1], row)) at--;
+    if (at == 0) at = live->told_count;
+    memmove(live->told + at + 1, live->told + at, (live->told_count - at) * sizeof *live->told);
+    live->told[at] = *row;
+    live->told_count++;
+}
+
+static void drop(struct live *live, size_t at)
+{
+    if (at >= live->told_count) return;
+    memmove(live->told + at, live->told + at + 1, (live->told_count - at - 1) * sizeof *live->told);
+    live->told_count--;
+}
+
+void live_take(struct live *live, const struct cJSON *event)
+{
+    struct live_row row;
+    const char *kind = json_string(json_get(event, "event"));
+    if (!live || !kind || !live_row_from_json(event, &row)) return;
+    bool is_progress = strcmp(kind, "progress") == 0;
+    if (!live->draws) {
+        if (is_progress) say(live, &row);
+        return;
+    }
+    pthread_mutex_lock(&live->lock);
+    if (is_progress) keep(live, &row);
+    else if (strcmp(kind, "stream_ended") == 0) drop(live, find_told(live, &row));
+    pthread_mutex_unlock(&live->lock);
+}
+
+void live_forget(struct live *live, const char *pipeline)
+{
+    if (!live) return;
+    pthread_mutex_lock(&live->lock);
+    for (size_t i = live->told_count; i-- > 0;)
+        if (strcmp(live->told[i].pipeline, pipeline) == 0) drop(live, i);
+    pthread_mutex_unlock(&live->lock);
+}
+
+int live_start(const struct live_options *options, struct live **out, struct err *err)
 {
     struct live *live = mem_zero(1, sizeof *live);
-    *live = (struct live){.progress = progress, .log = log, .stop = cancel_new(NULL), .is_terminal = isatty(STDERR_FILENO) == 1};
+    *live = (struct live){.options = *options, .stop = cancel_new(NULL)};
+    live->draws = options->format == LOG_TEXT && isatty(STDERR_FILENO) == 1;
     pthread_mutex_init(&live->lock, NULL);
     int rc = thread_start(&live->thread, "live", show, live, 0, err);
     if (rc) {
+        pthread_mutex_destroy(&live->lock);
         cancel_free(live->stop);
         free(live);
         return rc;
     }
-    if (live->is_terminal) log_set_hooks(log, before_line, after_line, live);
+    if (live->draws) log_set_hooks(options->log, before_line, after_line, live);
     *out = live;
     return 0;
 }
@@ -140,11 +225,14 @@ int live_start(const struct progress *progress, struct log *log, struct live **o
 void live_stop(struct live *live)
 {
     if (!live) return;
+    struct buf out = BUF_INIT(SCREEN_MAX_BYTES);
     cancel_fire(live->stop, CANCEL_ABORT);
     thread_join(&live->thread);
-    if (live->is_terminal) log_set_hooks(live->log, NULL, NULL, NULL);
-    erase(live);
+    if (live->draws) log_set_hooks(live->options.log, NULL, NULL, NULL);
+    erase(live, &out);
+    show_screen(&out);
     pthread_mutex_destroy(&live->lock);
     cancel_free(live->stop);
+    free(live->told);
     free(live);
 }

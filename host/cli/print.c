@@ -131,17 +131,27 @@ int print_failure(const char *where, const struct err *err, struct secrets *secr
     return info->exit_code;
 }
 
+size_t problems_kept(const struct problems *problems)
+{
+    size_t kept = problems->count < problems->capacity ? problems->count : problems->capacity;
+    return kept < PROBLEMS_MAX ? kept : PROBLEMS_MAX;
+}
+
+void problem_describe(const struct problem *problem, struct buf *out)
+{
+    if (problem->file) buf_printf(out, "%s:", problem->file);
+    if (problem->file && problem->line) buf_printf(out, "%u:", problem->line);
+    if (problem->file) buf_append_char(out, ' ');
+    buf_append_text(out, problem->message);
+}
+
 int print_problems(const struct problems *problems, struct secrets *secrets)
 {
     struct buf line = BUF_INIT(16 * 1024);
-    size_t shown = problems->count < problems->capacity ? problems->count : problems->capacity;
-    for (size_t i = 0; i < shown && i < PROBLEMS_MAX; i++) {
+    for (size_t i = 0; i < problems_kept(problems); i++) {
         const struct problem *problem = &problems->list[i];
         buf_append_text(&line, "error: config: ");
-        if (problem->file) buf_printf(&line, "%s:", problem->file);
-        if (problem->file && problem->line) buf_printf(&line, "%u:", problem->line);
-        if (problem->file) buf_append_char(&line, ' ');
-        buf_append_text(&line, problem->message);
+        problem_describe(problem, &line);
         if (problem->hint) buf_printf(&line, "; %s", problem->hint);
         print_line(&line, secrets);
     }

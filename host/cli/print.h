@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "data/option.h"
 
+struct buf;
 struct secrets;
 
 /* A table that is laid out once all its cells are known. Cells are cut at `max_width` columns with an ellipsis; control characters
@@ -36,6 +37,11 @@ size_t print_bytes(uint64_t bytes, char out[32]);      /* "12.3 MiB" */
 /* Prints "error: CLASS: WHERE: message; hint" as one line on stderr, redacted, and returns the exit code of the class. `where` is
  * "pipeline", "pipeline.stream" or NULL. */
 int print_failure(const char *where, const struct err *err, struct secrets *secrets);
+
+/* The problems that were kept; the others are only counted. */
+size_t problems_kept(const struct problems *problems);
+/* Appends "FILE:LINE: MESSAGE". */
+void problem_describe(const struct problem *problem, struct buf *out);
 
 /* Prints every problem with its place and hint, one line each, and returns 2; 0 when there are none. */
 int print_problems(const struct problems *problems, struct secrets *secrets);

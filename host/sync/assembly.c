@@ -15,7 +15,9 @@ struct queue {
     bool finished;       /* its last page is in the queue or was taken */
     bool closed;         /* a load with its end was taken */
     bool restart;        /* the next load drops what is held of it */
-    bool reset_position; /* order was broken after a checkpoint: the stored one must go */
+    bool no_checkpoints; /* order is broken, or not known for what came before */
+    bool unordered;      /* order was broken after a checkpoint was stored, which tells nothing any more */
+    bool unordered_is_new; /* the next load says so */
     char *covered;       /* cursor of the newest checkpoint in the queue; NULL: none since the last load */
     size_t covered_batches, covered_rows; /* whole batches before it, and rows of the next one */
     char *stored;        /* cursor of the newest checkpoint that a load stored */
@@ -28,6 +30,7 @@ struct assembly {
     struct assembly_options options;
     struct arena arena; /* lives as long as the assembly */
     struct queue *queues;
+    uint64_t next_sequence; /* arrival number of the next row */
     size_t bytes;
     bool order_broken;
     bool taken_complete;
@@ -63,6 +66,8 @@ struct assembly *assembly_new(const struct assembly_options *options)
         struct queue *queue = &assembly->queues[i];
         queue->id = arena_strdup(arena, options->slices[i].id);
         queue->finished = queue->closed = options->slices[i].done;
+        queue->unordered = options->slices[i].unordered;
+        queue->no_checkpoints = queue->unordered || options->slices[i].at_page;
         if (options->slices[i].cursor) queue->stored = mem_strdup(options->slices[i].cursor);
         if (options->slices[i].max_cursor) queue->max = mem_strdup(options->slices[i].max_cursor);
     }
@@ -138,10 +143,12 @@ static void add_counts(struct load_counts *to, const struct decode_counts *from)
 /* Remembers the newest checkpoint of the page whose batches begin at `first_batch` of the queue. */
 static void note_checkpoint(struct assembly *assembly, struct queue *queue, const struct decoded *decoded, size_t first_batch)
 {
-    if (!assembly->options.ascending) return;
+    if (!assembly->options.ascending || queue->no_checkpoints) return;
     if (!decoded->ascending) {
         assembly->order_broken = true;
-        if (queue->stored) queue->reset_position = true;
+        queue->no_checkpoints = true;
+        queue->unordered = queue->unordered_is_new = queue->stored != NULL;
+        replace_text(&queue->stored, (struct str){0});
         replace_text(&queue->covered, (struct str){0});
         return;
     }
@@ -162,6 +169,8 @@ void assembly_add(struct assembly *assembly, uint32_t slice, struct decoded *dec
     size_t first_batch = queue->count;
     for (size_t i = 0; i < decoded->batch_count; i++) {
         if (!decoded->batches[i]) continue;
+        decoded->batches[i]->first_sequence = assembly->next_sequence;
+        assembly->next_sequence += decoded->batches[i]->rows;
         push(queue, decoded->batches[i]);
         assembly->bytes += batch_bytes(decoded->batches[i]);
         decoded->batches[i] = NULL;
@@ -201,7 +210,7 @@ bool assembly_has_work(const struct assembly *assembly)
     if (assembly->has_notes || (assembly_is_done(assembly) && !assembly->taken_complete)) return true;
     for (size_t i = 0; i < assembly->options.slice_count; i++) {
         const struct queue *queue = &assembly->queues[i];
-        if (queue->count || queue->restart || queue->reset_position || (queue->finished && !queue->closed)) return true;
+        if (queue->count || queue->restart || queue->unordered_is_new || (queue->finished && !queue->closed)) return true;
     }
     return false;
 }
@@ -269,6 +278,7 @@ static void set_position(struct assembly *assembly, const struct queue *queue, b
     json_open(&writer, '{');
     if (done) json_member(&writer, "done"), json_bool(&writer, true);
     if (cursor) json_member(&writer, "cursor"), json_cstr(&writer, cursor);
+    if (queue->unordered && !done) json_member(&writer, "unordered"), json_bool(&writer, true);
     if (page) json_member(&writer, "page"), json_cstr(&writer, page);
     if (queue->max) json_member(&writer, "max"), json_cstr(&writer, queue->max);
     json_close(&writer, '}');
@@ -281,22 +291,24 @@ static void take_slice(struct assembly *assembly, enum assembly_take take, uint3
 {
     struct queue *queue = &assembly->queues[index];
     if (queue->restart) {
-        add_slice(assembly, index, queue->id, SLICE_RESTART);
+        add_slice(assembly, index, queue->id, queue->unordered ? SLICE_ABANDON : SLICE_RESTART);
         set_position(assembly, queue, false, queue->stored, NULL);
         queue->restart = false;
         return;
     }
-    if (queue->finished && !queue->closed) {
+    if (queue->finished) {
+        if (queue->closed) return;
         move_front(assembly, queue, queue->count, 0);
         add_slice(assembly, index, queue->id, SLICE_PUBLISH);
         set_position(assembly, queue, true, NULL, NULL);
         queue->closed = true;
+        queue->unordered_is_new = false;
         return;
     }
-    if (queue->reset_position) {
+    if (queue->unordered_is_new) { /* must be durable even when no row goes with it */
         set_position(assembly, queue, false, NULL, NULL);
-        replace_text(&queue->stored, (struct str){0});
-        queue->reset_position = false;
+        assembly->has_notes = true;
+        queue->unordered_is_new = false;
     }
     if (queue->covered) {
         move_front(assembly, queue, queue->covered_batches, queue->covered_rows);
@@ -409,6 +421,7 @@ int slice_position_parse(const char *value, struct arena *arena, struct slice_po
         return err_set(err, ERR_BUG, "cannot read the state of a slice: %.200s", value);
     }
     position->done = json_get(json, "done") != NULL;
+    position->unordered = json_get(json, "unordered") != NULL;
     position->cursor = arena_strdup(arena, json_string(json_get(json, "cursor")));
     position->page = arena_strdup(arena, json_string(json_get(json, "page")));
     position->max = arena_strdup(arena, json_string(json_get(json, "max")));

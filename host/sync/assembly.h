@@ -29,6 +29,8 @@ enum { ASSEMBLY_MAX_REJECTS = 1000 };
 struct assembly_slice {
     const char *id;
     bool done;              /* finished by an earlier run: only its `max_cursor` counts */
+    bool at_page;           /* goes on at a page: in which order the pages before it came is not known */
+    bool unordered;         /* an earlier run saw that its order is broken */
     const char *cursor;     /* checkpoint that earlier runs published up to; NULL: none */
     const char *max_cursor; /* newest cursor seen in it by earlier runs, canonical; NULL: none */
 };
@@ -71,7 +73,8 @@ enum assembly_take {
 bool assembly_take(struct assembly *assembly, enum assembly_take take, struct load *load);
 void assembly_committed(struct assembly *assembly);
 
-/* A slice starts again from its checkpoint or beginning: adds to the next load that its held rows go. */
+/* A slice starts again from its checkpoint: adds to the next load that its held rows go. One that is unordered starts from its
+ * beginning, and all of it that is not visible goes. */
 void assembly_restart(struct assembly *assembly, uint32_t slice);
 /* A slice of an older plan that this one replaces: adds to the next load that all it left unpublished goes, and its position. */
 void assembly_give_up(struct assembly *assembly, const char *slice);
@@ -81,6 +84,7 @@ void assembly_note(struct assembly *assembly, const char *slice, const char *kin
 /* What a slice's position entry says. */
 struct slice_position {
     bool done;
+    bool unordered;     /* published up to a checkpoint before its order was broken: only a page can be gone on from */
     const char *cursor; /* checkpoint: rows at or below it are published */
     const char *page;   /* resume text of the pager */
     const char *max;    /* newest cursor seen */

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/time.h"
 #include "data/block.h"
 #include "os/cancel.h"
 #include "os/channel.h"
@@ -75,7 +74,9 @@ static int open_writer(struct flow *flow, struct err *err)
         .tables = &flow->plan->table,
         .table_count = 1,
     };
+    atomic_fetch_add(&sync->progress->committing, 1); /* it may publish what an interrupted run had finished */
     int rc = sync->writer->flow_open(sync->destination, &spec, &flow->writer, err);
+    atomic_fetch_sub(&sync->progress->committing, 1);
     if (rc == 0) rc = sync->writer->load_state(flow->writer, &flow->state, err);
     return rc;
 }
@@ -124,16 +125,27 @@ static int give_up_old_plan(struct flow *flow, struct err *err)
     return rc;
 }
 
-/* The newest instant that may be stored as cursor, canonical for its type; NULL: the type has no such end. */
-static const char *cursor_cap(struct flow *flow)
+/* A slice whose rows were appended, and then turned out to be unordered, can neither go on nor start again. */
+static int refuse_unordered(const struct flow *flow, struct err *err)
 {
-    char text[TIME_TEXT_MAX];
-    switch (flow->plan->decode.cursor_type) {
-    case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMP_NTZ: return arena_text(&flow->arena, (struct str){text, time_write_iso(flow->sync->started_us, text)});
-    case TYPE_DATE: return arena_text(&flow->arena, (struct str){text, time_write_date(flow->sync->started_us / 86400000000LL, text)});
-    default: return NULL;
+    err_set(err, ERR_DATA,
+            "cannot go on with an interrupted read: its records did not come in ascending order of '%s' as declared, so which of "
+            "them were appended already is not known",
+            flow->plan->decode.cursor_field);
+    return err_hint(err, "correct the order in the connector, empty the table, and load again: sluice state reset %s %s",
+                    flow->sync->pipeline->name, stream_name(flow));
+}
+
+/* Adds to the first load what starts again of a plan that goes on. */
+static int restart_unfinished(struct flow *flow, struct err *err)
+{
+    for (uint32_t i = 0; i < flow->windows.slice_count; i++) {
+        const struct slice_position *position = &flow->positions[i];
+        if (position->done || position->page) continue;
+        if (position->unordered && flow->plan->table.mode == WRITE_APPEND) return refuse_unordered(flow, err);
+        assembly_restart(flow->assembly, i);
     }
+    return 0;
 }
 
 static int make_assembly(struct flow *flow, struct err *err)
@@ -142,9 +154,16 @@ static int make_assembly(struct flow *flow, struct err *err)
     size_t count = flow->windows.slice_count;
     struct assembly_slice *slices = arena_array(&flow->arena, struct assembly_slice, count + 1);
     for (size_t i = 0; i < count; i++)
-        slices[i] = (struct assembly_slice){.id = flow->windows.slices[i].id, .done = flow->positions[i].done,
-                                            .cursor = flow->positions[i].cursor, .max_cursor = flow->positions[i].max};
-    bool has_windows = plan->stream->has_cursor && plan->stream->cursor.window.step_us > 0 && count > 0;
+        slices[i] = (struct assembly_slice){.id = flow->windows.slices[i].id,
+                                            .done = flow->positions[i].done,
+                                            .at_page = flow->positions[i].page != NULL,
+                                            .unordered = flow->positions[i].unordered,
+                                            .cursor = flow->positions[i].cursor,
+                                            .max_cursor = flow->positions[i].max};
+    /* Where the plan ends, which may have been made by an earlier run: what changed since then was not seen everywhere. Integers
+     * and texts have no such end. */
+    const char *end = count && flow->windows.slices[count - 1].to[0] ? flow->windows.slices[count - 1].to : NULL;
+    bool has_windows = plan->stream->has_cursor && flow->windows.step_us > 0;
     struct assembly_options options = {
         .stream = stream_name(flow),
         .slices = slices,
@@ -153,15 +172,11 @@ static int make_assembly(struct flow *flow, struct err *err)
         .keep_cursor = plan->keep_cursor,
         .cursor_type = plan->decode.cursor_type,
         .cursor_floor = state_get(&flow->state, stream_name(flow), "", "cursor"),
-        .cursor_cap = cursor_cap(flow),
-        .cursor_end = has_windows ? flow->windows.slices[count - 1].to : NULL,
+        .cursor_cap = end,
+        .cursor_end = has_windows ? end : NULL,
     };
     flow->assembly = assembly_new(&options);
-    if (stored_plan(flow)) {
-        for (uint32_t i = 0; i < count; i++)
-            if (!flow->positions[i].done && !flow->positions[i].page) assembly_restart(flow->assembly, i);
-        return 0;
-    }
+    if (stored_plan(flow)) return restart_unfinished(flow, err);
     int rc = give_up_old_plan(flow, err);
     if (rc) return rc;
     struct buf json = BUF_INIT(8 * 1024 * 1024);
@@ -214,8 +229,10 @@ static int commit(struct flow *flow, enum assembly_take take, struct err *err)
     struct load load;
     while (assembly_take(flow->assembly, take, &load)) {
         uint64_t limit = reject_limit(flow, &load);
+        atomic_fetch_add(&flow->sync->progress->committing, 1);
         int rc = assembly_reject_total(flow->assembly) > limit ? refuse_rejects(flow, &load, limit, err)
                                                                : flow->sync->writer->commit(flow->writer, &load, err);
+        atomic_fetch_sub(&flow->sync->progress->committing, 1);
         flow->commit_failed = rc != 0;
         if (rc) return rc;
         note_load(flow, &load);
@@ -289,6 +306,7 @@ static int slice_ended(struct flow *flow, const struct slice_item *item, struct 
     flow->running[item->index] = NULL;
     flow->running_count--;
     if (item->position_refused && !cancel_stopping(flow->cancel)) {
+        if (flow->positions[item->index].unordered && flow->plan->table.mode == WRITE_APPEND) return refuse_unordered(flow, err);
         log_warn(flow->log, "the source no longer takes the position of the interrupted run; reading from the beginning");
         assembly_restart(flow->assembly, item->index);
         int rc = commit(flow, TAKE_ALL, err);
@@ -324,7 +342,7 @@ static int run_slices(struct flow *flow, struct err *err)
             struct slice_item *item = received;
             struct err failed = ERR_INIT;
             progress_alive(flow->sync->progress);
-            if (item->ended || !flow->err.class) rc = take_item(flow, item, &failed);
+            rc = take_item(flow, item, &failed); /* also after a failure: a slice that then ends well must have all its rows */
             slice_item_free(item);
             if (rc == 0 && !flow->err.class) rc = start_slices(flow, &failed);
             if (rc) note_failure(flow, &failed);

@@ -49,12 +49,13 @@ static bool keep_lease(struct keeper *keeper, int64_t now_ms)
 static bool check_activity(struct keeper *keeper, int64_t now_ms)
 {
     int64_t activity = atomic_load(&keeper->options.progress->activity);
-    if (activity != keeper->activity || declared_wait_ms(keeper, now_ms) > 0) {
+    bool is_committing = atomic_load(&keeper->options.progress->committing) > 0;
+    if (activity != keeper->activity || is_committing || declared_wait_ms(keeper, now_ms) > 0) {
         keeper->activity = activity;
         keeper->active_ms = now_ms;
     }
     if (now_ms - keeper->active_ms < keeper->options.stall_ms) return true;
-    err_set(&keeper->err, ERR_STALLED, "no progress for %lld s while nothing waits on a declared limit",
+    err_set(&keeper->err, ERR_STALLED, "no progress for %lld s while nothing waits on a declared limit or the destination",
             (long long)(keeper->options.stall_ms / 1000));
     return false;
 }

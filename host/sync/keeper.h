@@ -2,8 +2,8 @@
  *
  * Every 10 s it renews the lease (COMMIT.md, rule 7), further ahead when the client waits on a declared limit. A lease that is lost
  * aborts the sync with HELD at once; a destination that cannot be reached aborts it when the lease's 30 s are over.
- * Every second it looks at the sync's activity counter: no sign of life for `stall_ms`, while nobody waits on a declared limit, aborts
- * the sync with STALLED.
+ * Every second it looks at the sync's activity counter: no sign of life for `stall_ms`, while nobody waits on a declared limit or is busy
+ * at the destination, aborts the sync with STALLED.
  * When the sync is asked to stop, the page in hand has 5 s, then reading is aborted; after 8 s everything is (COMMIT.md, rule 16). */
 #ifndef SLUICE_SYNC_KEEPER_H
 #define SLUICE_SYNC_KEEPER_H

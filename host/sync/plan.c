@@ -148,6 +148,7 @@ static void make_flow(const struct stream_description *stream, const struct stre
     flow->table.cursor = choice->cursor ? choice->cursor : stream->has_cursor ? stream->cursor.field : NULL;
     bool own_cursor = stream->has_cursor && flow->table.cursor && strcmp(flow->table.cursor, stream->cursor.field) == 0;
     flow->ascending = own_cursor && stream->cursor.ascending;
+    flow->keep_cursor = flow->keep_cursor && own_cursor;
     flow->mode = arena_printf(arena, "%s %s", sync_mode_name(flow->sync_mode), write_mode_name(flow->table.mode));
 
     struct decode_spec *decode = &flow->decode;

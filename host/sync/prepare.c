@@ -139,7 +139,7 @@ int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct cl
     return client_new(&options, out, err);
 }
 
-int sync_destination(const struct sync_prepared *prepared, struct destination **out, struct err *err)
+int sync_destination(const struct sync_prepared *prepared, struct cancel *cancel, struct destination **out, struct err *err)
 {
     const struct sync_options *options = &prepared->options;
     struct destination_options destination = {
@@ -148,7 +148,7 @@ int sync_destination(const struct sync_prepared *prepared, struct destination **
         .pipeline = options->pipeline->name,
         .secrets = options->secrets,
         .clock = options->clock,
-        .cancel = options->cancel,
+        .cancel = cancel,
         .log = options->log,
     };
     return options->pipeline->writer->open(&destination, out, err);

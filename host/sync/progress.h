@@ -40,6 +40,7 @@ struct progress {
     size_t stream_count;
     const struct client_counters *http; /* NULL until the client is there */
     _Atomic int64_t activity;           /* goes up with every sign of life; for the watchdog */
+    _Atomic int committing;             /* flows that are busy at the destination, which has time limits of its own */
 };
 
 static inline void progress_alive(struct progress *progress)

@@ -50,6 +50,7 @@ static void run_flows(const struct sync_context *sync, struct sync_plan *plan)
         struct stream_progress *progress = &sync->progress->streams[i];
         threads[i] = (struct flow_thread){.sync = sync, .plan = &plan->flows[i], .progress = progress};
         if (!take_slot(sync)) {
+            err_set(&progress->err, ERR_CANCELLED, "stopped before it began");
             atomic_store(&progress->status, STREAM_STOPPED);
             continue;
         }
@@ -151,7 +152,7 @@ int sync_run(struct sync_prepared *prepared, const struct observer *observer, st
     int rc = sync_client(prepared, sync.reading, &sync.client, err);
     if (rc == 0) {
         sync.progress->http = client_counters(sync.client);
-        rc = sync_destination(prepared, &sync.destination, err);
+        rc = sync_destination(prepared, sync.cancel, &sync.destination, err);
     }
     if (rc == 0) rc = sync.writer->acquire(sync.destination, err);
     if (rc == 0) {

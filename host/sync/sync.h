@@ -57,8 +57,8 @@ void sync_prepared_free(struct sync_prepared *prepared); /* NULL is fine */
 /* A client for the pipeline's requests: its hosts, credentials, limits. `cancel` ends its transfers and waits. */
 int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct client **out, struct err *err) MUST_USE;
 
-/* Opens the pipeline's destination. */
-int sync_destination(const struct sync_prepared *prepared, struct destination **out, struct err *err) MUST_USE;
+/* Opens the pipeline's destination. `cancel` ends its waits. */
+int sync_destination(const struct sync_prepared *prepared, struct cancel *cancel, struct destination **out, struct err *err) MUST_USE;
 
 /* The source side of a request for stream `flow` (NULL: none), for preview and check. */
 struct request_source sync_request_source(const struct sync_prepared *prepared, const struct flow_plan *flow);

@@ -249,6 +249,101 @@ static void test_given_up_slice_of_an_older_plan_is_restarted_and_forgotten(void
     finish(&fixture);
 }
 
+static void test_rows_are_numbered_in_the_order_they_came(void **state)
+{
+    (void)state;
+    struct fixture fixture = make(true, 2);
+    struct load load;
+    add_page(&fixture, 0, 5, 3, "7", "8", NULL);
+    add_page(&fixture, 1, 2, 0, NULL, NULL, NULL);
+    add_page(&fixture, 0, 4, 1, "8", "9", NULL);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.batch_count, 3); /* five and one of the first slice, two of the other */
+    assert_int_equal(load.batches[0]->first_sequence, 0);
+    assert_int_equal(load.batches[1]->first_sequence, 7);
+    assert_int_equal(load.batches[2]->first_sequence, 5);
+    assembly_committed(fixture.assembly);
+    assembly_finish(fixture.assembly, 0);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.batches[0]->first_sequence, 8);
+    finish(&fixture);
+}
+
+static void test_finished_slice_with_a_checkpoint_stays_done_in_later_loads(void **state)
+{
+    (void)state;
+    struct fixture fixture = make(true, 2);
+    struct load load;
+    add_page(&fixture, 0, 5, 3, "7", "8", NULL);
+    assembly_finish(fixture.assembly, 0);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(rows_of(&load), 5);
+    assert_non_null(strstr(entry(&load, "one", "position"), "\"done\":true"));
+    assembly_committed(fixture.assembly);
+    add_page(&fixture, 1, 4, 2, "7", "8", NULL);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(rows_of(&load), 2);
+    assert_int_equal(load.slice_count, 1);
+    assert_string_equal(load.slices[0].id, "two");
+    assert_null(entry(&load, "one", "position"));
+    finish(&fixture);
+}
+
+static void test_broken_order_is_stored_at_a_stop_though_no_row_is(void **state)
+{
+    (void)state;
+    struct fixture fixture = make(true, 1);
+    struct load load;
+    add_page(&fixture, 0, 2, 1, "7", "8", NULL);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assembly_committed(fixture.assembly);
+    add_page(&fixture, 0, 2, 0, NULL, "8", NULL);
+    assert_true(assembly_take(fixture.assembly, TAKE_COVERED, &load));
+    assert_int_equal(load.batch_count, 0);
+    assert_null(strstr(entry(&load, "one", "position"), "cursor"));
+    assert_non_null(strstr(entry(&load, "one", "position"), "\"unordered\":true"));
+    assembly_committed(fixture.assembly);
+    assert_false(assembly_take(fixture.assembly, TAKE_COVERED, &load));
+    finish(&fixture);
+}
+
+static void test_unordered_slice_starts_from_nothing_and_makes_no_checkpoints(void **state)
+{
+    (void)state;
+    static const struct assembly_slice PLAN[] = {{.id = "one", .unordered = true}};
+    struct fixture fixture = {.schema = schema_new("orders")};
+    const struct assembly_options options = {.stream = "orders", .slices = PLAN, .slice_count = 1, .ascending = true,
+                                             .cursor_type = TYPE_INTEGER};
+    struct load load;
+    schema_add(fixture.schema, STR("id"), TYPE_INTEGER, true);
+    fixture.assembly = assembly_new(&options);
+    assembly_restart(fixture.assembly, 0);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.slices[0].outcome, SLICE_ABANDON);
+    assembly_committed(fixture.assembly);
+    add_page(&fixture, 0, 5, 3, "7", "8", NULL);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.slices[0].outcome, SLICE_HOLD);
+    finish(&fixture);
+}
+
+static void test_slice_that_goes_on_at_a_page_makes_no_checkpoints(void **state)
+{
+    (void)state;
+    static const struct assembly_slice PLAN[] = {{.id = "one", .at_page = true, .max_cursor = "90"}};
+    struct fixture fixture = {.schema = schema_new("orders")};
+    const struct assembly_options options = {.stream = "orders", .slices = PLAN, .slice_count = 1, .ascending = true,
+                                             .cursor_type = TYPE_INTEGER};
+    struct load load;
+    schema_add(fixture.schema, STR("id"), TYPE_INTEGER, true);
+    fixture.assembly = assembly_new(&options);
+    add_page(&fixture, 0, 5, 3, "7", "8", "{\"page\":9}");
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.slices[0].outcome, SLICE_HOLD);
+    assert_non_null(strstr(entry(&load, "one", "position"), "page"));
+    finish(&fixture);
+}
+
 static void test_unreadable_position_is_an_error(void **state)
 {
     (void)state;
@@ -270,4 +365,9 @@ UNIT_TESTS(cmocka_unit_test(test_finished_slice_publishes_all_and_stores_the_new
            cmocka_unit_test(test_cursor_is_never_stored_past_its_cap_or_below_its_floor),
            cmocka_unit_test(test_restarted_slice_drops_what_is_held_and_keeps_its_checkpoint),
            cmocka_unit_test(test_given_up_slice_of_an_older_plan_is_restarted_and_forgotten),
+           cmocka_unit_test(test_rows_are_numbered_in_the_order_they_came),
+           cmocka_unit_test(test_finished_slice_with_a_checkpoint_stays_done_in_later_loads),
+           cmocka_unit_test(test_broken_order_is_stored_at_a_stop_though_no_row_is),
+           cmocka_unit_test(test_unordered_slice_starts_from_nothing_and_makes_no_checkpoints),
+           cmocka_unit_test(test_slice_that_goes_on_at_a_page_makes_no_checkpoints),
            cmocka_unit_test(test_unreadable_position_is_an_error))

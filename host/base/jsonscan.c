@@ -458,3 +458,12 @@ bool jsonscan_is_number(struct str text, uint8_t *flags)
     *flags = (uint8_t)found;
     return true;
 }
+
+const char *json_kind_name(uint8_t kind)
+{
+    static const char *const NAMES[] = {
+        [JSON_NULL] = "null",       [JSON_FALSE] = "a boolean", [JSON_TRUE] = "a boolean",   [JSON_NUMBER] = "a number",
+        [JSON_STRING] = "a string", [JSON_ARRAY] = "an array",  [JSON_OBJECT] = "an object",
+    };
+    return kind < ARRAY_SIZE(NAMES) ? NAMES[kind] : "nothing";
+}

@@ -35,6 +35,8 @@ enum { JSONSCAN_MAX_DEPTH = 512, JSONSCAN_PADDING = 64, JSONSCAN_MAX_PATHS = 32 
 
 enum json_kind { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
+const char *json_kind_name(uint8_t kind); /* "a string", "an object"; any other number is "nothing": for messages */
+
 enum json_flags {
     JSON_ESCAPED = 1, /* a string (or a string inside a container) holds a backslash: decode before use */
     JSON_DIRTY = 2, /* needs repair, also inside a container: not UTF-8, a lone surrogate, a NUL, or a number that PostgreSQL's

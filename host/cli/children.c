@@ -12,7 +12,8 @@
 
 #include "base/json.h"
 #include "base/number.h"
-#include "cli/print.h"
+#include "cli/live.h"
+#include "cli/report.h"
 #include "cli/summary.h"
 #include "os/cancel.h"
 #include "os/process.h"
@@ -25,7 +26,6 @@ struct child {
     int fd; /* its stderr; -1: not running */
     struct buf line;
     int code;
-    bool ended;
 };
 
 struct run {
@@ -34,6 +34,8 @@ struct run {
     struct child *children;
     size_t count, started, running;
     struct summary summary;
+    struct live *live;
+    char every_s[24]; /* how often the children tell of their progress */
 };
 
 /* A child's line: an event, a log line in JSON, or something a library wrote. */
@@ -52,22 +54,14 @@ static void take_line(struct run *run, struct child *child, struct str line)
     }
     const char *message = json_string(json_get(json, "message"));
     const char *level = json_string(json_get(json, "level"));
-    const char *event = json_string(json_get(json, "event"));
-    const char *stream = json_string(json_get(json, "stream"));
-    const char *status = json_string(json_get(json, "status"));
-    const struct cJSON *error = json_get(json, "error");
-    const char *why = json_string(json_get(error, "message"));
-    const char *class = json_string(json_get(error, "class"));
     if (message) {
-        enum log_level at = level && strcmp(level, "error") == 0 ? LOG_ERROR : level && strcmp(level, "warn") == 0 ? LOG_WARN : LOG_INFO;
+        enum log_level at = level && strcmp(level, "error") == 0  ? LOG_ERROR
+                            : level && strcmp(level, "warn") == 0 ? LOG_WARN
+                                                                  : LOG_INFO;
         log_at(run->cli->log, at, "%s: %s", child->pipeline, message);
-    } else if (event && why) {
-        log_error(run->cli->log, "%s: %s%s%s: %s", class ? class : "", child->pipeline, stream ? "." : "", stream ? stream : "", why);
-    } else if (event && stream && status && strcmp(event, "stream_ended") == 0) {
-        double emitted = 0;
-        json_number(json_get(json, "emitted"), &emitted);
-        log_info(run->cli->log, "%s.%s: %.0f records, %s", child->pipeline, stream, emitted, status);
     }
+    live_take(run->live, json);
+    report_event(run->cli->log, child->pipeline, json, cancel_stopping(run->cli->cancel));
     json_free(json);
 }
 
@@ -82,6 +76,15 @@ static void take_lines(struct run *run, struct child *child)
     }
 }
 
+/* Options that a child gets a value of its own for, or has no use for. */
+static bool is_ours(const char *option)
+{
+    static const char *const OURS[] = {"--log-format", "--json", "--jobs", "--progress"};
+    for (size_t i = 0; i < ARRAY_SIZE(OURS); i++)
+        if (strcmp(option, OURS[i]) == 0) return true;
+    return false;
+}
+
 static int start_child(struct run *run, struct child *child, struct err *err)
 {
     const char *words[ARGUMENTS_MAX * 2 + 8];
@@ -91,20 +94,25 @@ static int start_child(struct run *run, struct child *child, struct err *err)
     words[count++] = "run";
     for (size_t i = 0; i < run->arguments->option_count; i++) {
         const struct cli_option *option = run->arguments->options[i].option;
-        if (strcmp(option->name, "--log-format") == 0 || strcmp(option->name, "--json") == 0 || strcmp(option->name, "--jobs") == 0)
-            continue;
+        if (is_ours(option->name)) continue;
         words[count++] = option->name;
         if (option->argument) words[count++] = run->arguments->options[i].value;
     }
     words[count++] = "--log-format";
     words[count++] = "json";
+    words[count++] = "--progress";
+    words[count++] = run->every_s;
     words[count++] = "--";
     words[count++] = child->pipeline;
     words[count] = NULL;
     if (pipe2(ends, O_CLOEXEC) != 0) return err_set(err, ERR_TRANSIENT, "could not make a pipe: %s", strerror(errno));
     struct process_fd fds[] = {{ends[1], STDERR_FILENO}};
-    struct process_spec spec = {.program = "/proc/self/exe", .argv = words, .environment = process_environment(), .fds = fds,
-                                .fd_count = 1, .own_group = true};
+    struct process_spec spec = {.program = "/proc/self/exe",
+                                .argv = words,
+                                .environment = process_environment(),
+                                .fds = fds,
+                                .fd_count = 1,
+                                .own_group = true};
     int rc = process_start(&spec, &child->process, err);
     close(ends[1]);
     if (rc) {
@@ -124,7 +132,7 @@ static void end_child(struct run *run, struct child *child)
     process_wait(child->process, -1, NULL, &end);
     if (end.by_signal) log_error(run->cli->log, "%s: its process ended by %s", child->pipeline, process_end_text(&end, text));
     child->code = end.by_signal ? 128 + end.code : end.code;
-    child->ended = true;
+    live_forget(run->live, child->pipeline);
     process_free(child->process);
     close(child->fd);
     child->fd = -1;
@@ -188,35 +196,54 @@ static int run_all(struct run *run, size_t jobs)
     while (run->running > 0 || (run->started < run->count && !cancel_stopping(run->cli->cancel))) {
         while (run->started < run->count && run->running < jobs && !cancel_stopping(run->cli->cancel)) {
             struct child *child = &run->children[run->started++];
-            if (start_child(run, child, &err) != 0) child->code = print_failure(child->pipeline, &err, run->cli->secrets);
+            if (start_child(run, child, &err) != 0) child->code = cli_failure(run->cli, child->pipeline, &err);
         }
         if (run->running > 0) turn(run, &told);
     }
     return overall_code(run);
 }
 
-int children_run(struct cli_context *cli, const struct arguments *arguments)
+/* The pipelines meant, each once. */
+static int choose(struct run *run)
+{
+    const struct project *project = run->cli->project;
+    const struct arguments *arguments = run->arguments;
+    size_t count = arguments->word_count ? arguments->word_count : project->pipeline_count;
+    run->children = arena_array(&run->cli->arena, struct child, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        const struct pipeline *pipeline = &project->pipelines[i];
+        int code = arguments->word_count ? cli_find_pipeline(run->cli, arguments->words[i], &pipeline) : 0;
+        if (code) return code;
+        size_t same = 0;
+        while (same < run->count && strcmp(run->children[same].pipeline, pipeline->name) != 0) same++;
+        if (same == run->count) run->children[run->count++] = (struct child){.pipeline = pipeline->name, .fd = -1};
+    }
+    return 0;
+}
+
+int children_run(struct cli_context *cli, const struct arguments *arguments, int64_t every_s)
 {
     struct run run = {.cli = cli, .arguments = arguments, .summary = SUMMARY_INIT};
+    struct err err = ERR_INIT;
     int64_t jobs = DEFAULT_JOBS;
     const char *given = argument_value(arguments, "--jobs", NULL);
+    bool draws = cli->log_format == LOG_TEXT && isatty(STDERR_FILENO) == 1;
     if (given && (!number_to_int64(str_from(given), &jobs) || jobs < 1 || jobs > MAX_JOBS)) {
         fprintf(stderr, "sluice run: --jobs is a number from 1 to %d, not '%s'\n", MAX_JOBS, given);
         return 2;
     }
-    run.count = arguments->word_count ? arguments->word_count : cli->project->pipeline_count;
-    run.children = arena_array(&cli->arena, struct child, run.count + 1);
-    for (size_t i = 0; i < run.count; i++) {
-        const char *name = arguments->word_count ? arguments->words[i] : cli->project->pipelines[i].name;
-        if (!project_pipeline(cli->project, name)) {
-            fprintf(stderr, "error: config: %s has no pipeline '%s'\n", cli->file, name);
-            return 2;
-        }
-        run.children[i] = (struct child){.pipeline = name, .fd = -1};
-    }
-    int code = run_all(&run, (size_t)jobs);
-    if (argument_is_set(arguments, "--json")) summary_print_json(&run.summary, stdout);
-    else summary_print(&run.summary, stdout);
+    int code = choose(&run);
+    if (code) return code;
+    snprintf(run.every_s, sizeof run.every_s, "%lld", draws ? 1LL : (long long)every_s);
+    const struct live_options options = {.log = cli->log, .format = cli->log_format, .every_s = every_s};
+    if (live_start(&options, &run.live, &err) != 0) log_warn(cli->log, "no live display: %s", err.message);
+    code = run_all(&run, (size_t)jobs);
+    live_stop(run.live);
+    if (signals_received(cli->signals) && cli->log_format == LOG_TEXT) report_interrupted(cli->log, NULL);
+    if (argument_is_set(arguments, "--json"))
+        summary_print_json(&run.summary, stdout);
+    else
+        summary_print(&run.summary, stdout);
     summary_release(&run.summary);
     return code;
 }

@@ -8,6 +8,6 @@
 #include "cli/context.h"
 
 /* Runs the pipelines named in `arguments` (all when none is) and returns the exit code: the one all share, else 8. */
-int children_run(struct cli_context *cli, const struct arguments *arguments);
+int children_run(struct cli_context *cli, const struct arguments *arguments, int64_t every_s);
 
 #endif

@@ -1,5 +1,5 @@
-/* check: would a run work? Configuration, connector, the way to the source, its first page, the destination's rights: every finding is
- * listed, so that one check tells all that is to be mended. */
+/* check: would a run work? Configuration, connector, the way to the source, its first page, the destination's rights: every
+ * finding is listed, so that one check tells all that is to be mended. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +13,8 @@
 struct findings {
     struct cli_context *cli;
     int code; /* 0, one failure's exit code, or 8 for several kinds */
+    /* The destination's last failed step, held back since the check may end with its error, which has a hint. */
+    char failed_what[64], failed_detail[1024];
 };
 
 static void add_code(struct findings *findings, int code)
@@ -37,13 +39,26 @@ static void fail(struct findings *findings, const char *what, const struct err *
     add_code(findings, err_class_info(err->class)->exit_code);
 }
 
+static void release_failed_step(struct findings *findings)
+{
+    if (!findings->failed_what[0]) return;
+    print_finding(findings, false, findings->failed_what, findings->failed_detail);
+    add_code(findings, err_class_info(ERR_DESTINATION)->exit_code);
+    findings->failed_what[0] = '\0';
+}
+
 static void on_destination(void *context, const struct writer_finding *finding)
 {
     struct findings *findings = context;
     char what[64];
     snprintf(what, sizeof what, "destination: %s", finding->what);
-    print_finding(findings, finding->ok, what, finding->detail);
-    if (!finding->ok) add_code(findings, err_class_info(ERR_DESTINATION)->exit_code);
+    release_failed_step(findings);
+    if (finding->ok) {
+        print_finding(findings, true, what, finding->detail);
+        return;
+    }
+    memcpy(findings->failed_what, what, sizeof what);
+    snprintf(findings->failed_detail, sizeof findings->failed_detail, "%s", finding->detail ? finding->detail : "");
 }
 
 static void check_source(struct findings *findings, struct sync_prepared *prepared)
@@ -63,8 +78,10 @@ static void check_source(struct findings *findings, struct sync_prepared *prepar
     }
     struct session *session = session_new(client);
     int rc = reader_check(session, &source, &err);
-    if (rc) fail(findings, "source", &err);
-    else print_finding(findings, true, "source", "reached, and it takes the credentials");
+    if (rc)
+        fail(findings, "source", &err);
+    else
+        print_finding(findings, true, "source", "reached, and it takes the credentials");
     session_free(session);
     if (source.functions) connector_functions_free(&functions);
     client_free(client);
@@ -79,23 +96,29 @@ static void check_destination(struct findings *findings, const struct sync_prepa
         fail(findings, "destination", &err);
         return;
     }
-    if (writer->check(destination, on_destination, findings, &err) != 0) fail(findings, "destination", &err);
+    int rc = writer->check(destination, on_destination, findings, &err);
+    if (rc && findings->failed_what[0] && strcmp(findings->failed_detail, err.message) == 0) {
+        fail(findings, findings->failed_what, &err);
+    } else {
+        release_failed_step(findings);
+        if (rc) fail(findings, "destination", &err);
+    }
     writer->close(destination);
 }
 
-static int run(const struct arguments *arguments)
+static int check_one(const struct arguments *arguments, const char *name)
 {
     struct cli_context cli;
     struct sync_prepared *prepared = NULL;
     struct findings findings = {.cli = &cli};
-    int code = cli_open(&cli, arguments, CLI_PIPELINE, arguments->word_count ? arguments->words[0] : NULL);
+    int code = cli_open(&cli, arguments, CLI_PIPELINE, name);
     if (code == 0) code = cli_prepare(&cli, arguments, &prepared);
     if (code == 0) {
         char detail[256];
         snprintf(detail, sizeof detail, "%s, pipeline '%s'", cli.file, cli.pipeline->name);
         print_finding(&findings, true, "configuration", detail);
-        snprintf(detail, sizeof detail, "%s %s, %zu streams", prepared->description->name, prepared->description->version,
-                 prepared->plan.count);
+        snprintf(detail, sizeof detail, "%s %s, %zu stream%s", prepared->description->name, prepared->description->version,
+                 prepared->plan.count, prepared->plan.count == 1 ? "" : "s");
         print_finding(&findings, true, "connector", detail);
         check_source(&findings, prepared);
         check_destination(&findings, prepared);
@@ -106,13 +129,30 @@ static int run(const struct arguments *arguments)
     return code;
 }
 
+/* One after the other, so that the findings of one stand together. */
+static int run(const struct arguments *arguments)
+{
+    struct cli_context cli;
+    struct findings findings = {.cli = &cli};
+    if (arguments->word_count == 1) return check_one(arguments, arguments->words[0]);
+    int code = cli_open(&cli, arguments, CLI_PROJECT, NULL);
+    for (size_t i = 0; code == 0 && i < cli.project->pipeline_count; i++) {
+        if (i) printf("\n");
+        add_code(&findings, check_one(arguments, cli.project->pipelines[i].name));
+    }
+    cli_close(&cli);
+    return code ? code : findings.code;
+}
+
 static const struct cli_option OPTIONS[] = {OPTION_FILE, OPTION_STREAM, OPTION_LOG_FORMAT, OPTION_VERBOSE, OPTION_STATE_DIR};
 
 const struct command COMMAND_CHECK = {
     .name = "check",
     .usage = "[PIPELINE]",
     .summary = "test configuration, source and destination; list every failure",
-    .details = "Sends the connector's check request (or asks for a first page) and tries the destination's rights. Leaves nothing behind.",
+    .details = "Without a name: every pipeline of sluice.yaml. Sends the connector's check request (or asks for a first page) "
+               "and tries the\n"
+               "destination's rights. Leaves nothing behind.",
     .options = OPTIONS,
     .option_count = ARRAY_SIZE(OPTIONS),
     .max_words = 1,

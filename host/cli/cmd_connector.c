@@ -31,8 +31,10 @@ static int list(struct arena *arena, bool as_json)
         buf_append_json_string(&json, str_from(found[i].path));
         buf_append_char(&json, '}');
     }
-    if (as_json) printf("[%s]\n", buf_text(&json));
-    else text_table_print(&table, stdout);
+    if (as_json)
+        printf("[%s]\n", buf_text(&json));
+    else
+        text_table_print(&table, stdout);
     if (count == 0) fprintf(stderr, "no connectors found; put a NAME.lua into ./connectors\n");
     text_table_release(&table);
     buf_release(&json);
@@ -111,9 +113,12 @@ static int run(const struct arguments *arguments)
     const char *what = arguments->words[0];
     bool as_json = argument_is_set(arguments, "--json");
     int code = 2;
-    if (strcmp(what, "list") == 0 && arguments->word_count == 1) code = list(&arena, as_json);
-    else if (strcmp(what, "describe") == 0 && arguments->word_count == 2) code = describe(&arena, arguments->words[1], as_json);
-    else fprintf(stderr, "sluice connector: use `list`, or `describe NAME`\n");
+    if (strcmp(what, "list") == 0 && arguments->word_count == 1)
+        code = list(&arena, as_json);
+    else if (strcmp(what, "describe") == 0 && arguments->word_count == 2)
+        code = describe(&arena, arguments->words[1], as_json);
+    else
+        fprintf(stderr, "sluice connector: use `list`, or `describe NAME`\n");
     arena_release(&arena);
     return code;
 }
@@ -124,8 +129,9 @@ const struct command COMMAND_CONNECTOR = {
     .name = "connector",
     .usage = "list | describe NAME",
     .summary = "list connectors, or show what one declares",
-    .details = "A connector is found by path, or by name in ./connectors, $XDG_DATA_HOME/sluice/connectors and the installed folder.\n"
-               "`describe --json` prints the whole description that the host runs: what you see is all there is.",
+    .details =
+        "A connector is found by path, or by name in ./connectors, $XDG_DATA_HOME/sluice/connectors and the installed folder.\n"
+        "`describe --json` prints the whole description that the host runs: what you see is all there is.",
     .options = OPTIONS,
     .option_count = ARRAY_SIZE(OPTIONS),
     .min_words = 1,

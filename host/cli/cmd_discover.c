@@ -75,8 +75,10 @@ static int run(const struct arguments *arguments)
     int code = cli_open(&cli, arguments, CLI_PIPELINE, arguments->word_count ? arguments->words[0] : NULL);
     if (code == 0) code = cli_prepare(&cli, arguments, &prepared);
     if (code == 0) {
-        if (argument_is_set(arguments, "--json")) print_json(&prepared->plan);
-        else print_text(&prepared->plan);
+        if (argument_is_set(arguments, "--json"))
+            print_json(&prepared->plan);
+        else
+            print_text(&prepared->plan);
     }
     sync_prepared_free(prepared);
     cli_close(&cli);

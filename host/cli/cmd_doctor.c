@@ -30,8 +30,10 @@ static int show_walls(struct arena *arena)
         char name[80];
         snprintf(name, sizeof name, "  %s", json_key(wall));
         struct buf text = BUF_INIT(4096);
-        if (json_string(wall)) buf_append_text(&text, json_string(wall));
-        else json_print(wall, &text);
+        if (json_string(wall))
+            buf_append_text(&text, json_string(wall));
+        else
+            json_print(wall, &text);
         row(name, buf_text(&text), NULL);
         buf_release(&text);
     }
@@ -61,8 +63,10 @@ static int run(const struct arguments *arguments)
     if (uname(&kernel) == 0) row("kernel", "ok", kernel.release);
     int code = show_walls(&arena);
     show_connectors(&arena);
-    if (fs_state_folder(argument_value(arguments, "--state-dir", NULL), &arena, &folder, &err) == 0) row("state directory", "ok", folder);
-    else row("state directory", "FAILED", err.message);
+    if (fs_state_folder(argument_value(arguments, "--state-dir", NULL), &arena, &folder, &err) == 0)
+        row("state directory", "ok", folder);
+    else
+        row("state directory", "FAILED", err.message);
     if (err.class) code = err_class_info(err.class)->exit_code;
     arena_release(&arena);
     return code;

@@ -64,9 +64,12 @@ static int run(const struct arguments *arguments)
     }
     const char *topic = arguments->words[0];
     const struct command *command = command_find(topic);
-    if (command) command_print_help(command);
-    else if (strcmp(topic, "exit-codes") == 0) print_exit_codes();
-    else if (strcmp(topic, "config") == 0) print_config();
+    if (command)
+        command_print_help(command);
+    else if (strcmp(topic, "exit-codes") == 0)
+        print_exit_codes();
+    else if (strcmp(topic, "config") == 0)
+        print_config();
     else {
         fprintf(stderr, "sluice help: there is nothing about '%s'; topics are the commands, exit-codes and config\n", topic);
         return 2;

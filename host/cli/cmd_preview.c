@@ -1,4 +1,5 @@
-/* preview: the first records of each stream as a table. Reads one page per stream through the same path as a sync, writes nothing. */
+/* preview: the first records of each stream as a table. Reads one page per stream through the same path as a sync, writes
+ * nothing. */
 #include <stdio.h>
 #include <string.h>
 
@@ -82,8 +83,9 @@ static int decode_page(const struct preview *preview, struct flow_plan *flow, st
     int rc = 0;
     flow->decode.budget = preview->prepared->budget;
     if (stream->records_function || stream->map_function) {
-        rc = functions->records(functions->context, stream->records_function, stream->map_function, stream->records_path,
-                                str_from(page->context), (struct str){page->body->data, page->body->size}, &arena, &ndjson, err);
+        rc =
+            functions->records(functions->context, stream->records_function, stream->map_function, stream->records_path,
+                               str_from(page->context), (struct str){page->body->data, page->body->size}, &arena, &ndjson, err);
         if (!ndjson.data) ndjson = STR(""); /* no records, rather than those of the page */
     }
     struct decoder *decoder = decoder_new(&flow->decode, 0, &bounds);
@@ -107,19 +109,25 @@ static int preview_stream(const struct preview *preview, struct flow_plan *flow,
     }
     source.slice = &whole;
     struct session *session = session_new(preview->client);
-    struct reader_options options = {.source = source, .client = preview->client, .session = session, .retry = RETRY_POLICY_DEFAULT,
-                                     .clock = preview->cli->clock, .cancel = preview->cli->cancel, .secrets = preview->cli->secrets};
+    struct reader_options options = {.source = source,
+                                     .client = preview->client,
+                                     .session = session,
+                                     .retry = RETRY_POLICY_DEFAULT,
+                                     .clock = preview->cli->clock,
+                                     .cancel = preview->cli->cancel,
+                                     .secrets = preview->cli->secrets};
     struct reader *reader = reader_new(&options);
     int rc = reader_next(reader, &page, err);
     if (rc > 0) {
         rc = decode_page(preview, flow, &functions, &page, &decoded, err);
         if (rc == 0 && preview->as_json) print_json(&decoded, flow->table.schema, preview->records);
         if (rc == 0 && !preview->as_json) {
-            printf("%s: %zu records on the first page%s\n\n", flow->stream->name, decoded.records, page.last ? ", the last one" : "");
+            printf("%s: %zu records on the first page%s\n\n", flow->stream->name, decoded.records,
+                   page.last ? ", the last one" : "");
             print_table(&decoded, flow->table.schema, preview->records);
             if (decoded.counts.rejected || decoded.counts.nulled)
-                printf("\n%llu records rejected, %llu values did not fit their type\n", (unsigned long long)decoded.counts.rejected,
-                       (unsigned long long)decoded.counts.nulled);
+                printf("\n%llu records rejected, %llu values did not fit their type\n",
+                       (unsigned long long)decoded.counts.rejected, (unsigned long long)decoded.counts.nulled);
             printf("\n");
         }
         decoded_release(&decoded);
@@ -160,8 +168,8 @@ static int run(const struct arguments *arguments)
     int code = cli_open(&cli, arguments, CLI_PIPELINE, arguments->word_count ? arguments->words[0] : NULL);
     if (code == 0) code = cli_prepare(&cli, arguments, &prepared);
     if (code == 0) {
-        struct preview preview = {.cli = &cli, .prepared = prepared, .as_json = argument_is_set(arguments, "--json"),
-                                  .records = (size_t)records};
+        struct preview preview = {
+            .cli = &cli, .prepared = prepared, .as_json = argument_is_set(arguments, "--json"), .records = (size_t)records};
         code = preview_all(&preview);
     }
     sync_prepared_free(prepared);
@@ -170,12 +178,8 @@ static int run(const struct arguments *arguments)
 }
 
 static const struct cli_option OPTIONS[] = {
-    OPTION_FILE,
-    OPTION_STREAM,
-    {"--records", 'n', "N", false, "records to show of each stream (default: 10)"},
-    OPTION_JSON,
-    OPTION_LOG_FORMAT,
-    OPTION_VERBOSE,
+    OPTION_FILE,      OPTION_STREAM,     {"--records", 'n', "N", false, "records to show of each stream (default: 10)"},
+    OPTION_JSON,      OPTION_LOG_FORMAT, OPTION_VERBOSE,
     OPTION_STATE_DIR,
 };
 

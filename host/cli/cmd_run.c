@@ -1,13 +1,15 @@
-/* run: syncs pipelines. One pipeline runs in this process; several run as one child process each (run_children.c). */
+/* run: syncs pipelines. One pipeline runs in this process; several run as one child process each (children.c). */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json.h"
+#include "base/number.h"
 #include "cli/children.h"
 #include "cli/command.h"
 #include "cli/context.h"
 #include "cli/live.h"
-#include "cli/print.h"
+#include "cli/report.h"
 #include "cli/summary.h"
 
 /* What the observer needs: events become log lines or JSON, and rows of the summary. */
@@ -15,58 +17,60 @@ struct reporter {
     struct cli_context *cli;
     struct summary summary;
     struct live *live;
-    const struct progress *progress;
+    int64_t every_s; /* between lines of progress */
 };
 
-static void report_stream_end(struct reporter *reporter, const struct stream_progress *stream)
+enum { EVENT_MAX_BYTES = 64 * 1024 };
+
+static void start_live(struct reporter *reporter, const struct sync_event *event)
 {
-    char where[256], records[32];
-    snprintf(where, sizeof where, "%s.%s", reporter->cli->pipeline->name, stream->name);
-    if (atomic_load(&stream->status) == STREAM_FAILED) {
-        const struct err_class_info *info = err_class_info(stream->err.class);
-        const char *hint = err_hint_text(&stream->err);
-        log_error(reporter->cli->log, "%s: %s: %s%s%s", info->name, where, stream->err.message, hint[0] ? "; " : "", hint);
-        return;
-    }
-    print_grouped(atomic_load(&stream->committed), records);
-    log_info(reporter->cli->log, "%s: %s records, %s", where, records,
-             stream_status_name((enum stream_status)atomic_load(&stream->status)));
+    struct err err = ERR_INIT;
+    const struct live_options options = {.progress = event->progress,
+                                         .log = reporter->cli->log,
+                                         .format = reporter->cli->log_format,
+                                         .every_s = reporter->every_s};
+    if (live_start(&options, &reporter->live, &err) != 0) log_warn(reporter->cli->log, "no live display: %s", err.message);
 }
 
 static void on_event(void *context, const struct sync_event *event)
 {
     struct reporter *reporter = context;
+    struct cli_context *cli = reporter->cli;
+    struct buf line = BUF_INIT(EVENT_MAX_BYTES);
+    struct cJSON *json;
     struct err err = ERR_INIT;
-    if (event->kind == EVENT_SYNC_STARTED && reporter->cli->log_format == LOG_TEXT &&
-        live_start(event->progress, reporter->cli->log, &reporter->live, &err) != 0)
-        log_warn(reporter->cli->log, "no live display: %s", err.message);
+    if (event->kind == EVENT_SYNC_STARTED) start_live(reporter, event);
     if (event->kind == EVENT_SYNC_ENDED) live_stop(reporter->live);
-    summary_add_event(&reporter->summary, event);
-    if (reporter->cli->log_format == LOG_JSON) {
-        struct buf json = BUF_INIT(64 * 1024);
-        sync_event_to_json(event, &json);
-        log_event(reporter->cli->log, buf_str(&json));
-        buf_release(&json);
-    } else if (event->kind == EVENT_STREAM_ENDED) {
-        report_stream_end(reporter, event->stream);
+    sync_event_to_json(event, &line);
+    summary_add_json(&reporter->summary, buf_str(&line));
+    if (cli->log_format == LOG_JSON) {
+        log_event(cli->log, buf_str(&line));
+    } else if (json_parse(buf_str(&line), EVENT_MAX_BYTES, &json, &err) == 0) {
+        report_event(cli->log, cli->pipeline->name, json, signals_received(cli->signals) != 0);
+        json_free(json);
     }
+    buf_release(&line);
 }
 
-static int run_one(const struct arguments *arguments, const char *name)
+static int run_one(const struct arguments *arguments, const char *name, int64_t every_s)
 {
     struct cli_context cli;
     struct sync_prepared *prepared = NULL;
-    struct reporter reporter = {.cli = &cli, .summary = SUMMARY_INIT};
+    struct reporter reporter = {.cli = &cli, .summary = SUMMARY_INIT, .every_s = every_s};
     const struct observer observer = {on_event, &reporter};
     struct err err = ERR_INIT;
     int code = cli_open(&cli, arguments, CLI_PIPELINE, name);
     if (code == 0) code = cli_prepare(&cli, arguments, &prepared);
     if (code == 0) {
         code = sync_run(prepared, &observer, &err);
-        if (argument_is_set(arguments, "--json")) summary_print_json(&reporter.summary, stdout);
-        else summary_print(&reporter.summary, stdout);
-        if (err.class && cli.log_format == LOG_TEXT) print_failure(cli.pipeline->name, &err, cli.secrets);
-        if (err.class == ERR_CANCELLED && signals_received(cli.signals)) code = 128 + signals_received(cli.signals);
+        if (err.class == ERR_CANCELLED && signals_received(cli.signals)) {
+            if (cli.log_format == LOG_TEXT) report_interrupted(cli.log, cli.pipeline->name);
+            code = 128 + signals_received(cli.signals);
+        }
+        if (argument_is_set(arguments, "--json"))
+            summary_print_json(&reporter.summary, stdout);
+        else
+            summary_print(&reporter.summary, stdout);
     }
     summary_release(&reporter.summary);
     sync_prepared_free(prepared);
@@ -76,16 +80,22 @@ static int run_one(const struct arguments *arguments, const char *name)
 
 static int run(const struct arguments *arguments)
 {
-    if (arguments->word_count == 1) return run_one(arguments, arguments->words[0]);
+    int64_t every_s = LIVE_EVERY_S;
+    const char *given = argument_value(arguments, "--progress", NULL);
+    if (given && (!number_to_int64(str_from(given), &every_s) || every_s < 1 || every_s > LIVE_EVERY_MAX_S)) {
+        fprintf(stderr, "sluice run: --progress is a number of seconds from 1 to %d, not '%s'\n", LIVE_EVERY_MAX_S, given);
+        return 2;
+    }
+    if (arguments->word_count == 1) return run_one(arguments, arguments->words[0], every_s);
     struct cli_context cli;
     int code = cli_open(&cli, arguments, CLI_PROJECT, NULL);
     const char *only = code == 0 && arguments->word_count == 0 && cli.project->pipeline_count == 1
                            ? strdup(cli.project->pipelines[0].name)
                            : NULL;
-    if (code == 0 && !only) code = children_run(&cli, arguments);
+    if (code == 0 && !only) code = children_run(&cli, arguments, every_s);
     cli_close(&cli);
     if (!only) return code;
-    code = run_one(arguments, only);
+    code = run_one(arguments, only, every_s);
     free((char *)only);
     return code;
 }
@@ -95,6 +105,7 @@ static const struct cli_option OPTIONS[] = {
     OPTION_STREAM,
     {"--full-refresh", 0, NULL, false, "read everything again, as far as the streams allow"},
     {"--jobs", 'j', "N", false, "pipelines at once (default: 4)"},
+    {"--progress", 0, "SECONDS", false, "how often progress is written where no terminal shows it (default: 10)"},
     OPTION_JSON,
     OPTION_LOG_FORMAT,
     OPTION_VERBOSE,

@@ -22,8 +22,10 @@ static void show_text(const struct flow_state *flows, size_t count)
             for (size_t c = 0; c < ARRAY_SIZE(cells); c++) text_table_add(&table, cells[c]);
         }
     }
-    if (table.count > ARRAY_SIZE(HEADER)) text_table_print(&table, stdout);
-    else fprintf(stderr, "nothing is remembered: the next run starts from the beginning\n");
+    if (table.count > ARRAY_SIZE(HEADER))
+        text_table_print(&table, stdout);
+    else
+        fprintf(stderr, "nothing is remembered: the next run starts from the beginning\n");
     text_table_release(&table);
 }
 
@@ -64,8 +66,8 @@ static int show(const struct sync_prepared *prepared, struct destination *destin
 }
 
 /* Sets a stream's cursor; what the last run left unfinished of it goes, since its plan was made from the old one. */
-static int set(const struct sync_prepared *prepared, struct destination *destination, const struct flow_plan *flow, const char *value,
-               struct err *err)
+static int set(const struct sync_prepared *prepared, struct destination *destination, const struct flow_plan *flow,
+               const char *value, struct err *err)
 {
     const struct writer_type *writer = prepared->options.pipeline->writer;
     struct arena arena = ARENA_INIT(0);
@@ -75,8 +77,8 @@ static int set(const struct sync_prepared *prepared, struct destination *destina
         err_set(err, ERR_CONFIG, "stream '%s' has no cursor to set", flow->stream->name);
         rc = err_hint(err, "only incremental streams remember one");
     } else if (!window_canonical(flow->stream->cursor.window.type, str_from(value), &arena, &canonical)) {
-        err_set(err, ERR_CONFIG, "'%s' is not a %s, which the cursor '%s' is", value, type_name(flow->stream->cursor.window.type),
-                flow->stream->cursor.field);
+        err_set(err, ERR_CONFIG, "'%s' is not a %s, which the cursor '%s' is", value,
+                type_name(flow->stream->cursor.window.type), flow->stream->cursor.field);
         rc = err_hint(err, "write it like `sluice state show` does");
     }
     if (rc == 0) rc = writer->acquire(destination, err);
@@ -113,9 +115,12 @@ static int act(const struct arguments *arguments, const struct sync_prepared *pr
     struct destination *destination;
     int rc = sync_destination(prepared, prepared->options.cancel, &destination, err);
     if (rc) return rc;
-    if (strcmp(what, "show") == 0) rc = show(prepared, destination, argument_is_set(arguments, "--json"), err);
-    else if (strcmp(what, "set") == 0) rc = set(prepared, destination, &prepared->plan.flows[0], arguments->words[2], err);
-    else rc = reset(prepared, destination, err);
+    if (strcmp(what, "show") == 0)
+        rc = show(prepared, destination, argument_is_set(arguments, "--json"), err);
+    else if (strcmp(what, "set") == 0)
+        rc = set(prepared, destination, &prepared->plan.flows[0], arguments->words[2], err);
+    else
+        rc = reset(prepared, destination, err);
     prepared->options.pipeline->writer->close(destination);
     return rc;
 }
@@ -139,7 +144,8 @@ static int check_words(const struct arguments *arguments)
         fprintf(stderr, "sluice state set: say which --stream%s\n", stream_count ? ", one at a time" : "");
         return 2;
     }
-    fprintf(stderr, "sluice state: use `show [PIPELINE]`, `set PIPELINE CURSOR --stream NAME`, or `reset [PIPELINE] --stream NAME`\n");
+    fprintf(stderr,
+            "sluice state: use `show [PIPELINE]`, `set PIPELINE CURSOR --stream NAME`, or `reset [PIPELINE] --stream NAME`\n");
     return 2;
 }
 
@@ -159,19 +165,16 @@ static int run(const struct arguments *arguments)
 }
 
 static const struct cli_option OPTIONS[] = {
-    OPTION_FILE,
-    OPTION_STREAM,
-    {"--all", 0, NULL, false, "reset: every stream of the pipeline"},
-    OPTION_JSON,
-    OPTION_LOG_FORMAT,
-    OPTION_VERBOSE,
+    OPTION_FILE, OPTION_STREAM,     {"--all", 0, NULL, false, "reset: every stream of the pipeline"},
+    OPTION_JSON, OPTION_LOG_FORMAT, OPTION_VERBOSE,
 };
 
 const struct command COMMAND_STATE = {
     .name = "state",
     .usage = "show [PIPELINE] | set PIPELINE CURSOR --stream NAME | reset [PIPELINE] --stream NAME",
     .summary = "show, set or reset what a pipeline remembers",
-    .details = "The destination owns the state; rows are never touched by these commands. `set` moves a stream's cursor, `reset` lets it\n"
+    .details = "The destination owns the state; rows are never touched by these commands. `set` moves a stream's cursor, "
+               "`reset` lets it\n"
                "start from the beginning. Both are refused while a sync holds the pipeline.",
     .options = OPTIONS,
     .option_count = ARRAY_SIZE(OPTIONS),

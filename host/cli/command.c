@@ -94,8 +94,7 @@ int command_parse(const struct command *command, int argc, char **argv, struct a
         out->options[out->option_count++].value = value;
     }
     if (out->word_count < command->min_words) return usage_error(command, "something is missing", NULL);
-    if (out->word_count > command->max_words)
-        return usage_error(command, "one word too many:", out->words[command->max_words]);
+    if (out->word_count > command->max_words) return usage_error(command, "one word too many:", out->words[command->max_words]);
     return 0;
 }
 
@@ -130,8 +129,10 @@ void command_print_help(const struct command *command)
     for (size_t i = 0; i < command->option_count; i++) {
         const struct cli_option *option = &command->options[i];
         char name[64];
-        if (option->letter) snprintf(name, sizeof name, "-%c, %s", option->letter, option->name);
-        else snprintf(name, sizeof name, "    %s", option->name);
+        if (option->letter)
+            snprintf(name, sizeof name, "-%c, %s", option->letter, option->name);
+        else
+            snprintf(name, sizeof name, "    %s", option->name);
         if (option->argument) snprintf(name + strlen(name), sizeof name - strlen(name), " %s", option->argument);
         printf("  %-30s %s\n", name, option->help);
     }

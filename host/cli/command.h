@@ -1,7 +1,8 @@
 /* command: the table of commands, and how a command line becomes arguments.
  *
- * A command is one file with one `const struct command`. Its options are a table; parsing, `sluice help COMMAND` and the usage line
- * come from it. To add a command: write cli/cmd_NAME.c, declare it below COMMANDS in command.c; the help test will look at it. */
+ * A command is one file with one `const struct command`. Its options are a table; parsing, `sluice help COMMAND` and the usage
+ * line come from it. To add a command: write cli/cmd_NAME.c, declare it below COMMANDS in command.c; the help test will look at
+ * it. */
 #ifndef SLUICE_CLI_COMMAND_H
 #define SLUICE_CLI_COMMAND_H
 
@@ -41,12 +42,30 @@ struct command {
 };
 
 /* Options every command that reads sluice.yaml has; spelled once. */
-#define OPTION_FILE {"--file", 'f', "FILE", false, "configuration to use (default: sluice.yaml)"}
-#define OPTION_JSON {"--json", 0, NULL, false, "print JSON instead of text"}
-#define OPTION_STREAM {"--stream", 's', "NAME", true, "only this stream (may be repeated)"}
-#define OPTION_LOG_FORMAT {"--log-format", 0, "text|json", false, "how progress and messages are written to stderr"}
-#define OPTION_VERBOSE {"--verbose", 'v', NULL, false, "also show requests and decisions"}
-#define OPTION_STATE_DIR {"--state-dir", 0, "DIR", false, "where tokens are kept (default: $XDG_STATE_HOME/sluice)"}
+#define OPTION_FILE                                                                                                            \
+    {                                                                                                                          \
+        "--file", 'f', "FILE", false, "configuration to use (default: sluice.yaml)"                                            \
+    }
+#define OPTION_JSON                                                                                                            \
+    {                                                                                                                          \
+        "--json", 0, NULL, false, "print JSON instead of text"                                                                 \
+    }
+#define OPTION_STREAM                                                                                                          \
+    {                                                                                                                          \
+        "--stream", 's', "NAME", true, "only this stream (may be repeated)"                                                    \
+    }
+#define OPTION_LOG_FORMAT                                                                                                      \
+    {                                                                                                                          \
+        "--log-format", 0, "text|json", false, "how progress and messages are written to stderr"                               \
+    }
+#define OPTION_VERBOSE                                                                                                         \
+    {                                                                                                                          \
+        "--verbose", 'v', NULL, false, "also show requests and decisions"                                                      \
+    }
+#define OPTION_STATE_DIR                                                                                                       \
+    {                                                                                                                          \
+        "--state-dir", 0, "DIR", false, "where tokens are kept (default: $XDG_STATE_HOME/sluice)"                              \
+    }
 
 const struct command *const *command_list(size_t *count);
 const struct command *command_find(const char *name); /* NULL when there is none */

@@ -20,12 +20,14 @@ static int read_log_options(struct cli_context *cli, const struct arguments *arg
         return 2;
     }
     cli->log_format = strcmp(format, "json") == 0 ? LOG_JSON : LOG_TEXT;
-    cli->log = log_new(STDERR_FILENO, cli->log_format, argument_is_set(arguments, "--verbose") ? LOG_DEBUG : LOG_INFO, cli->secrets);
+    cli->log =
+        log_new(STDERR_FILENO, cli->log_format, argument_is_set(arguments, "--verbose") ? LOG_DEBUG : LOG_INFO, cli->secrets);
     return 0;
 }
 
 /* {"event":"failed","pipeline":..,"error":{..}}: what ends a command before a sync could tell of it. */
-static void log_failed(const struct cli_context *cli, const char *pipeline, const char *class, const char *message, const char *hint)
+static void log_failed(const struct cli_context *cli, const char *pipeline, const char *class, const char *message,
+                       const char *hint)
 {
     struct buf line = BUF_INIT(64 * 1024);
     struct json_writer json = JSON_WRITER(&line);
@@ -59,8 +61,7 @@ int cli_problems(const struct cli_context *cli, const struct problems *problems)
         const struct problem *problem = &problems->list[i];
         buf_clear(&message);
         problem_describe(problem, &message);
-        log_failed(cli, cli->pipeline ? cli->pipeline->name : NULL, err_class_info(ERR_CONFIG)->name, buf_text(&message),
-                   problem->hint ? problem->hint : "");
+        log_failed(cli, cli->wanted, err_class_info(ERR_CONFIG)->name, buf_text(&message), problem->hint ? problem->hint : "");
     }
     buf_release(&message);
     return problems->count ? err_class_info(ERR_CONFIG)->exit_code : 0;
@@ -88,7 +89,8 @@ int cli_find_pipeline(const struct cli_context *cli, const char *name, const str
     *out = project_pipeline(cli->project, name);
     if (*out) return 0;
     size_t count = cli->project->pipeline_count;
-    const char *nearest = count ? str_nearest(str_from(name), &cli->project->pipelines[0].name, count, sizeof(struct pipeline)) : NULL;
+    const char *nearest =
+        count ? str_nearest(str_from(name), &cli->project->pipelines[0].name, count, sizeof(struct pipeline)) : NULL;
     struct err err = ERR_INIT;
     err_set(&err, ERR_CONFIG, "%s has no pipeline '%s'", cli->file, name);
     if (nearest) err_hint(&err, "did you mean '%s'?", nearest);
@@ -104,6 +106,7 @@ int cli_open(struct cli_context *cli, const struct arguments *arguments, enum cl
     if (code) return code;
     if (signals_new(cli->cancel, &cli->signals, &err) != 0) return print_failure(NULL, &err, NULL);
     if (wants == CLI_PIPELINE && !name && (code = only_pipeline(cli, &name)) != 0) return code;
+    cli->wanted = name;
     struct problems problems = PROBLEMS_INIT(&cli->arena);
     project_load(cli->file, wants == CLI_PIPELINE ? name : "", cli->secrets, &cli->arena, &cli->project, &problems);
     if (problems.count) return cli_problems(cli, &problems);

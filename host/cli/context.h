@@ -26,20 +26,22 @@ struct cli_context {
     struct signals *signals;
     const char *file;
     const struct project *project;
+    const char *wanted;              /* the pipeline's name as given; NULL: none was */
     const struct pipeline *pipeline; /* NULL when none was asked for */
 };
 
 enum cli_wants { CLI_PROJECT, CLI_PIPELINE };
 
-/* Opens all of it. CLI_PIPELINE: `name` is the pipeline, NULL stands for the only one there is. Returns 0 or the exit code, after
- * printing why. cli_close in any case. */
+/* Opens all of it. CLI_PIPELINE: `name` is the pipeline, NULL stands for the only one there is. Returns 0 or the exit code,
+ * after printing why. cli_close in any case. */
 int cli_open(struct cli_context *cli, const struct arguments *arguments, enum cli_wants wants, const char *name);
 void cli_close(struct cli_context *cli);
 
 /* The pipeline of that name in the open project; 0, or the exit code after printing that there is none. */
 int cli_find_pipeline(const struct cli_context *cli, const char *name, const struct pipeline **out);
 
-/* print_failure and print_problems in the log's format: a line for people, or one `failed` event as JSON. Return the exit code. */
+/* print_failure and print_problems in the log's format: a line for people, or one `failed` event as JSON. Return the exit code.
+ */
 int cli_failure(const struct cli_context *cli, const char *where, const struct err *err);
 int cli_problems(const struct cli_context *cli, const struct problems *problems);
 

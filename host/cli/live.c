@@ -1,5 +1,5 @@
-/* live: see live.h. Both sources become rows (live_row.h), and rows become lines. What is on the screen is erased and drawn again in
- * one write, so nothing flickers; the log's hooks do the same around each of its lines. */
+/* live: see live.h. Both sources become rows (live_row.h), and rows become lines. What is on the screen is erased and drawn
+ * again in one write, so nothing flickers; the log's hooks do the same around each of its lines. */
 #include "cli/live.h"
 
 #include <pthread.h>
@@ -12,30 +12,28 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "cli/live_row.h"
+#include "cli/print.h"
 #include "os/cancel.h"
 #include "os/clock.h"
 #include "os/thread.h"
 
-enum { REDRAW_MS = 200, SCREEN_MAX_BYTES = 64 * 1024, SHOWN_STREAMS = 12, DEFAULT_WIDTH = 80, DEFAULT_HEIGHT = 24 };
+enum { REDRAW_MS = 200, SCREEN_MAX_BYTES = 64 * 1024, MOST_LINES = 16, DEFAULT_HEIGHT = 24 };
 
 struct live {
     struct live_options options;
     struct thread thread;
     struct cancel *stop;
-    bool draws;           /* on a terminal, as text */
-    pthread_mutex_t lock; /* over all below */
+    bool draws;            /* on a terminal, as text */
+    pthread_mutex_t lock;  /* over all below */
     struct live_row *told; /* what children said last */
     size_t told_count, told_capacity;
     size_t drawn; /* lines that stand below the log */
 };
 
-static struct winsize terminal_size(void)
+static size_t terminal_height(void)
 {
     struct winsize size;
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0) size = (struct winsize){0};
-    if (size.ws_col < 20) size.ws_col = DEFAULT_WIDTH;
-    if (size.ws_row < 4) size.ws_row = DEFAULT_HEIGHT;
-    return size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row >= 4 ? size.ws_row : DEFAULT_HEIGHT;
 }
 
 static void erase(struct live *live, struct buf *out)
@@ -67,13 +65,14 @@ static void draw(struct live *live, struct buf *out)
 {
     size_t count, lines = 0;
     struct live_row *rows = collect(live, &count);
-    struct winsize size = terminal_size();
-    size_t room = size.ws_row - 2U < SHOWN_STREAMS * 2U ? size.ws_row - 2U : SHOWN_STREAMS * 2U;
-    struct live_layout layout = live_layout(rows, count, size.ws_col - 1U);
+    size_t room = terminal_height() - 3; /* a row and its pipeline's line may go two lines past it */
+    struct live_layout layout = live_layout(rows, count, terminal_width(STDERR_FILENO) - 1);
+    if (room > MOST_LINES) room = MOST_LINES;
     int64_t wall_us = clock_wall_us(clock_system());
     for (size_t i = 0; i < count && lines < room; i++) {
         lines += live_row_draw(&rows[i], &layout, out);
-        if (i + 1 == count || !same_pipeline(&rows[i], &rows[i + 1])) lines += live_row_draw_pipeline(&rows[i], &layout, wall_us, out);
+        if (i + 1 == count || !same_pipeline(&rows[i], &rows[i + 1]))
+            lines += live_row_draw_pipeline(&rows[i], &layout, wall_us, out);
     }
     live->drawn = lines;
     free(rows);
@@ -190,8 +189,10 @@ void live_take(struct live *live, const struct cJSON *event)
         return;
     }
     pthread_mutex_lock(&live->lock);
-    if (is_progress) keep(live, &row);
-    else if (strcmp(kind, "stream_ended") == 0) drop(live, find_told(live, &row));
+    if (is_progress)
+        keep(live, &row);
+    else if (strcmp(kind, "stream_ended") == 0)
+        drop(live, find_told(live, &row));
     pthread_mutex_unlock(&live->lock);
 }
 

@@ -1,9 +1,9 @@
-/* live: what a person sees while a sync runs. On a terminal one line per running stream, redrawn: rows, rows a second, bytes; below the
- * streams of a pipeline what it waits for and until when, and what its rate limit has left. Elsewhere plain lines, or `progress` events,
- * now and then.
+/* live: what a person sees while a sync runs. On a terminal one line per running stream, redrawn: rows, rows a second, bytes;
+ * below the streams of a pipeline what it waits for and until when, and what its rate limit has left. Elsewhere plain lines, or
+ * `progress` events, now and then.
  *
- * Two sources: the counters of a sync in this process, read by a thread of its own that nothing waits for, and the `progress` events
- * that children write, handed over by live_take. Either may be absent.
+ * Two sources: the counters of a sync in this process, read by a thread of its own that nothing waits for, and the `progress`
+ * events that children write, handed over by live_take. Either may be absent.
  *
  *     struct live_options options = {.progress = event->progress, .log = log, .format = LOG_TEXT, .every_s = 10};
  *     rc = live_start(&options, &live, err);

@@ -1,4 +1,5 @@
-/* live_row: see live_row.h. Numbers stand in columns that fit 80 characters with a name of 30; what does not fit goes to a line of its own. */
+/* live_row: see live_row.h. Numbers stand in columns that fit 80 characters with a name of 30; what does not fit goes to a line
+ * of its own. */
 #include "cli/live_row.h"
 
 #include <stdio.h>
@@ -19,7 +20,8 @@ static void copy(char *out, size_t size, const char *text)
     snprintf(out, size, "%s", text ? text : "");
 }
 
-void live_row_read(const struct progress *progress, const struct stream_progress *stream, struct clock *clock, struct live_row *row)
+void live_row_read(const struct progress *progress, const struct stream_progress *stream, struct clock *clock,
+                   struct live_row *row)
 {
     *row = (struct live_row){.pool_left = -1};
     int64_t now_ms = clock_now_ms(clock);
@@ -93,7 +95,8 @@ void live_row_to_json(const struct live_row *row, struct buf *out)
     json_close(&json, '}');
 }
 
-/* "waits until 19:47:21Z (37 s): Retry-After; 17 requests left in the rate limit"; whole dates where the hour alone would mislead. */
+/* "waits until 19:47:21Z (37 s): Retry-After; rate limit: 17 left"; whole dates where the hour alone would
+ * mislead. */
 static void describe_pipeline(const struct live_row *row, int64_t wall_us, struct buf *out)
 {
     char until[TIME_TEXT_MAX], span[TIME_TEXT_MAX];
@@ -109,7 +112,7 @@ static void describe_pipeline(const struct live_row *row, int64_t wall_us, struc
     if (row->pool_left < 0) return;
     char left[32];
     print_grouped((uint64_t)row->pool_left, left);
-    buf_printf(out, "%s%s request%s left in the rate limit", waits ? "; " : "", left, row->pool_left == 1 ? "" : "s");
+    buf_printf(out, "%srate limit: %s left", waits ? "; " : "", left);
 }
 
 static void describe_counts(const struct live_row *row, struct buf *out)
@@ -151,8 +154,10 @@ static void end_line(struct buf *line, const struct live_layout *layout, struct 
     for (size_t column = 0; rest.size && column + !fits < layout->width; column++) {
         size_t length = utf8_length(rest);
         size_t step = length ? length : 1;
-        if (length == 0 || (unsigned char)rest.data[0] < 0x20 || rest.data[0] == 0x7f) buf_append_char(out, '.');
-        else buf_append(out, rest.data, length);
+        if (length == 0 || (unsigned char)rest.data[0] < 0x20 || rest.data[0] == 0x7f)
+            buf_append_char(out, '.');
+        else
+            buf_append(out, rest.data, length);
         rest = (struct str){rest.data + step, rest.size - step};
     }
     if (!fits) buf_append_text(out, "\xe2\x80\xa6");
@@ -204,7 +209,8 @@ size_t live_row_draw_pipeline(const struct live_row *row, const struct live_layo
     describe_pipeline(row, wall_us, &rest);
     size_t lines = rest.size ? 1 : 0;
     if (lines) {
-        buf_printf(&line, "  %s%s%s", layout->names_pipeline ? row->pipeline : "", layout->names_pipeline ? ": " : "", buf_text(&rest));
+        buf_printf(&line, "  %s%s%s", layout->names_pipeline ? row->pipeline : "", layout->names_pipeline ? ": " : "",
+                   buf_text(&rest));
         end_line(&line, layout, out);
     }
     buf_release(&rest);

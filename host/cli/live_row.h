@@ -1,7 +1,8 @@
-/* live_row: one running stream as it stands now, read from counters or from a child's `progress` event, and written as such an event or
- * as lines for people. No state, no screen: live.c has both.
+/* live_row: one running stream as it stands now, read from counters or from a child's `progress` event, and written as such an
+ * event or as lines for people. No state, no screen: live.c has both.
  *
- * A pipeline's streams share one client, so its wait and the rate limit's rest are the same in all their rows and are drawn once. */
+ * A pipeline's streams share one client, so its wait and the rate limit's rest are the same in all their rows and are drawn
+ * once. */
 #ifndef SLUICE_CLI_LIVE_ROW_H
 #define SLUICE_CLI_LIVE_ROW_H
 
@@ -24,16 +25,17 @@ struct live_row {
     uint64_t rows, rows_per_second, bytes;
 };
 
-void live_row_read(const struct progress *progress, const struct stream_progress *stream, struct clock *clock, struct live_row *row);
+void live_row_read(const struct progress *progress, const struct stream_progress *stream, struct clock *clock,
+                   struct live_row *row);
 bool live_row_from_json(const struct cJSON *event, struct live_row *row); /* false when it is not of a stream */
-void live_row_to_json(const struct live_row *row, struct buf *out);      /* {"event":"progress",...} */
+void live_row_to_json(const struct live_row *row, struct buf *out);       /* {"event":"progress",...} */
 
 /* All of it in one line, without a line's end. */
 void live_row_describe(const struct live_row *row, int64_t wall_us, struct buf *out);
 
 struct live_layout {
-    size_t width;      /* columns a line may take */
-    size_t name_width; /* of the longest name */
+    size_t width;        /* columns a line may take */
+    size_t name_width;   /* of the longest name */
     bool names_pipeline; /* rows of several pipelines */
 };
 

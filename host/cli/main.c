@@ -13,8 +13,10 @@ static int unknown_command(const char *word)
     const struct command *const *commands = command_list(&count);
     for (size_t i = 0; i < count; i++) names[i] = commands[i]->name;
     const char *nearest = str_nearest(str_from(word), names, count, sizeof names[0]);
-    if (nearest) fprintf(stderr, "sluice: there is no command '%s'; did you mean '%s'?\n", word, nearest);
-    else fprintf(stderr, "sluice: there is no command '%s'; `sluice help` lists them\n", word);
+    if (nearest)
+        fprintf(stderr, "sluice: there is no command '%s'; did you mean '%s'?\n", word, nearest);
+    else
+        fprintf(stderr, "sluice: there is no command '%s'; `sluice help` lists them\n", word);
     return 2;
 }
 

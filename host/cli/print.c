@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "base/buf.h"
 #include "base/utf8.h"
@@ -12,6 +13,7 @@ void text_table_init(struct text_table *table, size_t columns, const char *const
 {
     *table = (struct text_table){.columns = columns, .max_width = 40};
     table->is_right = arena_array(&table->arena, bool, columns);
+    table->is_hidden = arena_array(&table->arena, bool, columns);
     for (size_t i = 0; i < columns; i++) table->is_right[i] = right_aligned && right_aligned[i] == 'r';
     for (size_t i = 0; i < columns; i++) text_table_add(table, header[i]);
 }
@@ -38,7 +40,8 @@ static char *printable(struct arena *arena, const char *text, size_t width)
         unsigned char c = (unsigned char)rest.data[0];
         if (length == 0 || c < 0x20 || c == 0x7f || (c == 0xc2 && length == 2 && (unsigned char)rest.data[1] < 0xa0))
             buf_append_char(&out, '.');
-        else buf_append(&out, rest.data, length);
+        else
+            buf_append(&out, rest.data, length);
         size_t step = length ? length : 1;
         rest = (struct str){rest.data + step, rest.size - step};
     }
@@ -63,19 +66,51 @@ void text_table_number(struct text_table *table, uint64_t number)
     text_table_add(table, text);
 }
 
-void text_table_print(struct text_table *table, FILE *to)
+static size_t *widths_of(struct text_table *table)
 {
     size_t *widths = arena_array(&table->arena, size_t, table->columns);
     for (size_t i = 0; i < table->count; i++) {
         size_t width = text_width(table->cells[i]);
         if (width > widths[i % table->columns]) widths[i % table->columns] = width;
     }
+    return widths;
+}
+
+void text_table_hide_empty(struct text_table *table, const size_t *columns, size_t count)
+{
+    for (size_t c = 0; c < count; c++) {
+        bool is_empty = true;
+        for (size_t i = table->columns + columns[c]; i < table->count; i += table->columns)
+            is_empty = is_empty && (table->cells[i][0] == '\0' || strcmp(table->cells[i], "0") == 0);
+        table->is_hidden[columns[c]] = is_empty;
+    }
+}
+
+void text_table_fit(struct text_table *table, size_t width, const size_t *columns, size_t count)
+{
+    const size_t *widths = widths_of(table);
+    size_t total = 0;
+    for (size_t i = 0; i < table->columns; i++) total += table->is_hidden[i] ? 0 : widths[i] + 2;
+    for (size_t c = 0; c < count && total > width + 2; c++) {
+        if (!table->is_hidden[columns[c]]) total -= widths[columns[c]] + 2;
+        table->is_hidden[columns[c]] = true;
+    }
+}
+
+void text_table_print(struct text_table *table, FILE *to)
+{
+    const size_t *widths = widths_of(table);
+    size_t last = table->columns;
+    while (last > 1 && table->is_hidden[last - 1]) last--;
     for (size_t i = 0; i < table->count; i++) {
         size_t column = i % table->columns;
+        if (table->is_hidden[column]) continue;
         int padding = (int)(widths[column] - text_width(table->cells[i]));
-        bool is_last = column + 1 == table->columns;
-        if (table->is_right[column]) fprintf(to, "%*s%s", padding, "", table->cells[i]);
-        else fprintf(to, "%s%*s", table->cells[i], is_last ? 0 : padding, "");
+        bool is_last = column + 1 == last;
+        if (table->is_right[column])
+            fprintf(to, "%*s%s", padding, "", table->cells[i]);
+        else
+            fprintf(to, "%s%*s", table->cells[i], is_last ? 0 : padding, "");
         fputs(is_last ? "\n" : "  ", to);
     }
 }
@@ -84,6 +119,12 @@ void text_table_release(struct text_table *table)
 {
     free(table->cells);
     arena_release(&table->arena);
+}
+
+size_t terminal_width(int fd)
+{
+    struct winsize size;
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20 ? size.ws_col : 80;
 }
 
 size_t print_grouped(uint64_t number, char out[32])

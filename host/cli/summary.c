@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/json.h"
@@ -35,7 +36,6 @@ void summary_add_json(struct summary *summary, struct str line)
             summary->rows = mem_resize(summary->rows, summary->capacity * sizeof *summary->rows);
         }
         const struct cJSON *error = json_get(event, "error");
-        const char *hint = json_string(json_get(error, "hint"));
         summary->rows[summary->count++] = (struct summary_row){
             .pipeline = text_of(summary, event, "pipeline"),
             .stream = text_of(summary, event, "stream"),
@@ -43,9 +43,9 @@ void summary_add_json(struct summary *summary, struct str line)
             .status = text_of(summary, event, "status"),
             .cursor = text_of(summary, event, "cursor"),
             .target = text_of(summary, event, "target"),
-            .error = error ? arena_printf(&summary->arena, "%s: %s%s%s", text_of(summary, error, "class"),
-                                          text_of(summary, error, "message"), hint && hint[0] ? "; " : "", hint ? hint : "")
-                           : NULL,
+            .error_class = error ? text_of(summary, error, "class") : NULL,
+            .error = error ? text_of(summary, error, "message") : NULL,
+            .hint = error ? text_of(summary, error, "hint") : NULL,
             .emitted = number_of(event, "emitted"),
             .written = number_of(event, "written"),
             .unchanged = number_of(event, "unchanged"),
@@ -58,19 +58,20 @@ void summary_add_json(struct summary *summary, struct str line)
     json_free(event);
 }
 
-void summary_add_event(struct summary *summary, const struct sync_event *event)
+static bool has_one_pipeline(const struct summary *summary)
 {
-    if (event->kind != EVENT_STREAM_ENDED) return;
-    struct buf json = BUF_INIT(EVENT_MAX);
-    sync_event_to_json(event, &json);
-    summary_add_json(summary, buf_str(&json));
-    buf_release(&json);
+    for (size_t i = 1; i < summary->count; i++)
+        if (strcmp(summary->rows[i].pipeline, summary->rows[0].pipeline) != 0) return false;
+    return true;
 }
 
 void summary_print(const struct summary *summary, FILE *to)
 {
-    static const char *const HEADER[] = {"pipeline", "stream", "mode", "status", "records", "written", "unchanged",
-                                         "deduplicated", "rejected", "time", "cursor"};
+    static const char *const HEADER[] = {"pipeline",  "stream",       "mode",     "status", "records", "written",
+                                         "unchanged", "deduplicated", "rejected", "time",   "cursor"};
+    /* By number: what is left out when it says nothing, and, in this order, when the terminal is too narrow. */
+    static const size_t MAY_BE_EMPTY[] = {6, 7, 8, 10};
+    static const size_t LEAST_MISSED[] = {0, 2, 7, 6, 10};
     if (summary->count == 0) return;
     struct text_table table;
     text_table_init(&table, ARRAY_SIZE(HEADER), HEADER, "llllrrrrrrl");
@@ -85,8 +86,26 @@ void summary_print(const struct summary *summary, FILE *to)
         text_table_add(&table, span);
         text_table_add(&table, row->cursor);
     }
+    text_table_hide_empty(&table, MAY_BE_EMPTY, ARRAY_SIZE(MAY_BE_EMPTY));
+    size_t kept = has_one_pipeline(summary) ? 0 : 1;
+    if (isatty(fileno(to)) == 1)
+        text_table_fit(&table, terminal_width(fileno(to)), LEAST_MISSED + kept, ARRAY_SIZE(LEAST_MISSED) - kept);
     text_table_print(&table, to);
     text_table_release(&table);
+}
+
+static void write_error(struct json_writer *json, const struct summary_row *row)
+{
+    json_member(json, "error");
+    if (!row->error) {
+        json_cstr(json, NULL);
+        return;
+    }
+    json_open(json, '{');
+    json_member(json, "class"), json_cstr(json, row->error_class);
+    json_member(json, "message"), json_cstr(json, row->error);
+    json_member(json, "hint"), json_cstr(json, row->hint);
+    json_close(json, '}');
 }
 
 void summary_print_json(const struct summary *summary, FILE *to)
@@ -98,16 +117,21 @@ void summary_print_json(const struct summary *summary, FILE *to)
         const struct summary_row *row = &summary->rows[i];
         const struct {
             const char *key, *value;
-        } texts[] = {{"pipeline", row->pipeline}, {"stream", row->stream}, {"mode", row->mode},    {"status", row->status},
-                     {"target", row->target},     {"cursor", row->cursor}, {"error", row->error}};
+        } texts[] = {{"pipeline", row->pipeline}, {"stream", row->stream}, {"mode", row->mode},
+                     {"status", row->status},     {"target", row->target}, {"cursor", row->cursor[0] ? row->cursor : NULL}};
         const struct {
             const char *key;
             uint64_t value;
-        } numbers[] = {{"emitted", row->emitted},           {"written", row->written},   {"unchanged", row->unchanged},
-                       {"deduplicated", row->deduplicated}, {"rejected", row->rejected}, {"deleted", row->deleted},
+        } numbers[] = {{"emitted", row->emitted},
+                       {"written", row->written},
+                       {"unchanged", row->unchanged},
+                       {"deduplicated", row->deduplicated},
+                       {"rejected", row->rejected},
+                       {"deleted", row->deleted},
                        {"elapsed_ms", (uint64_t)row->elapsed_ms}};
         json_open(&json, '{');
         for (size_t t = 0; t < ARRAY_SIZE(texts); t++) json_member(&json, texts[t].key), json_cstr(&json, texts[t].value);
+        write_error(&json, row);
         for (size_t n = 0; n < ARRAY_SIZE(numbers); n++)
             json_member(&json, numbers[n].key), json_int(&json, (int64_t)numbers[n].value);
         json_close(&json, '}');

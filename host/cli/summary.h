@@ -8,11 +8,10 @@
 
 #include "base/arena.h"
 #include "base/str.h"
-#include "sync/progress.h"
 
 struct summary_row {
     const char *pipeline, *stream, *mode, *status, *cursor, *target;
-    const char *error; /* "class: message; hint"; NULL: none */
+    const char *error_class, *error, *hint; /* NULL: none */
     uint64_t emitted, written, unchanged, deduplicated, rejected, deleted;
     int64_t elapsed_ms;
 };
@@ -25,9 +24,10 @@ struct summary {
 
 #define SUMMARY_INIT ((struct summary){.count = 0})
 
-/* Adds a row for a `stream_ended` event; others are ignored. */
-void summary_add_event(struct summary *summary, const struct sync_event *event);
-void summary_add_json(struct summary *summary, struct str line); /* the same from a child's line; anything else is ignored */
+/* Adds a row for a `stream_ended` event, this process's or a child's; anything else is ignored. */
+void summary_add_json(struct summary *summary, struct str line);
+/* As a table. Columns that would say nothing (zero, or empty, in all rows) are left out; on a terminal too narrow for the rest
+ * also those that people miss least. */
 void summary_print(const struct summary *summary, FILE *to);
 void summary_print_json(const struct summary *summary, FILE *to);
 void summary_release(struct summary *summary);

@@ -8,7 +8,7 @@
  *     rc = connector_find(&path, "shop", &arena, &shop, err);
  *     rc = connector_describe(shop, &options, &arena, &json, err);          // keys sorted, identical each run
  *     rc = connector_read(shop, &arena, &sources, err);
- *     rc = connector_functions_new(&sources, &options, &functions, err);
+ *     connector_functions_new(&sources, &options, &functions);
  *     ... functions.value(functions.context, "streams.orders.path", ...) ...
  *     connector_functions_free(&functions);
  *
@@ -109,7 +109,8 @@ int connector_describe_sources(const struct connector_sources *sources, const st
 
 /* Fills `out` with functions that call a worker of their own, started at the first call. The context of each call is what
  * scripts get as ctx: config without secrets, and their names under "secrets", for which ctx.config gets handles. `sources` and
- * `options` must outlive the functions. One instance serves one slice: calls come one at a time, from any thread. */
+ * `options` must outlive the functions. One instance serves one slice: its threads may call at once, and the calls then follow
+ * one another. Freed when no call runs. */
 void connector_functions_new(const struct connector_sources *sources, const struct connector_options *options,
                              struct functions *out);
 void connector_functions_free(struct functions *functions); /* ends the worker; accepts a zeroed struct */

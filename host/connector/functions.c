@@ -1,5 +1,10 @@
 /* functions: a connector's functions as the `struct functions` that rest/ calls, and describing, which is a worker's first
- * answer. */
+ * answer.
+ *
+ * A slice's fetch and decode threads share one instance, and a worker answers one call at a time: the instance's lock makes the
+ * second caller wait. It is held through the worker's start and the whole call. That wait has an end, since a call does: its
+ * answer, its time limit, or a cancel, which both threads share. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +20,7 @@ enum { WALLS_MAX = 4096, WALLS_WAIT_MS = 10000 };
 struct instance {
     const struct connector_sources *sources;
     const struct connector_options *options;
+    pthread_mutex_t lock;  /* of the worker */
     struct worker *worker; /* NULL until the first call */
 };
 
@@ -45,11 +51,12 @@ static int call(struct instance *instance, const struct wire_call *call, struct 
                 struct err *err)
 {
     struct str description; /* known already */
-    if (!instance->worker) {
-        int rc = worker_start(instance->sources, instance->options, &instance->worker, &description, err);
-        if (rc != 0) return rc;
-    }
-    return worker_call(instance->worker, call, arena, result, err);
+    int rc = 0;
+    pthread_mutex_lock(&instance->lock);
+    if (!instance->worker) rc = worker_start(instance->sources, instance->options, &instance->worker, &description, err);
+    if (rc == 0) rc = worker_call(instance->worker, call, arena, result, err);
+    pthread_mutex_unlock(&instance->lock);
+    return rc;
 }
 
 static int call_value(void *context, const char *name, struct str context_json, struct str page, struct arena *arena,
@@ -78,14 +85,17 @@ void connector_functions_new(const struct connector_sources *sources, const stru
                              struct functions *out)
 {
     struct instance *instance = mem_zero(1, sizeof *instance);
-    *instance = (struct instance){.sources = sources, .options = options};
+    *instance = (struct instance){.sources = sources, .options = options, .lock = PTHREAD_MUTEX_INITIALIZER};
     *out = (struct functions){.context = instance, .value = call_value, .records = call_records};
 }
 
 void connector_functions_free(struct functions *functions)
 {
     struct instance *instance = functions->context;
-    if (instance) worker_free(instance->worker);
+    if (instance) {
+        worker_free(instance->worker);
+        pthread_mutex_destroy(&instance->lock);
+    }
     free(instance);
     *functions = (struct functions){0};
 }

@@ -16,10 +16,12 @@
 #include "net/url.h"
 #include "os/cancel.h"
 #include "os/clock.h"
+#include "os/crypto.h"
+#include "os/fs.h"
 #include "os/log.h"
 #include "os/secret.h"
 
-enum { REASON_MAX_BYTES = 1024, SHOWN_URL_MAX_BYTES = 1024 };
+enum { REASON_MAX_BYTES = 1024, SHOWN_URL_MAX_BYTES = 1024, CA_FILE_MAX_BYTES = 4 * 1024 * 1024 };
 
 /* --- counters ------------------------------------------------------------------------------------ */
 
@@ -213,6 +215,20 @@ static int token_call(void *context, const struct http_request *request, struct 
 
 /* --- the interface ------------------------------------------------------------------------------- */
 
+/* Read once: what is checked here is what every connection goes by, whatever becomes of the file meanwhile. */
+static int read_authorities(const char *path, struct buf *authorities, struct err *err)
+{
+    *authorities = BUF_INIT(CA_FILE_MAX_BYTES);
+    if (!path) return 0;
+    if (fs_read_file(path, CA_FILE_MAX_BYTES, authorities, err) == 0) {
+        if (crypto_count_certificates(buf_str(authorities)) > 0) return 0;
+        err_set(err, ERR_CONFIG, "cannot read '%s': expected certificates in PEM form and nothing broken", path);
+        err_hint(err, "name a file with the certificate of the authority: '-----BEGIN CERTIFICATE-----' and so on");
+    }
+    err->class = ERR_CONFIG; /* a file past the cap, too, is the wrong file */
+    return err_context(err, "network.ca_file");
+}
+
 int client_new(const struct client_options *options, struct client **out, struct err *err)
 {
     const struct guard_options guard_options = {options->allowed_hosts, options->allowed_host_count, options->allow_private,
@@ -224,6 +240,7 @@ int client_new(const struct client_options *options, struct client **out, struct
     client->user_agent = mem_strdup(options->user_agent ? options->user_agent : "sluice/" SLUICE_VERSION);
     CHECK(pthread_mutex_init(&client->lock, NULL) == 0);
     int rc = guard_new(&guard_options, &client->guard, err);
+    if (rc == 0) rc = read_authorities(options->ca_file, &client->authorities, err);
     if (rc == 0 && !client->options.limiter) rc = limiter_new(&no_limit, &client->options.limiter, err);
     if (rc == 0)
         *out = client;
@@ -239,6 +256,7 @@ void client_free(struct client *client)
     auth_free(client->options.auth);
     limiter_free(client->options.limiter);
     pthread_mutex_destroy(&client->lock);
+    buf_release(&client->authorities);
     free(client->user_agent);
     free(client);
 }
@@ -254,6 +272,7 @@ struct session *session_new(struct client *client)
     const struct http_options http_options = {.limits = options->limits,
                                               .guard = client->guard,
                                               .user_agent = client->user_agent,
+                                              .authorities = buf_str(&client->authorities),
                                               .budget = options->budget,
                                               .clock = options->clock,
                                               .cancel = options->cancel};

@@ -41,8 +41,9 @@ struct secrets;
 struct client_options {
     const char *const *allowed_hosts; /* "api.example.com", "*.example.com", "127.0.0.1:8080" (with a port: only that one) */
     size_t allowed_host_count;
-    bool allow_private; /* loopback, private and link-local addresses may be reached */
-    bool allow_http;    /* plain http may be spoken (the base URL says http, or the pipeline allows it) */
+    bool allow_private;  /* loopback, private and link-local addresses may be reached */
+    bool allow_http;     /* plain http may be spoken (the base URL says http, or the pipeline allows it) */
+    const char *ca_file; /* PEM: the authorities to trust in place of the system's; NULL: the system's; read by client_new */
     struct http_limits limits;
     struct retry_policy retry;
     const char *user_agent;  /* NULL: "sluice/VERSION" */
@@ -66,7 +67,8 @@ struct client_counters {
 struct client;
 struct session;
 
-/* Takes over options->auth and options->limiter in any case. CONFIG when a host pattern cannot be read. */
+/* Takes over options->auth and options->limiter in any case. CONFIG when a host pattern or ca_file cannot be
+ * read. */
 int client_new(const struct client_options *options, struct client **out, struct err *err) MUST_USE;
 void client_free(struct client *client); /* after its sessions; NULL is fine */
 const struct client_counters *client_counters(const struct client *client);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "net/auth.h"
 #include "net/client.h"
 
@@ -15,6 +16,7 @@ struct client {
     struct client_options options;
     struct guard *guard;
     char *user_agent;
+    struct buf authorities; /* what ca_file holds; empty: the system's count */
     struct client_counters counters;
     pthread_mutex_t lock; /* over how many wait, and the two waiting counters */
     int waiting;

@@ -242,6 +242,14 @@ static void set_transport(struct http *http, CURL *easy)
     SET(CURLOPT_USERAGENT, http->options.user_agent);
 }
 
+static void set_authorities(CURL *easy, struct str pem)
+{
+    struct curl_blob blob = {.data = (char *)(uintptr_t)pem.data, .len = pem.size, .flags = CURL_BLOB_NOCOPY};
+    if (pem.size == 0) return;
+    SET(CURLOPT_CAINFO_BLOB, &blob);
+    SET(CURLOPT_CAPATH, (char *)NULL); /* the system's folder of authorities counts beside it otherwise */
+}
+
 static void set_callbacks(struct transfer *transfer, CURL *easy)
 {
     SET(CURLOPT_ERRORBUFFER, transfer->reason);
@@ -329,35 +337,48 @@ static CURLcode run(struct transfer *transfer)
 
 /* --- what went wrong ----------------------------------------------------------------------------- */
 
-/* Those that are not simply the network's trouble of the moment. */
+#define UNTRUSTED ERR_SOURCE, "cannot trust the host"
+#define NO_TLS ERR_SOURCE, "cannot speak TLS with the host"
+
+/* Those that are not simply the network's trouble of the moment; the first whose words are in libcurl's reason counts. What a
+ * handshake fails for has no code of its own, but OpenSSL's words for it last. */
 static const struct {
     CURLcode code;
+    const char *says; /* "": whatever it says */
     int class;
     const char *text;
     const char *hint;
 } CODES[] = {
-    {CURLE_COULDNT_RESOLVE_HOST, ERR_TRANSIENT, "could not find the host", "check the host's name and this machine's DNS"},
-    {CURLE_COULDNT_CONNECT, ERR_TRANSIENT, "could not connect", ""},
-    {CURLE_PARTIAL_FILE, ERR_TRANSIENT, "could not get all of the body", ""},
-    {CURLE_GOT_NOTHING, ERR_TRANSIENT, "could not get an answer", ""},
-    {CURLE_OPERATION_TIMEDOUT, ERR_TRANSIENT, "could not connect in time", ""},
-    {CURLE_PEER_FAILED_VERIFICATION, ERR_SOURCE, "cannot trust the host",
-     "check its certificate and this machine's list of authorities"},
-    {CURLE_SSL_CACERT_BADFILE, ERR_CONFIG, "cannot check certificates",
+    {CURLE_COULDNT_RESOLVE_HOST, "", ERR_TRANSIENT, "could not find the host", "check the host's name and this machine's DNS"},
+    {CURLE_COULDNT_CONNECT, "", ERR_TRANSIENT, "could not connect", ""},
+    {CURLE_PARTIAL_FILE, "", ERR_TRANSIENT, "could not get all of the body", ""},
+    {CURLE_GOT_NOTHING, "", ERR_TRANSIENT, "could not get an answer", ""},
+    {CURLE_OPERATION_TIMEDOUT, "", ERR_TRANSIENT, "could not connect in time", ""},
+    {CURLE_PEER_FAILED_VERIFICATION, "has expired", UNTRUSTED,
+     "the source must renew its certificate; check the clock here, too"},
+    {CURLE_PEER_FAILED_VERIFICATION, "not yet valid", UNTRUSTED, "check this machine's clock"},
+    {CURLE_PEER_FAILED_VERIFICATION, "subject name", UNTRUSTED, "its certificate is for another name; check the base URL"},
+    {CURLE_PEER_FAILED_VERIFICATION, "", UNTRUSTED,
+     "if a private authority signed its certificate, name that in the pipeline: 'network: { ca_file: PATH }'"},
+    {CURLE_SSL_CONNECT_ERROR, "wrong version number", NO_TLS, "check the URL's port: what answers there speaks something else"},
+    {CURLE_SSL_CONNECT_ERROR, "protocol version", NO_TLS, "the source must offer TLS 1.2 or later"},
+    {CURLE_SSL_CONNECT_ERROR, "unsupported protocol", NO_TLS, "the source must offer TLS 1.2 or later"},
+    {CURLE_SSL_CONNECT_ERROR, "handshake failure", NO_TLS, "the source must offer a cipher that counts as safe today"},
+    {CURLE_SSL_CACERT_BADFILE, "", ERR_CONFIG, "cannot check certificates",
      "install the system's list of authorities (ca-certificates)"},
-    {CURLE_URL_MALFORMAT, ERR_CONFIG, "cannot use the URL", ""},
-    {CURLE_UNSUPPORTED_PROTOCOL, ERR_DATA, "cannot speak with the source", ""}, /* an answer of HTTP/0.9 is one, too */
-    {CURLE_WEIRD_SERVER_REPLY, ERR_DATA, "cannot read the answer", ""},
-    {CURLE_BAD_FUNCTION_ARGUMENT, ERR_DATA, "cannot read the answer", ""},
-    {CURLE_OUT_OF_MEMORY, ERR_DATA, "cannot take in the answer", "check what the source, or a proxy before it, sends"},
-    {CURLE_FILESIZE_EXCEEDED, ERR_DATA, "cannot take in the answer", ""},
+    {CURLE_URL_MALFORMAT, "", ERR_CONFIG, "cannot use the URL", ""},
+    {CURLE_UNSUPPORTED_PROTOCOL, "", ERR_DATA, "cannot speak with the source", ""}, /* an answer of HTTP/0.9 is one, too */
+    {CURLE_WEIRD_SERVER_REPLY, "", ERR_DATA, "cannot read the answer", ""},
+    {CURLE_BAD_FUNCTION_ARGUMENT, "", ERR_DATA, "cannot read the answer", ""},
+    {CURLE_OUT_OF_MEMORY, "", ERR_DATA, "cannot take in the answer", "check what the source, or a proxy before it, sends"},
+    {CURLE_FILESIZE_EXCEEDED, "", ERR_DATA, "cannot take in the answer", ""},
 };
 
 static void explain(const struct transfer *transfer, CURLcode code, struct err *failure)
 {
     const char *reason = transfer->reason[0] ? transfer->reason : curl_easy_strerror(code);
     for (size_t i = 0; i < ARRAY_SIZE(CODES); i++) {
-        if (CODES[i].code != code) continue;
+        if (CODES[i].code != code || !strstr(reason, CODES[i].says)) continue;
         err_set(failure, CODES[i].class, "%s: %s", CODES[i].text, reason);
         if (CODES[i].hint[0]) err_hint(failure, "%s", CODES[i].hint);
         return;
@@ -417,6 +438,7 @@ static int prepare(struct transfer *transfer, const struct http_request *request
     curl_easy_reset(easy); /* of options; connections stay */
     SET(CURLOPT_URL, url->text);
     set_transport(http, easy);
+    set_authorities(easy, http->options.authorities);
     set_request(easy, request);
     set_callbacks(transfer, easy);
     return 0;

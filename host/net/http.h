@@ -71,9 +71,10 @@ struct http_options {
     struct http_limits limits;
     const struct guard *guard;
     const char *user_agent;
-    struct budget *budget; /* bodies are charged to it; may be NULL */
-    struct clock *clock;   /* the limits on first byte, speed and total time go by it */
-    struct cancel *cancel; /* ABORT ends a transfer in hand; may be NULL */
+    struct str authorities; /* certificates in PEM form, trusted in place of the system's; empty: the system's */
+    struct budget *budget;  /* bodies are charged to it; may be NULL */
+    struct clock *clock;    /* the limits on first byte, speed and total time go by it */
+    struct cancel *cancel;  /* ABORT ends a transfer in hand; may be NULL */
 };
 
 struct http;

@@ -43,6 +43,9 @@ size_t crypto_hmac(enum crypto_hash hash, struct str key, struct str data, unsig
  * a key that cannot be read or does not fit the algorithm. */
 int crypto_sign(struct str algorithm, struct str private_key_pem, struct str data, struct buf *out, struct err *err) MUST_USE;
 
+/* How many certificates a list in PEM form holds; 0 when any of it cannot be read. Text around them is passed over. */
+size_t crypto_count_certificates(struct str pem);
+
 void crypto_hex(struct str data, struct buf *out);                       /* lower case */
 void crypto_hex_text(const unsigned char *data, size_t size, char *out); /* the same; writes 2 * size + 1 bytes, terminated */
 void crypto_base64(struct str data, struct buf *out);                    /* RFC 4648 section 4, padded */

@@ -218,12 +218,3 @@ enum type coerce_infer(const struct json_value *json)
         return TYPE_JSON;
     }
 }
-
-const char *json_kind_name(uint8_t kind)
-{
-    static const char *const NAMES[] = {
-        [JSON_NULL] = "null",       [JSON_FALSE] = "a boolean", [JSON_TRUE] = "a boolean",   [JSON_NUMBER] = "a number",
-        [JSON_STRING] = "a string", [JSON_ARRAY] = "an array",  [JSON_OBJECT] = "an object",
-    };
-    return kind < ARRAY_SIZE(NAMES) ? NAMES[kind] : "nothing";
-}

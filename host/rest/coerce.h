@@ -37,6 +37,4 @@ bool coerce_value(const struct coerce_rule *rule, const struct json_value *json,
 /* The type an undeclared field gets from its first non-null value. */
 enum type coerce_infer(const struct json_value *json);
 
-const char *json_kind_name(uint8_t kind); /* "a string", "an object": for messages */
-
 #endif

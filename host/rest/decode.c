@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 
+#include "base/records_path.h"
 #include "rest/record.h"
-#include "rest/records_path.h"
 #include "rest/reject.h"
 
 enum { SHOWN_BYTES = 80, FIRST_BATCHES = 16 };

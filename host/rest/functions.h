@@ -1,7 +1,9 @@
 /* functions: the connector's own functions, as the rest of the house sees them: names and bytes.
  *
- * A description names its functions by place ("streams.orders.map"); this table calls them. The real one (connector/) sends frames to
- * a sandboxed worker; tests fill it with C functions. One instance serves the two threads of one slice in turn. */
+ * A description names its functions by place ("streams.orders.map"); this table calls them. The real one (connector/) sends
+ * frames to a sandboxed worker; tests fill it with C functions. One instance serves the two threads of one slice: both may call
+ * at once (path or pages.next on one, records on the other), and the instance sees to it that calls exclude each other. Results
+ * go to the caller's arena, which is the caller's alone. */
 #ifndef SLUICE_REST_FUNCTIONS_H
 #define SLUICE_REST_FUNCTIONS_H
 
@@ -14,9 +16,9 @@
 struct functions {
     void *context;
 
-    /* Calls function `name` with a context object (JSON: {"config":{...},"cursor":..,"slice":..,"page":..,"now":..}) for a value:
-     * `path`, `params`, `headers`, `body`, `pages.next`. `page`: the body of the page just read for pages.next, else empty.
-     * The result is JSON in `arena`; where the script put a secret's handle or a text joined with one, the JSON holds
+    /* Calls function `name` with a context object (JSON: {"config":{...},"cursor":..,"slice":..,"page":..,"now":..}) for a
+     * value: `path`, `params`, `headers`, `body`, `pages.next`. `page`: the body of the page just read for pages.next, else
+     * empty. The result is JSON in `arena`; where the script put a secret's handle or a text joined with one, the JSON holds
      * {"$parts":["Bearer ",{"$secret":"api_key"}]}, and a script's own keys that begin with '$' come with one '$' more. */
     int (*value)(void *context, const char *name, struct str context_json, struct str page, struct arena *arena,
                  struct str *result_json, struct err *err);

@@ -8,12 +8,12 @@
 #include "base/check.h"
 #include "base/jsonscan.h"
 #include "base/map.h"
+#include "base/records_path.h"
 #include "net/retry.h"
 #include "os/cancel.h"
 #include "os/clock.h"
 #include "os/secret.h"
 #include "rest/link.h"
-#include "rest/records_path.h"
 
 struct reader {
     struct reader_options options;

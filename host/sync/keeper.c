@@ -1,6 +1,8 @@
-/* keeper: see keeper.h. */
+/* keeper: see keeper.h. Two threads: one renews, and may be kept waiting by a destination that stands still; the other watches, and never
+ * waits for anything, so that deadlines hold all the same. */
 #include "sync/keeper.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "net/client.h"
@@ -8,17 +10,29 @@
 #include "os/clock.h"
 #include "os/thread.h"
 
+enum { WATCH_MS = 250, RENEW_AGAIN_MS = 2000 };
+
 struct keeper {
     struct keeper_options options;
-    struct thread thread;
-    struct cancel *stop; /* of this thread */
-    struct err err;
-    int64_t renewed_ms;   /* when the lease was last known to be ours */
-    int64_t next_renew_ms;
-    int64_t activity;     /* last seen */
-    int64_t active_ms;    /* when it last changed */
-    int64_t stopping_ms;  /* when the sync was asked to stop; 0: it was not */
+    struct thread renewer, watcher;
+    struct cancel *stop_renewing, *stop_watching;
+    _Atomic int64_t held_until_ms; /* the lease is ours at least until then */
+    pthread_mutex_t lock;          /* guards err */
+    struct err err;                /* why the sync was aborted */
+    /* of the watcher: */
+    int64_t activity;    /* last seen */
+    int64_t active_ms;   /* when it last changed */
+    int64_t stopping_ms; /* when the sync was asked to stop; 0: it was not */
 };
+
+/* Aborts the sync; the first reason counts. */
+static void abort_sync(struct keeper *keeper, const struct err *reason)
+{
+    pthread_mutex_lock(&keeper->lock);
+    if (!keeper->err.class) err_copy(&keeper->err, reason);
+    pthread_mutex_unlock(&keeper->lock);
+    cancel_fire(keeper->options.cancel, CANCEL_ABORT);
+}
 
 /* How long the client still waits on a limit it was told; 0: it does not. */
 static int64_t declared_wait_ms(const struct keeper *keeper, int64_t now_ms)
@@ -28,25 +42,39 @@ static int64_t declared_wait_ms(const struct keeper *keeper, int64_t now_ms)
     return until > now_ms ? until - now_ms : 0;
 }
 
-static bool keep_lease(struct keeper *keeper, int64_t now_ms)
+/* --- the lease ------------------------------------------------------------------------------------------------------------- */
+
+static void renew(void *context)
 {
-    if (now_ms < keeper->next_renew_ms) return true;
-    struct err err = ERR_INIT;
-    int64_t wait_ms = declared_wait_ms(keeper, now_ms);
-    int rc = keeper->options.writer->renew(keeper->options.destination, wait_ms > KEEPER_LEASE_MS ? wait_ms : 0, &err);
-    now_ms = clock_now_ms(keeper->options.clock);
-    if (rc == 0) {
-        keeper->renewed_ms = now_ms;
-        keeper->next_renew_ms = now_ms + KEEPER_RENEW_MS;
-        return true;
+    struct keeper *keeper = context;
+    int64_t pause_ms = KEEPER_RENEW_MS;
+    while (!cancel_wait_ms(keeper->stop_renewing, pause_ms)) {
+        struct err err = ERR_INIT;
+        int64_t now_ms = clock_now_ms(keeper->options.clock), wait_ms = declared_wait_ms(keeper, now_ms);
+        int rc = keeper->options.writer->renew(keeper->options.destination, wait_ms > KEEPER_LEASE_MS ? wait_ms : 0, &err);
+        if (rc == ERR_HELD) {
+            abort_sync(keeper, &err);
+            return;
+        }
+        if (rc == 0) atomic_store(&keeper->held_until_ms, now_ms + KEEPER_LEASE_MS);
+        pause_ms = rc == 0 ? KEEPER_RENEW_MS : RENEW_AGAIN_MS;
     }
-    keeper->next_renew_ms = now_ms + 2000;
-    if (rc != ERR_HELD && now_ms - keeper->renewed_ms < KEEPER_LEASE_MS) return true;
-    err_copy(&keeper->err, &err);
-    return false;
 }
 
-static bool check_activity(struct keeper *keeper, int64_t now_ms)
+static bool lease_ran_out(struct keeper *keeper, int64_t now_ms)
+{
+    if (now_ms < atomic_load(&keeper->held_until_ms)) return false;
+    struct err err = ERR_INIT;
+    err_set(&err, ERR_DESTINATION, "could not renew the lease of the pipeline for %d s: the destination does not answer",
+            KEEPER_LEASE_MS / 1000);
+    err_hint(&err, "nothing was lost or doubled; run again when the destination is back");
+    abort_sync(keeper, &err);
+    return true;
+}
+
+/* --- watching -------------------------------------------------------------------------------------------------------------- */
+
+static bool stands_still(struct keeper *keeper, int64_t now_ms)
 {
     int64_t activity = atomic_load(&keeper->options.progress->activity);
     bool is_committing = atomic_load(&keeper->options.progress->committing) > 0;
@@ -54,10 +82,12 @@ static bool check_activity(struct keeper *keeper, int64_t now_ms)
         keeper->activity = activity;
         keeper->active_ms = now_ms;
     }
-    if (now_ms - keeper->active_ms < keeper->options.stall_ms) return true;
-    err_set(&keeper->err, ERR_STALLED, "no progress for %lld s while nothing waits on a declared limit or the destination",
+    if (now_ms - keeper->active_ms < keeper->options.stall_ms) return false;
+    struct err err = ERR_INIT;
+    err_set(&err, ERR_STALLED, "no progress for %lld s while nothing waits on a declared limit or the destination",
             (long long)(keeper->options.stall_ms / 1000));
-    return false;
+    abort_sync(keeper, &err);
+    return true;
 }
 
 static void watch_stop(struct keeper *keeper, int64_t now_ms)
@@ -68,31 +98,45 @@ static void watch_stop(struct keeper *keeper, int64_t now_ms)
     if (now_ms - keeper->stopping_ms >= KEEPER_STOP_ALL_MS) cancel_fire(keeper->options.cancel, CANCEL_ABORT);
 }
 
-static void keep(void *context)
+static void watch(void *context)
 {
     struct keeper *keeper = context;
-    int64_t now_ms = clock_now_ms(keeper->options.clock);
-    keeper->renewed_ms = keeper->active_ms = now_ms;
-    keeper->next_renew_ms = now_ms + KEEPER_RENEW_MS;
-    while (!cancel_wait_ms(keeper->stop, 1000)) {
-        now_ms = clock_now_ms(keeper->options.clock);
+    while (!cancel_wait_ms(keeper->stop_watching, WATCH_MS)) {
+        int64_t now_ms = clock_now_ms(keeper->options.clock);
         watch_stop(keeper, now_ms);
-        if (!keep_lease(keeper, now_ms) || !check_activity(keeper, now_ms)) {
-            cancel_fire(keeper->options.cancel, CANCEL_ABORT);
-            return;
-        }
+        if (lease_ran_out(keeper, now_ms) || stands_still(keeper, now_ms)) return;
     }
+}
+
+/* --- starting and ending --------------------------------------------------------------------------------------------------- */
+
+/* The watcher goes last: while a renewal is kept waiting, only it can end that. */
+static void end(struct keeper *keeper)
+{
+    cancel_fire(keeper->stop_renewing, CANCEL_ABORT);
+    thread_join(&keeper->renewer);
+    cancel_fire(keeper->stop_watching, CANCEL_ABORT);
+    thread_join(&keeper->watcher);
+    cancel_free(keeper->stop_renewing);
+    cancel_free(keeper->stop_watching);
+    pthread_mutex_destroy(&keeper->lock);
+    free(keeper);
 }
 
 int keeper_start(const struct keeper_options *options, struct keeper **out, struct err *err)
 {
     struct keeper *keeper = mem_zero(1, sizeof *keeper);
+    int64_t now_ms = clock_now_ms(options->clock);
     keeper->options = *options;
-    keeper->stop = cancel_new(NULL);
-    int rc = thread_start(&keeper->thread, "keeper", keep, keeper, 0, err);
+    keeper->stop_renewing = cancel_new(NULL);
+    keeper->stop_watching = cancel_new(NULL);
+    keeper->held_until_ms = now_ms + KEEPER_LEASE_MS;
+    keeper->active_ms = now_ms;
+    pthread_mutex_init(&keeper->lock, NULL);
+    int rc = thread_start(&keeper->watcher, "watcher", watch, keeper, 0, err);
+    if (rc == 0) rc = thread_start(&keeper->renewer, "keeper", renew, keeper, 0, err);
     if (rc) {
-        cancel_free(keeper->stop);
-        free(keeper);
+        end(keeper);
         return rc;
     }
     *out = keeper;
@@ -102,10 +146,11 @@ int keeper_start(const struct keeper_options *options, struct keeper **out, stru
 int keeper_stop(struct keeper *keeper, struct err *err)
 {
     if (!keeper) return 0;
-    cancel_fire(keeper->stop, CANCEL_ABORT);
-    thread_join(&keeper->thread);
+    cancel_fire(keeper->stop_renewing, CANCEL_ABORT);
+    thread_join(&keeper->renewer);
+    pthread_mutex_lock(&keeper->lock);
     int rc = keeper->err.class ? err_copy(err, &keeper->err) : 0;
-    cancel_free(keeper->stop);
-    free(keeper);
+    pthread_mutex_unlock(&keeper->lock);
+    end(keeper);
     return rc;
 }

@@ -1,8 +1,8 @@
-/* keeper: the thread beside a sync that keeps the pipeline's lease and watches for standstill.
+/* keeper: what stands beside a sync, keeps the pipeline's lease and watches for standstill.
  *
  * Every 10 s it renews the lease (COMMIT.md, rule 7), further ahead when the client waits on a declared limit. A lease that is lost
- * aborts the sync with HELD at once; a destination that cannot be reached aborts it when the lease's 30 s are over.
- * Every second it looks at the sync's activity counter: no sign of life for `stall_ms`, while nobody waits on a declared limit or is busy
+ * aborts the sync with HELD at once; a destination that cannot be reached, or does not answer, aborts it when the lease's 30 s are over.
+ * It looks at the sync's activity counter: no sign of life for `stall_ms`, while nobody waits on a declared limit or is busy
  * at the destination, aborts the sync with STALLED.
  * When the sync is asked to stop, the page in hand has 5 s, then reading is aborted; after 8 s everything is (COMMIT.md, rule 16). */
 #ifndef SLUICE_SYNC_KEEPER_H
@@ -33,7 +33,7 @@ struct keeper_options {
 struct keeper;
 
 int keeper_start(const struct keeper_options *options, struct keeper **out, struct err *err) MUST_USE;
-/* Ends the thread. Returns 0, or why it aborted the sync. */
+/* Ends it. Returns 0, or why it aborted the sync. */
 int keeper_stop(struct keeper *keeper, struct err *err);
 
 #endif

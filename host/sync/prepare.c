@@ -129,6 +129,7 @@ int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct cl
                                                .rate_limit = pipeline->rate_limit};
     struct client_options options = {.budget = prepared->budget, .secrets = prepared->options.secrets,
                                      .clock = prepared->options.clock, .cancel = cancel, .log = prepared->options.log};
+    if (pipeline->ca_file) options.ca_file = fs_join(arena, prepared->options.project->folder, pipeline->ca_file);
     int rc = access_client(prepared->description, prepared->config, &overrides, prepared->now_us, arena, &options, err);
     if (rc) return rc;
     rc = make_auth(prepared, arena, &options.auth, err);

@@ -36,6 +36,8 @@ static const struct option_table STREAM_OPTIONS = OPTION_TABLE("a stream of a pi
 static const struct option NETWORK_ARRAY[] = {
     {"allow_private", OPTION_BOOLEAN, 0, "false", NULL, NULL, "allow loopback and private addresses"},
     {"allow_hosts", OPTION_LIST, 0, NULL, NULL, NULL, "hosts allowed beside those the connector declares"},
+    {"ca_file", OPTION_STRING, 0, NULL, NULL, NULL,
+     "PEM file of the authorities whose certificates are trusted, in place of the system's; relative to sluice.yaml"},
 };
 static const struct option_table NETWORK_OPTIONS = OPTION_TABLE("network", NETWORK_ARRAY);
 
@@ -228,6 +230,7 @@ static void read_pipeline(const struct node *root, const struct node *node, bool
     const struct node *network = node_get(node, "network");
     pipeline->allow_private = option_boolean(&NETWORK_OPTIONS, network, "allow_private");
     pipeline->allow_hosts = read_names(network, "allow_hosts", arena, &pipeline->allow_host_count);
+    pipeline->ca_file = option_text(&NETWORK_OPTIONS, network, "ca_file");
     const struct node *commit = node_get(node, "commit");
     pipeline->commit_bytes = (size_t)option_size_bytes(&COMMIT_OPTIONS, commit, "bytes");
     pipeline->commit_ms = option_duration_ms(&COMMIT_OPTIONS, commit, "seconds");

@@ -56,6 +56,7 @@ struct pipeline {
     bool allow_private;
     const char *const *allow_hosts; /* beyond those the connector declares */
     size_t allow_host_count;
+    const char *ca_file;            /* relative to the project's folder; NULL: the system's authorities */
     const struct node *rate_limit;  /* NULL: the connector's */
     int concurrency;                /* slices at once */
     size_t commit_bytes;

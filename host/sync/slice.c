@@ -125,11 +125,13 @@ static int decode_page(struct slice *slice, struct decoder *decoder, struct page
     return rc;
 }
 
-static void decode(void *context)
+/* Which records of the slice count. Where the connector does not say which edges are a window's, what is sent is taken: merged
+ * rows may come again. Appended ones may not: what is newer than the sync's start is the next sync's, whose cursor begins there; and
+ * what the stored cursor covers was appended, whether the source's filter includes its value or not. */
+static struct decode_bounds bounds_of(const struct slice_options *options)
 {
-    struct slice *slice = context;
-    const struct slice_options *options = &slice->options;
-    const struct cursor_description *cursor = &options->plan->stream->cursor;
+    const struct flow_plan *plan = options->plan;
+    const struct cursor_description *cursor = &plan->stream->cursor;
     struct decode_bounds bounds = {
         .drop_up_to = str_from(options->resume_cursor),
         .from = str_from(options->window.from),
@@ -138,6 +140,18 @@ static void decode(void *context)
                 : cursor->bounds == CURSOR_OPEN_CLOSED ? BOUNDS_OPEN_CLOSED
                                                        : BOUNDS_CLOSED_OPEN,
     };
+    if (cursor->has_bounds || cursor->window.step_us || plan->table.mode != WRITE_APPEND || !plan->keep_cursor) return bounds;
+    bounds.rule = BOUNDS_OPEN_CLOSED;
+    bounds.from = STR("");
+    if (!options->resume_cursor && cursor->window.lookback == 0) bounds.drop_up_to = str_from(options->cursor_value);
+    return bounds;
+}
+
+static void decode(void *context)
+{
+    struct slice *slice = context;
+    const struct slice_options *options = &slice->options;
+    const struct decode_bounds bounds = bounds_of(options);
     struct decoder *decoder = decoder_new(&options->plan->decode, options->index, &bounds);
     struct slice_item *last = mem_zero(1, sizeof *last);
     last->index = options->index;

@@ -1,6 +1,7 @@
 /* Describing and calling through the real worker: what a script gives comes out exactly, what it does wrong is named. */
 #include "unit.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -11,6 +12,7 @@
 #include "os/fs.h"
 #include "os/process.h"
 #include "os/secret.h"
+#include "os/thread.h"
 #include "wire/wire.h"
 #include "worker_path.h"
 
@@ -254,6 +256,61 @@ static void test_a_secret_can_be_used_but_not_read(void **state)
     tear_down(&f);
 }
 
+/* --- two threads --------------------------------------------------------------------------------------------------------- */
+
+enum { CALLS = 200 };
+
+/* One of the two threads of a slice, with memory of its own. */
+struct caller {
+    struct fixture *f;
+    pthread_barrier_t *together;
+    bool wants_records;
+    int right; /* calls whose result was the caller's own */
+    struct err err;
+};
+
+static void call_many(void *context)
+{
+    struct caller *caller = context;
+    struct functions *functions = &caller->f->functions;
+    struct str context_json = STR("{\"config\":{}}"), out;
+    pthread_barrier_wait(caller->together); /* the first call starts the worker: there, too, only one may win */
+    for (int i = 0; i < CALLS && caller->err.class == 0; i++) {
+        struct arena arena = ARENA_INIT(0);
+        char *page = arena_alloc(&arena, 256);
+        size_t size = (size_t)snprintf(page, 128, caller->wants_records ? "[{\"n\":%d}]" : "%d", i);
+        const char *expected =
+            caller->wants_records ? arena_printf(&arena, "{\"n\":%d}\n", i) : arena_printf(&arena, "\"<%d>\"", i);
+        int rc = caller->wants_records ? functions->records(functions->context, NULL, "s.same", "$", context_json,
+                                                            (struct str){page, size}, &arena, &out, &caller->err)
+                                       : functions->value(functions->context, "s.pages.next", context_json,
+                                                          (struct str){page, size}, &arena, &out, &caller->err);
+        if (rc == 0 && strcmp(out.data, expected) == 0) caller->right++;
+        arena_release(&arena);
+    }
+}
+
+static void test_two_threads_may_call_at_once(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct thread threads[2] = {{0}};
+    pthread_barrier_t together;
+    set_up(&f, "return sluice.connector { name = 'x', s = { same = function(r) return r end,\n"
+               "  pages = { next = function(ctx, page) return '<' .. page.body .. '>' end } } }");
+    pthread_barrier_init(&together, NULL, ARRAY_SIZE(threads));
+    struct caller callers[] = {{.f = &f, .together = &together}, {.f = &f, .together = &together, .wants_records = true}};
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+        assert_int_equal(thread_start(&threads[i], "caller", call_many, &callers[i], 0, &f.err), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++) thread_join(&threads[i]);
+    pthread_barrier_destroy(&together);
+    for (size_t i = 0; i < ARRAY_SIZE(callers); i++) {
+        assert_string_equal(callers[i].err.message, "");
+        assert_int_equal(callers[i].right, CALLS);
+    }
+    tear_down(&f);
+}
+
 /* --- records ------------------------------------------------------------------------------------------------------------- */
 
 static const char RECORDS[] =
@@ -327,7 +384,9 @@ static void test_records_are_found_at_their_path(void **state)
     set_up(&f, RECORDS);
     for (size_t i = 0; i < ARRAY_SIZE(CASES); i++)
         assert_result(f, records(&f, NULL, "s.same", CASES[i].path, CASES[i].page, &out), out, CASES[i].expected);
-    assert_error(f, records(&f, NULL, "s.same", "a", "{\"a\":5}", &out), "cannot take records from 'a'");
+    assert_error(f, records(&f, NULL, "s.same", "a.b", "{\"a\":{\"b\":5}}", &out),
+                 "cannot take records from 'a.b': there is a number at 'a.b'");
+    assert_result(f, records(&f, NULL, "s.same", "\xc3\xa9", "{\"\\u00e9\":{\"a\":1}}", &out), out, "{\"a\":1}\n");
     assert_error(f, records(&f, NULL, "s.same", "a", "{\"a\":[{]}", &out), "the page is not JSON");
     assert_error(f, records(&f, NULL, "s.same", "a", "{\"a\":[]} x", &out), "the page is not JSON");
     tear_down(&f);
@@ -467,7 +526,7 @@ UNIT_TESTS(cmocka_unit_test(test_a_description_is_sorted_and_the_same_in_every_r
            cmocka_unit_test(test_the_starter_for_new_connectors_describes), cmocka_unit_test(test_values_come_out_exactly),
            cmocka_unit_test(test_a_script_error_leaves_the_worker_running),
            cmocka_unit_test(test_a_passed_limit_ends_the_worker), cmocka_unit_test(test_a_secret_can_be_used_but_not_read),
-           cmocka_unit_test(test_records_go_through_map_without_changing),
+           cmocka_unit_test(test_two_threads_may_call_at_once), cmocka_unit_test(test_records_go_through_map_without_changing),
            cmocka_unit_test(test_records_are_found_at_their_path), cmocka_unit_test(test_a_records_function_parses_any_body),
            cmocka_unit_test(test_what_is_no_record_is_named), cmocka_unit_test(test_an_aborted_sync_ends_the_call),
            cmocka_unit_test(test_a_worker_that_is_none_is_an_error), cmocka_unit_test(test_the_worker_ends_with_its_host),

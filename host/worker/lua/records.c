@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "base/records_path.h"
+
 enum { AT_CONTEXT = 1, AT_MAP = 2 };
 
 static bool is_list(lua_State *L, int index)
@@ -70,19 +72,32 @@ static void emit(lua_State *L)
     lua_settop(L, top - 1);
 }
 
-static void visit(lua_State *L, struct jsonscan *scan, void *context)
+/* records_take: one record at the path. Leaves by a Lua error. */
+static int take_record(void *context, struct jsonscan *scan, struct err *err)
 {
+    lua_State *L = context;
     struct script *script = script_of(L);
     struct json_value value;
-    (void)context;
+    (void)err;
     if (jsonscan_peek(scan) == JSON_OBJECT) {
         script->field_guess = push_members(L, scan, script->field_guess);
     } else if (jsonscan_value(scan, &value)) {
-        if (value.kind == JSON_NULL) return;
+        if (value.kind == JSON_NULL) return 0;
         push_json_value(L, &value);
     }
     if (scan->error) scan_failed(L, scan, "the page");
     emit(L);
+    return 0;
+}
+
+static void emit_at_path(lua_State *L, struct str page, struct str path)
+{
+    struct err err = ERR_INIT;
+    struct jsonscan scan;
+    jsonscan_init(&scan, page.data, page.size);
+    int rc = records_walk(&scan, lua_pushlstring(L, path.data, path.size), take_record, L, &err);
+    if (rc != 0 && !scan.error) luaL_error(L, "%s", err.message);
+    if (!jsonscan_finish(&scan)) scan_failed(L, &scan, "the page");
 }
 
 static void emit_list(lua_State *L, int list)
@@ -118,7 +133,7 @@ int records_in_lua(lua_State *L)
         if (map_place) script->place = map_place;
         emit_list(L, lua_gettop(L));
     } else {
-        walk_records(L, call->page, call->records_path, visit, NULL);
+        emit_at_path(L, call->page, call->records_path);
     }
     wire_end_text(&script->out, mark);
     return 0;

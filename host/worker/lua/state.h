@@ -147,9 +147,6 @@ void push_function(lua_State *L, struct str place);       /* describe.c: by its 
 void push_context(lua_State *L, struct str context_json); /* call.c: ctx */
 void push_page(lua_State *L, int context);                /* page.c: the page of this call */
 
-/* walk.c: calls visit for each record at a dotted path; visit consumes one value from the scanner. */
-typedef void (*record_visit)(lua_State *L, struct jsonscan *scan, void *context);
-void walk_records(lua_State *L, struct str page, struct str path, record_visit visit, void *context);
 NORETURN void scan_failed(lua_State *L, const struct jsonscan *scan, const char *what); /* read.c: raises where and why */
 
 #endif

@@ -246,6 +246,7 @@ static int keep_books(struct writer *writer, struct transaction *tx, struct load
         const struct load_counts *given = &load->counts[t];
         struct ledger_counts all = work->deltas[t];
         all.emitted += (int64_t)given->emitted;
+        all.deduplicated += (int64_t)given->deduplicated;
         all.rejected += (int64_t)given->rejected;
         all.discarded += (int64_t)given->discarded;
         all.repaired += (int64_t)given->repaired;

@@ -5,9 +5,11 @@
  * else holds no records, and is an error that names the place. An empty array may stand where a step wants an object (that is
  * how some languages write an empty one). Of a repeated key every value is walked: nothing is lost.
  *
- * The scanner moves over the whole document once; `take` is called with the scanner before a record and must consume it. */
-#ifndef SLUICE_REST_RECORDS_PATH_H
-#define SLUICE_REST_RECORDS_PATH_H
+ * The scanner moves over the whole document once; `take` is called with the scanner before a record and must consume it. The
+ * walk holds nothing while `take` runs, so it may leave by longjmp. Used by the host's decoder and by the worker alike, so that
+ * a stream finds the same records with a map function and without. */
+#ifndef SLUICE_BASE_RECORDS_PATH_H
+#define SLUICE_BASE_RECORDS_PATH_H
 
 #include "base/err.h"
 #include "base/jsonscan.h"

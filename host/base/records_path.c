@@ -1,7 +1,10 @@
 /* records_path: see records_path.h. Recursion is as deep as the path has steps. */
-#include "rest/records_path.h"
+#include "base/records_path.h"
 
-#include "rest/coerce.h"
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
 
 struct walk {
     struct jsonscan *scan;

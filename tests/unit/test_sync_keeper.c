@@ -1,0 +1,110 @@
+/* keeper: what it aborts a sync for, and that nothing keeps it from doing so. */
+#include "sync/keeper.h"
+
+#include <poll.h>
+
+#include "os/cancel.h"
+#include "os/clock.h"
+#include "unit.h"
+
+/* A destination whose renewal never answers, unless the sync is aborted. */
+struct destination {
+    struct cancel *cancel;
+};
+
+static int renew_never(struct destination *destination, int64_t wait_ms, struct err *err)
+{
+    (void)wait_ms;
+    cancel_poll(destination->cancel, CANCEL_ABORT, NULL, 0, -1);
+    return err_set(err, ERR_CANCELLED, "aborted");
+}
+
+static const struct writer_type SILENT = {.name = "silent", .renew = renew_never};
+
+struct fixture {
+    struct clock_fake clock;
+    struct progress progress;
+    struct destination destination;
+    struct cancel *cancel, *reading;
+    struct keeper *keeper;
+};
+
+/* Time stands still but for what a test advances, and threads look at it a few times a second. */
+static void start(struct fixture *fixture)
+{
+    struct err err = ERR_INIT;
+    *fixture = (struct fixture){0};
+    clock_fake_init(&fixture->clock, 0);
+    fixture->cancel = cancel_new(NULL);
+    fixture->reading = cancel_new(fixture->cancel);
+    fixture->destination.cancel = fixture->cancel;
+    const struct keeper_options options = {.writer = &SILENT, .destination = &fixture->destination, .progress = &fixture->progress,
+                                           .cancel = fixture->cancel, .reading = fixture->reading,
+                                           .clock = &fixture->clock.clock, .stall_ms = 20 * 1000};
+    assert_int_equal(keeper_start(&options, &fixture->keeper, &err), 0);
+}
+
+static void wait_for_abort(struct cancel *cancel)
+{
+    cancel_poll(cancel, CANCEL_ABORT, NULL, 0, -1); /* a test that hangs here fails by its time limit */
+}
+
+static int finish(struct fixture *fixture, struct err *err)
+{
+    int rc = keeper_stop(fixture->keeper, err);
+    cancel_free(fixture->reading);
+    cancel_free(fixture->cancel);
+    return rc;
+}
+
+static void test_lease_that_cannot_be_renewed_aborts_though_the_renewal_hangs(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct err err = ERR_INIT;
+    start(&fixture);
+    atomic_store(&fixture.progress.committing, 1);
+    clock_fake_advance(&fixture.clock, KEEPER_LEASE_MS);
+    wait_for_abort(fixture.cancel);
+    assert_int_equal(finish(&fixture, &err), ERR_DESTINATION);
+}
+
+static void test_standstill_aborts_but_not_while_the_destination_is_busy(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct err err = ERR_INIT;
+    start(&fixture);
+    atomic_store(&fixture.progress.committing, 1);
+    clock_fake_advance(&fixture.clock, 25 * 1000);
+    assert_false(cancel_wait_ms(fixture.cancel, 700)); /* it looked more than once */
+    atomic_store(&fixture.progress.committing, 0);
+    clock_fake_advance(&fixture.clock, 4 * 1000);
+    assert_false(cancel_wait_ms(fixture.cancel, 700));
+    assert_int_equal(finish(&fixture, &err), 0);
+
+    start(&fixture);
+    clock_fake_advance(&fixture.clock, 21 * 1000);
+    wait_for_abort(fixture.cancel);
+    assert_int_equal(finish(&fixture, &err), ERR_STALLED);
+}
+
+static void test_stop_ends_reading_first_and_then_everything(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct err err = ERR_INIT;
+    start(&fixture);
+    cancel_fire(fixture.cancel, CANCEL_STOP);
+    assert_int_equal(cancel_poll(fixture.reading, CANCEL_ABORT, NULL, 0, 700), 0); /* the page in hand has its time */
+    clock_fake_advance(&fixture.clock, KEEPER_STOP_READING_MS);
+    wait_for_abort(fixture.reading);
+    assert_false(cancel_aborted(fixture.cancel));
+    clock_fake_advance(&fixture.clock, KEEPER_STOP_ALL_MS - KEEPER_STOP_READING_MS);
+    wait_for_abort(fixture.cancel);
+    assert_int_equal(finish(&fixture, &err), 0);
+}
+
+UNIT_TESTS(cmocka_unit_test(test_lease_that_cannot_be_renewed_aborts_though_the_renewal_hangs),
+           cmocka_unit_test(test_standstill_aborts_but_not_while_the_destination_is_busy),
+           cmocka_unit_test(test_stop_ends_reading_first_and_then_everything))

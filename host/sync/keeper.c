@@ -38,7 +38,7 @@ static void abort_sync(struct keeper *keeper, const struct err *reason)
 static int64_t declared_wait_ms(const struct keeper *keeper, int64_t now_ms)
 {
     const struct client_counters *http = keeper->options.progress->http;
-    int64_t until = http ? http->waiting_until_ms : 0;
+    int64_t until = http ? __atomic_load_n(&http->waiting_until_ms, __ATOMIC_RELAXED) : 0;
     return until > now_ms ? until - now_ms : 0;
 }
 
@@ -47,7 +47,7 @@ static int64_t declared_wait_ms(const struct keeper *keeper, int64_t now_ms)
 static void renew(void *context)
 {
     struct keeper *keeper = context;
-    int64_t pause_ms = KEEPER_RENEW_MS;
+    int64_t pause_ms = keeper->options.renew_ms;
     while (!cancel_wait_ms(keeper->stop_renewing, pause_ms)) {
         struct err err = ERR_INIT;
         int64_t now_ms = clock_now_ms(keeper->options.clock), wait_ms = declared_wait_ms(keeper, now_ms);
@@ -57,7 +57,7 @@ static void renew(void *context)
             return;
         }
         if (rc == 0) atomic_store(&keeper->held_until_ms, now_ms + KEEPER_LEASE_MS);
-        pause_ms = rc == 0 ? KEEPER_RENEW_MS : RENEW_AGAIN_MS;
+        pause_ms = rc == 0 ? keeper->options.renew_ms : RENEW_AGAIN_MS;
     }
 }
 

@@ -27,7 +27,8 @@ struct keeper_options {
     struct cancel *cancel;  /* of the sync: fired with ABORT */
     struct cancel *reading; /* below it: fired with ABORT when a stop takes too long at the source */
     struct clock *clock;
-    int64_t stall_ms;
+    int64_t stall_ms; /* KEEPER_STALL_MS, or what a test has time for */
+    int64_t renew_ms; /* KEEPER_RENEW_MS, likewise */
 };
 
 struct keeper;

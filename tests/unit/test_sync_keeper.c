@@ -10,11 +10,13 @@
 /* A destination whose renewal never answers, unless the sync is aborted. */
 struct destination {
     struct cancel *cancel;
+    struct cancel *asked; /* fired by the first renewal */
 };
 
 static int renew_never(struct destination *destination, int64_t wait_ms, struct err *err)
 {
     (void)wait_ms;
+    cancel_fire(destination->asked, CANCEL_STOP);
     cancel_poll(destination->cancel, CANCEL_ABORT, NULL, 0, -1);
     return err_set(err, ERR_CANCELLED, "aborted");
 }
@@ -30,17 +32,18 @@ struct fixture {
 };
 
 /* Time stands still but for what a test advances, and threads look at it a few times a second. */
-static void start(struct fixture *fixture)
+static void start(struct fixture *fixture, int64_t renew_ms)
 {
     struct err err = ERR_INIT;
     *fixture = (struct fixture){0};
     clock_fake_init(&fixture->clock, 0);
+    clock_fake_advance(&fixture->clock, 1000);
     fixture->cancel = cancel_new(NULL);
     fixture->reading = cancel_new(fixture->cancel);
-    fixture->destination.cancel = fixture->cancel;
+    fixture->destination = (struct destination){.cancel = fixture->cancel, .asked = cancel_new(NULL)};
     const struct keeper_options options = {.writer = &SILENT, .destination = &fixture->destination, .progress = &fixture->progress,
                                            .cancel = fixture->cancel, .reading = fixture->reading,
-                                           .clock = &fixture->clock.clock, .stall_ms = 20 * 1000};
+                                           .clock = &fixture->clock.clock, .stall_ms = 20 * 1000, .renew_ms = renew_ms};
     assert_int_equal(keeper_start(&options, &fixture->keeper, &err), 0);
 }
 
@@ -54,6 +57,7 @@ static int finish(struct fixture *fixture, struct err *err)
     int rc = keeper_stop(fixture->keeper, err);
     cancel_free(fixture->reading);
     cancel_free(fixture->cancel);
+    cancel_free(fixture->destination.asked);
     return rc;
 }
 
@@ -62,8 +66,9 @@ static void test_lease_that_cannot_be_renewed_aborts_though_the_renewal_hangs(vo
     (void)state;
     struct fixture fixture;
     struct err err = ERR_INIT;
-    start(&fixture);
+    start(&fixture, 1);
     atomic_store(&fixture.progress.committing, 1);
+    cancel_poll(fixture.destination.asked, CANCEL_STOP, NULL, 0, -1);
     clock_fake_advance(&fixture.clock, KEEPER_LEASE_MS);
     wait_for_abort(fixture.cancel);
     assert_int_equal(finish(&fixture, &err), ERR_DESTINATION);
@@ -74,7 +79,7 @@ static void test_standstill_aborts_but_not_while_the_destination_is_busy(void **
     (void)state;
     struct fixture fixture;
     struct err err = ERR_INIT;
-    start(&fixture);
+    start(&fixture, KEEPER_RENEW_MS);
     atomic_store(&fixture.progress.committing, 1);
     clock_fake_advance(&fixture.clock, 25 * 1000);
     assert_false(cancel_wait_ms(fixture.cancel, 700)); /* it looked more than once */
@@ -83,7 +88,7 @@ static void test_standstill_aborts_but_not_while_the_destination_is_busy(void **
     assert_false(cancel_wait_ms(fixture.cancel, 700));
     assert_int_equal(finish(&fixture, &err), 0);
 
-    start(&fixture);
+    start(&fixture, KEEPER_RENEW_MS);
     clock_fake_advance(&fixture.clock, 21 * 1000);
     wait_for_abort(fixture.cancel);
     assert_int_equal(finish(&fixture, &err), ERR_STALLED);
@@ -94,7 +99,7 @@ static void test_stop_ends_reading_first_and_then_everything(void **state)
     (void)state;
     struct fixture fixture;
     struct err err = ERR_INIT;
-    start(&fixture);
+    start(&fixture, KEEPER_RENEW_MS);
     cancel_fire(fixture.cancel, CANCEL_STOP);
     assert_int_equal(cancel_poll(fixture.reading, CANCEL_ABORT, NULL, 0, 700), 0); /* the page in hand has its time */
     clock_fake_advance(&fixture.clock, KEEPER_STOP_READING_MS);

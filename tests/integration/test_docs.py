@@ -1,0 +1,61 @@
+"""What the documents show works as it stands there."""
+
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from conftest import ROOT, table_equals_oracle
+
+README = (ROOT / "README.md").read_text()
+
+
+def block(language):
+    return re.search(rf"```{language}\n(.*?)```", README, re.S).group(1)
+
+
+def test_the_connector_of_the_readme_syncs_the_shop(work, shop, database):
+    work.write("connectors/mine.lua", block("lua").replace('base_url = { type', 'base_url = { title = "with /a", type'))
+    work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"}, connector="mine",
+                   config={"base_url": shop.url + "/a"}, rate_limit={"requests": 1000})
+    work.run("run")
+    orders = shop.oracle("orders")
+    rows = database.query("SELECT id, total_amount::text FROM shop_raw.orders")
+    assert {key: amount for key, amount in rows} == {key: order["total_amount"] for key, order in orders.items()}
+
+
+def test_the_pipeline_of_the_readme_is_accepted(work):
+    work.write("sluice.yaml", block("yaml"))
+    work.environment["WAREHOUSE_URL"] = "postgresql://127.0.0.1:1/none"
+    assert "orders" in work.run("discover", "shop").out
+
+
+@pytest.mark.parametrize("path", ["sdk/template/lua", "connectors/shop"])
+def test_connectors_of_the_tree_describe_themselves(work, path):
+    description = json.loads(work.run("connector", "describe", "--json", ROOT / path).out)
+    assert description["streams"]
+
+
+def test_the_example_pipeline_runs(work, shop, database):
+    text = (ROOT / "examples/shop/sluice.yaml").read_text().replace("http://127.0.0.1:8080", shop.url)
+    work.write("sluice.yaml", text)
+    work.environment["WAREHOUSE_URL"] = database.url
+    work.run("run")
+    table_equals_oracle(database, shop, "orders")
+    assert "email" not in database.columns("shop_raw", "customers")
+    assert (work.folder / "staging" / "shop_files" / "orders").is_dir()
+
+
+def test_the_demo_shows_both_runs_and_the_files(tmp_path):
+    programs = os.path.dirname(os.environ.get("SLUICE_BIN", str(ROOT / "build/dev/sluice")))
+    ended = subprocess.run([ROOT / "examples/shop/demo", programs], capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("incremental append_dedup") == 6 and "part-00001.csv.gz" in ended.stdout, ended.stdout
+    assert "type: postgres" in ended.stdout
+
+
+def test_every_command_of_the_readme_exists(work):
+    for command in set(re.findall(r"`?sluice ([a-z]+)", README)):
+        work.run(command, "--help")

@@ -67,8 +67,8 @@ struct client_counters {
 struct client;
 struct session;
 
-/* Takes over options->auth and options->limiter in any case. CONFIG when a host pattern or ca_file cannot be
- * read. */
+/* Takes over options->auth and options->limiter in any case. CONFIG when a host pattern or
+ * ca_file cannot be read. */
 int client_new(const struct client_options *options, struct client **out, struct err *err) MUST_USE;
 void client_free(struct client *client); /* after its sessions; NULL is fine */
 const struct client_counters *client_counters(const struct client *client);

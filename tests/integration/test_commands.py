@@ -122,3 +122,112 @@ def test_full_refresh_flag_reads_everything_again(work, shop, database):
     work.run("run")
     row = json.loads(work.run("run", "--full-refresh", "--json").out)[0]
     assert row["emitted"] == len(shop.oracle("orders")) and row["unchanged"] == row["emitted"]
+
+
+def configure_two(work, shop, **config):
+    configure(work, shop, streams=["orders"], config=config)
+    project = json.loads((work.folder / "sluice.yaml").read_text())
+    project["pipelines"]["other"] = project["pipelines"]["shop"]
+    work.write("sluice.yaml", json.dumps(project))
+
+
+def test_check_without_a_name_checks_every_pipeline(work, shop):
+    configure_two(work, shop)
+    out = work.run("check").out
+    assert "pipeline 'shop'" in out and "pipeline 'other'" in out, out
+
+
+def test_check_names_a_failed_step_once_with_what_to_do(work, shop):
+    work.write("file", "")
+    work.configure(shop, {"type": "csv", "path": str(work.folder / "file" / "below")})
+    failed = [line for line in work.run("check", code=6).out.splitlines() if line.startswith("FAILED")]
+    assert len(failed) == 1 and "; " in failed[0], failed
+
+
+def test_pipeline_named_twice_runs_once(work, shop):
+    configure_two(work, shop)
+    rows = json.loads(work.run("run", "shop", "other", "shop", "--json").out)
+    assert sorted(row["pipeline"] for row in rows) == ["other", "shop"]
+
+
+def test_mistyped_pipeline_names_the_nearest_also_among_several(work, shop):
+    configure_two(work, shop)
+    assert "did you mean 'shop'" in work.run("run", "shp", code=2).err
+    assert "did you mean 'shop'" in work.run("run", "other", "shp", code=2).err
+
+
+def test_failures_of_several_pipelines_say_what_to_do(work, shop):
+    configure_two(work, shop, api_key="wrong")
+    ended = work.run("run", code=3)
+    lines = [line for line in ended.err.splitlines() if line.startswith("error: auth: ")]
+    assert len(lines) == 2 and all("; check the credentials" in line for line in lines), ended
+
+
+@pytest.mark.parametrize("words", [["shop"], []])
+def test_json_log_holds_nothing_but_json_when_the_configuration_is_wrong(work, shop, words):
+    configure_two(work, shop, api_key="${NOT_SET}")
+    ended = work.run("run", *words, "--log-format", "json", code=2)
+    events = [json.loads(line) for line in ended.err.splitlines()]
+    assert events and all(event["error"]["class"] == "config" and event["error"]["hint"] for event in events), ended
+    assert {event["pipeline"] for event in events} == set(words or ["shop", "other"])
+
+
+def test_summary_as_json_holds_the_error_in_parts(work, shop):
+    configure(work, shop, streams=["orders"], config={"api_key": "wrong"})
+    row = json.loads(work.run("run", "--json", code=3).out)[0]
+    assert row["error"]["class"] == "auth" and row["error"]["hint"] and row["cursor"] is None, row
+
+
+def test_values_that_do_not_fit_are_told(work, shop):
+    work.write("connectors/odd.lua", """return sluice.connector {
+        name = "odd", version = "1.0.0", config = { base_url = { required = true }, api_key = { secret = true, required = true } },
+        http = { base = "{{config.base_url}}/a", auth = { kind = "bearer", token = "{{config.api_key}}" } },
+        streams = { orders = { path = "/orders", records = "orders", fields = { id = "integer" } } } }""")
+    configure(work, shop, connector="odd", streams=["orders"])
+    ended = work.run("run")
+    assert re.search(r"^warning: shop\.orders: [0-9,]+ values did not fit", ended.err, re.M), ended
+
+
+def test_state_set_takes_one_stream_and_reset_either_streams_or_all(work, shop):
+    configure(work, shop)
+    work.run("state", "set", "shop", "2024-02-03T04:05:06Z", "--stream", "orders", "--stream", "customers", code=2)
+    work.run("state", "reset", "--all", "--stream", "orders", code=2)
+    assert "nothing is remembered" in work.run("state", "show").err
+
+
+def test_live_display_shows_progress_the_wait_and_its_end(work, shop):
+    """On a terminal of 80 columns no line wraps, and nothing of the display stays."""
+    configure(work, shop, streams=["orders"])
+    shop.fault(match="/orders", times=1, status=429, headers={"Retry-After": "2"})
+    shown = on_terminal(work, "run", columns=80)
+    assert re.search(r"waits until \d\d:\d\d:\d\dZ \(\d+ m?s\): Retry-After; rate limit: \d+ left", shown), shown
+    assert re.search(r"orders +[\d,]+ rows +[\d,]+/s +[\d.]+ \w+", shown), shown
+    for line in re.split(r"\r?\n", re.sub(r"\x1b\[\d*[A-Z]", "\r\n", shown)):
+        assert len(line) <= 80 or line.startswith(("error: ", "shop.")), line
+
+
+def on_terminal(work, *words, columns):
+    """What the program wrote to a terminal of that width."""
+    import fcntl
+    import os
+    import pty
+    import struct
+    import subprocess
+    import termios
+    from conftest import SLUICE
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen([SLUICE, *words], cwd=work.folder, env=work.environment, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # EIO: the other end is closed
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(ours)
+    assert process.wait(timeout=60) == 0, shown
+    return shown.decode()

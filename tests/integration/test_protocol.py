@@ -172,7 +172,7 @@ def test_windows_several_at_once_survive_kills(work, database, sync_mode, write_
         connector(work, order=order, cursor=WINDOWS, size=10)
         configure(work, database, source, sync_mode, write_mode, concurrency=3)
         rng = random.Random(write_mode)
-        for _ in range(6):
+        for _ in range(5):
             kill_at(work, source, rng.randint(2, 12))
         before = len(source.queries)
         work.run("run")
@@ -304,10 +304,10 @@ def test_change_behind_an_unsorted_read_that_was_interrupted_is_seen_by_the_next
         code, said = kill_at(work, source, 10, signal.SIGTERM)
         assert code == 143, said
         now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=1)
-        for i, seconds in ((5, 0), (290, 2)):
+        for i, seconds in ((5, 0), (290, 1)):
             source.records[i]["at"] = (now + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
             source.records[i]["n"] += 1000
-        while datetime.datetime.now(datetime.timezone.utc) < now + datetime.timedelta(seconds=4):
+        while datetime.datetime.now(datetime.timezone.utc) < now + datetime.timedelta(seconds=2):
             time.sleep(0.1)  # until these instants are in the past, as a run some time later would see them
         work.run("run")
         work.run("run")

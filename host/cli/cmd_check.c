@@ -9,6 +9,7 @@
 #include "net/client.h"
 #include "os/secret.h"
 #include "rest/reader.h"
+#include "sync/sample.h"
 
 struct findings {
     struct cli_context *cli;
@@ -61,29 +62,61 @@ static void on_destination(void *context, const struct writer_finding *finding)
     snprintf(findings->failed_detail, sizeof findings->failed_detail, "%s", finding->detail ? finding->detail : "");
 }
 
-static void check_source(struct findings *findings, struct sync_prepared *prepared)
+/* The connector's own check request, when it declares one. */
+static void check_access(struct findings *findings, const struct sync_prepared *prepared, struct client *client)
 {
-    struct client *client;
     struct err err = ERR_INIT;
     struct functions functions = {0};
-    bool has_functions = prepared->description->has_functions;
-    if (sync_client(prepared, findings->cli->cancel, &client, &err) != 0) {
-        fail(findings, "source", &err);
-        return;
-    }
     struct request_source source = sync_request_source(prepared, NULL);
-    if (has_functions) {
+    if (!prepared->description->check) return;
+    if (prepared->description->has_functions) {
         connector_functions_new(&prepared->sources, &prepared->connector_options, &functions);
         source.functions = &functions;
     }
     struct session *session = session_new(client);
-    int rc = reader_check(session, &source, &err);
-    if (rc)
+    if (reader_check(session, &source, &err) != 0)
         fail(findings, "source", &err);
     else
         print_finding(findings, true, "source", "reached, and it takes the credentials");
     session_free(session);
     if (source.functions) connector_functions_free(&functions);
+}
+
+static void check_stream(struct findings *findings, const struct sync_prepared *prepared, struct flow_plan *flow,
+                         struct client *client)
+{
+    char what[128], detail[160];
+    struct sample sample = {0};
+    struct err err = ERR_INIT;
+    snprintf(what, sizeof what, "stream %s", flow->stream->name);
+    if (sample_read(prepared, flow, client, findings->cli->cancel, &sample, &err) != 0) {
+        fail(findings, what, &err);
+    } else {
+        uint64_t rejected = sample.decoded.counts.rejected;
+        bool ok = rejected == 0 || rejected < sample.decoded.counts.emitted;
+        int size = snprintf(detail, sizeof detail, "%zu records on its first page", sample.decoded.records);
+        if (rejected)
+            snprintf(detail + size, sizeof detail - (size_t)size, ", %llu of them rejected: %s", (unsigned long long)rejected,
+                     sample.decoded.reject_count ? sample.decoded.rejects[0].reason : "");
+        print_finding(findings, ok, what, detail);
+        if (!ok) add_code(findings, err_class_info(ERR_DATA)->exit_code);
+    }
+    sample_release(&sample);
+}
+
+static void check_source(struct findings *findings, struct sync_prepared *prepared)
+{
+    struct client *client;
+    struct err err = ERR_INIT;
+    if (sync_client(prepared, findings->cli->cancel, &client, &err) != 0) {
+        fail(findings, "source", &err);
+        return;
+    }
+    int before = findings->code;
+    check_access(findings, prepared, client);
+    /* When the source cannot be reached at all, asking once more per stream would only say so again. */
+    for (size_t i = 0; i < prepared->plan.count && findings->code == before; i++)
+        check_stream(findings, prepared, &prepared->plan.flows[i], client);
     client_free(client);
 }
 

@@ -10,7 +10,7 @@
 #include "cli/print.h"
 #include "data/block.h"
 #include "net/client.h"
-#include "rest/reader.h"
+#include "sync/sample.h"
 
 enum { DEFAULT_RECORDS = 10, MAX_RECORDS = 1000 };
 
@@ -73,69 +73,28 @@ static void print_json(const struct decoded *decoded, const struct schema *schem
     buf_release(&line);
 }
 
-static int decode_page(const struct preview *preview, struct flow_plan *flow, struct functions *functions, struct page *page,
-                       struct decoded *decoded, struct err *err)
+static void print_sample(const struct preview *preview, const struct flow_plan *flow, const struct sample *sample)
 {
-    const struct stream_description *stream = flow->stream;
-    const struct decode_bounds bounds = {.rule = BOUNDS_AS_SENT};
-    struct arena arena = ARENA_INIT(0);
-    struct str ndjson = {0};
-    int rc = 0;
-    flow->decode.budget = preview->prepared->budget;
-    if (stream->records_function || stream->map_function) {
-        rc =
-            functions->records(functions->context, stream->records_function, stream->map_function, stream->records_path,
-                               str_from(page->context), (struct str){page->body->data, page->body->size}, &arena, &ndjson, err);
-        if (!ndjson.data) ndjson = STR(""); /* no records, rather than those of the page */
+    const struct decoded *decoded = &sample->decoded;
+    if (preview->as_json) {
+        print_json(decoded, flow->table.schema, preview->records);
+        return;
     }
-    struct decoder *decoder = decoder_new(&flow->decode, 0, &bounds);
-    if (rc == 0) rc = decoder_page(decoder, page->body, ndjson, decoded, err);
-    decoder_free(decoder);
-    arena_release(&arena);
-    return rc;
+    printf("%s: %zu records on the first page%s\n\n", flow->stream->name, decoded->records,
+           sample->is_empty || sample->page.last ? ", the last one" : "");
+    print_table(decoded, flow->table.schema, preview->records);
+    if (decoded->counts.rejected || decoded->counts.nulled)
+        printf("\n%llu records rejected, %llu values did not fit their type\n", (unsigned long long)decoded->counts.rejected,
+               (unsigned long long)decoded->counts.nulled);
+    printf("\n");
 }
 
 static int preview_stream(const struct preview *preview, struct flow_plan *flow, struct err *err)
 {
-    const struct sync_prepared *prepared = preview->prepared;
-    struct functions functions = {0};
-    struct page page = {0};
-    struct decoded decoded = {0};
-    struct request_source source = sync_request_source(prepared, flow);
-    const struct window_slice whole = {.id = "preview", .from = "", .to = ""};
-    if (prepared->description->has_functions) {
-        connector_functions_new(&prepared->sources, &prepared->connector_options, &functions);
-        source.functions = &functions;
-    }
-    source.slice = &whole;
-    struct session *session = session_new(preview->client);
-    struct reader_options options = {.source = source,
-                                     .client = preview->client,
-                                     .session = session,
-                                     .retry = RETRY_POLICY_DEFAULT,
-                                     .clock = preview->cli->clock,
-                                     .cancel = preview->cli->cancel,
-                                     .secrets = preview->cli->secrets};
-    struct reader *reader = reader_new(&options);
-    int rc = reader_next(reader, &page, err);
-    if (rc > 0) {
-        rc = decode_page(preview, flow, &functions, &page, &decoded, err);
-        if (rc == 0 && preview->as_json) print_json(&decoded, flow->table.schema, preview->records);
-        if (rc == 0 && !preview->as_json) {
-            printf("%s: %zu records on the first page%s\n\n", flow->stream->name, decoded.records,
-                   page.last ? ", the last one" : "");
-            print_table(&decoded, flow->table.schema, preview->records);
-            if (decoded.counts.rejected || decoded.counts.nulled)
-                printf("\n%llu records rejected, %llu values did not fit their type\n",
-                       (unsigned long long)decoded.counts.rejected, (unsigned long long)decoded.counts.nulled);
-            printf("\n");
-        }
-        decoded_release(&decoded);
-        page_release(&page);
-    }
-    reader_free(reader);
-    session_free(session);
-    if (source.functions) connector_functions_free(&functions);
+    struct sample sample = {0};
+    int rc = sample_read(preview->prepared, flow, preview->client, preview->cli->cancel, &sample, err);
+    if (rc == 0) print_sample(preview, flow, &sample);
+    sample_release(&sample);
     return rc;
 }
 

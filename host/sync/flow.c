@@ -189,18 +189,28 @@ static int make_assembly(struct flow *flow, struct err *err)
 
 /* --- loads ----------------------------------------------------------------------------------------------------------------- */
 
-static uint64_t reject_limit(const struct flow *flow, const struct load *load)
+/* Why the rejects of this sync, with those of `load`, cannot be accepted; false: they can. Past a limit, or when a stream that is read
+ * from its beginning has not one record to show for it: then the key or the fields are declared wrongly. */
+static bool rejects_refuse(const struct flow *flow, const struct load *load, char reason[128])
 {
-    uint64_t percent = (assembly_totals(flow->assembly)->emitted + load->counts->emitted) / 100;
-    return percent > MIN_REJECT_LIMIT ? percent : MIN_REJECT_LIMIT;
+    const struct load_counts *before = assembly_totals(flow->assembly);
+    uint64_t emitted = before->emitted + load->counts->emitted;
+    uint64_t limit = emitted / 100 > MIN_REJECT_LIMIT ? emitted / 100 : MIN_REJECT_LIMIT;
+    uint64_t total = assembly_reject_total(flow->assembly);
+    bool from_beginning = !flow->windows.stored || !flow->windows.stored[0];
+    if (total > limit)
+        snprintf(reason, 128, "%llu records or values were rejected, over the limit of %llu", (unsigned long long)total,
+                 (unsigned long long)limit);
+    else if (load->complete && from_beginning && emitted > 0 && before->rejected + load->counts->rejected == emitted)
+        snprintf(reason, 128, "every one of %llu records was rejected%s%s", (unsigned long long)emitted,
+                 load->reject_count ? ": " : "", load->reject_count ? load->rejects[0].reason : "");
+    else
+        return false;
+    return true;
 }
 
-static int refuse_rejects(struct flow *flow, const struct load *load, uint64_t limit, struct err *err)
+static int refuse_rejects(struct flow *flow, const struct load *load, const char *reason, struct err *err)
 {
-    char reason[128];
-    uint64_t total = assembly_reject_total(flow->assembly);
-    snprintf(reason, sizeof reason, "%llu records or values were rejected, over the limit of %llu", (unsigned long long)total,
-             (unsigned long long)limit);
     struct err ignored = ERR_INIT;
     if (flow->sync->writer->fail(flow->writer, load, reason, &ignored) != 0)
         log_warn(flow->log, "could not keep the rejects: %s", ignored.message);
@@ -228,10 +238,10 @@ static int commit(struct flow *flow, enum assembly_take take, struct err *err)
 {
     struct load load;
     while (assembly_take(flow->assembly, take, &load)) {
-        uint64_t limit = reject_limit(flow, &load);
+        char reason[128];
         atomic_fetch_add(&flow->sync->progress->committing, 1);
-        int rc = assembly_reject_total(flow->assembly) > limit ? refuse_rejects(flow, &load, limit, err)
-                                                               : flow->sync->writer->commit(flow->writer, &load, err);
+        int rc = rejects_refuse(flow, &load, reason) ? refuse_rejects(flow, &load, reason, err)
+                                                     : flow->sync->writer->commit(flow->writer, &load, err);
         atomic_fetch_sub(&flow->sync->progress->committing, 1);
         flow->commit_failed = rc != 0;
         if (rc) return rc;

@@ -10,6 +10,7 @@
 #include "os/log.h"
 #include "os/thread.h"
 #include "rest/reader.h"
+#include "rest/rows.h"
 
 enum { PAGES_BETWEEN = 3, FIRST_PAGE_GUESS = 256 * 1024, THREAD_STACK = 512 * 1024 };
 
@@ -108,23 +109,6 @@ static void fetch(void *context)
     channel_close(slice->pages);
 }
 
-static int decode_page(struct slice *slice, struct decoder *decoder, struct page *page, struct slice_item *item, struct err *err)
-{
-    const struct stream_description *stream = slice->options.plan->stream;
-    struct arena arena = ARENA_INIT(0);
-    struct str ndjson = {0};
-    int rc = 0;
-    if (stream->records_function || stream->map_function) {
-        rc = slice->functions.records(slice->functions.context, stream->records_function, stream->map_function,
-                                      stream->records_path, str_from(page->context),
-                                      (struct str){page->body->data, page->body->size}, &arena, &ndjson, err);
-        if (!ndjson.data) ndjson = STR(""); /* no records, rather than those of the page */
-    }
-    if (rc == 0) rc = decoder_page(decoder, page->body, ndjson, &item->decoded, err);
-    arena_release(&arena);
-    return rc;
-}
-
 /* Which records of the slice count. Where the connector does not say which edges are a window's, what is sent is taken: merged
  * rows may come again. Appended ones may not: what is newer than the sync's start is the next sync's, whose cursor begins there; and
  * what the stored cursor covers was appended, whether the source's filter includes its value or not. */
@@ -162,7 +146,7 @@ static void decode(void *context)
         struct page *page = received;
         struct slice_item *item = mem_zero(1, sizeof *item);
         item->index = options->index;
-        int rc = decode_page(slice, decoder, page, item, &last->err);
+        int rc = rows_of_page(options->plan->stream, &slice->functions, page, decoder, &item->decoded, &last->err);
         if (rc == 0) {
             item->position = page->position;
             page->position = NULL;

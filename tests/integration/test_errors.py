@@ -191,3 +191,10 @@ def test_one_failing_stream_does_not_stop_the_others(work, shop, database):
     table_equals_oracle(database, shop, "orders")
     table_equals_oracle(database, shop, "order_events")
     one_line(ended, "customers", "404")
+
+
+def test_a_key_that_no_record_has_is_an_error_not_an_empty_table(work, shop):
+    work.configure(shop, csv_target(work), streams={"orders": {"primary_key": "nonexist", "write_mode": "append_dedup"}})
+    one_line(work.run("run", code=5), "data", "every one of 300 records was rejected", "missing_primary_key")
+    ended = work.run("check", code=5)
+    assert "FAILED stream orders" in ended.out and "missing_primary_key" in ended.out, ended

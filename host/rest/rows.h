@@ -1,0 +1,16 @@
+/* rows: a page to rows, through the stream's record functions where it has any. The one place where the two ways meet. */
+#ifndef SLUICE_REST_ROWS_H
+#define SLUICE_REST_ROWS_H
+
+#include "base/err.h"
+#include "rest/decode.h"
+#include "rest/description.h"
+#include "rest/functions.h"
+#include "rest/reader.h"
+
+/* Decodes `page` with `decoder`; `functions` is asked only when the stream declares record functions. Errors: as decoder_page, and
+ * what functions give. */
+int rows_of_page(const struct stream_description *stream, const struct functions *functions, const struct page *page,
+                 struct decoder *decoder, struct decoded *out, struct err *err) MUST_USE;
+
+#endif

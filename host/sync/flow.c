@@ -50,6 +50,7 @@ static void tell(const struct flow *flow, enum event_kind kind, const struct loa
 {
     const struct sync_context *sync = flow->sync;
     struct sync_event event = {.kind = kind, .progress = sync->progress, .stream = flow->progress, .load = load};
+    event.at_us = clock_wall_us(sync->clock);
     event.elapsed_ms = clock_now_ms(sync->clock) - sync->started_ms;
     pthread_mutex_lock(sync->observer_lock);
     sync->observer->event(sync->observer->context, &event);
@@ -73,6 +74,7 @@ static int open_writer(struct flow *flow, struct err *err)
         .connector = arena_printf(&flow->arena, "%s %s", sync->description->name, sync->description->version),
         .tables = &flow->plan->table,
         .table_count = 1,
+        .resumable = flow->plan->stream->pages.stable,
     };
     atomic_fetch_add(&sync->progress->committing, 1); /* it may publish what an interrupted run had finished */
     int rc = sync->writer->flow_open(sync->destination, &spec, &flow->writer, err);

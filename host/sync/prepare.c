@@ -146,6 +146,7 @@ int sync_destination(const struct sync_prepared *prepared, struct cancel *cancel
     struct destination_options destination = {
         .name = options->pipeline->destination,
         .config = options->pipeline->destination_node,
+        .folder = options->project->folder,
         .pipeline = options->pipeline->name,
         .secrets = options->secrets,
         .clock = options->clock,

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/time.h"
 #include "net/client.h"
 
 const char *stream_status_name(enum stream_status status)
@@ -98,6 +99,9 @@ void sync_event_to_json(const struct sync_event *event, struct buf *out)
         write_error(&json, &event->stream->err);
     }
     if (event->kind == EVENT_SYNC_ENDED) write_sync_end(&json, event);
+    char at[TIME_TEXT_MAX];
+    json_member(&json, "at");
+    json_text(&json, (struct str){at, time_write_iso(event->at_us / 1000 * 1000, at)});
     json_member(&json, "elapsed_ms");
     json_int(&json, event->elapsed_ms);
     json_close(&json, '}');

@@ -58,6 +58,7 @@ struct sync_event {
     const struct load_counts *load;       /* EVENT_LOAD */
     const struct err *err;                /* EVENT_SYNC_ENDED: class 0 when all went well */
     int exit_code;                        /* EVENT_SYNC_ENDED */
+    int64_t at_us; /* wall clock */
     int64_t elapsed_ms;
     int64_t resume_at;                    /* seconds since 1970 when waiting makes sense until then; 0: none */
 };

@@ -10,7 +10,7 @@
 #include "os/fs.h"
 #include "sync/reference.h"
 
-enum { FILE_MAX = NODE_MAX_BYTES };
+enum { FILE_MAX = NODE_MAX_BYTES, MEMORY_MIN = 4 * 1024 * 1024 };
 
 static const struct option COLUMN_ARRAY[] = {
     {"enabled", OPTION_BOOLEAN, 0, "true", NULL, NULL, "false blocks the column: it is never stored, not even in rejects"},
@@ -28,7 +28,7 @@ static const struct option STREAM_ARRAY[] = {
     {"select", OPTION_LIST, 0, NULL, NULL, NULL, "keep only these fields (key and cursor are always kept)"},
     {"columns", OPTION_MAP_OF, 0, NULL, NULL, &COLUMN_OPTIONS, "settings of single columns"},
     {"on_mismatch", OPTION_ENUM, 0, "set_null", "set_null|reject", NULL, "when a value does not fit its declared type"},
-    {"shrink_limit", OPTION_NUMBER, 0, "0.5", NULL, NULL,
+    {"shrink_limit", OPTION_NUMBER, 0, "0.5", "0..1", NULL,
      "overwrite refuses to lose more than this share of the rows; 1 allows everything"},
 };
 static const struct option_table STREAM_OPTIONS = OPTION_TABLE("a stream of a pipeline", STREAM_ARRAY);
@@ -129,9 +129,7 @@ static void read_stream(const struct node *node, struct arena *arena, struct str
     if (option_is_set(node, "on_mismatch"))
         choice->on_mismatch =
             str_equal(node_text(node_get(node, "on_mismatch")), STR("reject")) ? MISMATCH_REJECT : MISMATCH_SET_NULL;
-    if (option_is_set(node, "shrink_limit") && number_to_double(node_text(node_get(node, "shrink_limit")), &choice->shrink_limit) &&
-        (choice->shrink_limit < 0 || choice->shrink_limit > 1))
-        problems_add(problems, node_get(node, "shrink_limit"), "shrink_limit must be from 0 to 1");
+    if (option_is_set(node, "shrink_limit")) choice->shrink_limit = option_number(&STREAM_OPTIONS, node, "shrink_limit");
     if (choice->sync_mode == SYNC_INCREMENTAL && choice->has_write_mode && choice->write_mode == WRITE_OVERWRITE) {
         problems_add(problems, node, "stream '%s': incremental cannot overwrite: each run would keep only what is new",
                      choice->name ? choice->name : "(defaults)");
@@ -139,14 +137,9 @@ static void read_stream(const struct node *node, struct arena *arena, struct str
     }
 }
 
-static void read_streams(const struct node *streams, const char *path, struct arena *arena, struct pipeline *pipeline,
-                         struct problems *problems)
+static void read_streams(const struct node *streams, struct arena *arena, struct pipeline *pipeline, struct problems *problems)
 {
     if (!streams) return;
-    if (streams->kind != NODE_LIST && streams->kind != NODE_MAP) {
-        problems_add(problems, streams, "%s.streams: expected a list of names or a map, got %s", path, node_kind_name(streams->kind));
-        return;
-    }
     struct stream_choice *choices = arena_array(arena, struct stream_choice, streams->count + 1);
     for (size_t i = 0; i < streams->count; i++) {
         const struct node *child = &streams->children[i];
@@ -154,13 +147,7 @@ static void read_streams(const struct node *streams, const char *path, struct ar
         choices[i] = pipeline->defaults;
         choices[i].node = child;
         choices[i].name = arena_text(arena, is_map ? child->key : node_text(child));
-        if (!is_map && (child->kind == NODE_LIST || child->kind == NODE_MAP)) {
-            problems_add(problems, child, "%s.streams: expected a stream's name, got %s", path, node_kind_name(child->kind));
-        } else if (is_map && child->kind != NODE_NULL) {
-            size_t before = problems->count;
-            option_check(&STREAM_OPTIONS, child, arena_printf(arena, "%s.streams.%s", path, choices[i].name), problems);
-            if (problems->count == before) read_stream(child, arena, &choices[i], problems);
-        }
+        if (is_map && child->kind != NODE_NULL) read_stream(child, arena, &choices[i], problems);
     }
     pipeline->chooses_streams = true;
     pipeline->streams = choices;
@@ -185,6 +172,8 @@ static const struct node *merge_destination(const struct node *destination, cons
     merged->count = count;
     return merged;
 }
+
+/* --- checking: everything at once, before anything is read --------------------------------------------------------------- */
 
 static void no_destination(const struct node *root, const struct node *pipeline, const char *path, struct problems *problems)
 {
@@ -216,10 +205,66 @@ static const struct writer_type *read_writer_type(const struct node *destination
     return NULL;
 }
 
-static void read_pipeline(const struct node *root, const struct node *node, bool used, struct arena *arena,
-                          struct pipeline *pipeline, struct problems *problems)
+static void check_streams(const struct node *streams, const char *path, struct arena *arena, struct problems *problems)
+{
+    if (!streams) return;
+    if (streams->kind != NODE_LIST && streams->kind != NODE_MAP) {
+        problems_add(problems, streams, "%s.streams: expected a list of names or a map, got %s", path, node_kind_name(streams->kind));
+        return;
+    }
+    for (size_t i = 0; i < streams->count; i++) {
+        const struct node *child = &streams->children[i];
+        if (streams->kind == NODE_LIST && !node_is_scalar(child))
+            problems_add(problems, child, "%s.streams: expected a stream's name, got %s", path, node_kind_name(child->kind));
+        else if (streams->kind == NODE_MAP && child->kind != NODE_NULL)
+            option_check(&STREAM_OPTIONS, child, arena_printf(arena, "%s.streams." STR_FMT, path, STR_ARG(child->key)), problems);
+    }
+}
+
+/* A pipeline that this run does not use is only looked at from outside: its references were left alone. */
+static void check_pipeline(const struct node *root, const struct node *node, bool used, struct arena *arena,
+                           struct problems *problems)
 {
     const char *path = arena_printf(arena, "pipelines." STR_FMT, STR_ARG(node->key));
+    const struct node *wanted = node_get(node, "destination");
+    uint64_t memory;
+    if (node->kind != NODE_MAP) return;
+    check_streams(node_get(node, "streams"), path, arena, problems);
+    if (size_parse(node_text(node_get(node, "memory")), &memory) && memory < MEMORY_MIN)
+        problems_add(problems, node_get(node, "memory"), "%s: memory must be at least 4MiB", path);
+    if (!wanted || !node_is_scalar(wanted)) return;
+    const struct node *destination = node_get(node_get(root, "destinations"), node_cstr(wanted, ""));
+    if (!destination) {
+        no_destination(root, node, path, problems);
+        return;
+    }
+    const char *destination_path = arena_printf(arena, "destinations.%s", node_cstr(wanted, ""));
+    if (destination->kind != NODE_MAP) {
+        problems_add(problems, destination, "%s: expected a map, got %s", destination_path, node_kind_name(destination->kind));
+        return;
+    }
+    const struct writer_type *writer = read_writer_type(destination, destination_path, problems);
+    if (writer && used) option_check(writer->options, merge_destination(destination, node, arena), destination_path, problems);
+}
+
+static bool is_used(const struct node *pipeline, const char *only)
+{
+    return !only || str_equal(pipeline->key, str_from(only));
+}
+
+static void check_project(const struct node *root, const char *only, struct arena *arena, struct problems *problems)
+{
+    option_check(&PROJECT_OPTIONS, root, "", problems);
+    const struct node *pipelines = node_get(root, "pipelines");
+    for (size_t i = 0; pipelines && pipelines->kind == NODE_MAP && i < pipelines->count; i++)
+        check_pipeline(root, &pipelines->children[i], is_used(&pipelines->children[i], only), arena, problems);
+}
+
+/* --- reading what was checked --------------------------------------------------------------------------------------------- */
+
+static void read_pipeline(const struct node *root, const struct node *node, struct arena *arena, struct pipeline *pipeline,
+                          struct problems *problems)
+{
     *pipeline = (struct pipeline){.name = arena_text(arena, node->key), .node = node};
     pipeline->connector = option_text(&PIPELINE_OPTIONS, node, "connector");
     pipeline->config = node_get(node, "config");
@@ -234,24 +279,15 @@ static void read_pipeline(const struct node *root, const struct node *node, bool
     const struct node *commit = node_get(node, "commit");
     pipeline->commit_bytes = (size_t)option_size_bytes(&COMMIT_OPTIONS, commit, "bytes");
     pipeline->commit_ms = option_duration_ms(&COMMIT_OPTIONS, commit, "seconds");
-    if (pipeline->memory_bytes < 4 * 1024 * 1024)
-        problems_add(problems, node_get(node, "memory"), "%s: memory must be at least 4MiB", path);
 
     pipeline->defaults = (struct stream_choice){.on_mismatch = MISMATCH_SET_NULL, .shrink_limit = 0.5};
     const struct node *defaults = node_get(node, "defaults");
     if (defaults) read_stream(defaults, arena, &pipeline->defaults, problems);
-    read_streams(node_get(node, "streams"), path, arena, pipeline, problems);
+    read_streams(node_get(node, "streams"), arena, pipeline, problems);
 
     const struct node *destination = node_get(node_get(root, "destinations"), pipeline->destination);
-    if (!destination) {
-        no_destination(root, node, path, problems);
-        return;
-    }
-    const char *destination_path = arena_printf(arena, "destinations.%s", pipeline->destination);
-    pipeline->writer = read_writer_type(destination, destination_path, problems);
-    if (!pipeline->writer) return;
+    pipeline->writer = writer_type_find(node_text(node_get(destination, "type")));
     pipeline->destination_node = merge_destination(destination, node, arena);
-    if (used) option_check(pipeline->writer->options, pipeline->destination_node, destination_path, problems);
 }
 
 /* Is this part of the file read in this run? Only what is gets its references expanded. */
@@ -273,25 +309,13 @@ static bool part_is_used(void *context, const char *path)
     return true;
 }
 
-static void read_project(const struct node *root, const char *only, struct arena *arena, struct project *project,
-                         struct problems *problems)
+static void read_project(const struct node *root, struct arena *arena, struct project *project, struct problems *problems)
 {
-    option_check(&PROJECT_OPTIONS, root, "", problems);
-    if (problems->count) return;
-    project->root = root;
-    project->connectors = node_get(root, "connectors");
-    const struct node *destinations = node_get(root, "destinations");
-    for (size_t i = 0; i < destinations->count; i++)
-        if (destinations->children[i].kind != NODE_MAP)
-            problems_add(problems, &destinations->children[i], "destinations." STR_FMT ": expected a map, got %s",
-                         STR_ARG(destinations->children[i].key), node_kind_name(destinations->children[i].kind));
-    if (problems->count) return;
     const struct node *pipelines = node_get(root, "pipelines");
     struct pipeline *list = arena_array(arena, struct pipeline, pipelines->count + 1);
-    for (size_t i = 0; i < pipelines->count; i++) {
-        const struct node *node = &pipelines->children[i];
-        read_pipeline(root, node, !only || str_equal(node->key, str_from(only)), arena, &list[i], problems);
-    }
+    project->root = root;
+    project->connectors = node_get(root, "connectors");
+    for (size_t i = 0; i < pipelines->count; i++) read_pipeline(root, &pipelines->children[i], arena, &list[i], problems);
     project->pipelines = list;
     project->pipeline_count = pipelines->count;
 }
@@ -318,7 +342,8 @@ void project_load(const char *file, const char *only, struct secrets *secrets, s
 
     struct used_parts used = {raw, only};
     const struct node *root = reference_expand(raw, project->folder, part_is_used, &used, secrets, arena, problems);
-    if (problems->count == 0) read_project(root, only, arena, project, problems);
+    if (problems->count == 0) check_project(root, only, arena, problems);
+    if (problems->count == 0) read_project(root, arena, project, problems);
     if (problems->count == 0) *out = project;
 }
 

@@ -66,6 +66,7 @@ static void run_flows(const struct sync_context *sync, struct sync_plan *plan)
 static void tell(const struct sync_context *sync, enum event_kind kind, const struct err *err, int exit_code)
 {
     struct sync_event event = {.kind = kind, .progress = sync->progress, .err = err, .exit_code = exit_code};
+    event.at_us = clock_wall_us(sync->clock);
     event.elapsed_ms = clock_now_ms(sync->clock) - sync->started_ms;
     int64_t waits_ms = sync->progress->http ? sync->progress->http->waiting_until_ms - clock_now_ms(sync->clock) : 0;
     if (err && err->class == ERR_RATE_LIMIT && waits_ms > 0)

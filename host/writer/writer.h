@@ -49,6 +49,7 @@ struct flow_spec {
     const char *connector; /* name and version, for the ledger */
     const struct table_spec *tables;
     size_t table_count;
+    bool resumable; /* its states may name a position behind held rows: these must survive a crash of the server */
 };
 
 /* What a slice's rows in a load, and those still unpublished from earlier loads, come to. */
@@ -109,7 +110,8 @@ struct holder {
 struct destination_options {
     const char *name;     /* in sluice.yaml */
     const struct node *config; /* checked against the type's options */
-    const char *pipeline; /* the pipeline's overrides are already merged into config (schema, path) */
+    const char *folder;        /* that sluice.yaml lies in: where relative paths start */
+    const char *pipeline;      /* the pipeline's overrides are already merged into config (schema) */
     struct secrets *secrets;
     struct clock *clock;
     struct cancel *cancel;

@@ -73,6 +73,7 @@ http {{
   ssl_certificate_key {folder}/good.key;
   server {{
     listen 127.0.0.1:{good} ssl http2;
+    ssl_protocols TLSv1.2 TLSv1.3;
     location /insecure/ {{ return 302 http://localhost:{shop}/; }}
     location / {{ proxy_pass http://127.0.0.1:{shop}; }}
   }}
@@ -228,7 +229,7 @@ def test_https_to_a_port_that_speaks_none(work, front):
 
 def test_redirect_to_plain_http_is_not_followed(work, front):
     configure(work, front, front.url(path="/insecure"), ca_file=str(front.ca_file))
-    _, answered = refused(work, front, 3, "permission", "302", "https", "plain http")
+    _, answered = refused(work, front, 3, "permission", "302", "from https to plain http", "check the base URL")
     assert [request[4] for request in answered] == ["302"]
 
 

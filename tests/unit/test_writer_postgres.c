@@ -530,7 +530,7 @@ static void test_a_target_that_is_gone_or_different_is_refused(void **state)
     /* Before it opens: never silent increments into a new table. */
     schema = orders_schema();
     assert_int_equal(flow_try(&flow, &target, WRITE_APPEND, schema, &err), ERR_SCHEMA);
-    assert_non_null(strstr(err.hint, "sluice state reset gone1 orders"));
+    assert_non_null(strstr(err.hint, "sluice state reset gone1 --stream orders"));
     schema_free(schema);
     sql("ALTER TABLE gone1.moved RENAME TO orders; ALTER TABLE gone1.orders ALTER COLUMN amount TYPE numeric(10,2)");
     schema = orders_schema();
@@ -702,7 +702,7 @@ static void test_an_unfinished_build_survives_a_change_of_mode(void **state)
     family_commit(&family, SLICE_HOLD, NULL, false, 9, "z");
     family_end(&family);
     assert_int_equal(family_try(&family, &target, WRITE_APPEND_DEDUP, true, &err), ERR_SCHEMA);
-    assert_non_null(strstr(err.hint, "sluice state reset modes1 orders"));
+    assert_non_null(strstr(err.hint, "sluice state reset modes1 --stream orders"));
     schema_free(family.orders);
     schema_free(family.items);
     struct state_entry everything = {.kind = NULL};

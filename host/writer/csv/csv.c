@@ -12,7 +12,7 @@ enum { FOLDER_MODE = 0750, FILE_MODE = 0640 };
 
 /* A part also closes with its load, and a load is never older than a commit: the ten minutes need no clock of their own. */
 static const struct option OPTIONS[] = {
-    {"path", OPTION_STRING, OPTION_REQUIRED, NULL, NULL, NULL, "the folder the files are written below; made when missing"},
+    {"path", OPTION_STRING, OPTION_REQUIRED, NULL, NULL, NULL, "the folder the files are written below, relative to sluice.yaml; made when missing"},
     {"compression", OPTION_ENUM, 0, "gzip", "none|gzip|zstd", NULL, "of each part file"},
     {"null", OPTION_ENUM, 0, "empty", "empty|backslash_n", NULL,
      "how null is written: nothing between the commas, or \\N unquoted (what Redshift wants)"},
@@ -33,6 +33,7 @@ static int csv_open(const struct destination_options *options, struct destinatio
     destination->cancel = options->cancel;
     destination->log = options->log;
     destination->pipeline = arena_strdup(arena, options->pipeline);
+    if (path[0] && options->folder && strcmp(options->folder, ".") != 0) path = fs_join(arena, options->folder, path);
     size_t size = strlen(path);
     while (size > 1 && path[size - 1] == '/') size--;
     destination->root = arena_text(arena, (struct str){path, size});

@@ -137,6 +137,7 @@ static void write_manifest(const struct csv_folder *folder, struct buf *out)
     member_text(&json, "pipeline", spec->pipeline);
     member_text(&json, "stream", spec->stream);
     member_text(&json, "connector", spec->connector);
+    member_text(&json, "table", spec->table);
     member_text(&json, "mode", write_mode_name(spec->mode));
     json_member(&json, "primary_key");
     json_open(&json, '[');

@@ -33,6 +33,7 @@ struct csv_folder_spec {
     uint64_t load_id;
     const struct csv_format *format;
     const char *pipeline, *stream, *connector;
+    const char *table;  /* the name the rows shall have in the warehouse */
     const char *cursor; /* NULL when there is none */
     enum write_mode mode;
 };

@@ -119,6 +119,7 @@ static int open_folder(struct work *work, size_t index, struct err *err)
         .format = &destination->format,
         .pipeline = destination->pipeline,
         .stream = stream->spec.stream,
+        .table = stream->spec.name,
         .connector = work->writer->connector,
         .cursor = stream->spec.cursor,
         .mode = stream->spec.mode,

@@ -102,7 +102,7 @@ static int find_side_tables(struct writer *writer, struct err *err)
                 err_set(err, ERR_SCHEMA,
                         "the unpublished rows of stream '%s' are in schema '%s', and the destination's is now '%s'",
                         table->spec->stream, pg_cell(rows, i, 2), relation->schema);
-            rc = err_hint(err, "restore it, or load everything again: sluice state reset %s %s", writer->spec.pipeline,
+            rc = err_hint(err, "restore it, or load everything again: sluice state reset %s --stream %s", writer->spec.pipeline,
                           writer->spec.flow);
         }
     }
@@ -117,7 +117,7 @@ static int check_unfinished_build(const struct writer *writer, const struct tabl
     if (!table->at[PLACE_BUILD].exists || pgw_table_uses_build(table)) return 0;
     err_set(err, ERR_SCHEMA, "an unfinished build of stream '%s' would become table \"%s\".\"%s\", which exists by now",
             table->spec->stream, target->schema, target->name);
-    return err_hint(err, "set the write mode back and let a sync finish, or load everything again: sluice state reset %s %s",
+    return err_hint(err, "set the write mode back and let a sync finish, or load everything again: sluice state reset %s --stream %s",
                     writer->spec.pipeline, writer->spec.flow);
 }
 
@@ -184,7 +184,8 @@ static void copy_spec(struct writer *writer, const struct flow_spec *spec)
                                       .flow = arena_strdup(arena, spec->flow),
                                       .connector = arena_strdup(arena, spec->connector),
                                       .tables = tables,
-                                      .table_count = spec->table_count};
+                                      .table_count = spec->table_count,
+                                      .resumable = spec->resumable};
     writer->tables = arena_array(arena, struct table, spec->table_count);
     writer->table_count = spec->table_count;
     for (size_t t = 0; t < spec->table_count; t++) {

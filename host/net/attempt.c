@@ -22,8 +22,7 @@ struct attempt {
     struct url url;              /* of this hop */
     uint64_t generation;         /* of the credentials that went with the last hop */
     bool carried;                /* credentials went with it */
-    bool was_sent;               /* a server may have seen a request of this attempt */
-    bool lacks_credentials;      /* there were none to be had, after as many tries as a token call gets */
+    struct attempt_facts *facts; /* for the caller */
 };
 
 /* The request with credentials, in the scratch arena. */
@@ -38,7 +37,7 @@ static int dress(struct attempt *attempt, struct http_request *request, struct e
     attempt->carried = false;
     if (request->anonymous || !auth) return 0;
     int rc = auth_credentials(auth, &session->token_sender, arena, &credentials, err);
-    attempt->lacks_credentials = rc != 0;
+    attempt->facts->lacks_credentials = rc != 0;
     if (rc != 0) return rc;
     attempt->generation = credentials.generation;
     attempt->carried = credentials.header.name.size > 0 || credentials.param.name.size > 0;
@@ -98,7 +97,7 @@ static int hop(struct attempt *attempt, struct http_response *response, struct e
     if (rc != 0) return rc;
     client_count(&client->counters.requests, 1);
     rc = http_send(session->http, &request, &session->scratch, response, &was_sent, err);
-    attempt->was_sent = attempt->was_sent || was_sent;
+    attempt->facts->was_sent = attempt->facts->was_sent || was_sent;
     if (rc != 0) return rc;
     response->url = attempt->url.text;
     client_count(&client->counters.wire_bytes, response->wire_bytes);
@@ -139,9 +138,9 @@ static int find_target(struct attempt *attempt, struct str location, struct url 
     int rc = url_resolve(str_from(attempt->url.text), location, &text, err);
     if (rc == 0) rc = url_parse(buf_str(&text), &attempt->session->scratch, target, err);
     buf_release(&text);
-    if (rc == 0 && strcmp(attempt->url.scheme, "https") == 0 && strcmp(target->scheme, "http") == 0)
-        rc = err_set(err, ERR_PERMISSION, "cannot go from https to plain http");
-    return rc;
+    if (rc != 0 || strcmp(attempt->url.scheme, "https") != 0 || strcmp(target->scheme, "http") != 0) return rc;
+    err_set(err, ERR_PERMISSION, "cannot go from https to plain http on '%s'", target->host);
+    return err_hint(err, "check the base URL: what it names leads to a place without encryption");
 }
 
 /* Moves the attempt on to where the answer points. */
@@ -187,10 +186,12 @@ static int walk(struct attempt *attempt, struct http_response *response, struct 
 
 /* --- one attempt --------------------------------------------------------------------------------- */
 
-static int begin(struct attempt *attempt, struct session *session, const struct http_request *request, struct err *err)
+static int begin(struct attempt *attempt, struct session *session, const struct http_request *request,
+                 struct attempt_facts *facts, struct err *err)
 {
     arena_clear(&session->scratch);
-    *attempt = (struct attempt){.session = session, .request = *request};
+    facts->was_sent = facts->lacks_credentials = false;
+    *attempt = (struct attempt){.session = session, .request = *request, .facts = facts};
     return url_parse(str_from(request->url), &session->scratch, &attempt->url, err);
 }
 
@@ -199,10 +200,8 @@ int attempt_run(struct session *session, const struct http_request *request, str
 {
     struct attempt attempt;
     for (;;) {
-        int rc = begin(&attempt, session, request, err);
+        int rc = begin(&attempt, session, request, facts, err);
         if (rc == 0) rc = walk(&attempt, response, err);
-        facts->was_sent = attempt.was_sent;
-        facts->lacks_credentials = attempt.lacks_credentials;
         if (rc != 0 || response->status != 401 || !attempt.carried || facts->has_renewed) return rc;
         if (!auth_refused(session->client->options.auth, attempt.generation)) return 0;
         facts->has_renewed = true;

@@ -28,7 +28,7 @@ static const struct {
 /* Some sources say 403 where they mean 429 (GitHub's secondary limits): then they say how long, or that nothing is left. */
 static bool is_limit(const struct http_response *response)
 {
-    return response->status == 403 && (limit_facts_wait_ms(&response->limits) >= 0);
+    return response->status == 403 && limit_facts_wait_ms(&response->limits) >= 0;
 }
 
 struct verdict classify(const struct http_response *response)

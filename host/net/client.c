@@ -158,6 +158,17 @@ static void log_retry(const struct exchange *exchange, const struct retry_verdic
     buf_release(&url);
 }
 
+static void log_answer(const struct exchange *exchange, const struct http_response *response)
+{
+    struct log *log = exchange->session->client->options.log;
+    struct buf url = BUF_INIT(SHOWN_URL_MAX_BYTES);
+    if (!log || !log_wants(log, LOG_DEBUG)) return;
+    url_redact(str_from(response->url ? response->url : exchange->request->url), exchange->session->client->options.secrets, &url);
+    log_debug(log, "%s %s: %d, %zu bytes in %lld ms", exchange->request->method, buf_text(&url), response->status,
+              response->body->size, (long long)response->elapsed_ms);
+    buf_release(&url);
+}
+
 /* One try and what becomes of it: 0 with an answer to give, 1 to try again, or the failure. */
 static int try_and_judge(struct exchange *exchange, struct retry *retry, struct http_response *response, struct err *err)
 {
@@ -192,6 +203,7 @@ static int run_exchange(struct exchange *exchange, struct arena *arena, struct h
     do rc = try_and_judge(exchange, &retry, response, &failure);
     while (rc == 1);
     if (rc == 0) {
+        log_answer(exchange, response);
         hand_over(response, arena);
         return 0;
     }

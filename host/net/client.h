@@ -12,8 +12,9 @@
  * client_send returns 0 with any 2xx answer that is complete and verified. Everything else is an error whose class decides:
  * 401 refreshes the token once (single flight) and is AUTH when it comes again; 403 PERMISSION; 429 waits and is RATE_LIMIT
  * past the limit; 408, 425, 5xx, cut bodies, resets, time-outs and DNS failures are retried with full jitter and are TRANSIENT
- * in the end; other 4xx are SOURCE at once; an answer over a cap is DATA; a host that is not allowed is PERMISSION. The message
- * holds method, URL without secrets, status and the first 200 bytes of the body, redacted.
+ * in the end; other 4xx, a certificate that is not to be trusted and TLS before 1.2 are SOURCE at once; an answer over a cap is
+ * DATA; a host that is not allowed is PERMISSION. The message holds method, URL without secrets, status and the first 200 bytes
+ * of the body, redacted.
  *
  * A request that is not idempotent (a POST, unless it says so) is sent again only when it cannot have reached the server, or
  * the server says that it did nothing with it (401, 403, 429). At most 5 redirects are followed; once one leads to another

@@ -237,7 +237,9 @@ static void set_transport(struct http *http, CURL *easy)
     SET(CURLOPT_HTTP_CONTENT_DECODING, 0L);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)http->options.limits.connect_ms);
     SET(CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_CACHE_S);
-    SET(CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
+    /* libcurl 7.88 refuses to set this one again on a handle whose last transfer ended while its name was looked up. Then the
+     * size of the first time stays, which is the same. */
+    (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_USERAGENT, http->options.user_agent);
 }
@@ -436,6 +438,7 @@ static int prepare(struct transfer *transfer, const struct http_request *request
     if (rc == 0) rc = add_headers(transfer, request, err);
     if (rc != 0) return rc;
     curl_easy_reset(easy); /* of options; connections stay */
+    transfer->answer.is_over_tls = strcmp(url->scheme, "https") == 0;
     SET(CURLOPT_URL, url->text);
     set_transport(http, easy);
     set_authorities(easy, http->options.authorities);

@@ -220,8 +220,9 @@ bool answer_header(struct answer *answer, const char *line, size_t size)
     }
     if (answer->has_headers) return true; /* trailers say nothing we use */
     if (is_begin) return begin_answer(answer, text) == 0;
-    if (str_trim(text).size > 0) {
-        add_line(answer, text);
+    bool is_end = size == 0 || line[0] == '\r' || line[0] == '\n';
+    if (!is_end) { /* one of blanks alone continues the line before with nothing */
+        if (str_trim(text).size > 0) add_line(answer, text);
         return true;
     }
     if (answer->status < 200) return true;
@@ -241,10 +242,12 @@ bool answer_body(struct answer *answer, const char *data, size_t size)
 
 /* --- the end ------------------------------------------------------------------------------------- */
 
-/* Does anything but the connection's end say that the body is whole? HTTP/2 and later frame it. */
+/* Does anything but the connection's end say that the body is whole? HTTP/2 frames it; it is spoken over TLS only, so that a
+ * plain answer whose status line claims it is not believed. */
 static bool has_proved_end(const struct answer *answer)
 {
-    return !expects_body(answer) || answer->length >= 0 || answer->is_chunked || answer->version >= 20 || answer->inflate;
+    bool is_framed = answer->version >= 20 && answer->is_over_tls;
+    return !expects_body(answer) || answer->length >= 0 || answer->is_chunked || is_framed || answer->inflate;
 }
 
 int answer_finish(struct answer *answer, const struct err *transfer, struct http_response *response, struct err *err)

@@ -30,6 +30,7 @@ struct answer {
     struct budget *budget;
     struct arena *arena;
     bool is_head;                /* to a HEAD request: headers only, whatever they announce */
+    bool is_over_tls;            /* the caller's to say; false: HTTP/1 for sure */
     struct buf head;             /* status line and headers of the answer in hand */
     size_t head_bytes;           /* of all of them, informational ones and trailers included */
     int informational;           /* answers before the final one */

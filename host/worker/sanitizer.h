@@ -1,12 +1,12 @@
-/* sanitizer: is this a build with AddressSanitizer or ThreadSanitizer? Their runtimes reserve terabytes of address space and use
- * more system calls, so two walls are lower then (see walls.c, seccomp.c). Such a build is for tests. */
+/* sanitizer: is this an AddressSanitizer build? Its runtime reserves terabytes of address space and uses more system calls, so
+ * two walls are lower then (see walls.c, seccomp.c). Such a build is for tests. */
 #ifndef SLUICE_WORKER_SANITIZER_H
 #define SLUICE_WORKER_SANITIZER_H
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__)
 #define SLUICE_SANITIZED 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#if __has_feature(address_sanitizer)
 #define SLUICE_SANITIZED 1
 #endif
 #endif

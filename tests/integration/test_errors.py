@@ -68,6 +68,18 @@ def test_unreachable_host_ends_with_4(work):
     one_line(work.run("run", code=4, timeout=180), "transient", "127.0.0.1")
 
 
+def test_unknown_host_ends_with_4(work):
+    """Every try fails while the name is looked up."""
+    work.configure(None, csv_target(work), streams=["orders"], config={"base_url": "http://no-such-host.invalid"})
+    one_line(work.run("run", code=4, timeout=180), "transient", "no-such-host.invalid")
+
+
+def test_verbose_shows_every_request_without_secrets(work, shop):
+    work.configure(shop, csv_target(work), streams=["orders"], config={"page_size": 100})
+    ended = work.run("run", "-v")
+    assert sum("GET http://127.0.0.1" in line and ": 200, " in line for line in ended.err.splitlines()) == 3, ended
+
+
 def test_private_address_is_refused_unless_allowed(work, shop):
     work.configure(shop, csv_target(work), streams=["orders"], network={"allow_private": False})
     one_line(work.run("run", code=3), "permission", "allow_private")

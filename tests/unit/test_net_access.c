@@ -443,7 +443,25 @@ static void test_many_threads_renew_one_token(void **state)
     fetch_with_threads(1, 2);
 }
 
-UNIT_TESTS(cmocka_unit_test(test_other_hosts_and_schemes_are_refused),
+/* --- authorities --------------------------------------------------------------------------------- */
+
+static void test_a_ca_file_that_cannot_be_used_is_named(void **state)
+{
+    (void)state;
+    static const char *const FILES[] = {"/dev/null", "/proc/self/no-such-file", "/proc/self", "/proc/self/status", ""};
+    struct bench *bench = bench_new();
+    for (size_t i = 0; i < ARRAY_SIZE(FILES); i++) {
+        bench->options.ca_file = FILES[i];
+        assert_int_equal(client_new(&bench->options, &bench->client, &bench->err), ERR_CONFIG);
+        assert_says(bench, "network.ca_file");
+        assert_says(bench, FILES[i]);
+        assert_null(bench->client);
+    }
+    bench_end(bench);
+}
+
+UNIT_TESTS(cmocka_unit_test(test_a_ca_file_that_cannot_be_used_is_named),
+           cmocka_unit_test(test_other_hosts_and_schemes_are_refused),
            cmocka_unit_test(test_private_addresses_are_refused_at_the_socket),
            cmocka_unit_test(test_a_metadata_address_is_refused), cmocka_unit_test(test_what_would_break_a_request_is_not_sent),
            cmocka_unit_test(test_a_redirect_within_the_origin_keeps_credentials),

@@ -113,6 +113,8 @@ static void test_chunks_and_framing_that_is_sound(void **state)
         {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
          SCRIPTED_KEEP, "ok", false},
         {"HTTP/1.1 200 OK\r\nX-Folded: a\r\n  b\r\nContent-Length: 2\r\n\r\nok", SCRIPTED_KEEP, "ok", false},
+        {"HTTP/1.1 200 OK\r\nX-Folded: a\r\n \r\n\tb\r\nContent-Length: 2\r\n\r\nok", SCRIPTED_KEEP, "ok", false},
+        {"HTTP/2 200 OK\r\n\r\nuntil the end", SCRIPTED_CLOSE, "until the end", true},
     };
     for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
         struct bench *bench = bench_new();

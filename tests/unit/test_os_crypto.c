@@ -220,7 +220,45 @@ static void test_equal(void **state)
     assert_false(crypto_equal(STR("same"), STR("sam")));
 }
 
-UNIT_TESTS(cmocka_unit_test(test_digests), cmocka_unit_test(test_digest_piece_by_piece),
-           cmocka_unit_test(test_message_authentication_codes), cmocka_unit_test(test_hash_names),
-           cmocka_unit_test(test_base64), cmocka_unit_test(test_base64_takes_nothing_but_base64), cmocka_unit_test(test_hex),
+/* --- lists of certificates ----------------------------------------------------------------------- */
+
+static size_t count_certificates(const char *a, const char *b, const char *c)
+{
+    struct buf list = BUF_INIT(16 * 1024);
+    buf_printf(&list, "%s%s%s", a, b, c);
+    size_t count = crypto_count_certificates(buf_str(&list));
+    buf_release(&list);
+    return count;
+}
+
+static void test_lists_of_certificates(void **state)
+{
+    (void)state;
+    static const char ONE[] = "-----BEGIN CERTIFICATE-----\n"
+                              "MIIBkzCCATmgAwIBAgIUSfB/NKIfuD1PtlglquLcbxtS/90wCgYIKoZIzj0EAwIw\n"
+                              "HjEcMBoGA1UEAwwTYSBwcml2YXRlIGF1dGhvcml0eTAgFw0yNjExMjIyMDE2NTFa\n"
+                              "GA8yMTI2MTAyOTIwMTY1MVowHjEcMBoGA1UEAwwTYSBwcml2YXRlIGF1dGhvcml0\n"
+                              "eTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABPI/7I0uX5iwUcRDiQ62oPfiC1E4\n"
+                              "x6Phi53Hlv2YBUUyJT3R9XwIjmOIZHurL7g3u6KYcM0eHukz73DufayD2imjUzBR\n"
+                              "MB0GA1UdDgQWBBRxN8rib0g2aAWrd0ZrzEacvMg5sTAfBgNVHSMEGDAWgBRxN8ri\n"
+                              "b0g2aAWrd0ZrzEacvMg5sTAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gA\n"
+                              "MEUCIEIkmdODg7TBoYiveYjL4aoLQc3zO30TdN8HytPDoFrmAiEA6FJUyAGmuHvC\n"
+                              "12Z5yqtAtV7on8obFyPuIypqHJMpG/A=\n"
+                              "-----END CERTIFICATE-----\n";
+    static const char BROKEN[] = "-----BEGIN CERTIFICATE-----\nMIIBkTCCATegAwIBAgIUeusTaWAnSjzY\n-----END CERTIFICATE-----\n";
+    static const char UNENDED[] = "-----BEGIN CERTIFICATE-----\nMIIBkTCCATegAwIBAgIUeusTaWAnSjzY\n";
+    assert_int_equal(count_certificates(ONE, "", ""), 1);
+    assert_int_equal(count_certificates("the company's:\n", ONE, ONE), 2);
+    assert_int_equal(count_certificates("", "", ""), 0);
+    assert_int_equal(count_certificates("no certificate\n", "", ""), 0);
+    assert_int_equal(count_certificates(BROKEN, "", ""), 0);
+    assert_int_equal(count_certificates(ONE, BROKEN, ONE), 0);
+    assert_int_equal(count_certificates(ONE, UNENDED, ""), 0);
+    assert_int_equal(crypto_count_certificates((struct str){0}), 0);
+}
+
+UNIT_TESTS(cmocka_unit_test(test_lists_of_certificates), cmocka_unit_test(test_digests),
+           cmocka_unit_test(test_digest_piece_by_piece), cmocka_unit_test(test_message_authentication_codes),
+           cmocka_unit_test(test_hash_names), cmocka_unit_test(test_base64),
+           cmocka_unit_test(test_base64_takes_nothing_but_base64), cmocka_unit_test(test_hex),
            cmocka_unit_test(test_random_bytes_differ), cmocka_unit_test(test_equal))

@@ -224,8 +224,154 @@ static void test_a_crashed_server_is_waited_for(void **state)
     target_close(&target);
 }
 
+static void crash_server(void)
+{
+    struct err err = ERR_INIT;
+    pg_close(admin);
+    pg_server_end(&server, SIGQUIT);
+    assert_true(pg_server_run(&server));
+    assert_int_equal(pg_open(&(struct pg_settings){.url = server.url}, &admin, &err), 0);
+}
+
+/* "p" or "u" of the pipeline's only stage. */
+static const char *persistence_of(const char *pipeline)
+{
+    char query[256];
+    snprintf(query, sizeof(query),
+             "SELECT c.relpersistence FROM pg_class c JOIN _sluice.builds b ON b.table_name = c.relname WHERE b.kind = 'stage' "
+             "AND b.pipeline = '%s'",
+             pipeline);
+    return rows_of(query);
+}
+
+static void expect_orders(const char *pipeline, const char *orders, const char *books)
+{
+    char query[512];
+    snprintf(query, sizeof(query), "SELECT id, name FROM %s.orders ORDER BY id, name", pipeline);
+    assert_string_equal(rows_of(query), orders);
+    snprintf(query, sizeof(query),
+             "SELECT sum(emitted) = sum(written) + sum(unchanged) + sum(deduplicated) + sum(discarded), sum(written), "
+             "sum(discarded) FROM _sluice.loads WHERE pipeline = '%s'",
+             pipeline);
+    assert_string_equal(rows_of(query), books);
+    snprintf(query, sizeof(query), "SELECT rows FROM _sluice.builds WHERE kind = 'stage' AND pipeline = '%s'", pipeline);
+    assert_string_equal(rows_of(query), "0");
+}
+
+static void test_a_crashed_server_keeps_held_rows_that_a_position_covers(void **state)
+{
+    static const enum write_mode MODES[] = {WRITE_APPEND, WRITE_APPEND_DEDUP};
+    (void)state;
+    for (size_t m = 0; m < ARRAY_SIZE(MODES); m++) {
+        struct target target;
+        struct flow flow;
+        char pipeline[16];
+        snprintf(pipeline, sizeof(pipeline), "keeps%zu", m);
+        target_open(&target, pipeline);
+        target_acquire(&target);
+        flow_begin_as(&flow, &target, MODES[m], true);
+        must_commit(&flow, "s", SLICE_PUBLISH, "1", true, ORDERS({1, "a", "1", 1}));
+        must_commit(&flow, "s", SLICE_HOLD, NULL, false, ORDERS({2, "b", "1", 2}));
+        assert_string_equal(persistence_of(pipeline), "p");
+        crash_server();
+        must_commit(&flow, "s", SLICE_PUBLISH, "3", true, ORDERS({3, "c", "1", 3}));
+        expect_orders(pipeline, "1|a;2|b;3|c", "true|3|0");
+        assert_string_equal(stored_cursor(&flow), "3");
+        flow_end(&flow);
+        target_close(&target);
+    }
+}
+
+static void test_a_crashed_server_takes_only_held_rows_that_are_read_again(void **state)
+{
+    static const enum write_mode MODES[] = {WRITE_APPEND, WRITE_APPEND_DEDUP};
+    (void)state;
+    for (size_t m = 0; m < 2 * ARRAY_SIZE(MODES); m++) {
+        enum write_mode mode = MODES[m / 2];
+        bool crash_is_between_runs = m % 2;
+        struct target target;
+        struct flow flow;
+        struct err err = ERR_INIT;
+        char pipeline[16], table[64];
+        snprintf(pipeline, sizeof(pipeline), "takes%zu", m);
+        snprintf(table, sizeof(table), "SELECT id FROM %s.orders", pipeline);
+        target_open(&target, pipeline);
+        target_acquire(&target);
+        flow_begin(&flow, &target, mode);
+        must_commit(&flow, "s", SLICE_PUBLISH, "1", true, ORDERS({1, "a", "1", 1}));
+        must_commit(&flow, "s", SLICE_HOLD, NULL, false, ORDERS({2, "b", "1", 2}));
+        must_commit(&flow, "t", SLICE_HOLD, NULL, false, ORDERS({5, "e", "1", 5}));
+        assert_string_equal(persistence_of(pipeline), "u");
+        if (crash_is_between_runs) flow_end(&flow);
+        crash_server();
+        /* The run that was going on neither publishes what is left, nor adds to it. */
+        if (!crash_is_between_runs) {
+            assert_int_equal(commit_orders(&flow, "s", SLICE_PUBLISH, "3", true, ORDERS({3, "c", "1", 3}), &err),
+                             ERR_DESTINATION);
+            assert_non_null(strstr(err.message, "2 rows of stream 'orders'"));
+            assert_int_equal(commit_orders(&flow, "s", SLICE_HOLD, NULL, false, ORDERS({3, "c", "1", 3}), &err),
+                             ERR_DESTINATION);
+            assert_int_equal(commit_orders(&flow, "s", SLICE_RESTART, NULL, false, NULL, 0, &err), ERR_DESTINATION);
+            assert_string_equal(rows_of(table), "1");
+            assert_string_equal(stored_cursor(&flow), "1");
+            flow_end(&flow);
+        }
+        /* The next one starts both slices again, and the books know what was lost. */
+        flow_begin(&flow, &target, mode);
+        assert_string_equal(stored_cursor(&flow), "1");
+        struct load_slice slices[] = {{.slice = 0, .id = "s", .outcome = SLICE_RESTART},
+                                      {.slice = 1, .id = "t", .outcome = SLICE_RESTART}};
+        struct arena arena = ARENA_INIT(0);
+        struct state nothing = STATE_INIT(&arena);
+        struct load restart = {.slices = slices, .slice_count = 2, .state = &nothing, .counts = &flow.counts};
+        if (PG->commit(flow.writer, &restart, &err) != 0) fail_msg("restart: %s", err.message);
+        arena_release(&arena);
+        must_commit(&flow, "s", SLICE_HOLD, NULL, false, ORDERS({2, "b", "1", 2}));
+        must_commit(&flow, "s", SLICE_PUBLISH, "3", false, ORDERS({3, "c", "1", 3}));
+        must_commit(&flow, "t", SLICE_HOLD, NULL, false, ORDERS({5, "e", "1", 5}));
+        must_commit(&flow, "t", SLICE_PUBLISH, "6", true, ORDERS({6, "f", "1", 6}));
+        expect_orders(pipeline, "1|a;2|b;3|c;5|e;6|f", "true|5|2");
+        flow_end(&flow);
+        target_close(&target);
+    }
+}
+
+static void test_a_stage_with_rows_only_becomes_safer(void **state)
+{
+    struct target target;
+    struct flow flow;
+    (void)state;
+    target_open(&target, "switch1");
+    target_acquire(&target);
+    flow_begin_as(&flow, &target, WRITE_APPEND_DEDUP, true);
+    must_commit(&flow, "s", SLICE_PUBLISH, "1", true, ORDERS({1, "a", "1", 1}));
+    must_commit(&flow, "s", SLICE_HOLD, NULL, false, ORDERS({2, "old", "1", 2}, {2, "older", "1", 1}));
+    flow_end(&flow);
+    /* The stream is no longer resumable, but a position covers what waits. */
+    flow_begin(&flow, &target, WRITE_APPEND_DEDUP);
+    must_commit(&flow, "s", SLICE_HOLD, NULL, false, ORDERS({3, "c", "1", 2}));
+    assert_string_equal(persistence_of("switch1"), "p");
+    must_commit(&flow, "s", SLICE_PUBLISH, "3", true, ORDERS({2, "b", "1", 3}));
+    assert_int_equal(flow.counts.deduplicated, 2);
+    must_commit(&flow, "s", SLICE_HOLD, NULL, false, ORDERS({4, "d", "1", 4}));
+    assert_string_equal(persistence_of("switch1"), "u");
+    flow_end(&flow);
+    /* And back, with a row in it. */
+    flow_begin_as(&flow, &target, WRITE_APPEND_DEDUP, true);
+    must_commit(&flow, "s", SLICE_HOLD, NULL, false, ORDERS({5, "e", "1", 5}));
+    assert_string_equal(persistence_of("switch1"), "p");
+    crash_server();
+    must_commit(&flow, "s", SLICE_PUBLISH, "6", true, ORDERS({3, "c", "1", 2}, {6, "f", "1", 6}));
+    expect_orders("switch1", "1|a;2|b;3|c;4|d;5|e;6|f", "true|6|0");
+    flow_end(&flow);
+    target_close(&target);
+}
+
 FIXTURE_TESTS(cmocka_unit_test(test_ended_connections_lose_and_double_nothing),
               cmocka_unit_test(test_killed_processes_lose_and_double_nothing),
               cmocka_unit_test(test_a_publication_that_is_killed_is_finished_by_the_next_run),
               cmocka_unit_test(test_finished_builds_are_published_by_the_next_run_as_it_opens),
-              cmocka_unit_test(test_a_crashed_server_is_waited_for))
+              cmocka_unit_test(test_a_crashed_server_is_waited_for),
+              cmocka_unit_test(test_a_crashed_server_keeps_held_rows_that_a_position_covers),
+              cmocka_unit_test(test_a_crashed_server_takes_only_held_rows_that_are_read_again),
+              cmocka_unit_test(test_a_stage_with_rows_only_becomes_safer))

@@ -143,21 +143,36 @@ static inline struct schema *orders_schema(void)
     return schema;
 }
 
-static inline int flow_try(struct flow *flow, struct target *target, enum write_mode mode, struct schema *schema,
-                           struct err *err)
+static inline int flow_try_as(struct flow *flow, struct target *target, enum write_mode mode, bool resumable,
+                              struct schema *schema, struct err *err)
 {
     *flow = (struct flow){.schema = schema};
     flow->table = (struct table_spec){
         .stream = "orders", .name = "orders", .mode = mode, .schema = schema, .cursor = "version", .shrink_limit = 0.5};
-    flow->spec = (struct flow_spec){
-        .pipeline = target->pipeline, .flow = "orders", .connector = "shop 1.0.0", .tables = &flow->table, .table_count = 1};
+    flow->spec = (struct flow_spec){.pipeline = target->pipeline,
+                                    .flow = "orders",
+                                    .connector = "shop 1.0.0",
+                                    .tables = &flow->table,
+                                    .table_count = 1,
+                                    .resumable = resumable};
     return PG->flow_open(target->destination, &flow->spec, &flow->writer, err);
+}
+
+static inline int flow_try(struct flow *flow, struct target *target, enum write_mode mode, struct schema *schema,
+                           struct err *err)
+{
+    return flow_try_as(flow, target, mode, false, schema, err);
+}
+
+static inline void flow_begin_as(struct flow *flow, struct target *target, enum write_mode mode, bool resumable)
+{
+    struct err err = ERR_INIT;
+    if (flow_try_as(flow, target, mode, resumable, orders_schema(), &err) != 0) fail_msg("flow_open: %s", err.message);
 }
 
 static inline void flow_begin(struct flow *flow, struct target *target, enum write_mode mode)
 {
-    struct err err = ERR_INIT;
-    if (flow_try(flow, target, mode, orders_schema(), &err) != 0) fail_msg("flow_open: %s", err.message);
+    flow_begin_as(flow, target, mode, false);
 }
 
 static inline void flow_end(struct flow *flow)

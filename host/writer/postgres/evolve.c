@@ -2,6 +2,7 @@
  * overwrite is left as it is, since it will be replaced. */
 #include "writer/postgres/evolve.h"
 
+#include "writer/postgres/stage.h"
 #include "writer/postgres/table.h"
 #include "writer/postgres/transact.h"
 
@@ -16,11 +17,12 @@ static const char *const SYSTEM_DEFINITIONS[] = {"_sluice_synced_at timestamptz"
                                                  "_sluice_load_id bigint"};
 static const char *const SYSTEM_NAMES[] = {"_sluice_synced_at", "_sluice_deleted", "_sluice_load_id"};
 
-static void create_side_table(const struct writer *writer, const struct table *table, enum place place, struct buf *sql)
+static void create_side_table(const struct writer *writer, const struct table *table, enum place place, bool is_volatile,
+                              struct buf *sql)
 {
     bool is_dedup = table->spec->mode == WRITE_APPEND_DEDUP;
     const struct relation *relation = &table->at[place];
-    buf_append_text(sql, "CREATE TABLE IF NOT EXISTS ");
+    buf_printf(sql, "CREATE %sTABLE IF NOT EXISTS ", place == PLACE_STAGE && is_volatile ? "UNLOGGED " : "");
     pgw_relation_quote(relation, sql);
     buf_append_text(sql, " (");
     for (uint32_t i = 0; i < table->column_count; i++) {
@@ -62,6 +64,13 @@ static void add_columns(const struct table *table, enum place place, struct buf 
     }
 }
 
+/* Must the stage change its persistence? Safer at once, with what is in it; less so when it is empty and about to be used. */
+static bool must_switch(const struct writer *writer, const struct relation *stage, bool is_needed, bool is_volatile)
+{
+    if (!stage->exists || stage->is_unlogged == is_volatile) return false;
+    return stage->is_unlogged || (is_needed && !writer->has_held);
+}
+
 static void record_change(const struct writer *writer, const struct table *table, const char *change, const char *field,
                           const char *column, const char *type, struct buf *sql)
 {
@@ -84,11 +93,18 @@ static void record_change(const struct writer *writer, const struct table *table
     buf_append_text(sql, ") ON CONFLICT DO NOTHING; ");
 }
 
-static void plan_table(const struct writer *writer, const struct table *table, const bool needs[PLACES], struct buf *sql)
+static void plan_table(const struct writer *writer, const struct table *table, const bool needs[PLACES], bool is_volatile,
+                       struct buf *sql)
 {
+    const struct relation *stage = &table->at[PLACE_STAGE];
     for (enum place place = PLACE_TARGET; place < PLACES; place++) {
         if (is_followed(table, place)) add_columns(table, place, sql);
-        if (needs[place] && !table->at[place].exists) create_side_table(writer, table, place, sql);
+        if (needs[place] && !table->at[place].exists) create_side_table(writer, table, place, is_volatile, sql);
+    }
+    if (must_switch(writer, stage, needs[PLACE_STAGE], is_volatile)) {
+        buf_append_text(sql, "ALTER TABLE ");
+        pgw_relation_quote(stage, sql);
+        buf_append_text(sql, is_volatile ? " SET UNLOGGED; " : " SET LOGGED; ");
     }
     if (!table->is_known)
         record_change(writer, table, "create_table", table->spec->name, table->at[PLACE_TARGET].name, "", sql);
@@ -118,8 +134,11 @@ static int evolve_body(struct writer *writer, struct transaction *tx, void *cont
 }
 
 /* Memory follows the committed change. */
-static void remember(struct writer *writer, struct table *table, const bool needs[PLACES])
+static void remember(struct writer *writer, struct table *table, const bool needs[PLACES], bool is_volatile)
 {
+    struct relation *stage = &table->at[PLACE_STAGE];
+    bool is_new = needs[PLACE_STAGE] && !stage->exists;
+    if (is_new || must_switch(writer, stage, needs[PLACE_STAGE], is_volatile)) stage->is_unlogged = is_volatile;
     table->is_known = true;
     for (uint32_t i = 0; i < table->column_count; i++) table->columns[i].is_recorded = true;
     for (enum place place = PLACE_TARGET; place < PLACES; place++) {
@@ -148,9 +167,10 @@ int pgw_evolve(struct writer *writer, const uint32_t *counts, const bool (*needs
 {
     int rc;
     struct buf sql = BUF_INIT(16 * 1024 * 1024);
+    const bool is_volatile = pgw_stage_is_volatile(writer); /* schemas grow meanwhile: asked once */
     for (size_t t = 0; t < writer->table_count; t++) {
         if ((rc = pgw_table_follow(writer, &writer->tables[t], counts[t], err)) != 0) goto out;
-        if (is_of_interest(&writer->tables[t], needs[t])) plan_table(writer, &writer->tables[t], needs[t], &sql);
+        if (is_of_interest(&writer->tables[t], needs[t])) plan_table(writer, &writer->tables[t], needs[t], is_volatile, &sql);
     }
     if (sql.failed) {
         rc = err_set(err, ERR_SCHEMA, "cannot prepare the tables of flow '%s': their definition is over %zu bytes",
@@ -160,7 +180,7 @@ int pgw_evolve(struct writer *writer, const uint32_t *counts, const bool (*needs
     rc = sql.size ? pgw_transact(writer, &DDL_LIMITS, evolve_body, &sql, err) : 0;
     if (rc != 0) err_context(err, "could not prepare the tables of flow '%s'", writer->spec.flow);
     for (size_t t = 0; rc == 0 && sql.size && t < writer->table_count; t++)
-        if (is_of_interest(&writer->tables[t], needs[t])) remember(writer, &writer->tables[t], needs[t]);
+        if (is_of_interest(&writer->tables[t], needs[t])) remember(writer, &writer->tables[t], needs[t], is_volatile);
 out:
     buf_release(&sql);
     return rc;

@@ -117,8 +117,9 @@ static int check_unfinished_build(const struct writer *writer, const struct tabl
     if (!table->at[PLACE_BUILD].exists || pgw_table_uses_build(table)) return 0;
     err_set(err, ERR_SCHEMA, "an unfinished build of stream '%s' would become table \"%s\".\"%s\", which exists by now",
             table->spec->stream, target->schema, target->name);
-    return err_hint(err, "set the write mode back and let a sync finish, or load everything again: sluice state reset %s --stream %s",
-                    writer->spec.pipeline, writer->spec.flow);
+    return err_hint(
+        err, "set the write mode back and let a sync finish, or load everything again: sluice state reset %s --stream %s",
+        writer->spec.pipeline, writer->spec.flow);
 }
 
 static int look_at_tables(struct writer *writer, struct err *err)

@@ -3,8 +3,8 @@
  * A flow's rows go to one of three places per table: the target; the stage (`_sluice.stage_<hash>`: rows held back of a table
  * that exists); the build (`_sluice_build_<hash>` beside the target: a table that is new, or that overwrite will replace).
  * While any table of a flow is being built, the flow as a whole is: its other tables take the stage, and its state is pending,
- * until publish.c makes all of it visible in one transaction. Both side tables are LOGGED, belong to the flow and survive
- * takeover.
+ * until publish.c makes all of it visible in one transaction. Both side tables belong to the flow and survive takeover. A build
+ * is LOGGED. So is a stage, unless nothing will ever be gone on from behind its rows; see pgw_stage_is_volatile.
  *
  * Which file does what: flow.c opens a flow, table.c knows what is there, evolve.c changes it, transact.c runs every
  * transaction of a flow, load.c makes a load, rows.c encodes, merge.c and publish.c and overwrite.c make rows visible, ledger.c
@@ -39,6 +39,7 @@ enum place { PLACE_TARGET, PLACE_STAGE, PLACE_BUILD, PLACES };
 struct relation {
     char schema[PG_NAME_SIZE], name[PG_NAME_SIZE];
     bool exists;
+    bool is_unlogged;   /* only a stage ever is */
     struct map columns; /* name -> its type as PostgreSQL spells it (char *) */
 };
 

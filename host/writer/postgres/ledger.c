@@ -40,6 +40,8 @@ static const char *const STEPS[] = {
     " field text, reason text NOT NULL, detail text, record bytea, dropped boolean NOT NULL, "
     " at timestamptz NOT NULL DEFAULT now());"
     "CREATE INDEX rejects_load ON _sluice.rejects (load_id);",
+    /* Of a stage: the rows that wait in it. Tells one that a crash has emptied from one that is empty. */
+    "ALTER TABLE _sluice.builds ADD COLUMN rows bigint NOT NULL DEFAULT 0;",
 };
 
 static int bootstrap(struct pg *pg, struct err *err)

@@ -143,12 +143,15 @@ static int restart_slices(struct writer *writer, struct transaction *tx, struct 
 {
     int rc = 0;
     for (size_t t = 0; rc == 0 && t < writer->table_count; t++) {
-        uint64_t restarted = 0, abandoned = 0;
+        uint64_t restarted = 0, abandoned = 0, lost;
+        if ((rc = pgw_stage_check(writer, tx, &writer->tables[t], work->restarted, work->abandoned, &lost, err)) != 0)
+            return rc;
+        if (lost && (rc = pgw_stage_count(tx, &writer->tables[t], -(int64_t)lost, err)) != 0) return rc;
         if (work->abandoned) rc = pgw_stage_abandon(tx, &writer->tables[t], work->abandoned, &abandoned, err);
         if (rc == 0 && work->restarted && writer->has_held)
             rc = pgw_stage_restart(writer, tx, &writer->tables[t], work->restarted, &restarted, err);
-        work->deltas[t].written -= (int64_t)(restarted + abandoned);
-        work->deltas[t].discarded += (int64_t)(restarted + abandoned);
+        work->deltas[t].written -= (int64_t)(restarted + abandoned + lost);
+        work->deltas[t].discarded += (int64_t)(restarted + abandoned + lost);
     }
     return rc;
 }
@@ -177,13 +180,19 @@ static int write_direct_merge(struct writer *writer, struct transaction *tx, str
     struct buf name = BUF_INIT(1024);
     struct merge_counts merged;
     uint64_t staged = 0, copied = 0;
-    int rc = pgw_merge_begin(tx, table, &name, err);
-    if (rc == 0 && has_stage) rc = pgw_stage_collect(tx, table, slices, buf_text(&name), &staged, err);
+    bool is_from_stage = has_stage && !slices; /* all of it goes: the load's rows join it there */
+    int rc = 0;
+    if (is_from_stage)
+        pgw_relation_quote(&table->at[PLACE_STAGE], &name);
+    else
+        rc = pgw_merge_begin(tx, table, &name, err);
+    if (rc == 0 && has_stage && !is_from_stage) rc = pgw_stage_collect(tx, table, slices, buf_text(&name), &staged, err);
     if (rc == 0)
         rc = pgw_rows_copy(writer, tx, table, buf_text(&name), true, &work->sets[t][ROUTE_DIRECT], rejects, &copied, err);
-    if (rc == 0 && (staged || copied)) {
+    if (rc == 0 && (is_from_stage || staged || copied)) {
         rc = pgw_merge_rows(tx, table, buf_text(&name), &merged, err);
         if (rc == 0) {
+            if (is_from_stage) staged = merged.rows - copied;
             delta->written += (int64_t)merged.written - (int64_t)staged;
             delta->unchanged += (int64_t)merged.unchanged;
             delta->deduplicated += (int64_t)merged.deduplicated;
@@ -203,8 +212,10 @@ static int write_table(struct writer *writer, struct transaction *tx, struct loa
     if (side->rows) {
         struct buf name = BUF_INIT(1024);
         uint64_t written = 0;
-        pgw_relation_quote(&table->at[pgw_table_uses_build(table) ? PLACE_BUILD : PLACE_STAGE], &name);
+        bool is_build = pgw_table_uses_build(table);
+        pgw_relation_quote(&table->at[is_build ? PLACE_BUILD : PLACE_STAGE], &name);
         rc = pgw_rows_copy(writer, tx, table, buf_text(&name), true, side, rejects, &written, err);
+        if (rc == 0 && !is_build) rc = pgw_stage_count(tx, table, (int64_t)written, err);
         work->deltas[t].written += (int64_t)written;
         buf_release(&name);
     }

@@ -1,10 +1,11 @@
-/* How it works: three statements over a table with the columns of a stage.
+/* How it works: statements over a table with the columns of a stage, one question each.
  *
- * Fold (only when there are partial rows): each gets, per column it is silent about, the newest value any version of its key
- * has here;
- * `_sluice_missing` keeps the columns none of them has. Merge: the newest version per key, joined with the target once, sorted
- * into fresh, stale, same and different; the fresh and different ones are written in the order of the key. Text is compared
- * bytewise (COLLATE "C"): cursors are ordered by the source, not by this database's language.
+ * Survey: how many rows, how many keys, any partial row? Fold (only when there are partial rows): each gets, per column it is
+ * silent about, the newest value any version of its key has here; `_sluice_missing` keeps the columns none of them has. Delete
+ * the older versions (only when there are fewer keys than rows). Sort out: join with the target and keep what is not simply the
+ * same there, in a table of its own: CREATE TABLE AS may run in parallel, and nothing wide is sorted or kept for a row that has
+ * not changed. Put: write those that are not stale, in the order of the key. Text is compared bytewise (COLLATE "C"): cursors
+ * are ordered by the source, not by this database's language.
  *
  * The order of versions is total: a cursor, then arrival. No cursor is older than any; but a deletion without one is newer than
  * all of its load, since sources that delete often send the key alone. */
@@ -149,99 +150,130 @@ static int fold_partial_rows(struct transaction *tx, const struct table *table, 
     return rc;
 }
 
-static int fold_if_needed(struct transaction *tx, const struct table *table, const char *source, uint64_t *rows,
-                          bool *is_partial, struct err *err)
+struct survey {
+    uint64_t rows, keys;
+    bool is_partial;
+};
+
+static int survey_rows(struct transaction *tx, const struct table *table, const char *source, struct survey *survey,
+                       struct err *err)
 {
     struct pg_result *result;
-    struct buf sql = BUF_INIT(4096);
-    buf_printf(&sql, "SELECT count(*), coalesce(bool_or(_sluice_missing IS NOT NULL), false) FROM %s", source);
+    struct buf sql = BUF_INIT(1024 * 1024);
+    buf_printf(&sql,
+               "SELECT coalesce(sum(n), 0), count(*), coalesce(bool_or(p), false) FROM "
+               "(SELECT count(*) AS n, bool_or(_sluice_missing IS NOT NULL) AS p FROM %s GROUP BY ",
+               source);
+    pgw_table_list(table, "", true, &sql);
+    buf_append_text(&sql, ") g");
     int rc = pg_query(tx->pg, buf_text(&sql), PG_NONE, &result, err);
     buf_release(&sql);
     if (rc != 0) return rc;
-    *rows = (uint64_t)pg_int(result, 0, 0);
-    *is_partial = pg_bool(result, 0, 1);
+    survey->rows = (uint64_t)pg_int(result, 0, 0);
+    survey->keys = (uint64_t)pg_int(result, 0, 1);
+    survey->is_partial = pg_bool(result, 0, 2);
     pg_free(result);
-    return *is_partial ? fold_partial_rows(tx, table, source, err) : 0;
+    return 0;
 }
 
-/* The newest version of each key, joined with what the target has. */
-static void put_verdict(const struct table *table, const char *source, const char *target, bool is_partial, struct buf *sql)
+/* Deletes all versions of a key but the newest. */
+static int delete_older(struct transaction *tx, const struct table *table, const char *source, uint64_t *removed,
+                        struct err *err)
+{
+    struct buf sql = BUF_INIT(1024 * 1024);
+    buf_printf(&sql, "DELETE FROM %s b USING (SELECT r.ctid AS place, row_number() OVER (PARTITION BY ", source);
+    pgw_table_list(table, "r.", true, &sql);
+    buf_append_text(&sql, " ORDER BY ");
+    put_newest_first(table, "r.", &sql);
+    buf_printf(&sql, ") AS age FROM %s r JOIN (SELECT ", source);
+    pgw_table_list(table, "", true, &sql);
+    buf_printf(&sql, " FROM %s GROUP BY ", source);
+    pgw_table_list(table, "", true, &sql);
+    buf_append_text(&sql, " HAVING count(*) > 1) d ON ");
+    put_key_join(table, "r.", "d.", &sql);
+    buf_append_text(&sql, ") v WHERE b.ctid = v.place AND v.age > 1");
+    int rc = run(tx, &sql, removed, err);
+    buf_release(&sql);
+    return rc;
+}
+
+/* Is the target's row newer? Never so when it has none. */
+static void put_is_stale(const struct table *table, struct buf *sql)
 {
     const struct table_column *cursor = cursor_column(table);
-    const struct table_column *key = table->columns;
-    while (!key->is_key) key++;
-    buf_append_text(sql, "WITH newest AS MATERIALIZED (SELECT DISTINCT ON (");
-    put_keys(table, "r.", sql);
-    buf_printf(sql, ") r.* FROM %s r ORDER BY ", source);
-    put_keys(table, "r.", sql);
-    buf_append_text(sql, ", ");
-    put_newest_first(table, "r.", sql);
-    buf_append_text(sql, "), joined AS (SELECT ");
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        if (is_partial && !table->columns[i].is_key) {
-            buf_append_text(sql, "CASE WHEN ");
-            put_is_missing("s.", &table->columns[i], sql);
-            buf_append_text(sql, " THEN ");
-            put_column("t.", &table->columns[i], sql);
-            buf_append_text(sql, " ELSE ");
-            put_column("s.", &table->columns[i], sql);
-            buf_append_text(sql, " END AS ");
-            put_column("", &table->columns[i], sql);
-        } else {
-            put_column("s.", &table->columns[i], sql);
-        }
-        buf_printf(sql, ", ");
-    }
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        put_column("t.", &table->columns[i], sql);
-        buf_printf(sql, " AS t%u, ", i);
-    }
-    buf_append_text(sql, "s._sluice_deleted, coalesce(t._sluice_deleted, false) AS was_deleted, ");
-    put_column("t.", key, sql);
-    buf_append_text(sql, " IS NULL AS is_fresh, ");
-    if (cursor) {
-        buf_append_text(sql, "coalesce(");
-        put_sortable("s.", cursor, sql);
-        buf_append_text(sql, " < ");
-        put_column("t.", cursor, sql);
-        buf_append_text(sql, ", ");
-        put_column("t.", cursor, sql);
-        buf_append_text(sql, " IS NOT NULL AND NOT s._sluice_deleted)");
-    } else {
+    if (!cursor) {
         buf_append_text(sql, "false");
+        return;
     }
-    buf_printf(sql, " AS is_stale FROM newest s LEFT JOIN %s t ON ", target);
-    put_key_join(table, "t.", "s.", sql);
-    buf_append_text(sql, "), verdict AS MATERIALIZED (SELECT *, ROW(_sluice_deleted");
-    for (uint32_t i = 0; i < table->column_count; i++) put_column(", ", &table->columns[i], sql);
-    buf_append_text(sql, ") IS NOT DISTINCT FROM ROW(was_deleted");
-    for (uint32_t i = 0; i < table->column_count; i++) buf_printf(sql, ", t%u", i);
-    buf_append_text(sql, ") AS is_same FROM joined)");
+    buf_append_text(sql, "coalesce(");
+    put_sortable("s.", cursor, sql);
+    buf_append_text(sql, " < ");
+    put_column("t.", cursor, sql);
+    buf_append_text(sql, ", ");
+    put_column("t.", cursor, sql);
+    buf_append_text(sql, " IS NOT NULL AND NOT s._sluice_deleted)");
 }
 
-int pgw_merge_rows(struct transaction *tx, const struct table *table, const char *source, struct merge_counts *counts,
-                   struct err *err)
+/* The value that would be written: what a partial row is silent about stays as the target has it. */
+static void put_value(const struct table_column *column, bool is_partial, struct buf *sql)
 {
-    struct buf sql = BUF_INIT(4 * 1024 * 1024), target = BUF_INIT(1024);
-    struct pg_result *result = NULL;
-    char key[PG_INT_TEXT], load[PG_INT_TEXT];
-    bool is_partial;
-    int rc;
-    *counts = (struct merge_counts){0};
-    pgw_relation_quote(&table->at[PLACE_TARGET], &target);
-    /* One merge at a time into a table, also between pipelines: two in opposite order would deadlock. */
-    rc = pg_query(tx->pg, "SELECT pg_advisory_xact_lock($1)", PG_PARAMS(pg_int_text((int64_t)pg_hash(buf_text(&target)), key)),
-                  NULL, err);
-    if (rc != 0) goto out;
-    if ((rc = fold_if_needed(tx, table, source, &counts->rows, &is_partial, err)) != 0) goto out;
+    if (!is_partial || column->is_key) {
+        put_column("s.", column, sql);
+        return;
+    }
+    buf_append_text(sql, "CASE WHEN ");
+    put_is_missing("s.", column, sql);
+    buf_append_text(sql, " THEN ");
+    put_column("t.", column, sql);
+    buf_append_text(sql, " ELSE ");
+    put_column("s.", column, sql);
+    buf_append_text(sql, " END");
+}
 
-    put_verdict(table, source, buf_text(&target), is_partial, &sql);
-    buf_printf(&sql, ", put AS (INSERT INTO %s (", buf_text(&target));
+/* Makes `verdict` of the rows, one per key, that are stale or different from the target's. */
+static int sort_out(struct transaction *tx, const struct table *table, const char *source, const char *target, bool is_partial,
+                    uint64_t *rows, struct err *err)
+{
+    struct buf sql = BUF_INIT(4 * 1024 * 1024);
+    buf_printf(&sql, "CREATE TEMPORARY TABLE sluice_verdict_%zu ON COMMIT DROP AS SELECT ", table->index);
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        put_value(&table->columns[i], is_partial, &sql);
+        put_column(" AS ", &table->columns[i], &sql);
+        buf_append_text(&sql, ", ");
+    }
+    buf_append_text(&sql, "s._sluice_deleted, ");
+    put_is_stale(table, &sql);
+    buf_printf(&sql, " AS _sluice_stale FROM %s s LEFT JOIN %s t ON ", source, target);
+    put_key_join(table, "t.", "s.", &sql);
+    buf_append_text(&sql, " WHERE ");
+    put_is_stale(table, &sql);
+    buf_append_text(&sql, " OR ROW(s._sluice_deleted");
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        buf_append_text(&sql, ", ");
+        put_value(&table->columns[i], is_partial, &sql);
+    }
+    buf_append_text(&sql, ") IS DISTINCT FROM ROW(coalesce(t._sluice_deleted, false)");
+    for (uint32_t i = 0; i < table->column_count; i++) put_column(", t.", &table->columns[i], &sql);
+    buf_append_text(&sql, ")");
+    int rc = run(tx, &sql, rows, err);
+    buf_release(&sql);
+    return rc;
+}
+
+/* Writes what is not stale. */
+static int put_rows(struct transaction *tx, const struct table *table, const char *target, struct merge_counts *counts,
+                    struct err *err)
+{
+    struct buf sql = BUF_INIT(4 * 1024 * 1024);
+    struct pg_result *result;
+    char load[PG_INT_TEXT];
+    int rc;
+    buf_printf(&sql, "WITH put AS (INSERT INTO %s (", target);
     pgw_table_list(table, "", false, &sql);
     buf_append_text(&sql, ", " SYSTEM_COLUMNS ") SELECT ");
     pgw_table_list(table, "", false, &sql);
-    buf_append_text(&sql,
-                    ", now(), _sluice_deleted, $1::bigint FROM verdict WHERE is_fresh OR NOT (is_stale OR is_same) ORDER BY ");
+    buf_printf(&sql, ", now(), _sluice_deleted, $1::bigint FROM pg_temp.sluice_verdict_%zu WHERE NOT _sluice_stale ORDER BY ",
+               table->index);
     put_keys(table, "", &sql);
     buf_append_text(&sql, " ON CONFLICT (");
     pgw_table_list(table, "", true, &sql);
@@ -254,8 +286,7 @@ int pgw_merge_rows(struct transaction *tx, const struct table *table, const char
     }
     buf_append_text(&sql, "_sluice_synced_at = excluded._sluice_synced_at, _sluice_deleted = excluded._sluice_deleted, "
                           "_sluice_load_id = excluded._sluice_load_id RETURNING _sluice_deleted) "
-                          "SELECT (SELECT count(*) FROM put), (SELECT count(*) FROM put WHERE _sluice_deleted), "
-                          "(SELECT count(*) FROM verdict WHERE NOT is_fresh AND NOT is_stale AND is_same)");
+                          "SELECT count(*), count(*) FILTER (WHERE _sluice_deleted) FROM put");
     if (sql.failed) {
         rc = err_set(err, ERR_SCHEMA, "cannot merge: the statement is over %zu bytes", sql.max);
         goto out;
@@ -264,37 +295,51 @@ int pgw_merge_rows(struct transaction *tx, const struct table *table, const char
     if (rc != 0) goto out;
     counts->written = (uint64_t)pg_int(result, 0, 0);
     counts->deleted = (uint64_t)pg_int(result, 0, 1);
-    counts->unchanged = (uint64_t)pg_int(result, 0, 2);
+    pg_free(result);
+out:
+    buf_release(&sql);
+    return rc;
+}
+
+int pgw_merge_rows(struct transaction *tx, const struct table *table, const char *source, struct merge_counts *counts,
+                   struct err *err)
+{
+    struct buf target = BUF_INIT(1024);
+    struct survey survey;
+    char key[PG_INT_TEXT];
+    uint64_t removed = 0, changed = 0;
+    int rc;
+    *counts = (struct merge_counts){0};
+    pgw_relation_quote(&table->at[PLACE_TARGET], &target);
+    /* One merge at a time into a table, also between pipelines: two in opposite order would deadlock. */
+    rc = pg_query(tx->pg, "SELECT pg_advisory_xact_lock($1)", PG_PARAMS(pg_int_text((int64_t)pg_hash(buf_text(&target)), key)),
+                  NULL, err);
+    if (rc != 0) goto out;
+    if ((rc = survey_rows(tx, table, source, &survey, err)) != 0) goto out;
+    if (survey.is_partial && (rc = fold_partial_rows(tx, table, source, err)) != 0) goto out;
+    if (survey.keys < survey.rows && (rc = delete_older(tx, table, source, &removed, err)) != 0) goto out;
+    if ((rc = sort_out(tx, table, source, buf_text(&target), survey.is_partial, &changed, err)) != 0) goto out;
+    if (changed && (rc = put_rows(tx, table, buf_text(&target), counts, err)) != 0) goto out;
+    counts->rows = survey.rows;
+    counts->unchanged = survey.keys - changed;
     counts->deduplicated = counts->rows - counts->written - counts->unchanged;
 out:
-    pg_free(result);
-    buf_release(&sql);
     buf_release(&target);
     return rc == 0 ? 0 : err_context(err, "could not merge into '%s'", table->at[PLACE_TARGET].name);
 }
 
 int pgw_merge_dedup_build(struct transaction *tx, const struct table *table, uint64_t *removed, struct err *err)
 {
-    struct buf sql = BUF_INIT(1024 * 1024), build = BUF_INIT(1024);
-    uint64_t rows;
-    bool is_partial;
-    int rc;
+    struct buf sql = BUF_INIT(4096), build = BUF_INIT(1024);
+    struct pg_result *result;
     *removed = 0;
     pgw_relation_quote(&table->at[PLACE_BUILD], &build);
-    if ((rc = fold_if_needed(tx, table, buf_text(&build), &rows, &is_partial, err)) != 0) goto out;
-    buf_printf(&sql, "DELETE FROM %s b USING (SELECT r.ctid AS place, row_number() OVER (PARTITION BY ", buf_text(&build));
-    pgw_table_list(table, "r.", true, &sql);
-    buf_append_text(&sql, " ORDER BY ");
-    put_newest_first(table, "r.", &sql);
-    buf_printf(&sql, ") AS age FROM %s r JOIN (SELECT ", buf_text(&build));
-    pgw_table_list(table, "", true, &sql);
-    buf_printf(&sql, " FROM %s GROUP BY ", buf_text(&build));
-    pgw_table_list(table, "", true, &sql);
-    buf_append_text(&sql, " HAVING count(*) > 1) d ON ");
-    put_key_join(table, "r.", "d.", &sql);
-    buf_append_text(&sql, ") v WHERE b.ctid = v.place AND v.age > 1");
-    rc = run(tx, &sql, removed, err);
-out:
+    buf_printf(&sql, "SELECT EXISTS (SELECT FROM %s WHERE _sluice_missing IS NOT NULL)", buf_text(&build));
+    int rc = pg_query(tx->pg, buf_text(&sql), PG_NONE, &result, err);
+    bool is_partial = rc == 0 && pg_bool(result, 0, 0);
+    if (rc == 0) pg_free(result);
+    if (is_partial) rc = fold_partial_rows(tx, table, buf_text(&build), err);
+    if (rc == 0) rc = delete_older(tx, table, buf_text(&build), removed, err);
     buf_release(&sql);
     buf_release(&build);
     return rc;

@@ -2,7 +2,7 @@
  *
  * The newest version of a key wins: by the cursor, ties by arrival; a row with an older cursor never overwrites a newer one.
  * Only keys that are absent or differ are touched: an anti-join finds them first, so that unchanged rows are neither locked nor
- * written. */
+ * written. A merge uses its source up: older versions are deleted from it, partial rows completed. */
 #ifndef SLUICE_WRITER_POSTGRES_MERGE_H
 #define SLUICE_WRITER_POSTGRES_MERGE_H
 
@@ -18,7 +18,7 @@ struct merge_counts {
 /* Creates the temporary table rows are merged from, gone at the end of the transaction. `name` gets its quoted name. */
 int pgw_merge_begin(struct transaction *tx, const struct table *table, struct buf *name, struct err *err) MUST_USE;
 
-/* Merges the rows of `source` (made by merge_begin) into the table's target. */
+/* Merges the rows of `source` (made by merge_begin, or the stage) into the table's target. */
 int pgw_merge_rows(struct transaction *tx, const struct table *table, const char *source, struct merge_counts *counts,
                    struct err *err) MUST_USE;
 

@@ -127,11 +127,10 @@ static int publish_stage(struct transaction *tx, const struct table *table, stru
     uint64_t rows = 0;
     int rc;
     if (table->spec->mode == WRITE_APPEND_DEDUP) {
-        rc = pgw_merge_begin(tx, table, &name, err);
-        if (rc == 0) rc = pgw_stage_collect(tx, table, NULL, buf_text(&name), &rows, err);
-        if (rc == 0) rc = pgw_merge_rows(tx, table, buf_text(&name), &merged, err);
+        pgw_relation_quote(&table->at[PLACE_STAGE], &name);
+        rc = pgw_merge_rows(tx, table, buf_text(&name), &merged, err);
         if (rc == 0) {
-            delta->written = (int64_t)merged.written - (int64_t)rows;
+            delta->written = (int64_t)merged.written - (int64_t)merged.rows;
             delta->unchanged = (int64_t)merged.unchanged;
             delta->deduplicated = (int64_t)merged.deduplicated;
             delta->deleted = (int64_t)merged.deleted;
@@ -243,10 +242,11 @@ static int build_empty_tables(struct writer *writer, struct err *err)
     return rc;
 }
 
-/* Memory follows the swap; the planner gets to know the new tables. */
+/* Memory follows the swap. A table that was replaced gets the statistics its predecessor had; those of a new one come by
+ * themselves, and no merge waits for them: its size and that its key is unique are known from the file and the index. */
 static void follow_swap(struct writer *writer)
 {
-    struct err ignored = ERR_INIT; /* statistics come by themselves in a while */
+    struct err ignored = ERR_INIT;
     for (size_t t = 0; t < writer->table_count; t++) {
         struct table *table = &writer->tables[t];
         struct buf sql = BUF_INIT(1024);
@@ -256,6 +256,7 @@ static void follow_swap(struct writer *writer)
         table->at[PLACE_TARGET].exists = true;
         table->at[PLACE_BUILD].columns = MAP_INIT;
         table->at[PLACE_BUILD].exists = false;
+        if (table->spec->mode != WRITE_OVERWRITE) continue;
         buf_append_text(&sql, "ANALYZE ");
         pgw_relation_quote(&table->at[PLACE_TARGET], &sql);
         if (pg_exec(writer->pg, buf_text(&sql), &ignored) != 0)

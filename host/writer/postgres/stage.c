@@ -1,6 +1,8 @@
 /* Plain statements; the rules about when to use which are in load.c and publish.c. */
 #include "writer/postgres/stage.h"
 
+#include "writer/postgres/load.h"
+
 static void put_slices(const char *slices, struct buf *sql)
 {
     if (slices) buf_append_text(sql, " WHERE _sluice_slice = ANY($1::text[])");
@@ -11,6 +13,58 @@ static int change(struct transaction *tx, const struct buf *sql, const char *sli
     uint64_t ignored;
     const char *const params[] = {slices};
     return pg_change(tx->pg, buf_text(sql), params, slices ? 1 : 0, rows ? rows : &ignored, err);
+}
+
+bool pgw_stage_is_volatile(const struct writer *writer)
+{
+    return !writer->spec.resumable && !pgw_flow_is_building(writer);
+}
+
+int pgw_stage_check(struct writer *writer, struct transaction *tx, const struct table *table, const char *restarted,
+                    const char *abandoned, uint64_t *lost, struct err *err)
+{
+    const struct relation *stage = &table->at[PLACE_STAGE];
+    struct buf sql = BUF_INIT(4096);
+    struct pg_result *result = NULL;
+    *lost = 0;
+    if (!stage->exists || !writer->has_held) return 0;
+    buf_append_text(&sql,
+                    "SELECT b.rows, EXISTS (SELECT FROM _sluice.held h WHERE h.pipeline = $3 AND h.flow = $4 AND h.slice <> "
+                    "ALL(coalesce($5::text[], '{}') || coalesce($6::text[], '{}'))) FROM _sluice.builds b "
+                    "WHERE b.table_schema = $1 AND b.table_name = $2 AND b.rows > 0 AND NOT EXISTS (SELECT FROM ");
+    pgw_relation_quote(stage, &sql);
+    buf_append_text(&sql, ")");
+    int rc = pg_query(tx->pg, buf_text(&sql),
+                      PG_PARAMS(stage->schema, stage->name, writer->spec.pipeline, writer->spec.flow, restarted, abandoned),
+                      &result, err);
+    buf_release(&sql);
+    if (rc != 0) return rc;
+    if (pg_rows(result)) *lost = (uint64_t)pg_int(result, 0, 0);
+    bool is_needed = *lost && pg_bool(result, 0, 1);
+    pg_free(result);
+    if (!is_needed) return 0;
+    err_set(err, ERR_DESTINATION, "%llu rows of stream '%s' that were not published yet are gone: the server has crashed",
+            (unsigned long long)*lost, table->spec->stream);
+    return err_hint(err, "run the sync again; it reads them again");
+}
+
+/* `change` is "rows + .." or a number. */
+static int set_count(struct transaction *tx, const struct table *table, const char *change, struct err *err)
+{
+    const struct relation *stage = &table->at[PLACE_STAGE];
+    struct buf sql = BUF_INIT(1024);
+    buf_printf(&sql, "UPDATE _sluice.builds SET rows = %s WHERE table_schema = $1 AND table_name = $2", change);
+    int rc = pg_query(tx->pg, buf_text(&sql), PG_PARAMS(stage->schema, stage->name), NULL, err);
+    buf_release(&sql);
+    return rc;
+}
+
+int pgw_stage_count(struct transaction *tx, const struct table *table, int64_t added, struct err *err)
+{
+    char change[64];
+    if (added == 0) return 0;
+    snprintf(change, sizeof(change), "rows + (%lld)", (long long)added);
+    return set_count(tx, table, change, err);
 }
 
 int pgw_stage_append(struct transaction *tx, const struct table *table, const char *slices, uint64_t *rows, struct err *err)
@@ -54,7 +108,9 @@ int pgw_stage_delete(struct transaction *tx, const struct table *table, const ch
     buf_append_text(&sql, slices ? "DELETE FROM " : "TRUNCATE ");
     pgw_relation_quote(&table->at[PLACE_STAGE], &sql);
     put_slices(slices, &sql);
-    int rc = change(tx, &sql, slices, NULL, err);
+    uint64_t rows;
+    int rc = change(tx, &sql, slices, &rows, err);
+    if (rc == 0) rc = slices ? pgw_stage_count(tx, table, -(int64_t)rows, err) : set_count(tx, table, "0", err);
     buf_release(&sql);
     return rc;
 }
@@ -73,6 +129,7 @@ int pgw_stage_restart(struct writer *writer, struct transaction *tx, const struc
         buf_append_text(&sql, " r USING _sluice.held h WHERE h.pipeline = $1 AND h.flow = $2 AND h.slice = ANY($3::text[]) "
                               "AND r._sluice_slice = h.slice AND r._sluice_seq >= h.from_seq");
         rc = pg_change(tx->pg, buf_text(&sql), PG_PARAMS(writer->spec.pipeline, writer->spec.flow, slices), &changed, err);
+        if (rc == 0 && place == PLACE_STAGE) rc = pgw_stage_count(tx, table, -(int64_t)changed, err);
         *rows += changed;
         buf_release(&sql);
     }
@@ -91,6 +148,7 @@ int pgw_stage_abandon(struct transaction *tx, const struct table *table, const c
         pgw_relation_quote(&table->at[place], &sql);
         put_slices(slices, &sql);
         rc = change(tx, &sql, slices, &changed, err);
+        if (rc == 0 && place == PLACE_STAGE) rc = pgw_stage_count(tx, table, -(int64_t)changed, err);
         *rows += changed;
         buf_release(&sql);
     }

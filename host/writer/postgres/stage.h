@@ -1,12 +1,27 @@
 /* stage: rows held back of tables that exist, and which slices have any (`_sluice.held`: the slice, and the first arrival
  * number that is not settled; in a build, rows before it passed a publishing checkpoint and survive the slice's restart).
  *
+ * An unlogged stage costs no WAL, and a crash of the server empties it. So `_sluice.builds` (which is logged) counts the rows
+ * that wait in each, and pgw_stage_check looks whether they are there still.
+ *
  * `slices` is an array literal of slice ids; NULL means all. */
 #ifndef SLUICE_WRITER_POSTGRES_STAGE_H
 #define SLUICE_WRITER_POSTGRES_STAGE_H
 
 #include "writer/postgres/internal.h"
 #include "writer/postgres/transact.h"
+
+/* May this flow's stages be unlogged? Only if what is lost of them is read again: no state names a position behind their rows,
+ * and they do not wait for a build, which may have settled them. */
+bool pgw_stage_is_volatile(const struct writer *writer);
+
+/* Has a crash of the server emptied the stage? *lost is set to how many rows waited there. DESTINATION when some of them are of
+ * slices that this load does not start again (`restarted`, `abandoned`: array literals, or NULL): the sync must end, the next
+ * one reads them again. Call it before a transaction adds to the stage or publishes from it. */
+int pgw_stage_check(struct writer *writer, struct transaction *tx, const struct table *table, const char *restarted,
+                    const char *abandoned, uint64_t *lost, struct err *err) MUST_USE;
+/* Counts rows that were put into the stage. */
+int pgw_stage_count(struct transaction *tx, const struct table *table, int64_t added, struct err *err) MUST_USE;
 
 /* Inserts the slices' rows into the target, in order of arrival. */
 int pgw_stage_append(struct transaction *tx, const struct table *table, const char *slices, uint64_t *rows,

@@ -141,8 +141,8 @@ int pgw_state_check_targets(struct writer *writer, struct pg *pg, struct err *er
         else
             err_set(err, ERR_SCHEMA, "the stored state of stream '%s' covers table '%s', and its table is now '%s'",
                     table->spec->stream, target, now);
-        rc = err_hint(err, "restore the table, or load everything again: sluice state reset %s --stream %s", writer->spec.pipeline,
-                      writer->spec.flow);
+        rc = err_hint(err, "restore the table, or load everything again: sluice state reset %s --stream %s",
+                      writer->spec.pipeline, writer->spec.flow);
     }
     pg_free(rows);
     arena_release(&arena);

@@ -193,12 +193,13 @@ static int read_relation(struct writer *writer, struct pg *pg, struct table *tab
     struct relation *relation = &table->at[place];
     struct pg_result *rows;
     int rc = pg_query(pg,
-                      "SELECT c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                      "SELECT c.relkind, c.relpersistence = 'u' FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
                       "WHERE n.nspname = $1 AND c.relname = $2",
                       PG_PARAMS(relation->schema, relation->name), &rows, err);
     if (rc != 0) return rc;
     relation->exists = pg_rows(rows) > 0;
     char kind = relation->exists ? pg_cell(rows, 0, 0)[0] : 'r';
+    relation->is_unlogged = relation->exists && pg_bool(rows, 0, 1);
     pg_free(rows);
     if (kind != 'r' && kind != 'p') {
         err_set(err, ERR_SCHEMA, "cannot write to \"%s\".\"%s\": it is not a table", relation->schema, relation->name);

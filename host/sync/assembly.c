@@ -12,18 +12,18 @@ struct queue {
     const char *id;
     struct batch **batches;
     size_t count, capacity;
-    bool finished;       /* its last page is in the queue or was taken */
-    bool closed;         /* a load with its end was taken */
-    bool restart;        /* the next load drops what is held of it */
-    bool no_checkpoints; /* order is broken, or not known for what came before */
-    bool unordered;      /* order was broken after a checkpoint was stored, which tells nothing any more */
-    bool unordered_is_new; /* the next load says so */
-    char *covered;       /* cursor of the newest checkpoint in the queue; NULL: none since the last load */
+    bool finished;                        /* its last page is in the queue or was taken */
+    bool closed;                          /* a load with its end was taken */
+    bool restart;                         /* the next load drops what is held of it */
+    bool no_checkpoints;                  /* order is broken, or not known for what came before */
+    bool unordered;                       /* order was broken after a checkpoint was stored, which tells nothing any more */
+    bool unordered_is_new;                /* the next load says so */
+    char *covered;                        /* cursor of the newest checkpoint in the queue; NULL: none since the last load */
     size_t covered_batches, covered_rows; /* whole batches before it, and rows of the next one */
-    char *stored;        /* cursor of the newest checkpoint that a load stored */
-    char *position;      /* of the pager, after the last page queued; NULL: not resumable */
+    char *stored;                         /* cursor of the newest checkpoint that a load stored */
+    char *position;                       /* of the pager, after the last page queued; NULL: not resumable */
     bool position_is_new;
-    char *max;           /* newest cursor seen */
+    char *max; /* newest cursor seen */
 };
 
 struct assembly {

@@ -1,7 +1,7 @@
 /* assembly: from decoded pages to loads: which rows may become visible, which must wait, and what state says so.
  *
- * Pure bookkeeping of one flow: no clock, no I/O, no thread of its own (the flow's writer thread calls it). It obeys COMMIT.md, rules
- * 3 to 5:
+ * Pure bookkeeping of one flow: no clock, no I/O, no thread of its own (the flow's writer thread calls it). It obeys COMMIT.md,
+ * rules 3 to 5:
  *   - a slice that is finished publishes all its rows;
  *   - inside a slice rows publish up to a cursor checkpoint, if the stream is declared ascending and was seen so up to here;
  *   - other rows are held: durable with a resumable position where the pages have one, else deleted when the slice restarts.
@@ -39,8 +39,8 @@ struct assembly_options {
     const char *stream;
     const struct assembly_slice *slices;
     size_t slice_count;
-    bool ascending;           /* declared so: cursor checkpoints inside a slice */
-    bool keep_cursor;         /* store the stream's cursor when the plan is done */
+    bool ascending;   /* declared so: cursor checkpoints inside a slice */
+    bool keep_cursor; /* store the stream's cursor when the plan is done */
     enum type cursor_type;
     const char *cursor_floor; /* the cursor stored so far; never goes below; NULL: none */
     const char *cursor_cap;   /* the sync's start: never stored past it; NULL: none */
@@ -52,15 +52,15 @@ struct assembly;
 struct assembly *assembly_new(const struct assembly_options *options); /* texts are copied */
 void assembly_free(struct assembly *assembly);
 
-/* A page of `slice` (its index in the plan) was decoded. Batches and rejects are taken over, texts copied. `position`: where a later run
- * could go on after this page; NULL: nowhere. */
+/* A page of `slice` (its index in the plan) was decoded. Batches and rejects are taken over, texts copied. `position`: where a
+ * later run could go on after this page; NULL: nowhere. */
 void assembly_add(struct assembly *assembly, uint32_t slice, struct decoded *decoded, const char *position);
 /* All pages of the slice were added. */
 void assembly_finish(struct assembly *assembly, uint32_t slice);
 
-size_t assembly_bytes(const struct assembly *assembly); /* of batches waiting for a load */
-bool assembly_has_work(const struct assembly *assembly); /* is there anything a load would make durable? */
-bool assembly_is_done(const struct assembly *assembly);  /* every slice was finished (and maybe not committed yet) */
+size_t assembly_bytes(const struct assembly *assembly);          /* of batches waiting for a load */
+bool assembly_has_work(const struct assembly *assembly);         /* is there anything a load would make durable? */
+bool assembly_is_done(const struct assembly *assembly);          /* every slice was finished (and maybe not committed yet) */
 bool assembly_order_was_broken(const struct assembly *assembly); /* declared ascending, and seen not to be */
 
 enum assembly_take {
@@ -76,7 +76,8 @@ void assembly_committed(struct assembly *assembly);
 /* A slice starts again from its checkpoint: adds to the next load that its held rows go. One that is unordered starts from its
  * beginning, and all of it that is not visible goes. */
 void assembly_restart(struct assembly *assembly, uint32_t slice);
-/* A slice of an older plan that this one replaces: adds to the next load that all it left unpublished goes, and its position. */
+/* A slice of an older plan that this one replaces: adds to the next load that all it left unpublished goes, and its position.
+ */
 void assembly_give_up(struct assembly *assembly, const char *slice);
 /* Adds an entry to the next load: the plan, when it is new. */
 void assembly_note(struct assembly *assembly, const char *slice, const char *kind, const char *value);

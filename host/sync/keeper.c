@@ -1,5 +1,5 @@
-/* keeper: see keeper.h. Two threads: one renews, and may be kept waiting by a destination that stands still; the other watches, and never
- * waits for anything, so that deadlines hold all the same. */
+/* keeper: see keeper.h. Two threads: one renews, and may be kept waiting by a destination that stands still; the other watches,
+ * and never waits for anything, so that deadlines hold all the same. */
 #include "sync/keeper.h"
 
 #include <pthread.h>
@@ -42,7 +42,8 @@ static int64_t declared_wait_ms(const struct keeper *keeper, int64_t now_ms)
     return until > now_ms ? until - now_ms : 0;
 }
 
-/* --- the lease ------------------------------------------------------------------------------------------------------------- */
+/* --- the lease -------------------------------------------------------------------------------------------------------------
+ */
 
 static void renew(void *context)
 {
@@ -72,7 +73,8 @@ static bool lease_ran_out(struct keeper *keeper, int64_t now_ms)
     return true;
 }
 
-/* --- watching -------------------------------------------------------------------------------------------------------------- */
+/* --- watching --------------------------------------------------------------------------------------------------------------
+ */
 
 static bool stands_still(struct keeper *keeper, int64_t now_ms)
 {
@@ -108,7 +110,8 @@ static void watch(void *context)
     }
 }
 
-/* --- starting and ending --------------------------------------------------------------------------------------------------- */
+/* --- starting and ending ---------------------------------------------------------------------------------------------------
+ */
 
 /* The watcher goes last: while a renewal is kept waiting, only it can end that. */
 static void end(struct keeper *keeper)

@@ -22,7 +22,7 @@ struct slice {
     struct thread fetch, decode;
     struct functions functions;
     bool has_functions;
-    bool finished;         /* written by fetch before it closes the channel */
+    bool finished; /* written by fetch before it closes the channel */
     bool position_refused;
     struct err fetch_err;
 };
@@ -110,8 +110,8 @@ static void fetch(void *context)
 }
 
 /* Which records of the slice count. Where the connector does not say which edges are a window's, what is sent is taken: merged
- * rows may come again. Appended ones may not: what is newer than the sync's start is the next sync's, whose cursor begins there; and
- * what the stored cursor covers was appended, whether the source's filter includes its value or not. */
+ * rows may come again. Appended ones may not: what is newer than the sync's start is the next sync's, whose cursor begins
+ * there; and what the stored cursor covers was appended, whether the source's filter includes its value or not. */
 static struct decode_bounds bounds_of(const struct slice_options *options)
 {
     const struct flow_plan *plan = options->plan;

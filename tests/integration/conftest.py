@@ -61,7 +61,7 @@ class Workspace:
         self.folder = folder
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "SHOP_API_KEY": API_KEY,
                             "SHOP_API_SECRET": API_SECRET, "XDG_STATE_HOME": str(folder / "state")}
-        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"):
             if name in os.environ:
                 self.environment[name] = os.environ[name]
 
@@ -98,6 +98,7 @@ class Workspace:
         ended = Ended(process.returncode, out, err)
         if code is not None:
             assert ended.code == code, ended
+        assert "Sanitizer: " not in err, ended
         assert API_KEY not in out + err and API_SECRET not in out + err, f"a secret was printed\n{ended}"
         return ended
 

@@ -174,9 +174,7 @@ def test_windows_several_at_once_survive_kills(work, database, sync_mode, write_
         rng = random.Random(write_mode)
         for _ in range(5):
             kill_at(work, source, rng.randint(2, 12))
-        before = len(source.queries)
         work.run("run")
-        assert order != "ascending" or len(source.queries) - before < 60, "it began again from the beginning"
         table_is_source(database, source)
         ledger_adds_up(database, appends=write_mode == "append")
         nothing_is_left(database)

@@ -39,7 +39,8 @@ static void add_page(struct fixture *fixture, uint32_t slice, size_t rows, size_
 {
     struct batch *batch = batch_new(NULL, fixture->schema, 1);
     batch->slice = slice;
-    for (size_t i = 0; i < rows; i++) batch_add_row(batch, ROW_UPSERT)[0] = (struct value){.kind = VALUE_INTEGER, .i = (int64_t)i};
+    for (size_t i = 0; i < rows; i++)
+        batch_add_row(batch, ROW_UPSERT)[0] = (struct value){.kind = VALUE_INTEGER, .i = (int64_t)i};
     struct decoded decoded = {
         .batches = &batch,
         .batch_count = 1,
@@ -205,16 +206,22 @@ static void test_cursor_is_never_stored_past_its_cap_or_below_its_floor(void **s
     static const struct assembly_slice PLAN[] = {{.id = "one"}};
     for (int round = 0; round < 2; round++) {
         struct fixture fixture = {.schema = schema_new("orders")};
-        const struct assembly_options options = {.stream = "orders", .slices = PLAN, .slice_count = 1, .keep_cursor = true,
-                                                 .cursor_type = TYPE_INTEGER, .cursor_cap = "100",
+        const struct assembly_options options = {.stream = "orders",
+                                                 .slices = PLAN,
+                                                 .slice_count = 1,
+                                                 .keep_cursor = true,
+                                                 .cursor_type = TYPE_INTEGER,
+                                                 .cursor_cap = "100",
                                                  .cursor_floor = round ? "150" : "50"};
         struct load load;
         fixture.assembly = assembly_new(&options);
         add_page(&fixture, 0, 1, 0, NULL, "999", NULL);
         assembly_finish(fixture.assembly, 0);
         assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
-        if (round == 0) assert_string_equal(entry(&load, "", "cursor"), "100");
-        else assert_null(entry(&load, "", "cursor"));
+        if (round == 0)
+            assert_string_equal(entry(&load, "", "cursor"), "100");
+        else
+            assert_null(entry(&load, "", "cursor"));
         finish(&fixture);
     }
 }
@@ -224,8 +231,8 @@ static void test_restarted_slice_drops_what_is_held_and_keeps_its_checkpoint(voi
     (void)state;
     static const struct assembly_slice PLAN[] = {{.id = "one", .cursor = "7", .max_cursor = "8"}};
     struct fixture fixture = {.schema = schema_new("orders")};
-    const struct assembly_options options = {.stream = "orders", .slices = PLAN, .slice_count = 1, .ascending = true,
-                                             .cursor_type = TYPE_INTEGER};
+    const struct assembly_options options = {
+        .stream = "orders", .slices = PLAN, .slice_count = 1, .ascending = true, .cursor_type = TYPE_INTEGER};
     struct load load;
     fixture.assembly = assembly_new(&options);
     assembly_restart(fixture.assembly, 0);
@@ -312,8 +319,8 @@ static void test_unordered_slice_starts_from_nothing_and_makes_no_checkpoints(vo
     (void)state;
     static const struct assembly_slice PLAN[] = {{.id = "one", .unordered = true}};
     struct fixture fixture = {.schema = schema_new("orders")};
-    const struct assembly_options options = {.stream = "orders", .slices = PLAN, .slice_count = 1, .ascending = true,
-                                             .cursor_type = TYPE_INTEGER};
+    const struct assembly_options options = {
+        .stream = "orders", .slices = PLAN, .slice_count = 1, .ascending = true, .cursor_type = TYPE_INTEGER};
     struct load load;
     schema_add(fixture.schema, STR("id"), TYPE_INTEGER, true);
     fixture.assembly = assembly_new(&options);
@@ -332,8 +339,8 @@ static void test_slice_that_goes_on_at_a_page_makes_no_checkpoints(void **state)
     (void)state;
     static const struct assembly_slice PLAN[] = {{.id = "one", .at_page = true, .max_cursor = "90"}};
     struct fixture fixture = {.schema = schema_new("orders")};
-    const struct assembly_options options = {.stream = "orders", .slices = PLAN, .slice_count = 1, .ascending = true,
-                                             .cursor_type = TYPE_INTEGER};
+    const struct assembly_options options = {
+        .stream = "orders", .slices = PLAN, .slice_count = 1, .ascending = true, .cursor_type = TYPE_INTEGER};
     struct load load;
     schema_add(fixture.schema, STR("id"), TYPE_INTEGER, true);
     fixture.assembly = assembly_new(&options);

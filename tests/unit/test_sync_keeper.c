@@ -41,9 +41,14 @@ static void start(struct fixture *fixture, int64_t renew_ms)
     fixture->cancel = cancel_new(NULL);
     fixture->reading = cancel_new(fixture->cancel);
     fixture->destination = (struct destination){.cancel = fixture->cancel, .asked = cancel_new(NULL)};
-    const struct keeper_options options = {.writer = &SILENT, .destination = &fixture->destination, .progress = &fixture->progress,
-                                           .cancel = fixture->cancel, .reading = fixture->reading,
-                                           .clock = &fixture->clock.clock, .stall_ms = 20 * 1000, .renew_ms = renew_ms};
+    const struct keeper_options options = {.writer = &SILENT,
+                                           .destination = &fixture->destination,
+                                           .progress = &fixture->progress,
+                                           .cancel = fixture->cancel,
+                                           .reading = fixture->reading,
+                                           .clock = &fixture->clock.clock,
+                                           .stall_ms = 20 * 1000,
+                                           .renew_ms = renew_ms};
     assert_int_equal(keeper_start(&options, &fixture->keeper, &err), 0);
 }
 

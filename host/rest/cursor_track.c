@@ -109,15 +109,24 @@ static void cover_max(struct cursor_track *track)
     track->max.text = spare;
 }
 
+static void lose_order(struct cursor_track *track)
+{
+    if (!track->ascending) return;
+    track->ascending = false;
+    track->covered.set = false;
+    track->covered_rows = 0;
+}
+
+void cursor_track_missing(struct cursor_track *track)
+{
+    lose_order(track);
+}
+
 enum cursor_verdict cursor_track_record(struct cursor_track *track, const struct value *cursor, size_t rows)
 {
     int step = track->last.set ? order(track, cursor, &track->last) : 1;
     if (step > 0) move_mark(&track->last, cursor);
-    if (step < 0 && track->ascending) {
-        track->ascending = false;
-        track->covered.set = false;
-        track->covered_rows = 0;
-    }
+    if (step < 0) lose_order(track);
     if (track->drop_up_to.set && order(track, cursor, &track->drop_up_to) <= 0) return CURSOR_COMMITTED;
     if (is_outside(track, cursor)) return CURSOR_OUTSIDE;
     if (!track->max.set) {

@@ -43,6 +43,8 @@ void cursor_track_init(struct cursor_track *track, enum type type, const struct 
 void cursor_track_release(struct cursor_track *track);
 
 void cursor_track_page(struct cursor_track *track);
+/* A record without a cursor value is kept: no checkpoint can say whether it was seen, so there are none from here on. */
+void cursor_track_missing(struct cursor_track *track);
 /* Takes the cursor of the next record, before which the page gave `rows` rows. */
 enum cursor_verdict cursor_track_record(struct cursor_track *track, const struct value *cursor, size_t rows);
 void cursor_track_page_end(struct cursor_track *track);

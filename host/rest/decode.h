@@ -10,7 +10,7 @@
  *
  * Ascending: while every record's cursor is at or above the one before it, `covered` says how many rows at the front of what
  * was decoded so far are below the newest cursor value: all records with those values have been seen, so a state of
- * `covered_cursor` loses nothing. Once a record steps back, `ascending` is false for the rest of the slice. */
+ * `covered_cursor` loses nothing. Once a record steps back or has no cursor, `ascending` is false for the rest of the slice. */
 #ifndef SLUICE_REST_DECODE_H
 #define SLUICE_REST_DECODE_H
 

@@ -297,7 +297,10 @@ static enum record_result follow_cursor(struct record_reader *reader, const stru
     const struct value *row = batch->values + (batch->rows - 1) * batch->columns;
     struct value cursor = cursor_value(reader, row, batch->columns, findings);
     if (cursor.kind == VALUE_NULL) {
-        if (spec->cursor_missing == CURSOR_MISSING_INCLUDE) return RECORD_TAKEN;
+        if (spec->cursor_missing == CURSOR_MISSING_INCLUDE) {
+            cursor_track_missing(&reader->track);
+            return RECORD_TAKEN;
+        }
         const char *detail =
             findings->cursor.raw.data ? "the cursor field holds no value of its type" : "the record has no cursor field";
         return reject(reader, verdict, str_from(spec->cursor_field), "missing_cursor", detail);

@@ -373,6 +373,8 @@ static int run(struct flow *flow, struct err *err)
     if (rc == 0) rc = make_plan(flow, err);
     if (rc == 0) rc = make_assembly(flow, err);
     if (rc) return rc;
+    if (flow->plan->table.mode == WRITE_APPEND && flow->plan->keep_cursor && flow->plan->stream->cursor.window.lookback)
+        log_warn(flow->log, "append writes the records of the lookback again with each run; use append_dedup, or no lookback");
     rc = run_slices(flow, err);
     bool stopped = cancel_stopping(flow->sync->reading) && !assembly_is_done(flow->assembly);
     if (cancel_aborted(flow->sync->cancel)) return rc ? rc : err_set(err, ERR_CANCELLED, "stopped");

@@ -163,7 +163,8 @@ static void log_answer(const struct exchange *exchange, const struct http_respon
     struct log *log = exchange->session->client->options.log;
     struct buf url = BUF_INIT(SHOWN_URL_MAX_BYTES);
     if (!log || !log_wants(log, LOG_DEBUG)) return;
-    url_redact(str_from(response->url ? response->url : exchange->request->url), exchange->session->client->options.secrets, &url);
+    url_redact(str_from(response->url ? response->url : exchange->request->url), exchange->session->client->options.secrets,
+               &url);
     log_debug(log, "%s %s: %d, %zu bytes in %lld ms", exchange->request->method, buf_text(&url), response->status,
               response->body->size, (long long)response->elapsed_ms);
     buf_release(&url);

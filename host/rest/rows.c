@@ -8,8 +8,9 @@ int rows_of_page(const struct stream_description *stream, const struct functions
     struct str ndjson = {0};
     int rc = 0;
     if (stream->records_function || stream->map_function) {
-        rc = functions->records(functions->context, stream->records_function, stream->map_function, stream->records_path,
-                                str_from(page->context), (struct str){page->body->data, page->body->size}, &arena, &ndjson, err);
+        rc =
+            functions->records(functions->context, stream->records_function, stream->map_function, stream->records_path,
+                               str_from(page->context), (struct str){page->body->data, page->body->size}, &arena, &ndjson, err);
         if (!ndjson.data) ndjson = STR(""); /* no records, rather than those of the page */
     }
     if (rc == 0) rc = decoder_page(decoder, page->body, ndjson, out, err);

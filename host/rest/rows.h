@@ -8,8 +8,8 @@
 #include "rest/functions.h"
 #include "rest/reader.h"
 
-/* Decodes `page` with `decoder`; `functions` is asked only when the stream declares record functions. Errors: as decoder_page, and
- * what functions give. */
+/* Decodes `page` with `decoder`; `functions` is asked only when the stream declares record functions. Errors: as decoder_page,
+ * and what functions give. */
 int rows_of_page(const struct stream_description *stream, const struct functions *functions, const struct page *page,
                  struct decoder *decoder, struct decoded *out, struct err *err) MUST_USE;
 

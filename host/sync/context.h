@@ -1,5 +1,5 @@
-/* context: what all flows of one sync share. Filled by sync.c before the first flow starts; read-only afterwards, but for what is
- * thread-safe by itself. */
+/* context: what all flows of one sync share. Filled by sync.c before the first flow starts; read-only afterwards, but for what
+ * is thread-safe by itself. */
 #ifndef SLUICE_SYNC_CONTEXT_H
 #define SLUICE_SYNC_CONTEXT_H
 
@@ -35,9 +35,9 @@ struct sync_context {
     struct progress *progress;
     const struct observer *observer;
     pthread_mutex_t *observer_lock;
-    sem_t *slots;           /* slices at once, over all flows */
-    int64_t started_us;     /* frozen: the upper end of what is read */
-    int64_t started_ms;     /* monotonic */
+    sem_t *slots;       /* slices at once, over all flows */
+    int64_t started_us; /* frozen: the upper end of what is read */
+    int64_t started_ms; /* monotonic */
 };
 
 /* The part of a request's source that is the same for all slices of a stream. */

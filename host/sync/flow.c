@@ -1,7 +1,7 @@
 /* flow: see flow.h.
  *
- * The thread waits on one channel, which all its slices send to. Errors of slices do not end the loop: the others are told to stop,
- * the channel is drained until every slice has sent its last item, and only then is the last load made. */
+ * The thread waits on one channel, which all its slices send to. Errors of slices do not end the loop: the others are told to
+ * stop, the channel is drained until every slice has sent its last item, and only then is the last load made. */
 #include "sync/flow.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ struct flow {
     struct slice_position *positions; /* per slice of the plan */
     struct assembly *assembly;
     struct channel *items;
-    struct cancel *cancel; /* below sync->reading */
+    struct cancel *cancel;  /* below sync->reading */
     struct slice **running; /* per slice of the plan; NULL: not running */
     size_t next_slice, running_count, slots_held;
     int64_t oldest_ms; /* when the oldest row that waits came; 0: none waits */
@@ -63,7 +63,8 @@ static void note_failure(struct flow *flow, const struct err *err)
     cancel_fire(flow->cancel, CANCEL_ABORT);
 }
 
-/* --- opening: writer, state, plan ------------------------------------------------------------------------------------------ */
+/* --- opening: writer, state, plan ------------------------------------------------------------------------------------------
+ */
 
 static int open_writer(struct flow *flow, struct err *err)
 {
@@ -130,10 +131,11 @@ static int give_up_old_plan(struct flow *flow, struct err *err)
 /* A slice whose rows were appended, and then turned out to be unordered, can neither go on nor start again. */
 static int refuse_unordered(const struct flow *flow, struct err *err)
 {
-    err_set(err, ERR_DATA,
-            "cannot go on with an interrupted read: its records did not come in ascending order of '%s' as declared, so which of "
-            "them were appended already is not known",
-            flow->plan->decode.cursor_field);
+    err_set(
+        err, ERR_DATA,
+        "cannot go on with an interrupted read: its records did not come in ascending order of '%s' as declared, so which of "
+        "them were appended already is not known",
+        flow->plan->decode.cursor_field);
     return err_hint(err, "correct the order in the connector, empty the table, and load again: sluice state reset %s %s",
                     flow->sync->pipeline->name, stream_name(flow));
 }
@@ -162,8 +164,8 @@ static int make_assembly(struct flow *flow, struct err *err)
                                             .unordered = flow->positions[i].unordered,
                                             .cursor = flow->positions[i].cursor,
                                             .max_cursor = flow->positions[i].max};
-    /* Where the plan ends, which may have been made by an earlier run: what changed since then was not seen everywhere. Integers
-     * and texts have no such end. */
+    /* Where the plan ends, which may have been made by an earlier run: what changed since then was not seen everywhere.
+     * Integers and texts have no such end. */
     const char *end = count && flow->windows.slices[count - 1].to[0] ? flow->windows.slices[count - 1].to : NULL;
     bool has_windows = plan->stream->has_cursor && flow->windows.step_us > 0;
     struct assembly_options options = {
@@ -189,10 +191,11 @@ static int make_assembly(struct flow *flow, struct err *err)
     return 0;
 }
 
-/* --- loads ----------------------------------------------------------------------------------------------------------------- */
+/* --- loads -----------------------------------------------------------------------------------------------------------------
+ */
 
-/* Why the rejects of this sync, with those of `load`, cannot be accepted; false: they can. Past a limit, or when a stream that is read
- * from its beginning has not one record to show for it: then the key or the fields are declared wrongly. */
+/* Why the rejects of this sync, with those of `load`, cannot be accepted; false: they can. Past a limit, or when a stream that
+ * is read from its beginning has not one record to show for it: then the key or the fields are declared wrongly. */
 static bool rejects_refuse(const struct flow *flow, const struct load *load, char reason[128])
 {
     const struct load_counts *before = assembly_totals(flow->assembly);
@@ -266,7 +269,8 @@ static bool load_is_due(const struct flow *flow)
            clock_now_ms(flow->sync->clock) - flow->oldest_ms >= pipeline->commit_ms;
 }
 
-/* --- slices ---------------------------------------------------------------------------------------------------------------- */
+/* --- slices ----------------------------------------------------------------------------------------------------------------
+ */
 
 static int start_slice(struct flow *flow, uint32_t index, bool from_beginning, struct err *err)
 {
@@ -288,7 +292,8 @@ static int start_slice(struct flow *flow, uint32_t index, bool from_beginning, s
     return rc;
 }
 
-/* Starts slices while there are any and slots are free. The flow always holds one slot; more are taken only when nobody waits. */
+/* Starts slices while there are any and slots are free. The flow always holds one slot; more are taken only when nobody waits.
+ */
 static int start_slices(struct flow *flow, struct err *err)
 {
     while (flow->next_slice < flow->windows.slice_count && !cancel_stopping(flow->cancel)) {
@@ -318,7 +323,8 @@ static int slice_ended(struct flow *flow, const struct slice_item *item, struct 
     flow->running[item->index] = NULL;
     flow->running_count--;
     if (item->position_refused && !cancel_stopping(flow->cancel)) {
-        if (flow->positions[item->index].unordered && flow->plan->table.mode == WRITE_APPEND) return refuse_unordered(flow, err);
+        if (flow->positions[item->index].unordered && flow->plan->table.mode == WRITE_APPEND)
+            return refuse_unordered(flow, err);
         log_warn(flow->log, "the source no longer takes the position of the interrupted run; reading from the beginning");
         assembly_restart(flow->assembly, item->index);
         int rc = commit(flow, TAKE_ALL, err);
@@ -335,7 +341,8 @@ static int take_item(struct flow *flow, struct slice_item *item, struct err *err
     if (!flow->oldest_ms) flow->oldest_ms = clock_now_ms(flow->sync->clock);
     assembly_add(flow->assembly, item->index, &item->decoded, item->position);
     if (assembly_order_was_broken(flow->assembly) && !flow->order_warned) {
-        log_warn(flow->log, "records are declared to come in ascending order of '%s', but do not; state advances at the end only",
+        log_warn(flow->log,
+                 "records are declared to come in ascending order of '%s', but do not; state advances at the end only",
                  flow->plan->decode.cursor_field);
         flow->order_warned = true;
     }

@@ -21,13 +21,15 @@ static void unknown_stream(const struct description *description, const struct n
                            struct problems *problems)
 {
     problems_add(problems, place, "connector '%s' has no stream '%s'", description->name, name);
-    const char *nearest = str_nearest(str_from(name), &description->streams[0].name, description->stream_count,
-                                      sizeof description->streams[0]);
+    const char *nearest =
+        str_nearest(str_from(name), &description->streams[0].name, description->stream_count, sizeof description->streams[0]);
     struct buf known = BUF_INIT(400);
     for (size_t i = 0; i < description->stream_count; i++)
         buf_printf(&known, "%s%s", i ? ", " : "", description->streams[i].name);
-    if (nearest) problems_hint(problems, "did you mean '%s'?", nearest);
-    else problems_hint(problems, "it has: %s", buf_text(&known));
+    if (nearest)
+        problems_hint(problems, "did you mean '%s'?", nearest);
+    else
+        problems_hint(problems, "it has: %s", buf_text(&known));
     buf_release(&known);
 }
 
@@ -55,8 +57,8 @@ static const struct field_description *field_of(const struct stream_description 
     return NULL;
 }
 
-/* The modes: the pipeline's word, else the connector's, else what fits (DESIGN: full_refresh overwrites, incremental merges by key or
- * appends without one). */
+/* The modes: the pipeline's word, else the connector's, else what fits (DESIGN: full_refresh overwrites, incremental merges by
+ * key or appends without one). */
 static void choose_modes(const struct stream_description *stream, const struct stream_choice *choice, bool full_refresh,
                          size_t key_count, struct flow_plan *flow)
 {
@@ -87,7 +89,8 @@ static void check_modes(const struct stream_description *stream, const struct st
         problems_hint(problems, "use sync_mode incremental; `sluice state reset` reads it from the beginning");
     }
     if (flow->sync_mode == SYNC_INCREMENTAL && flow->table.mode == WRITE_OVERWRITE) {
-        problems_add(problems, place, "stream '%s': incremental cannot overwrite: each run would keep only what is new", stream->name);
+        problems_add(problems, place, "stream '%s': incremental cannot overwrite: each run would keep only what is new",
+                     stream->name);
         problems_hint(problems, "use write_mode append_dedup, or sync_mode full_refresh");
     }
     if (flow->table.mode == WRITE_APPEND_DEDUP && key_count == 0) {
@@ -171,7 +174,8 @@ static void make_flow(const struct stream_description *stream, const struct stre
             decode->cursor_type = field->type;
             decode->cursor_format = field->format;
         } else {
-            problems_add(problems, choice->node, "stream '%s': cursor '%s' is not a declared field", stream->name, flow->table.cursor);
+            problems_add(problems, choice->node, "stream '%s': cursor '%s' is not a declared field", stream->name,
+                         flow->table.cursor);
             problems_hint(problems, "only fields whose type is declared can order records");
         }
     }
@@ -202,7 +206,8 @@ void plan_make(const struct description *description, const struct pipeline *pip
         make_flow(stream, choice ? choice : &pipeline->defaults, full_refresh, arena, &plan->flows[plan->count++], problems);
     }
     check_tables(plan, pipeline, problems);
-    if (plan->count == 0 && problems->count == 0) problems_add(problems, pipeline->node, "pipeline '%s' has no streams to sync", pipeline->name);
+    if (plan->count == 0 && problems->count == 0)
+        problems_add(problems, pipeline->node, "pipeline '%s' has no streams to sync", pipeline->name);
 }
 
 void plan_release(struct sync_plan *plan)

@@ -1,7 +1,8 @@
-/* plan: which flows a run has: the pipeline's choices and the connector's declarations brought together, once, before anything moves.
+/* plan: which flows a run has: the pipeline's choices and the connector's declarations brought together, once, before anything
+ * moves.
  *
- * Decides per stream: sync mode, write mode, key, cursor, columns, table; makes its live schema; refuses what cannot work (unknown
- * streams, overwrite of an incremental stream, a blocked key, two streams on one table), every mistake at once. */
+ * Decides per stream: sync mode, write mode, key, cursor, columns, table; makes its live schema; refuses what cannot work
+ * (unknown streams, overwrite of an incremental stream, a blocked key, two streams on one table), every mistake at once. */
 #ifndef SLUICE_SYNC_PLAN_H
 #define SLUICE_SYNC_PLAN_H
 
@@ -34,7 +35,7 @@ struct sync_plan {
 struct plan_request {
     const char *const *streams; /* --stream; NULL: those of the pipeline */
     size_t stream_count;
-    bool full_refresh;          /* --full-refresh */
+    bool full_refresh; /* --full-refresh */
 };
 
 void plan_make(const struct description *description, const struct pipeline *pipeline, const struct plan_request *request,

@@ -1,5 +1,5 @@
-/* prepare: the part of sync.h that needs neither network nor destination: find, describe, resolve, compile, plan; and the client and
- * destination made from that. */
+/* prepare: the part of sync.h that needs neither network nor destination: find, describe, resolve, compile, plan; and the
+ * client and destination made from that. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +58,8 @@ static int describe(struct sync_prepared *prepared, struct problems *problems, s
     struct str json;
     const struct node *root;
     int rc = find_connector(prepared, err);
-    if (rc == 0) rc = connector_describe_sources(&prepared->sources, &prepared->connector_options, &prepared->arena, &json, err);
+    if (rc == 0)
+        rc = connector_describe_sources(&prepared->sources, &prepared->connector_options, &prepared->arena, &json, err);
     if (rc == 0) rc = node_from_json(json, &prepared->arena, &root, err);
     if (rc) return rc;
     struct problems mistakes = PROBLEMS_INIT(&prepared->arena);
@@ -100,7 +101,8 @@ void sync_prepared_free(struct sync_prepared *prepared)
 }
 
 /* Where a rotated refresh token of this pipeline is kept. */
-static int open_token_store(const struct sync_prepared *prepared, struct arena *arena, struct token_store **store, struct err *err)
+static int open_token_store(const struct sync_prepared *prepared, struct arena *arena, struct token_store **store,
+                            struct err *err)
 {
     char *folder;
     int rc = fs_state_folder(prepared->options.state_folder, arena, &folder, err);
@@ -127,8 +129,11 @@ int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct cl
                                                .allow_host_count = pipeline->allow_host_count,
                                                .allow_private = pipeline->allow_private,
                                                .rate_limit = pipeline->rate_limit};
-    struct client_options options = {.budget = prepared->budget, .secrets = prepared->options.secrets,
-                                     .clock = prepared->options.clock, .cancel = cancel, .log = prepared->options.log};
+    struct client_options options = {.budget = prepared->budget,
+                                     .secrets = prepared->options.secrets,
+                                     .clock = prepared->options.clock,
+                                     .cancel = cancel,
+                                     .log = prepared->options.log};
     if (pipeline->ca_file) options.ca_file = fs_join(arena, prepared->options.project->folder, pipeline->ca_file);
     int rc = access_client(prepared->description, prepared->config, &overrides, prepared->now_us, arena, &options, err);
     if (rc) return rc;

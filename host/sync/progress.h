@@ -19,17 +19,17 @@ const char *stream_status_name(enum stream_status status);
 
 struct stream_progress {
     const char *name;
-    const char *mode;                 /* "incremental append_dedup" */
-    _Atomic int status;               /* enum stream_status */
+    const char *mode;                       /* "incremental append_dedup" */
+    _Atomic int status;                     /* enum stream_status */
     _Atomic uint64_t pages, records, bytes; /* read and decoded */
-    _Atomic uint64_t loads, committed; /* loads, and records in them */
-    _Atomic(const char *) note;       /* static text of the writer: "building aside, publishes at the end"; NULL: none */
-    _Atomic int64_t started_ms, ended_ms; /* monotonic; 0: not yet */
+    _Atomic uint64_t loads, committed;      /* loads, and records in them */
+    _Atomic(const char *) note;             /* static text of the writer: "building aside, publishes at the end"; NULL: none */
+    _Atomic int64_t started_ms, ended_ms;   /* monotonic; 0: not yet */
     /* Set by the flow's thread before `status` says it ended, read after. */
     struct load_counts totals;
-    struct err err;                   /* class 0: none */
-    char cursor[64];                  /* the stored cursor, cut; "" when there is none */
-    char target[160];                 /* where the rows are, for people */
+    struct err err;   /* class 0: none */
+    char cursor[64];  /* the stored cursor, cut; "" when there is none */
+    char target[160]; /* where the rows are, for people */
 };
 
 struct client_counters;
@@ -58,9 +58,9 @@ struct sync_event {
     const struct load_counts *load;       /* EVENT_LOAD */
     const struct err *err;                /* EVENT_SYNC_ENDED: class 0 when all went well */
     int exit_code;                        /* EVENT_SYNC_ENDED */
-    int64_t at_us; /* wall clock */
+    int64_t at_us;                        /* wall clock */
     int64_t elapsed_ms;
-    int64_t resume_at;                    /* seconds since 1970 when waiting makes sense until then; 0: none */
+    int64_t resume_at; /* seconds since 1970 when waiting makes sense until then; 0: none */
 };
 
 /* Called from the sync's threads, one at a time. */

@@ -116,8 +116,8 @@ static void read_stream(const struct node *node, struct arena *arena, struct str
 {
     choice->node = node;
     if (option_is_set(node, "sync_mode"))
-        choice->sync_mode = str_equal(node_text(node_get(node, "sync_mode")), STR("incremental")) ? SYNC_INCREMENTAL
-                                                                                                   : SYNC_FULL_REFRESH;
+        choice->sync_mode =
+            str_equal(node_text(node_get(node, "sync_mode")), STR("incremental")) ? SYNC_INCREMENTAL : SYNC_FULL_REFRESH;
     if (option_is_set(node, "write_mode"))
         choice->has_write_mode = write_mode_from_name(node_text(node_get(node, "write_mode")), &choice->write_mode);
     if (option_is_set(node, "table")) choice->table = option_text(&STREAM_OPTIONS, node, "table");
@@ -185,8 +185,10 @@ static void no_destination(const struct node *root, const struct node *pipeline,
     for (size_t i = 0; destinations && i < destinations->count && count < ARRAY_SIZE(names); i++)
         names[count++] = destinations->children[i].key.data;
     const char *nearest = str_nearest(node_text(wanted), names, count, sizeof names[0]);
-    if (nearest) problems_hint(problems, "did you mean '%s'?", nearest);
-    else problems_hint(problems, "add it under `destinations:`");
+    if (nearest)
+        problems_hint(problems, "did you mean '%s'?", nearest);
+    else
+        problems_hint(problems, "add it under `destinations:`");
 }
 
 static const struct writer_type *read_writer_type(const struct node *destination, const char *path, struct problems *problems)
@@ -198,8 +200,10 @@ static const struct writer_type *read_writer_type(const struct node *destination
     size_t count;
     const struct writer_type *const *types = writer_types(&count);
     for (size_t i = 0; i < count; i++) buf_printf(&known, "%s%s", i ? ", " : "", types[i]->name);
-    if (type) problems_add(problems, type, "%s: unknown type '%s'", path, node_cstr(type, ""));
-    else problems_add(problems, destination, "%s: 'type' is missing", path);
+    if (type)
+        problems_add(problems, type, "%s: unknown type '%s'", path, node_cstr(type, ""));
+    else
+        problems_add(problems, destination, "%s: 'type' is missing", path);
     problems_hint(problems, "one of: %s", buf_text(&known));
     buf_release(&known);
     return NULL;
@@ -209,7 +213,8 @@ static void check_streams(const struct node *streams, const char *path, struct a
 {
     if (!streams) return;
     if (streams->kind != NODE_LIST && streams->kind != NODE_MAP) {
-        problems_add(problems, streams, "%s.streams: expected a list of names or a map, got %s", path, node_kind_name(streams->kind));
+        problems_add(problems, streams, "%s.streams: expected a list of names or a map, got %s", path,
+                     node_kind_name(streams->kind));
         return;
     }
     for (size_t i = 0; i < streams->count; i++) {
@@ -217,7 +222,8 @@ static void check_streams(const struct node *streams, const char *path, struct a
         if (streams->kind == NODE_LIST && !node_is_scalar(child))
             problems_add(problems, child, "%s.streams: expected a stream's name, got %s", path, node_kind_name(child->kind));
         else if (streams->kind == NODE_MAP && child->kind != NODE_NULL)
-            option_check(&STREAM_OPTIONS, child, arena_printf(arena, "%s.streams." STR_FMT, path, STR_ARG(child->key)), problems);
+            option_check(&STREAM_OPTIONS, child, arena_printf(arena, "%s.streams." STR_FMT, path, STR_ARG(child->key)),
+                         problems);
     }
 }
 

@@ -1,10 +1,10 @@
 /* project: what sluice.yaml says: connectors, destinations, pipelines; checked, every mistake at once.
  *
- * References are expanded here: ${NAME} from the environment, ${file:PATH} from a file that only its owner may read (relative to
- * sluice.yaml); see reference.h.
+ * References are expanded here: ${NAME} from the environment, ${file:PATH} from a file that only its owner may read (relative
+ * to sluice.yaml); see reference.h.
  *
- * The tree keeps `config:` of a pipeline and a destination's keys as nodes: what they may hold is known to the connector and to the
- * writer. Everything lives in the arena given. */
+ * The tree keeps `config:` of a pipeline and a destination's keys as nodes: what they may hold is known to the connector and to
+ * the writer. Everything lives in the arena given. */
 #ifndef SLUICE_SYNC_PROJECT_H
 #define SLUICE_SYNC_PROJECT_H
 
@@ -28,17 +28,17 @@ const char *sync_mode_name(enum sync_mode mode);
 /* What a pipeline says of one stream; unset things are the connector's or the pipeline's defaults. */
 struct stream_choice {
     const char *name;
-    const struct node *node;      /* for messages; may be NULL */
-    enum sync_mode sync_mode;     /* SYNC_DEFAULT: by the connector */
+    const struct node *node;  /* for messages; may be NULL */
+    enum sync_mode sync_mode; /* SYNC_DEFAULT: by the connector */
     bool has_write_mode;
     enum write_mode write_mode;
-    const char *table;            /* NULL: the stream's name */
+    const char *table;              /* NULL: the stream's name */
     const char *const *primary_key; /* NULL: the connector's */
     size_t primary_key_count;
-    const char *cursor;           /* NULL: the connector's */
-    const char *const *select;    /* NULL: every field */
+    const char *cursor;        /* NULL: the connector's */
+    const char *const *select; /* NULL: every field */
     size_t select_count;
-    const char *const *blocked;   /* columns with enabled: false */
+    const char *const *blocked; /* columns with enabled: false */
     const char *const *blocked_reasons;
     size_t blocked_count;
     enum on_mismatch on_mismatch;
@@ -48,22 +48,22 @@ struct stream_choice {
 struct pipeline {
     const char *name;
     const struct node *node;
-    const char *connector;          /* a name or a path */
-    const struct node *config;      /* NULL: none */
-    const char *destination;        /* its name */
+    const char *connector;     /* a name or a path */
+    const struct node *config; /* NULL: none */
+    const char *destination;   /* its name */
     const struct writer_type *writer;
     const struct node *destination_node; /* the destination's keys with the pipeline's overrides merged in */
     bool allow_private;
     const char *const *allow_hosts; /* beyond those the connector declares */
     size_t allow_host_count;
-    const char *ca_file;            /* relative to the project's folder; NULL: the system's authorities */
-    const struct node *rate_limit;  /* NULL: the connector's */
-    int concurrency;                /* slices at once */
+    const char *ca_file;           /* relative to the project's folder; NULL: the system's authorities */
+    const struct node *rate_limit; /* NULL: the connector's */
+    int concurrency;               /* slices at once */
     size_t commit_bytes;
     int64_t commit_ms;
-    size_t memory_bytes;            /* the sync's budget */
+    size_t memory_bytes; /* the sync's budget */
     struct stream_choice defaults;
-    bool chooses_streams;           /* `streams:` is given: only those */
+    bool chooses_streams; /* `streams:` is given: only those */
     const struct stream_choice *streams;
     size_t stream_count;
 };
@@ -79,9 +79,9 @@ struct project {
 
 extern const struct option_table PROJECT_OPTIONS; /* for `sluice help config` */
 
-/* Reads and checks `file`. Mistakes go to `problems` (a file that cannot be read or parsed too); *out is set only when there are
- * none. `only` names the pipeline that will be used: references of the others are left alone, so that their variables need not be
- * set; NULL: all. */
+/* Reads and checks `file`. Mistakes go to `problems` (a file that cannot be read or parsed too); *out is set only when there
+ * are none. `only` names the pipeline that will be used: references of the others are left alone, so that their variables need
+ * not be set; NULL: all. */
 void project_load(const char *file, const char *only, struct secrets *secrets, struct arena *arena, const struct project **out,
                   struct problems *problems);
 

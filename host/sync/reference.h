@@ -1,7 +1,8 @@
 /* reference: ${NAME} and ${file:PATH} in sluice.yaml, replaced in a copy of the tree.
  *
- * ${NAME} is an environment variable; an unset one is a mistake, an empty one is an empty text. ${file:PATH} is a file's content without the
- * newline at its end, relative to sluice.yaml's folder, refused when others than its owner may read it (as ssh does with keys).
+ * ${NAME} is an environment variable; an unset one is a mistake, an empty one is an empty text. ${file:PATH} is a file's
+ * content without the newline at its end, relative to sluice.yaml's folder, refused when others than its owner may read it (as
+ * ssh does with keys).
  * "$${" stands for "${". A file's content is registered as a secret; what a variable holds is one only where the connector or
  * the destination says so (an URL from the environment shall stay readable in messages). */
 #ifndef SLUICE_SYNC_REFERENCE_H

@@ -1,7 +1,7 @@
 /* slice: the two threads that read one slice: fetch hands complete pages to decode, decode hands typed rows to the flow.
  *
- * A bounded channel lies between the two, another (the flow's) behind them; memory is bounded by the sync's budget, which the fetch thread
- * waits for before each request. Every started slice sends exactly one item with `ended` set, its last.
+ * A bounded channel lies between the two, another (the flow's) behind them; memory is bounded by the sync's budget, which the
+ * fetch thread waits for before each request. Every started slice sends exactly one item with `ended` set, its last.
  *
  *     struct slice *slice;
  *     rc = slice_start(&options, &slice, err);
@@ -36,9 +36,9 @@ struct slice_item {
     struct decoded decoded; /* zeroed when ended */
     char *position;         /* NULL: not resumable after this page */
     bool ended;
-    bool finished;          /* ended: every page was read */
-    bool position_refused;  /* ended: the source does not take `resume_page`; the slice starts again */
-    struct err err;         /* ended: class 0 when nothing failed (it may still have been stopped) */
+    bool finished;         /* ended: every page was read */
+    bool position_refused; /* ended: the source does not take `resume_page`; the slice starts again */
+    struct err err;        /* ended: class 0 when nothing failed (it may still have been stopped) */
 };
 
 void slice_item_free(struct slice_item *item); /* NULL is fine */

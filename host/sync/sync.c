@@ -109,9 +109,14 @@ static struct progress *make_progress(const struct sync_prepared *prepared, stru
 static int run_held(struct sync_context *sync, struct sync_prepared *prepared, struct err *err)
 {
     struct keeper *keeper = NULL;
-    const struct keeper_options options = {.writer = sync->writer, .destination = sync->destination, .progress = sync->progress,
-                                           .cancel = sync->cancel, .reading = sync->reading, .clock = sync->clock,
-                                           .stall_ms = KEEPER_STALL_MS, .renew_ms = KEEPER_RENEW_MS};
+    const struct keeper_options options = {.writer = sync->writer,
+                                           .destination = sync->destination,
+                                           .progress = sync->progress,
+                                           .cancel = sync->cancel,
+                                           .reading = sync->reading,
+                                           .clock = sync->clock,
+                                           .stall_ms = KEEPER_STALL_MS,
+                                           .renew_ms = KEEPER_RENEW_MS};
     int rc = keeper_start(&options, &keeper, err);
     if (rc) return err_class_info(rc)->exit_code;
     tell(sync, EVENT_SYNC_STARTED, NULL, 0);

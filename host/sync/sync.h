@@ -49,22 +49,24 @@ struct sync_prepared {
     int64_t now_us; /* frozen */
 };
 
-/* Finds, describes, compiles, plans. Mistakes in configuration and description go to `problems` (the result is then NULL and 0 is
- * returned); a connector whose code fails is an error. */
-int sync_prepare(const struct sync_options *options, struct sync_prepared **out, struct problems *problems, struct err *err) MUST_USE;
+/* Finds, describes, compiles, plans. Mistakes in configuration and description go to `problems` (the result is then NULL and 0
+ * is returned); a connector whose code fails is an error. */
+int sync_prepare(const struct sync_options *options, struct sync_prepared **out, struct problems *problems,
+                 struct err *err) MUST_USE;
 void sync_prepared_free(struct sync_prepared *prepared); /* NULL is fine */
 
 /* A client for the pipeline's requests: its hosts, credentials, limits. `cancel` ends its transfers and waits. */
 int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct client **out, struct err *err) MUST_USE;
 
 /* Opens the pipeline's destination. `cancel` ends its waits. */
-int sync_destination(const struct sync_prepared *prepared, struct cancel *cancel, struct destination **out, struct err *err) MUST_USE;
+int sync_destination(const struct sync_prepared *prepared, struct cancel *cancel, struct destination **out,
+                     struct err *err) MUST_USE;
 
 /* The source side of a request for stream `flow` (NULL: none), for preview and check. */
 struct request_source sync_request_source(const struct sync_prepared *prepared, const struct flow_plan *flow);
 
-/* Runs the sync and returns its exit code; *err holds the failure that ended it as a whole (class 0: none; streams have their own in
- * `progress`, which the observer sees). */
+/* Runs the sync and returns its exit code; *err holds the failure that ended it as a whole (class 0: none; streams have their
+ * own in `progress`, which the observer sees). */
 int sync_run(struct sync_prepared *prepared, const struct observer *observer, struct err *err);
 
 #endif

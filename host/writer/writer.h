@@ -1,4 +1,5 @@
-/* writer: a kind of target. Every writer obeys the commit protocol; what a load is and when one is made is decided above (sync/flow).
+/* writer: a kind of target. Every writer obeys the commit protocol; what a load is and when one is made is decided above
+ * (sync/flow).
  *
  * Two objects. A `struct destination` is one sync's hold on a configured target: the connection that carries the lease, the
  * pipeline's state commands. A `struct writer` belongs to one flow and its writer thread, with a connection of its own.
@@ -35,8 +36,8 @@ bool write_mode_from_name(struct str name, enum write_mode *mode);
 
 /* One stream of a flow, as its table shall be. */
 struct table_spec {
-    const char *stream;    /* "orders" */
-    const char *name;      /* the table's name as the user wants it; the writer maps it to 63 bytes */
+    const char *stream; /* "orders" */
+    const char *name;   /* the table's name as the user wants it; the writer maps it to 63 bytes */
     enum write_mode mode;
     struct schema *schema; /* live: grows while pages are decoded; the writer follows it at each commit */
     const char *cursor;    /* field whose newest value wins in append_dedup; NULL: the last to arrive wins */
@@ -70,15 +71,15 @@ struct load_slice {
 /* A row that could not be taken, as it was. */
 struct reject {
     const char *stream;
-    const char *field;   /* NULL: the record as a whole */
-    const char *reason;  /* "missing_primary_key", "type_mismatch", ... */
-    const char *detail;  /* one line */
-    struct str record;   /* its JSON, redacted, blocked columns removed, cut at 64 KiB */
+    const char *field;    /* NULL: the record as a whole */
+    const char *reason;   /* "missing_primary_key", "type_mismatch", ... */
+    const char *detail;   /* one line */
+    struct str record;    /* its JSON, redacted, blocked columns removed, cut at 64 KiB */
     bool row_was_dropped; /* false: only this value was set to null */
 };
 
-/* Per stream and load: emitted = written + unchanged + deduplicated + rejected + discarded. The decoder counts emitted, rejected,
- * discarded; the writer adds the others. */
+/* Per stream and load: emitted = written + unchanged + deduplicated + rejected + discarded. The decoder counts emitted,
+ * rejected, discarded; the writer adds the others. */
 struct load_counts {
     uint64_t emitted, written, unchanged, deduplicated, rejected, discarded, deleted;
     uint64_t repaired;   /* texts with U+FFFD put in */
@@ -92,11 +93,11 @@ struct load {
     size_t batch_count;
     const struct load_slice *slices; /* every slice that has rows here, or whose outcome is not HOLD */
     size_t slice_count;
-    const struct state *state;       /* the delta; what it covers becomes visible with it */
+    const struct state *state; /* the delta; what it covers becomes visible with it */
     const struct reject *rejects;
     size_t reject_count;
-    struct load_counts *counts;      /* one per table; `written`, `unchanged`, `deduplicated`, `deleted` are added by commit */
-    bool complete;                   /* the flow's plan is done: builds are published, overwrite replaces */
+    struct load_counts *counts; /* one per table; `written`, `unchanged`, `deduplicated`, `deleted` are added by commit */
+    bool complete;              /* the flow's plan is done: builds are published, overwrite replaces */
 };
 
 /* Who holds a pipeline. */
@@ -108,7 +109,7 @@ struct holder {
 };
 
 struct destination_options {
-    const char *name;     /* in sluice.yaml */
+    const char *name;          /* in sluice.yaml */
     const struct node *config; /* checked against the type's options */
     const char *folder;        /* that sluice.yaml lies in: where relative paths start */
     const char *pipeline;      /* the pipeline's overrides are already merged into config (schema) */
@@ -144,10 +145,11 @@ struct writer_type {
     int (*open)(const struct destination_options *options, struct destination **out, struct err *err);
     /* Tries what a sync would need, without leaving anything behind; reports each step, failures too. */
     int (*check)(struct destination *destination, writer_report *report, void *context, struct err *err);
-    /* Takes the pipeline's lease. HELD with the holder's name and the remedy; takes over when it expired or its owner is dead. */
+    /* Takes the pipeline's lease. HELD with the holder's name and the remedy; takes over when it expired or its owner is dead.
+     */
     int (*acquire)(struct destination *destination, struct err *err);
-    /* Keeps the lease for another 30 s, or for `wait_ms` + 60 s before a long wait. HELD when it was lost. Called by a thread of
-     * its own, every 10 s; uses the destination's connection only. */
+    /* Keeps the lease for another 30 s, or for `wait_ms` + 60 s before a long wait. HELD when it was lost. Called by a thread
+     * of its own, every 10 s; uses the destination's connection only. */
     int (*renew)(struct destination *destination, int64_t wait_ms, struct err *err);
     void (*release)(struct destination *destination);
     /* All state of the pipeline, as `flow` + entries; for `sluice state`. Needs no lease. */
@@ -157,14 +159,14 @@ struct writer_type {
     int (*state_write)(struct destination *destination, const char *flow, const struct state_entry *entry, struct err *err);
     void (*close)(struct destination *destination); /* releases the lease if still held; NULL is fine */
 
-    /* Opens the flow: fences it, finds its target, stage and build, adopts what an interrupted run left. Adds the columns the target
-     * is known to have (the name map) to each table's schema as inferred columns. SCHEMA: a target with other types, with
-     * things of others on it that overwrite may not touch, or gone while state names it. */
+    /* Opens the flow: fences it, finds its target, stage and build, adopts what an interrupted run left. Adds the columns the
+     * target is known to have (the name map) to each table's schema as inferred columns. SCHEMA: a target with other types,
+     * with things of others on it that overwrite may not touch, or gone while state names it. */
     int (*flow_open)(struct destination *destination, const struct flow_spec *spec, struct writer **out, struct err *err);
     /* The flow's state: what is published, with what an unfinished build adds. Texts live in `state`'s arena. */
     int (*load_state)(struct writer *writer, struct state *state, struct err *err);
-    /* Makes the load durable. HELD: fenced, stop. DESTINATION: retryable ones were retried. SCHEMA: as flow_open, and the shrink
-     * guard. Returns 0 only when it is known to be committed. */
+    /* Makes the load durable. HELD: fenced, stop. DESTINATION: retryable ones were retried. SCHEMA: as flow_open, and the
+     * shrink guard. Returns 0 only when it is known to be committed. */
     int (*commit)(struct writer *writer, const struct load *load, struct err *err);
     /* Writes the last rejects of a load that is given up, alone, with a `failed` ledger row and the reason. */
     int (*fail)(struct writer *writer, const struct load *load, const char *reason, struct err *err);

@@ -12,11 +12,11 @@
 
 #include <cmocka.h>
 
-#define UNIT_TESTS(...)                                                                                                          \
-    int main(void)                                                                                                               \
-    {                                                                                                                            \
-        const struct CMUnitTest tests[] = {__VA_ARGS__};                                                                         \
-        return cmocka_run_group_tests(tests, NULL, NULL);                                                                        \
+#define UNIT_TESTS(...)                                                                                                        \
+    int main(void)                                                                                                             \
+    {                                                                                                                          \
+        const struct CMUnitTest tests[] = {__VA_ARGS__};                                                                       \
+        return cmocka_run_group_tests(tests, NULL, NULL);                                                                      \
     }
 
 #endif

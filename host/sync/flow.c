@@ -4,7 +4,6 @@
  * stop, the channel is drained until every slice has sent its last item, and only then is the last load made. */
 #include "sync/flow.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -126,16 +126,20 @@ class Measured:
 
 class Bench:
     def __init__(self, programs, records, folder):
-        self.sluice, self.folder, self.records = programs / "sluice", folder, records
-        print(f"making {records:,} orders ...", file=sys.stderr)
-        self.source = Source(folder, records)
+        self.programs, self.sluice, self.folder, self.records = programs, programs / "sluice", folder, records
+        self.rows, self.source, self.postgres = [], None, None
+
+    def prepare(self):
+        """What the rows about whole syncs need."""
+        print(f"making {self.records:,} orders ...", file=sys.stderr)
+        self.source = Source(self.folder, self.records)
         self.postgres = Postgres()
         self.database = self.postgres.create_database("bench")
-        self.rows = []
 
     def stop(self):
-        self.source.stop()
-        self.postgres.stop()
+        for server in (self.source, self.postgres):
+            if server:
+                server.stop()
 
     def run(self, name, destination, **stream):
         config = {
@@ -217,7 +221,27 @@ class Bench:
         times = sorted(Measured(words).wall for _ in range(20))
         print(f"connector describe: median {times[10] * 1000:.1f} ms (reach 30 ms, stretch 10 ms)")
 
+    def figures(self, program, *words):
+        """Runs one of the programs beside this file; the lines it prints, each name with its words."""
+        path = self.programs / program
+        if not path.exists():
+            sys.exit(f"bench: there is no {path}; configure that build with -DSLUICE_BENCH=ON")
+        lines = [line.split() for line in Measured([path, *words]).output.splitlines()]
+        return {line[0]: line[1:] for line in lines if line}
+
+    def jsonscan(self):
+        figures = self.figures("bench_jsonscan")
+        print("jsonscan: " + ", ".join(f"{name} {figures[name][0]} MB/s" for name in ("scan", "survey", "decode"))
+              + f", decode {figures['decode'][2]} M records/s (reach: scan and decode 600 MB/s)")
+
+    def map(self):
+        figures = self.figures("bench_map", self.programs / "sluice-worker")
+        names = [name for name in figures if name.startswith("s.")]
+        print("map: " + ", ".join(f"{name[2:]} {int(figures[name][0]):,}/s" for name in names) + " (reach 150,000 records/s)")
+
     def print(self):
+        if not self.rows:
+            return
         header = ("work / compared with", "sluice", "other", "ratio", "reach", "stretch", "records", "CPU per record", "peak PSS")
         table = [header, *self.rows]
         widths = [max(len(row[column]) for row in table) for column in range(len(header))]
@@ -226,7 +250,8 @@ class Bench:
 
 
 def main():
-    rows = ("append", "dedup", "files", "describe")
+    syncs = ("append", "dedup", "files")
+    rows = (*syncs, "describe", "jsonscan", "map")
     parser = argparse.ArgumentParser()
     parser.add_argument("programs", type=pathlib.Path)
     parser.add_argument("rows", nargs="*", help=f"which of {', '.join(rows)}; default: all")
@@ -239,6 +264,8 @@ def main():
     folder.chmod(0o755)
     bench = Bench(options.programs.resolve(), options.records, folder)
     try:
+        if set(options.rows or rows) & set(syncs):
+            bench.prepare()
         for row in options.rows or rows:
             getattr(bench, row)()
         bench.print()

@@ -12,7 +12,8 @@ enum { FOLDER_MODE = 0750, FILE_MODE = 0640 };
 
 /* A part also closes with its load, and a load is never older than a commit: the ten minutes need no clock of their own. */
 static const struct option OPTIONS[] = {
-    {"path", OPTION_STRING, OPTION_REQUIRED, NULL, NULL, NULL, "the folder the files are written below, relative to sluice.yaml; made when missing"},
+    {"path", OPTION_STRING, OPTION_REQUIRED, NULL, NULL, NULL,
+     "the folder the files are written below, relative to sluice.yaml; made when missing"},
     {"compression", OPTION_ENUM, 0, "gzip", "none|gzip|zstd", NULL, "of each part file"},
     {"null", OPTION_ENUM, 0, "empty", "empty|backslash_n", NULL,
      "how null is written: nothing between the commas, or \\N unquoted (what Redshift wants)"},

@@ -1,14 +1,16 @@
 /* folder: see folder.h. Order on the disk: each part is finished and fsynced, then manifest and schema, then the folder, then
- * the stream's folder that names it. Only after that may a commit speak of it. */
+ * the stream's folder that names it. Only after that may a commit speak of it. While a part grows the disk is asked to begin
+ * with what is there, every few megabytes: else the fsync at its end would find all of it undone. */
 #include "writer/csv/folder.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "os/fs.h"
 #include "writer/csv/layout.h"
 
-enum { MANIFEST_MAX = 64 << 20, FILE_MODE = 0640, FOLDER_MODE = 0750 };
+enum { MANIFEST_MAX = 64 << 20, FILE_MODE = 0640, FOLDER_MODE = 0750, BEGIN_WRITING_BYTES = 4 << 20 };
 
 struct part {
     const char *name;
@@ -28,6 +30,7 @@ struct csv_folder {
     uint64_t rows;
     int fd;
     struct compressor *compressor;
+    uint64_t begun_bytes; /* of the open part: the disk was asked to write them */
     bool finished;
 };
 
@@ -77,6 +80,7 @@ static int open_part(struct csv_folder *folder, const struct csv_columns *column
         folder->fd = -1;
         return csv_fs_error(err);
     }
+    folder->begun_bytes = 0;
     folder->part = *folder->parts_end = part;
     folder->parts_end = &part->next;
     const struct compressor_options options = {.fd = folder->fd, .path = path, .compression = format->compression};
@@ -99,6 +103,11 @@ int csv_folder_write(struct csv_folder *folder, const struct csv_columns *column
     folder->part->rows += rows;
     folder->rows += rows;
     if (compressor_write(folder->compressor, lines.data, lines.size, err) != 0) return csv_fs_error(err);
+    if (compressor_bytes(folder->compressor) - folder->begun_bytes >= BEGIN_WRITING_BYTES) {
+        folder->begun_bytes = compressor_bytes(folder->compressor);
+        /* A wish: what goes wrong on the disk is told by the fsync, which alone promises anything. */
+        (void)sync_file_range(folder->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    }
     return 0;
 }
 

@@ -18,7 +18,7 @@
 #include "os/cancel.h"
 #include "os/process.h"
 
-enum { LINE_MAX_SIZE = 256 * 1024, DEFAULT_JOBS = 4, MAX_JOBS = 64 };
+enum { LINE_MAX_SIZE = 256 * 1024, DEFAULT_JOBS = 4, MAX_JOBS = 64, SECOND_SIGNAL_POLL_MS = 200 };
 
 struct child {
     const char *pipeline;
@@ -158,8 +158,9 @@ static void read_child(struct run *run, struct child *child)
     }
 }
 
-/* Waits for something to read and reads it. When the run is cancelled, the children are told once. */
-static void turn(struct run *run, bool *told)
+/* Waits for something to read and reads it. Each time the cancel token rises (first signal, second signal) the children get a
+ * SIGTERM, so that they go through the same two strengths; *told is the level they know of. */
+static void turn(struct run *run, enum cancel_level *told)
 {
     struct pollfd polls[MAX_JOBS + 1];
     struct child *of[MAX_JOBS];
@@ -170,12 +171,14 @@ static void turn(struct run *run, bool *told)
         polls[count++] = (struct pollfd){.fd = run->children[i].fd, .events = POLLIN};
     }
     nfds_t watched = count;
-    if (!*told) polls[watched++] = (struct pollfd){.fd = cancel_fd(run->cli->cancel), .events = POLLIN};
-    if (poll(polls, watched, -1) < 0) return;
+    if (*told == CANCEL_NONE) polls[watched++] = (struct pollfd){.fd = cancel_fd(run->cli->cancel), .events = POLLIN};
+    /* The descriptor stays readable after the first signal: the second one is looked for in turns. */
+    if (poll(polls, watched, *told == CANCEL_STOP ? SECOND_SIGNAL_POLL_MS : -1) < 0) return;
     for (nfds_t i = 0; i < count; i++)
         if (polls[i].revents) read_child(run, of[i]);
-    if (*told || !cancel_stopping(run->cli->cancel)) return;
-    *told = true;
+    enum cancel_level level = cancel_level(run->cli->cancel);
+    if (level <= *told) return;
+    *told = level;
     for (size_t i = 0; i < run->started; i++)
         if (run->children[i].fd >= 0) process_kill(run->children[i].process, SIGTERM);
 }
@@ -191,7 +194,7 @@ static int overall_code(const struct run *run)
 
 static int run_all(struct run *run, size_t jobs)
 {
-    bool told = false;
+    enum cancel_level told = CANCEL_NONE;
     struct err err = ERR_INIT;
     while (run->running > 0 || (run->started < run->count && !cancel_stopping(run->cli->cancel))) {
         while (run->started < run->count && run->running < jobs && !cancel_stopping(run->cli->cancel)) {

@@ -1,7 +1,10 @@
 """The commands as a person types them."""
 
 import json
+import pathlib
 import re
+import signal
+import time
 
 import pytest
 
@@ -231,3 +234,22 @@ def on_terminal(work, *words, columns):
     os.close(ours)
     assert process.wait(timeout=60) == 0, shown
     return shown.decode()
+
+
+def test_two_signals_end_several_pipelines_and_leave_nothing(work, shop):
+    pipeline = {"connector": "shop", "destination": "target", "network": {"allow_private": True}, "streams": ["orders"],
+                "config": {"base_url": shop.url, "api_key": "${SHOP_API_KEY}"}}
+    work.write("sluice.yaml", json.dumps({"destinations": {"target": {"type": "csv", "path": str(work.folder / "staging")}},
+                                          "pipelines": {"one": pipeline, "two": pipeline}}))
+    shop.fault(match="/orders", times=0, delay_ms=20000)
+    process = work.start("run")
+    while len(shop.requests("orders")) < 2 and process.poll() is None:
+        time.sleep(0.02)
+    children = [int(pid) for pid in (pathlib.Path(f"/proc/{process.pid}/task/{task.name}/children").read_text()
+                                     for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir()) for pid in pid.split()]
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert len(children) == 2 and not any(pathlib.Path(f"/proc/{child}").exists() for child in children)

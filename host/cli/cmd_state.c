@@ -8,17 +8,18 @@
 #include "cli/context.h"
 #include "cli/print.h"
 
-static void show_text(const struct flow_state *flows, size_t count)
+static void show_text(const struct flow_state *flows, size_t count, struct arena *arena)
 {
     static const char *const HEADER[] = {"stream", "slice", "kind", "value", "target"};
     struct text_table table;
     text_table_init(&table, ARRAY_SIZE(HEADER), HEADER, NULL);
     table.max_width = 60;
     for (size_t f = 0; f < count; f++) {
+        const char *target = flows[f].target;
+        if (flows[f].is_pending) target = arena_printf(arena, "%s (not published yet)", target);
         for (size_t i = 0; i < flows[f].state.count; i++) {
             const struct state_entry *entry = &flows[f].state.entries[i];
-            if (!entry->value) continue;
-            const char *cells[] = {entry->stream, entry->slice, entry->kind, entry->value, flows[f].target};
+            const char *cells[] = {entry->stream, entry->slice, entry->kind, entry->value, target};
             for (size_t c = 0; c < ARRAY_SIZE(cells); c++) text_table_add(&table, cells[c]);
         }
     }
@@ -37,7 +38,6 @@ static void show_json(const struct flow_state *flows, size_t count)
     for (size_t f = 0; f < count; f++) {
         for (size_t i = 0; i < flows[f].state.count; i++) {
             const struct state_entry *entry = &flows[f].state.entries[i];
-            if (!entry->value) continue;
             json_open(&json, '{');
             json_member(&json, "flow"), json_cstr(&json, flows[f].flow);
             json_member(&json, "stream"), json_cstr(&json, entry->stream);
@@ -45,6 +45,7 @@ static void show_json(const struct flow_state *flows, size_t count)
             json_member(&json, "kind"), json_cstr(&json, entry->kind);
             json_member(&json, "value"), json_cstr(&json, entry->value);
             json_member(&json, "target"), json_cstr(&json, flows[f].target);
+            json_member(&json, "published"), json_bool(&json, !flows[f].is_pending);
             json_close(&json, '}');
         }
     }
@@ -60,7 +61,7 @@ static int show(const struct sync_prepared *prepared, struct destination *destin
     size_t count;
     int rc = prepared->options.pipeline->writer->state_read(destination, &arena, &flows, &count, err);
     if (rc == 0 && as_json) show_json(flows, count);
-    if (rc == 0 && !as_json) show_text(flows, count);
+    if (rc == 0 && !as_json) show_text(flows, count, &arena);
     arena_release(&arena);
     return rc;
 }

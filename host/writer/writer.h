@@ -130,6 +130,7 @@ typedef void writer_report(void *context, const struct writer_finding *finding);
 struct flow_state {
     const char *flow;
     const char *target; /* the table or folder it covers, for people */
+    bool is_pending;    /* its rows wait in a build; it counts for readers of the table when that is published */
     struct state state;
 };
 
@@ -152,7 +153,7 @@ struct writer_type {
      * of its own, every 10 s; uses the destination's connection only. */
     int (*renew)(struct destination *destination, int64_t wait_ms, struct err *err);
     void (*release)(struct destination *destination);
-    /* All state of the pipeline, as `flow` + entries; for `sluice state`. Needs no lease. */
+    /* All state of the pipeline, as `flow` + entries, what is pending apart; for `sluice state`. Needs no lease. */
     int (*state_read)(struct destination *destination, struct arena *arena, struct flow_state **flows, size_t *count,
                       struct err *err);
     /* Changes one entry (value NULL removes it; kind NULL: the whole flow, with what it holds unpublished). Needs the lease. */

@@ -45,12 +45,13 @@ def kills(work, shop, rng):
 
 def stored_cursor(work):
     entries = json.loads(work.run("state", "show", "--json").out)
-    found = [entry["value"] for entry in entries if entry["kind"] == "cursor" and entry["stream"] == "orders"]
+    found = [entry["value"] for entry in entries
+             if entry["kind"] == "cursor" and entry["stream"] == "orders" and entry["published"]]
     return found[0] if found else None
 
 
 def cursor_is_not_ahead(work, database, shop):
-    """Every record at or below the stored cursor is in the table, in its current version."""
+    """Every record at or below the published cursor is in the table, in its current version."""
     cursor = stored_cursor(work)
     if not cursor or not database.query("SELECT to_regclass('shop_raw.orders')")[0][0]:
         assert not cursor, "there is a cursor, but no table"

@@ -463,6 +463,31 @@ static void test_rows_that_cannot_be_stored_become_rejects(void **state)
     target_close(&target);
 }
 
+static void test_state_of_a_build_is_told_apart(void **state)
+{
+    struct target target;
+    struct flow flow;
+    struct err err = ERR_INIT;
+    struct arena arena = ARENA_INIT(0);
+    struct flow_state *flows;
+    size_t count;
+    (void)state;
+    target_open(&target, "state2");
+    target_acquire(&target);
+    flow_begin(&flow, &target, WRITE_APPEND_DEDUP);
+    must_commit(&flow, "all", SLICE_HOLD, "5", false, ORDERS({1, "a", "1", 1}));
+    assert_int_equal(PG->state_read(target.destination, &arena, &flows, &count, &err), 0);
+    assert_int_equal(count, 1);
+    assert_true(flows[0].is_pending);
+    must_commit(&flow, "all", SLICE_PUBLISH, "6", true, ORDERS({2, "b", "1", 1}));
+    assert_int_equal(PG->state_read(target.destination, &arena, &flows, &count, &err), 0);
+    assert_int_equal(count, 1);
+    assert_false(flows[0].is_pending);
+    flow_end(&flow);
+    arena_release(&arena);
+    target_close(&target);
+}
+
 static void test_state_is_read_changed_and_reset(void **state)
 {
     struct target target;
@@ -766,7 +791,7 @@ FIXTURE_TESTS(cmocka_unit_test(test_append_makes_the_table_and_adds_rows), cmock
               cmocka_unit_test(test_overwrite_refuses_to_shrink_and_starts_again),
               cmocka_unit_test(test_overwrite_refuses_a_table_with_things_of_others),
               cmocka_unit_test(test_rows_that_cannot_be_stored_become_rejects),
-              cmocka_unit_test(test_state_is_read_changed_and_reset),
+              cmocka_unit_test(test_state_of_a_build_is_told_apart), cmocka_unit_test(test_state_is_read_changed_and_reset),
               cmocka_unit_test(test_a_target_that_is_gone_or_different_is_refused),
               cmocka_unit_test(test_a_table_of_others_is_adopted), cmocka_unit_test(test_check_reports_and_leaves_nothing),
               cmocka_unit_test(test_a_new_child_holds_its_parent_back_until_both_can_be_seen),

@@ -161,27 +161,25 @@ int pgw_state_read_all(struct destination *destination, struct arena *arena, str
     pthread_mutex_lock(&destination->lock);
     if ((rc = pgw_destination_connect(destination, err)) == 0)
         rc = pg_query(destination->pg,
-                      "SELECT flow, stream, slice, kind, value, target FROM _sluice.state WHERE pipeline = $1 "
-                      "ORDER BY flow, pending, stream, slice, kind",
+                      "SELECT flow, stream, slice, kind, value, target, pending FROM _sluice.state "
+                      "WHERE pipeline = $1 AND value IS NOT NULL ORDER BY flow, pending, stream, slice, kind",
                       PG_PARAMS(destination->pipeline), &rows, err);
     pthread_mutex_unlock(&destination->lock);
     if (rc != 0) return err_context(err, "could not read the state of pipeline '%s'", destination->pipeline);
     struct flow_state *all = arena_array(arena, struct flow_state, pg_rows(rows) + 1), *flow = NULL;
     for (size_t i = 0; i < pg_rows(rows); i++) {
-        if (!flow || strcmp(flow->flow, pg_cell(rows, i, 0)) != 0) {
+        if (!flow || strcmp(flow->flow, pg_cell(rows, i, 0)) != 0 || flow->is_pending != pg_bool(rows, i, 6)) {
             flow = &all[(*count)++];
-            *flow = (struct flow_state){.flow = arena_strdup(arena, pg_cell(rows, i, 0)), .state = STATE_INIT(arena)};
+            *flow = (struct flow_state){.flow = arena_strdup(arena, pg_cell(rows, i, 0)),
+                                        .target = arena_strdup(arena, pg_cell(rows, i, 5)),
+                                        .is_pending = pg_bool(rows, i, 6),
+                                        .state = STATE_INIT(arena)};
         }
         if (!flow->target) flow->target = arena_strdup(arena, pg_cell(rows, i, 5));
         state_set(&flow->state, pg_cell(rows, i, 1), pg_cell(rows, i, 2), pg_cell(rows, i, 3), pg_cell(rows, i, 4));
     }
-    /* Tombstones of a build are of no interest to people. */
-    for (size_t f = 0; f < *count; f++) {
-        struct state plain = STATE_INIT(arena);
-        state_apply(&plain, &all[f].state);
-        all[f].state = plain;
+    for (size_t f = 0; f < *count; f++)
         if (!all[f].target) all[f].target = "";
-    }
     *flows = all;
     pg_free(rows);
     return 0;

@@ -27,6 +27,7 @@ struct world {
     struct arena arena;
     char *root;
     const char *options; /* YAML behind the path */
+    bool is_volatile;    /* flows that cannot be gone on from: what they hold is spooled */
     struct clock_fake clock;
     struct log *log;
     struct budget *budget;
@@ -114,8 +115,12 @@ static inline int flow_try(struct flow *flow, struct world *world, struct destin
                                       .schema = flow->schema,
                                       .cursor = "updated_at",
                                       .shrink_limit = 0.5};
-    flow->spec = (struct flow_spec){
-        .pipeline = "shop", .flow = "orders", .connector = "shop 1.0", .tables = &flow->table, .table_count = 1};
+    flow->spec = (struct flow_spec){.pipeline = "shop",
+                                    .flow = "orders",
+                                    .connector = "shop 1.0",
+                                    .tables = &flow->table,
+                                    .table_count = 1,
+                                    .resumable = !world->is_volatile};
     return WRITER_CSV.flow_open(destination, &flow->spec, &flow->writer, &world->err);
 }
 

@@ -132,19 +132,32 @@ static bool apply_columns(struct reader *reader, const struct cJSON *json)
     return true;
 }
 
+/* Where the rows of a segment lie: a part, or a run of lines. */
+static bool read_place(struct reader *reader, const struct cJSON *json, struct csv_segment *segment)
+{
+    uint64_t crc;
+    segment->part = read_text(json, "part", reader->arena);
+    if (segment->part) {
+        const char *sha256 = json_string(json_get(json, "sha256"));
+        if (!fs_is_plain_name(str_from(segment->part)) || !sha256 || strlen(sha256) != SHA256_HEX_SIZE - 1) return false;
+        snprintf(segment->sha256, sizeof(segment->sha256), "%s", sha256);
+        return read_number(json, "raw_bytes", &segment->raw_bytes);
+    }
+    if (!read_number(json, "offset", &segment->offset) || !read_number(json, "crc", &crc) || crc > UINT32_MAX) return false;
+    segment->crc = (uint32_t)crc;
+    return true;
+}
+
 static bool apply_segment(struct reader *reader, const struct cJSON *json)
 {
     struct csv_image *image = reader->image;
     const char *columns = json_string(json_get(json, "columns"));
-    uint64_t crc;
     struct csv_segment segment = {.stream = read_text(json, "stream", reader->arena),
                                   .slice = read_text(json, "slice", reader->arena)};
     if (!segment.stream || !segment.slice || !columns || !read_number(json, "file", &segment.file) ||
-        !read_number(json, "index", &segment.index) || !read_number(json, "offset", &segment.offset) ||
-        !read_number(json, "bytes", &segment.bytes) || !read_number(json, "rows", &segment.rows) ||
-        !read_number(json, "crc", &crc) || crc > UINT32_MAX)
+        !read_number(json, "index", &segment.index) || !read_number(json, "bytes", &segment.bytes) ||
+        !read_number(json, "rows", &segment.rows) || !read_place(reader, json, &segment))
         return false;
-    segment.crc = (uint32_t)crc;
     segment.settled = json_get(json, "settled") != NULL;
     segment.columns = csv_columns_find(image->columns, segment.stream, columns);
     if (!segment.columns) return false;

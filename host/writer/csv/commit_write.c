@@ -122,10 +122,16 @@ void csv_commit_segment(struct csv_commit *commit, const struct csv_segment *seg
     member_text(&json, "stream", segment->stream);
     member_text(&json, "slice", segment->slice);
     member_text(&json, "columns", segment->columns->id);
-    member_int(&json, "offset", segment->offset);
     member_int(&json, "bytes", segment->bytes);
     member_int(&json, "rows", segment->rows);
-    member_int(&json, "crc", segment->crc);
+    if (segment->part) {
+        member_text(&json, "part", segment->part);
+        member_int(&json, "raw_bytes", segment->raw_bytes);
+        member_text(&json, "sha256", segment->sha256);
+    } else {
+        member_int(&json, "offset", segment->offset);
+        member_int(&json, "crc", segment->crc);
+    }
     if (segment->settled) member_int(&json, "settled", 1);
     end_line(commit, &json);
 }

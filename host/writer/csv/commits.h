@@ -21,6 +21,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "data/state.h"
+#include "os/crypto.h"
 #include "writer/csv/columns.h"
 #include "writer/writer.h"
 
@@ -29,15 +30,19 @@ enum { CSV_RUN_ID_SIZE = 33 };
 /* COMMIT: a delta. SNAPSHOT: everything. RESET: a snapshot of nothing, made by people. FAILED: a delta that only tells why. */
 enum csv_commit_kind { CSV_COMMIT_DELTA, CSV_COMMIT_SNAPSHOT, CSV_COMMIT_RESET, CSV_COMMIT_FAILED };
 
-/* Rows that are durable and wait: a run of whole lines of one stream and slice in `.stage-<flow>/<file>.rows`. */
+/* Rows of one stream and slice that are durable and wait: a run of whole lines in `.stage-<flow>/<file>.rows`, or a part that
+ * is finished. */
 struct csv_segment {
     uint64_t file; /* the commit that wrote it */
     uint64_t index;
+    const char *part; /* its name in `.stage-<flow>`; NULL: a run of lines */
     const char *stream;
     const char *slice;
     const struct csv_columns *columns;
-    uint64_t offset, bytes, rows;
-    uint32_t crc;
+    uint64_t offset, bytes, rows; /* bytes: of a part as it is stored */
+    uint32_t crc;                 /* of a run */
+    uint64_t raw_bytes;           /* of a part, and its digest */
+    char sha256[SHA256_HEX_SIZE];
     bool settled; /* covered by a checkpoint of its slice: stays when that starts again */
     bool gone;    /* published or dropped by a later commit */
 };

@@ -1,9 +1,10 @@
 /* csv: what the files of the CSV writer share: the destination (one sync's hold on a folder) and the writer (one flow's).
  *
- * A commit, in order: rows to be held go to the stage, rows to be seen into hidden folders, rejects into a file of their own;
- * all is fsynced; then the commit file is linked to its number, which makes it true; then the folders lose their dot and what
- * was held and is now published is removed. Every crash before the link leaves files that no commit names, and they are removed
- * at the next start; every crash after it leaves a rename that the next start finishes. */
+ * A commit, in order: rows to be held go to the stage, or (if an interruption drops them anyway) into the spool of their slice;
+ * rows to be seen go into hidden folders, rejects into a file of their own; all is fsynced; then the commit file is linked to
+ * its number, which makes it true; then the folders lose their dot and what was held and is now published is removed. Every
+ * crash before the link leaves files that no commit names, and they are removed at the next start; every crash after it leaves
+ * a rename that the next start finishes. */
 #ifndef SLUICE_WRITER_CSV_CSV_H
 #define SLUICE_WRITER_CSV_CSV_H
 
@@ -18,6 +19,7 @@
 #include "writer/csv/folder.h"
 #include "writer/csv/layout.h"
 #include "writer/csv/lease.h"
+#include "writer/csv/spool.h"
 #include "writer/writer.h"
 
 struct destination {
@@ -37,20 +39,25 @@ struct csv_stream {
     struct table_spec spec;
     const char *folder; /* <path>/<pipeline>/<stream> */
     struct csv_table table;
-    bool table_is_stored;   /* the commits say so already */
-    uint32_t known_columns; /* of the schema, in the state */
+    bool table_is_stored;         /* the commits say so already */
+    uint32_t known_columns;       /* of the schema, in the state */
+    struct load_counts uncounted; /* of loads that needed no commit, without the rows in spools */
 };
 
 struct writer {
     struct destination *destination;
     struct arena arena;
     const char *flow, *connector;
+    bool resumable; /* held rows may be gone on from: they have to survive this process */
     struct csv_paths paths;
     struct csv_stream *streams;
     size_t stream_count;
     uint64_t last;                /* our newest commit */
     struct csv_segment *segments; /* living ones, by (file, index); slice and stream are owned */
     size_t segment_count, segment_capacity;
+    struct csv_spool **spools;
+    size_t spool_count, spool_capacity;
+    uint64_t spool_number;       /* of the newest file */
     struct csv_columns *columns; /* every set of columns a segment or a load of this run has */
     size_t chain;
     uint64_t chain_bytes, first_bytes;
@@ -69,6 +76,7 @@ int csv_flow_fold(struct writer *writer, struct err *err) MUST_USE;
 /* Counts a commit that was just made. */
 void csv_flow_advance(struct writer *writer, const struct csv_commit *commit);
 struct csv_segment *csv_flow_add_segment(struct writer *writer);
+struct csv_spool *csv_flow_add_spool(struct writer *writer, size_t stream, const char *slice);
 /* The interned columns of the first `count` columns of a stream. */
 const struct csv_columns *csv_flow_columns(struct writer *writer, const struct csv_stream *stream, uint32_t count);
 /* Finishes the renames of the loads that the commits name. */

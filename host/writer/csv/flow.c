@@ -56,6 +56,15 @@ struct csv_segment *csv_flow_add_segment(struct writer *writer)
     return segment;
 }
 
+struct csv_spool *csv_flow_add_spool(struct writer *writer, size_t stream, const char *slice)
+{
+    if (writer->spool_count == writer->spool_capacity) {
+        writer->spool_capacity = writer->spool_capacity ? writer->spool_capacity * 2 : 4;
+        writer->spools = mem_resize(writer->spools, writer->spool_capacity * sizeof(struct csv_spool *));
+    }
+    return writer->spools[writer->spool_count++] = csv_spool_new(stream, slice);
+}
+
 const struct csv_columns *csv_flow_columns(struct writer *writer, const struct csv_stream *stream, uint32_t count)
 {
     /* Almost always the newest set of this stream, so that nothing is built. */
@@ -235,6 +244,7 @@ static void adopt_segments(struct writer *writer, const struct csv_image *image)
         *segment = *held;
         segment->stream = mem_strdup(held->stream);
         segment->slice = mem_strdup(held->slice);
+        segment->part = arena_strdup(&writer->arena, held->part);
         segment->columns = csv_columns_find(writer->columns, held->stream, held->columns->id);
         if (segment->columns) continue;
         struct csv_columns *copy = csv_columns_copy(held->columns, &writer->arena);
@@ -250,6 +260,7 @@ static struct writer *writer_new(struct destination *destination, const struct f
     writer->destination = destination;
     writer->flow = arena_strdup(arena, spec->flow);
     writer->connector = arena_strdup(arena, spec->connector ? spec->connector : "");
+    writer->resumable = spec->resumable;
     csv_paths_of(destination->root, destination->pipeline, spec->flow, arena, &writer->paths);
     writer->stream_count = spec->table_count;
     writer->streams = arena_array(arena, struct csv_stream, spec->table_count + 1);
@@ -274,7 +285,7 @@ int csv_flow_open(struct destination *destination, const struct flow_spec *spec,
     if (rc == 0) rc = fence(writer, &arena, &image, err);
     if (rc == 0) adopt_segments(writer, &image);
     for (size_t i = 0; rc == 0 && i < writer->stream_count; i++) rc = adopt_stream(writer, &writer->streams[i], &image, err);
-    if (rc == 0) rc = csv_stage_sweep(&writer->paths, writer->segments, writer->segment_count, err);
+    if (rc == 0) rc = csv_stage_sweep(&writer->paths, destination->lease.run, writer->segments, writer->segment_count, err);
     if (rc == 0) rc = clean_rejects(writer, err);
     arena_release(&arena);
     if (rc != 0) {
@@ -300,7 +311,8 @@ int csv_flow_load_state(struct writer *writer, struct state *state, struct err *
 
 const char *csv_flow_note(const struct writer *writer)
 {
-    return writer->segment_count > 0 ? "holding rows in the stage, publishes when they are complete" : NULL;
+    return writer->segment_count + writer->spool_count > 0 ? "holding rows in the stage, publishes when they are complete"
+                                                           : NULL;
 }
 
 void csv_flow_close(struct writer *writer)
@@ -311,6 +323,11 @@ void csv_flow_close(struct writer *writer)
         free((char *)(uintptr_t)writer->segments[i].slice);
     }
     free(writer->segments);
+    for (size_t i = 0; i < writer->spool_count; i++) {
+        csv_spool_discard(writer->spools[i]);
+        csv_spool_free(writer->spools[i]);
+    }
+    free(writer->spools);
     csv_buffer_release(&writer->lines);
     arena_release(&writer->arena);
     free(writer);

@@ -1,23 +1,19 @@
 /* folder: see folder.h. Order on the disk: each part is finished and fsynced, then manifest and schema, then the folder, then
- * the stream's folder that names it. Only after that may a commit speak of it. While a part grows the disk is asked to begin
- * with what is there, every few megabytes: else the fsync at its end would find all of it undone. */
+ * the stream's folder that names it. Only after that may a commit speak of it. */
 #include "writer/csv/folder.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "os/fs.h"
 #include "writer/csv/layout.h"
 
-enum { MANIFEST_MAX = 64 << 20, FILE_MODE = 0640, FOLDER_MODE = 0750, BEGIN_WRITING_BYTES = 4 << 20 };
+enum { MANIFEST_MAX = 64 << 20, FILE_MODE = 0640, FOLDER_MODE = 0750 };
 
-struct part {
+struct member {
     const char *name;
-    const struct csv_columns *columns;
-    uint64_t rows;
-    struct compressor_result result;
-    struct part *next;
+    struct csv_part part;
+    struct member *next;
 };
 
 struct csv_folder {
@@ -25,12 +21,11 @@ struct csv_folder {
     struct csv_folder_spec spec;
     const char *hidden; /* ".0000000012" */
     const char *path;
-    struct part *parts, **parts_end, *part; /* in order; the open one */
-    unsigned part_count;
+    struct member *members, **members_end; /* in order */
+    struct member *open;                   /* the last one, while rows go into it */
+    struct member *newest;
+    unsigned member_count;
     uint64_t rows;
-    int fd;
-    struct compressor *compressor;
-    uint64_t begun_bytes; /* of the open part: the disk was asked to write them */
     bool finished;
 };
 
@@ -42,8 +37,7 @@ int csv_folder_begin(const struct csv_folder_spec *spec, struct csv_folder **out
     folder->spec.stream_folder = arena_strdup(&folder->arena, spec->stream_folder);
     folder->hidden = arena_printf(&folder->arena, ".%s", csv_number_text(spec->load_id, number));
     folder->path = fs_join(&folder->arena, spec->stream_folder, folder->hidden);
-    folder->parts_end = &folder->parts;
-    folder->fd = -1;
+    folder->members_end = &folder->members;
     int rc = fs_make_folders(folder->path, FOLDER_MODE, err);
     if (rc != 0) {
         csv_folder_free(folder, false);
@@ -53,62 +47,54 @@ int csv_folder_begin(const struct csv_folder_spec *spec, struct csv_folder **out
     return 0;
 }
 
+static struct member *add_member(struct csv_folder *folder)
+{
+    struct member *member = arena_new(&folder->arena, struct member);
+    member->name = arena_printf(&folder->arena, "part-%05u.csv%s", ++folder->member_count,
+                                COMPRESSIONS[folder->spec.format->compression].extension);
+    folder->newest = *folder->members_end = member;
+    folder->members_end = &member->next;
+    return member;
+}
+
 static int close_part(struct csv_folder *folder, struct err *err)
 {
-    if (folder->fd < 0) return 0;
-    const char *path = fs_join(&folder->arena, folder->path, folder->part->name);
-    int rc = compressor_finish(folder->compressor, &folder->part->result, err);
-    if (rc == 0) rc = fs_sync(folder->fd, path, err);
-    compressor_free(folder->compressor);
-    folder->compressor = NULL;
-    if (close(folder->fd) != 0 && rc == 0)
-        rc = err_set(err, ERR_DESTINATION, "could not close '%s': %s", path, strerror(errno));
-    folder->fd = -1;
-    return rc == 0 ? 0 : csv_fs_error(err);
+    struct member *open = folder->open;
+    folder->open = NULL;
+    return open ? csv_part_finish(&open->part, err) : 0;
 }
 
 static int open_part(struct csv_folder *folder, const struct csv_columns *columns, struct err *err)
 {
-    const struct csv_format *format = folder->spec.format;
-    struct part *part = arena_new(&folder->arena, struct part);
-    part->name =
-        arena_printf(&folder->arena, "part-%05u.csv%s", ++folder->part_count, COMPRESSIONS[format->compression].extension);
-    part->columns = columns;
-    const char *path = fs_join(&folder->arena, folder->path, part->name);
-    int rc = fs_create(path, FILE_MODE, &folder->fd, err);
-    if (rc != 0) {
-        folder->fd = -1;
-        return csv_fs_error(err);
-    }
-    folder->begun_bytes = 0;
-    folder->part = *folder->parts_end = part;
-    folder->parts_end = &part->next;
-    const struct compressor_options options = {.fd = folder->fd, .path = path, .compression = format->compression};
-    rc = compressor_new(&options, &folder->compressor, err);
-    if (rc != 0) return csv_fs_error(err);
-    struct str header = csv_columns_header(columns, &folder->arena);
-    rc = compressor_write(folder->compressor, header.data, header.size, err);
-    return rc == 0 ? 0 : csv_fs_error(err);
+    folder->open = add_member(folder);
+    return csv_part_open(&folder->open->part, fs_join(&folder->arena, folder->path, folder->open->name), columns,
+                         folder->spec.format->compression, err);
 }
 
 int csv_folder_write(struct csv_folder *folder, const struct csv_columns *columns, struct str lines, uint64_t rows,
                      bool at_line, struct err *err)
 {
     int rc;
-    bool must_close = folder->fd >= 0 && at_line &&
-                      (strcmp(folder->part->columns->id, columns->id) != 0 ||
-                       compressor_bytes(folder->compressor) >= folder->spec.format->part_bytes);
+    bool must_close =
+        folder->open && at_line && csv_part_is_full(&folder->open->part, columns, folder->spec.format->part_bytes);
     if (must_close && (rc = close_part(folder, err)) != 0) return rc;
-    if (folder->fd < 0 && (rc = open_part(folder, columns, err)) != 0) return rc;
-    folder->part->rows += rows;
+    if (!folder->open && (rc = open_part(folder, columns, err)) != 0) return rc;
     folder->rows += rows;
-    if (compressor_write(folder->compressor, lines.data, lines.size, err) != 0) return csv_fs_error(err);
-    if (compressor_bytes(folder->compressor) - folder->begun_bytes >= BEGIN_WRITING_BYTES) {
-        folder->begun_bytes = compressor_bytes(folder->compressor);
-        /* A wish: what goes wrong on the disk is told by the fsync, which alone promises anything. */
-        (void)sync_file_range(folder->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-    }
-    return 0;
+    return csv_part_write(&folder->open->part, lines, rows, err);
+}
+
+int csv_folder_adopt(struct csv_folder *folder, const struct csv_part *part, struct err *err)
+{
+    bool made = false;
+    int rc = close_part(folder, err);
+    if (rc != 0) return rc;
+    struct member *member = add_member(folder);
+    member->part = *part;
+    member->part.path = fs_join(&folder->arena, folder->path, member->name);
+    folder->rows += part->rows;
+    rc = fs_link_new(part->path, member->part.path, &made, err);
+    if (rc == 0 && !made) rc = err_set(err, ERR_DESTINATION, "'%s' is there already", member->part.path);
+    return rc == 0 ? 0 : csv_fs_error(err);
 }
 
 static void member_text(struct json_writer *json, const char *name, const char *value)
@@ -123,10 +109,11 @@ static void member_int(struct json_writer *json, const char *name, uint64_t valu
     json_int(json, (int64_t)value);
 }
 
-static void write_part(const struct part *part, struct json_writer *json)
+static void write_part(const struct member *member, struct json_writer *json)
 {
+    const struct csv_part *part = &member->part;
     json_open(json, '{');
-    member_text(json, "file", part->name);
+    member_text(json, "file", member->name);
     member_text(json, "schema", part->columns->id);
     member_int(json, "rows", part->rows);
     member_int(json, "bytes", part->result.stored_bytes);
@@ -138,7 +125,7 @@ static void write_part(const struct part *part, struct json_writer *json)
 static void write_manifest(const struct csv_folder *folder, struct buf *out)
 {
     const struct csv_folder_spec *spec = &folder->spec;
-    const struct csv_columns *newest = folder->part ? folder->part->columns : NULL;
+    const struct csv_columns *newest = folder->newest ? folder->newest->part.columns : NULL;
     struct json_writer json = JSON_WRITER(out);
     json_open(&json, '{');
     member_int(&json, "version", 1);
@@ -159,7 +146,7 @@ static void write_manifest(const struct csv_folder *folder, struct buf *out)
     member_text(&json, "null", spec->format->null_token == CSV_NULL_EMPTY ? "" : "\\N");
     json_member(&json, "parts");
     json_open(&json, '[');
-    for (const struct part *part = folder->parts; part; part = part->next) write_part(part, &json);
+    for (const struct member *member = folder->members; member; member = member->next) write_part(member, &json);
     json_close(&json, ']');
     member_int(&json, "rows", folder->rows);
     json_close(&json, '}');
@@ -175,10 +162,10 @@ static void write_schemas(const struct csv_folder *folder, struct buf *out)
     member_text(&json, "stream", folder->spec.stream);
     json_member(&json, "schemas");
     json_open(&json, '[');
-    for (const struct part *part = folder->parts; part; part = part->next) {
-        const struct part *earlier = folder->parts;
-        while (earlier != part && strcmp(earlier->columns->id, part->columns->id) != 0) earlier = earlier->next;
-        if (earlier == part) csv_columns_write(part->columns, false, true, &json);
+    for (const struct member *member = folder->members; member; member = member->next) {
+        const struct member *earlier = folder->members;
+        while (earlier != member && strcmp(earlier->part.columns->id, member->part.columns->id) != 0) earlier = earlier->next;
+        if (earlier == member) csv_columns_write(member->part.columns, false, true, &json);
     }
     json_close(&json, ']');
     json_close(&json, '}');
@@ -220,8 +207,7 @@ uint64_t csv_folder_rows(const struct csv_folder *folder)
 void csv_folder_free(struct csv_folder *folder, bool keep)
 {
     if (!folder) return;
-    compressor_free(folder->compressor);
-    if (folder->fd >= 0) close(folder->fd);
+    if (folder->open) csv_part_release(&folder->open->part);
     if (!folder->finished || !keep) {
         /* Best effort: what stays is removed at the next start, since no commit names it. */
         struct err ignored = ERR_INIT;

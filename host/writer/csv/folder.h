@@ -1,12 +1,12 @@
 /* folder: one load of one stream while it is written: parts, manifest.json and schema.json in a folder whose name begins with a
- dot.
+ * dot.
  *
  *     struct csv_folder *folder;
  *     if ((rc = csv_folder_begin(&spec, &folder, err)) != 0) return rc;
- *     csv_folder_write(folder, columns, lines, size, rows, true, err) ...
- *     rc = csv_folder_finish(folder, err);          // everything is on the disk; still hidden
- *  *     ... the commit ...
-    csv_folder_free(folder, true);                // false: it is removed
+ *     csv_folder_write(folder, columns, lines, rows, true, err) ...
+ *     rc = csv_folder_finish(folder, err);                      // everything is on the disk; still hidden
+ *     ... the commit ...
+ *     csv_folder_free(folder, true);                            // false: it is removed
  *     rc = csv_folder_publish(stream_folder, load_id, err);     // loses its dot
  *
  * A part closes when it reaches the size limit, when the columns change, and at the end. */
@@ -17,9 +17,9 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "os/compress.h"
 #include "writer/csv/columns.h"
 #include "writer/csv/encode.h"
+#include "writer/csv/part.h"
 #include "writer/writer.h"
 
 struct csv_format {
@@ -45,6 +45,8 @@ int csv_folder_begin(const struct csv_folder_spec *spec, struct csv_folder **out
  * rows at all a part of its header alone comes into being. */
 int csv_folder_write(struct csv_folder *folder, const struct csv_columns *columns, struct str lines, uint64_t rows,
                      bool at_line, struct err *err) MUST_USE;
+/* Takes over a finished part that was written elsewhere: it gets a name here, a further link. */
+int csv_folder_adopt(struct csv_folder *folder, const struct csv_part *part, struct err *err) MUST_USE;
 int csv_folder_finish(struct csv_folder *folder, struct err *err) MUST_USE;
 uint64_t csv_folder_rows(const struct csv_folder *folder);
 /* Removes the folder unless it was finished and `keep` is set. NULL is fine. */

@@ -3,6 +3,7 @@
  *     <path>/<pipeline>/<stream>/<load id>/part-00001.csv.gz, manifest.json, schema.json     published; the consumer's to
  * delete <path>/<pipeline>/<stream>/.<load id>/                                                 being written
  *     <path>/<pipeline>/.stage-<flow>/<commit>.rows                                          durable, not published
+ *     <path>/<pipeline>/.stage-<flow>/<run>-<n>.part                                         a part on its way into a load
  *     <path>/.sluice/<pipeline>/lease, lease.lock
  *     <path>/.sluice/<pipeline>/<flow>/commits/<n>                                           the truth
  *     <path>/.sluice/<pipeline>/<flow>/rejects/<n>.ndjson                                    what could not be taken
@@ -19,6 +20,9 @@
 #include "base/err.h"
 
 enum { CSV_LIST_MAX = 1000000 /* entries of one folder */ };
+
+#define CSV_ROWS_SUFFIX ".rows"
+#define CSV_PART_SUFFIX ".part"
 
 const char *csv_folder_name(const char *name, struct arena *arena);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/compress.h"
@@ -10,12 +11,10 @@
 
 enum { FILE_MODE = 0640, FOLDER_MODE = 0750, COPY_BYTES = CSV_BUFFER_FULL };
 
-#define STAGE_SUFFIX ".rows"
-
 static const char *stage_path(const struct csv_paths *paths, uint64_t number, struct arena *arena)
 {
     char text[CSV_NUMBER_SIZE];
-    return arena_printf(arena, "%s/%s/%s%s", paths->data, paths->stage, csv_number_text(number, text), STAGE_SUFFIX);
+    return arena_printf(arena, "%s/%s/%s%s", paths->data, paths->stage, csv_number_text(number, text), CSV_ROWS_SUFFIX);
 }
 
 int csv_stage_open(struct csv_stage *stage, const struct csv_paths *paths, uint64_t number, struct arena *arena,
@@ -54,7 +53,36 @@ static int lost(const char *path, const char *what, struct err *err)
     return err_hint(err, "restore the file, or read the stream again after `sluice state reset`");
 }
 
-int csv_stage_copy(const struct csv_paths *paths, const struct csv_segment *segment, struct csv_folder *folder, struct err *err)
+static const char *segment_path(const struct csv_paths *paths, const struct csv_segment *segment, struct arena *arena)
+{
+    if (!segment->part) return stage_path(paths, segment->file, arena);
+    return arena_printf(arena, "%s/%s/%s", paths->data, paths->stage, segment->part);
+}
+
+static int link_part(const struct csv_paths *paths, const struct csv_segment *segment, struct csv_folder *folder,
+                     struct err *err)
+{
+    struct arena arena = ARENA_INIT(0);
+    struct stat status;
+    struct csv_part part = {.path = segment_path(paths, segment, &arena),
+                            .columns = segment->columns,
+                            .rows = segment->rows,
+                            .result = {.raw_bytes = segment->raw_bytes, .stored_bytes = segment->bytes},
+                            .fd = -1};
+    snprintf(part.result.sha256, sizeof(part.result.sha256), "%s", segment->sha256);
+    int rc;
+    if (stat(part.path, &status) != 0)
+        rc = lost(part.path, strerror(errno), err);
+    else if ((uint64_t)status.st_size != segment->bytes)
+        rc = lost(part.path, "its size is not what was written", err);
+    else
+        rc = csv_folder_adopt(folder, &part, err);
+    arena_release(&arena);
+    return rc;
+}
+
+static int copy_run(const struct csv_paths *paths, const struct csv_segment *segment, struct csv_folder *folder,
+                    struct err *err)
 {
     struct arena arena = ARENA_INIT(0);
     const char *path = stage_path(paths, segment->file, &arena);
@@ -88,14 +116,41 @@ out:
     return rc;
 }
 
-static bool is_named(const struct csv_segment *segments, size_t count, uint64_t file)
+int csv_stage_publish(const struct csv_paths *paths, const struct csv_segment *segment, struct csv_folder *folder,
+                      struct err *err)
 {
+    return segment->part ? link_part(paths, segment, folder, err) : copy_run(paths, segment, folder, err);
+}
+
+void csv_stage_remove_part(const struct csv_paths *paths, const struct csv_segment *segment)
+{
+    struct arena arena = ARENA_INIT(0);
+    if (segment->part) (void)unlink(segment_path(paths, segment, &arena));
+    arena_release(&arena);
+}
+
+/* Does a living segment name this file of the stage? Yes for those that are not ours to remove. */
+static bool is_named(const char *name, const char *run, const struct csv_segment *segments, size_t count)
+{
+    char stem[CSV_NUMBER_SIZE];
+    uint64_t number;
+    struct str text = str_from(name);
+    if (str_ends(text, STR(CSV_PART_SUFFIX))) {
+        if (strncmp(name, run, strlen(run)) == 0) return true;
+        for (size_t i = 0; i < count; i++)
+            if (!segments[i].gone && segments[i].part && strcmp(segments[i].part, name) == 0) return true;
+        return false;
+    }
+    if (!str_ends(text, STR(CSV_ROWS_SUFFIX))) return true;
+    snprintf(stem, sizeof(stem), "%.*s", (int)(text.size - strlen(CSV_ROWS_SUFFIX)), name);
+    if (!csv_number_read(stem, &number)) return true;
     for (size_t i = 0; i < count; i++)
-        if (!segments[i].gone && segments[i].file == file) return true;
+        if (!segments[i].gone && !segments[i].part && segments[i].file == number) return true;
     return false;
 }
 
-int csv_stage_sweep(const struct csv_paths *paths, const struct csv_segment *segments, size_t count, struct err *err)
+int csv_stage_sweep(const struct csv_paths *paths, const char *run, const struct csv_segment *segments, size_t count,
+                    struct err *err)
 {
     struct arena arena = ARENA_INIT(0);
     struct fs_entry *entries = NULL;
@@ -103,17 +158,12 @@ int csv_stage_sweep(const struct csv_paths *paths, const struct csv_segment *seg
     const char *folder = fs_join(&arena, paths->data, paths->stage);
     int rc = 0;
     if (fs_kind(folder) != FS_MISSING) rc = fs_list(folder, CSV_LIST_MAX, &arena, &entries, &entry_count, err);
-    for (size_t i = 0; rc == 0 && i < entry_count; i++) {
-        struct str name = str_from(entries[i].name);
-        uint64_t file;
-        if (!str_ends(name, STR(STAGE_SUFFIX))) continue;
-        const char *number = arena_text(&arena, (struct str){name.data, name.size - strlen(STAGE_SUFFIX)});
-        if (csv_number_read(number, &file) && !is_named(segments, count, file))
+    for (size_t i = 0; rc == 0 && i < entry_count; i++)
+        if (!is_named(entries[i].name, run, segments, count))
             rc = fs_remove_file(fs_join(&arena, folder, entries[i].name), err);
-    }
     if (rc != 0) csv_fs_error(err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        const char *path = stage_path(paths, segments[i].file, &arena);
+        const char *path = segment_path(paths, &segments[i], &arena);
         if (!segments[i].gone && fs_kind(path) != FS_FILE) rc = lost(path, "the file is gone", err);
     }
     arena_release(&arena);

@@ -1,12 +1,11 @@
 /* compress: files written compressed. (What arrives compressed is inflate.h's.)
  *
- *     struct compressor *out;
- *     if ((rc = compressor_new(&options, &out, err)) != 0) ...
+ *     struct compressor *out = compressor_new(fd, path, COMPRESSION_GZIP);
  *     compressor_write(out, row, size, err) ... compressor_bytes(out) ...
  *     rc = compressor_finish(out, &result, err);                // all is handed to the kernel; fsync is the caller's
  *     compressor_free(out);                                     // never closes the descriptor
  *
- * Bytes for the same input and options are the same every time (no names, no times inside). One thread per compressor. After a
+ * No names and no times are inside. One thread per compressor. After a
  * failure it only repeats it. */
 #ifndef SLUICE_OS_COMPRESS_H
 #define SLUICE_OS_COMPRESS_H
@@ -25,19 +24,11 @@ enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD };
 struct compression_info {
     const char *name;      /* "gzip" */
     const char *extension; /* ".gz"; "" for none */
-    int level_min, level_max, level_default;
 };
 extern const struct compression_info COMPRESSIONS[];
 enum { COMPRESSION_COUNT = 3 };
 
 bool compression_from_name(struct str name, enum compression *compression);
-
-struct compressor_options {
-    int fd;           /* written to in pieces of 128 KiB */
-    const char *path; /* for messages; copied */
-    enum compression compression;
-    int level; /* 0: the default of its kind */
-};
 
 struct compressor_result {
     uint64_t raw_bytes;           /* what was put in */
@@ -47,7 +38,8 @@ struct compressor_result {
 
 struct compressor;
 
-int compressor_new(const struct compressor_options *options, struct compressor **out, struct err *err) MUST_USE;
+/* Writes to `fd` in pieces of 128 KiB; `path` is for messages, and copied. */
+struct compressor *compressor_new(int fd, const char *path, enum compression compression);
 int compressor_write(struct compressor *compressor, const void *data, size_t size, struct err *err) MUST_USE;
 uint64_t compressor_bytes(const struct compressor *compressor); /* that came out so far; lags behind by the coder's window */
 int compressor_finish(struct compressor *compressor, struct compressor_result *result, struct err *err) MUST_USE;

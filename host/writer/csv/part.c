@@ -21,13 +21,10 @@ int csv_part_open(struct csv_part *part, const char *path, const struct csv_colu
         part->fd = -1;
         return csv_fs_error(err);
     }
-    const struct compressor_options options = {.fd = part->fd, .path = path, .compression = compression};
     struct arena arena = ARENA_INIT(0);
-    rc = compressor_new(&options, &part->compressor, err);
-    if (rc == 0) {
-        struct str header = csv_columns_header(columns, &arena);
-        rc = compressor_write(part->compressor, header.data, header.size, err);
-    }
+    struct str header = csv_columns_header(columns, &arena);
+    part->compressor = compressor_new(part->fd, path, compression);
+    rc = compressor_write(part->compressor, header.data, header.size, err);
     arena_release(&arena);
     return rc == 0 ? 0 : csv_fs_error(err);
 }

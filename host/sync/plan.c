@@ -147,6 +147,7 @@ static void make_flow(const struct stream_description *stream, const struct stre
     choose_modes(stream, choice, full_refresh, key_count, flow);
     flow->table.stream = stream->name;
     flow->table.name = choice->table ? choice->table : stream->name;
+    flow->table.in_place = choice->in_place;
     flow->table.shrink_limit = choice->shrink_limit;
     flow->table.cursor = choice->cursor ? choice->cursor : stream->has_cursor ? stream->cursor.field : NULL;
     bool own_cursor = stream->has_cursor && flow->table.cursor && strcmp(flow->table.cursor, stream->cursor.field) == 0;

@@ -30,6 +30,9 @@ static const struct option STREAM_ARRAY[] = {
     {"on_mismatch", OPTION_ENUM, 0, "set_null", "set_null|reject", NULL, "when a value does not fit its declared type"},
     {"shrink_limit", OPTION_NUMBER, 0, "0.5", "0..1", NULL,
      "overwrite refuses to lose more than this share of the rows; 1 allows everything"},
+    {"swap", OPTION_ENUM, 0, "auto", "auto|in_place", NULL,
+     "how overwrite replaces a PostgreSQL table's rows: auto renames a new table into its place unless others attached "
+     "something to it (a view, an index, a policy ..); in_place always keeps the table and changes its rows"},
 };
 static const struct option_table STREAM_OPTIONS = OPTION_TABLE("a stream of a pipeline", STREAM_ARRAY);
 
@@ -129,6 +132,7 @@ static void read_stream(const struct node *node, struct arena *arena, struct str
     if (option_is_set(node, "on_mismatch"))
         choice->on_mismatch =
             str_equal(node_text(node_get(node, "on_mismatch")), STR("reject")) ? MISMATCH_REJECT : MISMATCH_SET_NULL;
+    if (option_is_set(node, "swap")) choice->in_place = str_equal(node_text(node_get(node, "swap")), STR("in_place"));
     if (option_is_set(node, "shrink_limit")) choice->shrink_limit = option_number(&STREAM_OPTIONS, node, "shrink_limit");
     if (choice->sync_mode == SYNC_INCREMENTAL && choice->has_write_mode && choice->write_mode == WRITE_OVERWRITE) {
         problems_add(problems, node, "stream '%s': incremental cannot overwrite: each run would keep only what is new",
@@ -227,6 +231,16 @@ static void check_streams(const struct node *streams, const char *path, struct a
     }
 }
 
+/* `swap` is about tables. */
+static void check_swap(const struct writer_type *writer, const struct node *settings, const char *path,
+                       struct problems *problems)
+{
+    if (writer->has_tables || !option_is_set(settings, "swap")) return;
+    problems_add(problems, node_get(settings, "swap"), "%s: swap is for a destination with tables, and this one is of type %s",
+                 path, writer->name);
+    problems_hint(problems, "leave it out");
+}
+
 /* A pipeline that this run does not use is only looked at from outside: its references were left alone. */
 static void check_pipeline(const struct node *root, const struct node *node, bool used, struct arena *arena,
                            struct problems *problems)
@@ -250,6 +264,11 @@ static void check_pipeline(const struct node *root, const struct node *node, boo
         return;
     }
     const struct writer_type *writer = read_writer_type(destination, destination_path, problems);
+    const struct node *streams = node_get(node, "streams");
+    if (writer) check_swap(writer, node_get(node, "defaults"), arena_printf(arena, "%s.defaults", path), problems);
+    for (size_t i = 0; writer && streams && streams->kind == NODE_MAP && i < streams->count; i++)
+        check_swap(writer, &streams->children[i],
+                   arena_printf(arena, "%s.streams." STR_FMT, path, STR_ARG(streams->children[i].key)), problems);
     if (writer && used) option_check(writer->options, merge_destination(destination, node, arena), destination_path, problems);
 }
 

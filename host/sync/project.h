@@ -42,6 +42,7 @@ struct stream_choice {
     const char *const *blocked_reasons;
     size_t blocked_count;
     enum on_mismatch on_mismatch;
+    bool in_place; /* swap: in_place */
     double shrink_limit;
 };
 

@@ -41,6 +41,7 @@ struct table_spec {
     enum write_mode mode;
     struct schema *schema; /* live: grows while pages are decoded; the writer follows it at each commit */
     const char *cursor;    /* field whose newest value wins in append_dedup; NULL: the last to arrive wins */
+    bool in_place;         /* overwrite changes the rows of an existing table, and never replaces the table */
     double shrink_limit;   /* overwrite refuses to lose more than this share of the rows: 0.5; 1 allows everything */
 };
 
@@ -140,6 +141,7 @@ struct writer;
 struct writer_type {
     const char *name;  /* "postgres" */
     const char *title; /* "PostgreSQL" */
+    bool has_tables;   /* others may attach things to what it writes; see table_spec.in_place */
     const struct option_table *options;
 
     /* Connects and makes sure the ledger exists. Errors: DESTINATION (CONFIG for a URL that cannot be read). */

@@ -1,5 +1,6 @@
 /* How it works: the statements are worked out from memory first; after their commit, memory follows. An existing target of
- * overwrite is left as it is, since it will be replaced. */
+ * overwrite is left as it is while its build fills; if its rows are then to be changed in place, it gets the columns it lacks.
+ */
 #include "writer/postgres/evolve.h"
 
 #include "writer/postgres/stage.h"
@@ -10,7 +11,8 @@ static const struct pg_limits DDL_LIMITS = {.lock_ms = 2000, .statement_ms = 600
 
 static bool is_followed(const struct table *table, enum place place)
 {
-    return table->at[place].exists && !(place == PLACE_TARGET && table->spec->mode == WRITE_OVERWRITE);
+    bool is_replaced = place == PLACE_TARGET && table->spec->mode == WRITE_OVERWRITE && table->way == OVERWRITE_RENAME;
+    return table->at[place].exists && !is_replaced;
 }
 
 static const char *const SYSTEM_DEFINITIONS[] = {"_sluice_synced_at timestamptz", "_sluice_deleted boolean",
@@ -28,11 +30,15 @@ static void create_side_table(const struct writer *writer, const struct table *t
     for (uint32_t i = 0; i < table->column_count; i++) {
         pg_quote_name(sql, table->columns[i].name);
         buf_printf(sql, " %s%s, ", pgw_column_type_sql(table->columns[i].type),
-                   is_dedup && table->columns[i].is_key ? " NOT NULL" : "");
+                   table->spec->mode != WRITE_APPEND && table->columns[i].is_key ? " NOT NULL" : "");
     }
     for (size_t i = 0; i < ARRAY_SIZE(SYSTEM_DEFINITIONS); i++) buf_printf(sql, "%s NOT NULL, ", SYSTEM_DEFINITIONS[i]);
     buf_printf(sql, "_sluice_slice text, _sluice_seq bigint, _sluice_missing text[])%s; ",
                is_dedup && place == PLACE_BUILD ? " WITH (fillfactor = 90)" : "");
+    /* Rows are deleted from it before it has a key, which a publication FOR ALL TABLES would not allow otherwise. */
+    buf_append_text(sql, "ALTER TABLE ");
+    pgw_relation_quote(relation, sql);
+    buf_append_text(sql, " REPLICA IDENTITY FULL; ");
     buf_append_text(sql,
                     "INSERT INTO _sluice.builds (pipeline, flow, stream, kind, table_schema, table_name, target) VALUES (");
     const char *const values[] = {

@@ -129,8 +129,14 @@ static int look_at_tables(struct writer *writer, struct err *err)
         struct table *table = &writer->tables[t];
         if ((rc = pgw_table_open(writer, writer->pg, table, err)) != 0) return rc;
         if ((rc = check_unfinished_build(writer, table, err)) != 0) return rc;
-        if (table->spec->mode == WRITE_OVERWRITE && table->at[PLACE_TARGET].exists)
-            if ((rc = pgw_overwrite_check(writer->pg, table, err)) != 0) return rc;
+        if (table->spec->mode != WRITE_OVERWRITE || !table->at[PLACE_TARGET].exists) continue;
+        /* Early, so that nothing is fetched in vain. */
+        enum overwrite_way way;
+        char why[ATTACHED_NAME_SIZE];
+        if ((rc = pgw_overwrite_choose(writer->pg, table, &way, why, err)) != 0) return rc;
+        if (why[0])
+            log_info(writer->destination->log, "\"%s\".\"%s\" will be changed in place (%s)", table->at[PLACE_TARGET].schema,
+                     table->at[PLACE_TARGET].name, why);
     }
     if ((rc = pgw_state_check_targets(writer, writer->pg, err)) != 0) return rc;
     return find_side_tables(writer, err);

@@ -7,8 +7,8 @@
  * is LOGGED. So is a stage, unless nothing will ever be gone on from behind its rows; see pgw_stage_is_volatile.
  *
  * Which file does what: flow.c opens a flow, table.c knows what is there, evolve.c changes it, transact.c runs every
- * transaction of a flow, load.c makes a load, rows.c encodes, merge.c and publish.c and overwrite.c make rows visible, ledger.c
- * keeps the books. */
+ * transaction of a flow, load.c makes a load, rows.c encodes, merge.c and publish.c make rows visible, overwrite.c and
+ * inplace.c those of a table that exists (attached.c tells which of the two), ledger.c keeps the books. */
 #ifndef SLUICE_WRITER_POSTGRES_INTERNAL_H
 #define SLUICE_WRITER_POSTGRES_INTERNAL_H
 
@@ -51,16 +51,24 @@ struct table_column {
     bool is_recorded; /* in the name map of the ledger */
 };
 
+/* How overwrite gives an existing table the rows of its build. */
+enum overwrite_way {
+    OVERWRITE_RENAME, /* the build becomes the table */
+    OVERWRITE_BY_KEY, /* in place: what differs is deleted and written */
+    OVERWRITE_WHOLE,  /* in place: all rows are deleted and inserted */
+};
+
 struct table {
     const struct table_spec *spec;
     size_t index; /* in the flow */
     struct relation at[PLACES];
     struct table_column *columns;
     uint32_t column_count, column_capacity;
-    struct map fields; /* the name map: field -> column (char *) */
-    struct map names;  /* names in use, in lower case */
-    bool is_known;     /* the name map has it: we made it */
-    int64_t reported;  /* rows this writer told its caller were written; see report_counts */
+    struct map fields;      /* the name map: field -> column (char *) */
+    struct map names;       /* names in use, in lower case */
+    bool is_known;          /* the name map has it: we made it */
+    enum overwrite_way way; /* chosen while a build is published; OVERWRITE_RENAME at any other time */
+    int64_t reported;       /* rows this writer told its caller were written; see report_counts */
 };
 
 struct writer {
@@ -95,7 +103,9 @@ int pgw_destination_connect(struct destination *destination, struct err *err) MU
 void pgw_table_list(const struct table *table, const char *prefix, bool keys_only, struct buf *out);
 void pgw_relation_quote(const struct relation *relation, struct buf *out);
 bool pgw_table_has_key(const struct table *table);
-bool pgw_table_uses_build(const struct table *table);                       /* it is new, or overwrite will replace it */
-void pgw_table_key_name(const struct table *table, char out[PG_NAME_SIZE]); /* of its primary key's index */
+bool pgw_table_uses_build(const struct table *table); /* it is new, or overwrite will replace its rows */
+bool pgw_table_is_sealed(const struct table *table);  /* its build gets a primary key: one row per key */
+/* Of the primary key, in the target or the build. */
+void pgw_table_key_name(const struct table *table, enum place place, char out[PG_NAME_SIZE]);
 
 #endif

@@ -164,7 +164,8 @@ static int write_direct_append(struct writer *writer, struct transaction *tx, st
     uint64_t written = 0;
     int rc = 0;
     pgw_relation_quote(&table->at[PLACE_TARGET], &name);
-    if (has_stage) rc = pgw_stage_append(tx, table, slices, &written, err); /* counted as written when they were staged */
+    if (has_stage)
+        rc = pgw_stage_append(tx, table, PLACE_STAGE, slices, &written, err); /* counted as written when they were staged */
     if (rc == 0)
         rc = pgw_rows_copy(writer, tx, table, buf_text(&name), false, &work->sets[t][ROUTE_DIRECT], rejects, &written, err);
     if (rc == 0) work->deltas[t].written += (int64_t)written;

@@ -197,10 +197,11 @@ static int delete_older(struct transaction *tx, const struct table *table, const
     return rc;
 }
 
-/* Is the target's row newer? Never so when it has none. */
+/* Is the target's row newer? Never so when it has none, nor for overwrite: the source may have gone back to an older version.
+ */
 static void put_is_stale(const struct table *table, struct buf *sql)
 {
-    const struct table_column *cursor = cursor_column(table);
+    const struct table_column *cursor = table->spec->mode == WRITE_OVERWRITE ? NULL : cursor_column(table);
     if (!cursor) {
         buf_append_text(sql, "false");
         return;
@@ -301,20 +302,27 @@ out:
     return rc;
 }
 
+int pgw_merge_lock(struct transaction *tx, const struct table *table, struct err *err)
+{
+    struct buf target = BUF_INIT(1024);
+    char key[PG_INT_TEXT];
+    pgw_relation_quote(&table->at[PLACE_TARGET], &target);
+    int rc = pg_query(tx->pg, "SELECT pg_advisory_xact_lock($1)",
+                      PG_PARAMS(pg_int_text((int64_t)pg_hash(buf_text(&target)), key)), NULL, err);
+    buf_release(&target);
+    return rc;
+}
+
 int pgw_merge_rows(struct transaction *tx, const struct table *table, const char *source, struct merge_counts *counts,
                    struct err *err)
 {
     struct buf target = BUF_INIT(1024);
     struct survey survey;
-    char key[PG_INT_TEXT];
     uint64_t removed = 0, changed = 0;
     int rc;
     *counts = (struct merge_counts){0};
     pgw_relation_quote(&table->at[PLACE_TARGET], &target);
-    /* One merge at a time into a table, also between pipelines: two in opposite order would deadlock. */
-    rc = pg_query(tx->pg, "SELECT pg_advisory_xact_lock($1)", PG_PARAMS(pg_int_text((int64_t)pg_hash(buf_text(&target)), key)),
-                  NULL, err);
-    if (rc != 0) goto out;
+    if ((rc = pgw_merge_lock(tx, table, err)) != 0) goto out;
     if ((rc = survey_rows(tx, table, source, &survey, err)) != 0) goto out;
     if (survey.is_partial && (rc = fold_partial_rows(tx, table, source, err)) != 0) goto out;
     if (survey.keys < survey.rows && (rc = delete_older(tx, table, source, &removed, err)) != 0) goto out;
@@ -326,6 +334,32 @@ int pgw_merge_rows(struct transaction *tx, const struct table *table, const char
 out:
     buf_release(&target);
     return rc == 0 ? 0 : err_context(err, "could not merge into '%s'", table->at[PLACE_TARGET].name);
+}
+
+void pgw_merge_put_absent(const struct table *table, const char *row, struct buf *sql)
+{
+    buf_append_text(sql, "NOT EXISTS (SELECT FROM ");
+    pgw_relation_quote(&table->at[PLACE_BUILD], sql);
+    buf_append_text(sql, " b WHERE ");
+    put_key_join(table, "b.", row, sql);
+    buf_append_char(sql, ')');
+}
+
+int pgw_merge_replace(struct transaction *tx, const struct table *table, struct merge_counts *counts, struct err *err)
+{
+    struct buf sql = BUF_INIT(1024 * 1024), build = BUF_INIT(1024);
+    uint64_t gone;
+    int rc;
+    buf_append_text(&sql, "DELETE FROM ");
+    pgw_relation_quote(&table->at[PLACE_TARGET], &sql);
+    buf_append_text(&sql, " t WHERE ");
+    pgw_merge_put_absent(table, "t.", &sql);
+    pgw_relation_quote(&table->at[PLACE_BUILD], &build);
+    if ((rc = run(tx, &sql, &gone, err)) == 0 && (rc = pgw_merge_rows(tx, table, buf_text(&build), counts, err)) == 0)
+        counts->deleted += gone;
+    buf_release(&sql);
+    buf_release(&build);
+    return rc;
 }
 
 int pgw_merge_dedup_build(struct transaction *tx, const struct table *table, uint64_t *removed, struct err *err)

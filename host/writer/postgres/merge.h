@@ -22,6 +22,17 @@ int pgw_merge_begin(struct transaction *tx, const struct table *table, struct bu
 int pgw_merge_rows(struct transaction *tx, const struct table *table, const char *source, struct merge_counts *counts,
                    struct err *err) MUST_USE;
 
+/* The target's rows become those of the build, which is sealed: absent keys are deleted, then the rest is merged, whatever its
+ * cursor. counts->deleted has both kinds of deletions. */
+int pgw_merge_replace(struct transaction *tx, const struct table *table, struct merge_counts *counts, struct err *err) MUST_USE;
+
+/* Appends a condition: the build has no row with the key of `row` ("t."), a row of the target. */
+void pgw_merge_put_absent(const struct table *table, const char *row, struct buf *sql);
+
+/* One merge at a time into a table, also between pipelines: two in opposite order would deadlock. Until the transaction ends.
+ */
+int pgw_merge_lock(struct transaction *tx, const struct table *table, struct err *err) MUST_USE;
+
 /* Deletes the older versions from a build, and completes its partial rows. */
 int pgw_merge_dedup_build(struct transaction *tx, const struct table *table, uint64_t *removed, struct err *err) MUST_USE;
 

@@ -80,6 +80,7 @@ out:
 const struct writer_type WRITER_POSTGRES = {
     .name = "postgres",
     .title = "PostgreSQL",
+    .has_tables = true,
     .options = &OPTION_TABLE_POSTGRES,
     .open = destination_open,
     .check = pgw_destination_check,

@@ -207,7 +207,7 @@ static bool encode_row(struct sink *sink, struct pg_copy *copy, size_t at, size_
             reject_row(sink, batch, row, column->name, "type_mismatch", "the value does not fit the column's type");
             return false;
         }
-        if (column->is_key && table->spec->mode == WRITE_APPEND_DEDUP) {
+        if (column->is_key && table->spec->mode != WRITE_APPEND) {
             pg_copy_row_undo(copy);
             reject_row(sink, batch, row, column->name, "missing_primary_key", "the row has no value for its key");
             return false;

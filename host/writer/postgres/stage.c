@@ -67,7 +67,8 @@ int pgw_stage_count(struct transaction *tx, const struct table *table, int64_t a
     return set_count(tx, table, change, err);
 }
 
-int pgw_stage_append(struct transaction *tx, const struct table *table, const char *slices, uint64_t *rows, struct err *err)
+int pgw_stage_append(struct transaction *tx, const struct table *table, enum place from, const char *slices, uint64_t *rows,
+                     struct err *err)
 {
     struct buf sql = BUF_INIT(1024 * 1024);
     buf_append_text(&sql, "INSERT INTO ");
@@ -77,7 +78,7 @@ int pgw_stage_append(struct transaction *tx, const struct table *table, const ch
     buf_append_text(&sql, ", " SYSTEM_COLUMNS ") SELECT ");
     pgw_table_list(table, "", false, &sql);
     buf_printf(&sql, ", now(), _sluice_deleted, %lld FROM ", (long long)tx->load_id);
-    pgw_relation_quote(&table->at[PLACE_STAGE], &sql);
+    pgw_relation_quote(&table->at[from], &sql);
     put_slices(slices, &sql);
     buf_append_text(&sql, " ORDER BY _sluice_seq");
     int rc = change(tx, &sql, slices, rows, err);
@@ -115,8 +116,9 @@ int pgw_stage_delete(struct transaction *tx, const struct table *table, const ch
     return rc;
 }
 
-int pgw_stage_restart(struct writer *writer, struct transaction *tx, const struct table *table, const char *slices,
-                      uint64_t *rows, struct err *err)
+/* DELETE FROM stage and build `r`, with what follows. */
+static int delete_unpublished(struct transaction *tx, const struct table *table, const char *which, const char *const *params,
+                              size_t count, uint64_t *rows, struct err *err)
 {
     int rc = 0;
     *rows = 0;
@@ -126,9 +128,8 @@ int pgw_stage_restart(struct writer *writer, struct transaction *tx, const struc
         if (!table->at[place].exists) continue;
         buf_append_text(&sql, "DELETE FROM ");
         pgw_relation_quote(&table->at[place], &sql);
-        buf_append_text(&sql, " r USING _sluice.held h WHERE h.pipeline = $1 AND h.flow = $2 AND h.slice = ANY($3::text[]) "
-                              "AND r._sluice_slice = h.slice AND r._sluice_seq >= h.from_seq");
-        rc = pg_change(tx->pg, buf_text(&sql), PG_PARAMS(writer->spec.pipeline, writer->spec.flow, slices), &changed, err);
+        buf_printf(&sql, " r %s", which);
+        rc = pg_change(tx->pg, buf_text(&sql), params, count, &changed, err);
         if (rc == 0 && place == PLACE_STAGE) rc = pgw_stage_count(tx, table, -(int64_t)changed, err);
         *rows += changed;
         buf_release(&sql);
@@ -136,23 +137,18 @@ int pgw_stage_restart(struct writer *writer, struct transaction *tx, const struc
     return rc;
 }
 
+int pgw_stage_restart(struct writer *writer, struct transaction *tx, const struct table *table, const char *slices,
+                      uint64_t *rows, struct err *err)
+{
+    return delete_unpublished(tx, table,
+                              "USING _sluice.held h WHERE h.pipeline = $1 AND h.flow = $2 AND h.slice = ANY($3::text[]) "
+                              "AND r._sluice_slice = h.slice AND r._sluice_seq >= h.from_seq",
+                              PG_PARAMS(writer->spec.pipeline, writer->spec.flow, slices), rows, err);
+}
+
 int pgw_stage_abandon(struct transaction *tx, const struct table *table, const char *slices, uint64_t *rows, struct err *err)
 {
-    int rc = 0;
-    *rows = 0;
-    for (enum place place = PLACE_STAGE; rc == 0 && place < PLACES; place++) {
-        struct buf sql = BUF_INIT(4096);
-        uint64_t changed = 0;
-        if (!table->at[place].exists) continue;
-        buf_append_text(&sql, "DELETE FROM ");
-        pgw_relation_quote(&table->at[place], &sql);
-        put_slices(slices, &sql);
-        rc = change(tx, &sql, slices, &changed, err);
-        if (rc == 0 && place == PLACE_STAGE) rc = pgw_stage_count(tx, table, -(int64_t)changed, err);
-        *rows += changed;
-        buf_release(&sql);
-    }
-    return rc;
+    return delete_unpublished(tx, table, "WHERE r._sluice_slice = ANY($1::text[])", PG_PARAMS(slices), rows, err);
 }
 
 int pgw_stage_hold(struct writer *writer, struct transaction *tx, const char *slice, uint64_t from_seq, struct err *err)

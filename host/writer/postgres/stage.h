@@ -23,8 +23,8 @@ int pgw_stage_check(struct writer *writer, struct transaction *tx, const struct 
 /* Counts rows that were put into the stage. */
 int pgw_stage_count(struct transaction *tx, const struct table *table, int64_t added, struct err *err) MUST_USE;
 
-/* Inserts the slices' rows into the target, in order of arrival. */
-int pgw_stage_append(struct transaction *tx, const struct table *table, const char *slices, uint64_t *rows,
+/* Inserts the slices' rows of the stage (or of the build) into the target, in order of arrival. */
+int pgw_stage_append(struct transaction *tx, const struct table *table, enum place from, const char *slices, uint64_t *rows,
                      struct err *err) MUST_USE;
 /* Copies them into a table made by merge_begin. */
 int pgw_stage_collect(struct transaction *tx, const struct table *table, const char *slices, const char *into, uint64_t *rows,

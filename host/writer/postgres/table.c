@@ -92,9 +92,14 @@ bool pgw_table_uses_build(const struct table *table)
     return table->spec->mode == WRITE_OVERWRITE || !table->at[PLACE_TARGET].exists;
 }
 
-void pgw_table_key_name(const struct table *table, char out[PG_NAME_SIZE])
+bool pgw_table_is_sealed(const struct table *table)
 {
-    snprintf(out, PG_NAME_SIZE, "%s_sluice_key", table->at[PLACE_TARGET].name);
+    return table->spec->mode != WRITE_APPEND && pgw_table_has_key(table);
+}
+
+void pgw_table_key_name(const struct table *table, enum place place, char out[PG_NAME_SIZE])
+{
+    snprintf(out, PG_NAME_SIZE, "%s_sluice_key", table->at[place].name);
 }
 
 bool pgw_table_lacks_column(const struct table *table, enum place place, uint32_t column)
@@ -266,7 +271,7 @@ static int read_name_map(struct writer *writer, struct pg *pg, struct table *tab
     return rc;
 }
 
-static int check_unique_key(struct pg *pg, const struct table *table, struct err *err)
+int pgw_table_has_unique_key(struct pg *pg, const struct table *table, bool *has_key, struct err *err)
 {
     const struct relation *target = &table->at[PLACE_TARGET];
     struct pg_result *rows;
@@ -274,22 +279,32 @@ static int check_unique_key(struct pg *pg, const struct table *table, struct err
     for (uint32_t i = 0; i < table->column_count; i++)
         if (table->columns[i].is_key) pg_array_add(&names, table->columns[i].name);
     pg_array_end(&names);
-    int rc =
-        pg_query(pg,
-                 "SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
-                 "WHERE n.nspname = $1 AND c.relname = $2 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL "
-                 "AND i.indexprs IS NULL AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text COLLATE \"C\") "
-                 " FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY((i.indkey::int2[])[0:i.indnkeyatts - 1])) "
-                 "= (SELECT array_agg(k ORDER BY k COLLATE \"C\") FROM unnest($3::text[]) k)",
-                 PG_PARAMS(target->schema, target->name, buf_text(&names)), &rows, err);
-    if (rc == 0 && pg_rows(rows) == 0) {
-        err_set(err, ERR_SCHEMA, "cannot merge into \"%s\".\"%s\": it has no unique index on its primary key %s",
-                target->schema, target->name, buf_text(&names));
-        rc = err_hint(err, "create one (CREATE UNIQUE INDEX), or choose write mode append");
-    }
-    pg_free(rc == 0 || rows ? rows : NULL);
+    int rc = pg_query(
+        pg,
+        "SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = $1 AND c.relname = $2 AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL "
+        "AND i.indexprs IS NULL AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text COLLATE \"C\") "
+        " FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY((i.indkey::int2[])[0:i.indnkeyatts - 1])) "
+        "= (SELECT array_agg(k ORDER BY k COLLATE \"C\") FROM unnest($3::text[]) k)",
+        PG_PARAMS(target->schema, target->name, buf_text(&names)), &rows, err);
+    *has_key = pg_rows(rows) > 0;
+    pg_free(rows);
     buf_release(&names);
     return rc;
+}
+
+static int check_unique_key(struct pg *pg, const struct table *table, struct err *err)
+{
+    const struct relation *target = &table->at[PLACE_TARGET];
+    bool has_key;
+    int rc = pgw_table_has_unique_key(pg, table, &has_key, err);
+    if (rc != 0 || has_key) return rc;
+    struct buf names = BUF_INIT(256 * 1024);
+    pgw_table_list(table, "", true, &names);
+    err_set(err, ERR_SCHEMA, "cannot merge into \"%s\".\"%s\": it has no unique index on its primary key (%s)", target->schema,
+            target->name, buf_text(&names));
+    buf_release(&names);
+    return err_hint(err, "create one (CREATE UNIQUE INDEX, not DEFERRABLE), or choose write mode append");
 }
 
 int pgw_table_open(struct writer *writer, struct pg *pg, struct table *table, struct err *err)

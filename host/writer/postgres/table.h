@@ -15,6 +15,9 @@ int pgw_table_open(struct writer *writer, struct pg *pg, struct table *table, st
 /* Gives names to the schema's columns up to `count`. SCHEMA: a declared field whose column has another type. */
 int pgw_table_follow(struct writer *writer, struct table *table, uint32_t count, struct err *err) MUST_USE;
 
+/* Has the target a unique index on the stream's key, one that ON CONFLICT can use? Inside a transaction. */
+int pgw_table_has_unique_key(struct pg *pg, const struct table *table, bool *has_key, struct err *err) MUST_USE;
+
 bool pgw_table_lacks_column(const struct table *table, enum place place, uint32_t column);
 
 void pgw_table_release(struct table *table);

@@ -189,13 +189,29 @@ def test_shrinking_overwrite_is_refused_and_the_table_stands(work, shop, databas
     assert database.one("SELECT count(*) FROM shop_raw.customers") == before
 
 
-def test_overwrite_of_a_table_with_a_view_is_refused_with_the_reason(work, shop, database):
+@pytest.mark.parametrize("statement, named", [
+    ("CREATE RULE r AS ON DELETE TO shop_raw.customers DO INSTEAD NOTHING", "rule r changes what is written"),
+    ("CREATE TABLE public.notes AS SELECT id FROM shop_raw.customers; ALTER TABLE public.notes ADD CONSTRAINT n "
+     "FOREIGN KEY (id) REFERENCES shop_raw.customers ON DELETE CASCADE", "foreign key n of public.notes would delete"),
+    ("CREATE FUNCTION public.no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''not today''; END'; "
+     "CREATE TRIGGER t BEFORE INSERT ON shop_raw.customers FOR EACH ROW EXECUTE FUNCTION public.no()", "not today")],
+    ids=["rule", "cascade", "trigger"])
+def test_overwrite_is_refused_with_the_reason_by_what_is_attached(work, shop, database, statement, named):
     work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"},
                    streams={"customers": {"sync_mode": "full_refresh"}})
     work.run("run")
-    database.query("CREATE VIEW public.names AS SELECT name FROM shop_raw.customers")
-    one_line(work.run("run", code=5), "view")
-    assert database.one("SELECT count(*) FROM public.names") == len(shop.oracle("customers"))
+    before = database.query("SELECT id, xmin::text FROM shop_raw.customers ORDER BY id")
+    database.query(statement)
+    shop.mutate("customers", updates=3, inserts=2, deletes=3)
+    one_line(work.run("run", code=5), "schema", named)
+    assert database.query("SELECT id, xmin::text FROM shop_raw.customers ORDER BY id") == before
+
+
+def test_swap_is_refused_where_there_are_no_tables(work, shop):
+    work.configure(shop, csv_target(work), streams={"customers": {"swap": "in_place"}}, defaults={"swap": "auto"})
+    ended = work.run("run", code=2)
+    assert ended.err.count("swap is for a destination with tables, and this one is of type csv") == 2, ended
+    assert "streams.customers: swap" in ended.err and "defaults: swap" in ended.err, ended
 
 
 def test_one_failing_stream_does_not_stop_the_others(work, shop, database):

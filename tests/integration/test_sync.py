@@ -65,6 +65,33 @@ def test_full_refresh_overwrites_and_forgets_what_is_gone(work, shop, database):
     table_equals_oracle(database, shop, "customers")
 
 
+@pytest.mark.parametrize("settings, attached", [
+    ({}, ["CREATE VIEW public.names AS SELECT name FROM shop_raw.customers",
+          "CREATE MATERIALIZED VIEW public.mails AS SELECT email FROM shop_raw.customers",
+          "CREATE INDEX by_name ON shop_raw.customers (name)", "COMMENT ON TABLE shop_raw.customers IS 'theirs'",
+          "CREATE PUBLICATION theirs FOR TABLE shop_raw.customers",
+          "CREATE TABLE public.notes (customer text REFERENCES shop_raw.customers DEFERRABLE)"]),
+    ({"swap": "in_place"}, [])])
+def test_overwrite_in_place_changes_only_what_is_different(work, shop, database, settings, attached):
+    work.configure(shop, postgres_target(database), streams={"customers": {"sync_mode": "full_refresh", **settings}})
+    work.run("run")
+    for statement in attached:
+        database.query(statement)
+    place = "SELECT id, ctid::text, xmin::text FROM shop_raw.customers"
+    for _ in range(2):
+        before = set(database.query(place))
+        shop.mutate("customers", updates=7, inserts=4, deletes=3)
+        row = json.loads(work.run("run", "--json").out)[0]
+        table_equals_oracle(database, shop, "customers")
+        assert row["unchanged"] == len(before & set(database.query(place))) >= 40, row
+        assert row["emitted"] == row["written"] + row["unchanged"] + row["deduplicated"] + row["rejected"], row
+        assert 0 < row["deleted"] <= 3, row
+    if attached:
+        assert database.one("SELECT count(*) FROM public.names") == len(shop.oracle("customers"))
+        assert database.one("SELECT obj_description('shop_raw.customers'::regclass)") == "theirs"
+        assert database.one("SELECT count(*) FROM pg_publication_tables WHERE tablename = 'customers'") == 1
+
+
 def test_append_keeps_every_version(work, shop, database):
     streams = {"orders": {"write_mode": "append"}}
     work.configure(shop, postgres_target(database), streams=streams, config={"lookback": "0s"})

@@ -2,36 +2,6 @@
  * the table equals the rows of the loads said to be committed, each once, and the state names exactly them. */
 #include "writer_fixture.h"
 
-#include <stdatomic.h>
-
-struct killer {
-    const char *pipeline;
-    _Atomic int stop;
-    _Atomic long kills;
-    _Atomic long loads; /* committed so far */
-};
-
-/* Ends the pipeline's connections again and again, wherever they are; between two times at least one load gets through. */
-static void *kill_connections(void *context)
-{
-    struct killer *killer = context;
-    struct pg *pg;
-    struct err err = ERR_INIT;
-    char name[80];
-    snprintf(name, sizeof(name), "sluice:%s", killer->pipeline);
-    if (pg_open(&(struct pg_settings){.url = server.url}, &pg, &err) != 0) return NULL;
-    for (unsigned i = 1; !atomic_load(&killer->stop); i++) {
-        struct pg_result *result;
-        if (pg_query(pg, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", PG_PARAMS(name),
-                     &result, &err) == 0)
-            atomic_fetch_add(&killer->kills, (long)pg_rows(result));
-        pg_free(result);
-        usleep(2000 + i * 7919 % 22000);
-    }
-    pg_close(pg);
-    return NULL;
-}
-
 static void test_ended_connections_lose_and_double_nothing(void **state)
 {
     static const enum write_mode MODES[] = {WRITE_APPEND, WRITE_APPEND_DEDUP};

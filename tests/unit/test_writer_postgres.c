@@ -315,109 +315,6 @@ static void test_a_stream_without_rows_gets_its_table(void **state)
     target_close(&target);
 }
 
-static void test_overwrite_replaces_at_the_end_and_keeps_grants(void **state)
-{
-    struct target target;
-    struct flow flow;
-    (void)state;
-    sql("CREATE ROLE reader; CREATE ROLE other; CREATE SCHEMA over1; "
-        "ALTER DEFAULT PRIVILEGES IN SCHEMA over1 GRANT SELECT ON TABLES TO other");
-    target_open(&target, "over1");
-    target_acquire(&target);
-    flow_begin(&flow, &target, WRITE_OVERWRITE);
-    must_commit(&flow, "all", SLICE_PUBLISH, NULL, true, ORDERS({1, "a", "1", 1}, {2, "b", "1", 1}));
-    assert_string_equal(rows_of("SELECT has_table_privilege('other', 'over1.orders', 'SELECT')"), "true");
-    sql("GRANT SELECT ON over1.orders TO reader WITH GRANT OPTION; REVOKE SELECT ON over1.orders FROM other");
-    must_commit(&flow, "all", SLICE_HOLD, NULL, false, ORDERS({3, "c", "1", 1}));
-    must_commit(&flow, "all", SLICE_PUBLISH, NULL, false, ORDERS({4, "d", "1", 1}));
-    assert_string_equal(rows_of("SELECT id FROM over1.orders ORDER BY id"), "1;2");
-    must_commit(&flow, NULL, SLICE_PUBLISH, NULL, true, NULL, 0);
-    assert_string_equal(rows_of("SELECT id FROM over1.orders ORDER BY id"), "3;4");
-    assert_string_equal(rows_of("SELECT has_table_privilege('reader', 'over1.orders', 'SELECT WITH GRANT OPTION'), "
-                                "has_table_privilege('other', 'over1.orders', 'SELECT')"),
-                        "true|false");
-    flow_end(&flow);
-    target_close(&target);
-}
-
-static void test_overwrite_refuses_to_shrink_and_starts_again(void **state)
-{
-    struct target target;
-    struct flow flow;
-    struct err err = ERR_INIT;
-    (void)state;
-    target_open(&target, "shrink1");
-    target_acquire(&target);
-    flow_begin(&flow, &target, WRITE_OVERWRITE);
-    must_commit(&flow, "all", SLICE_PUBLISH, NULL, true, ORDERS({1, "a", "1", 1}, {2, "b", "1", 1}, {3, "c", "1", 1}));
-    assert_int_equal(commit_orders(&flow, "all", SLICE_PUBLISH, "9", true, ORDERS({1, "x", "1", 1}), &err), ERR_SCHEMA);
-    assert_non_null(strstr(err.hint, "shrink_limit"));
-    assert_string_equal(rows_of("SELECT name FROM shrink1.orders ORDER BY id"), "a;b;c");
-    assert_string_equal(stored_cursor(&flow), "-");
-    assert_int_equal(commit_orders(&flow, NULL, SLICE_PUBLISH, NULL, true, NULL, 0, &err), ERR_SCHEMA); /* nor to nothing */
-    assert_int_equal(number_of("SELECT count(*) FROM shrink1.orders"), 3);
-    flow_end(&flow);
-    /* A new run is not stuck with what was refused. */
-    flow_begin(&flow, &target, WRITE_OVERWRITE);
-    must_commit(&flow, "all", SLICE_PUBLISH, NULL, true, ORDERS({7, "x", "1", 1}, {8, "y", "1", 1}));
-    assert_string_equal(rows_of("SELECT name FROM shrink1.orders ORDER BY id"), "x;y");
-    flow_end(&flow);
-    /* Told to, it shrinks. */
-    struct schema *schema = orders_schema();
-    assert_int_equal(flow_try(&flow, &target, WRITE_OVERWRITE, schema, &err), 0);
-    PG->flow_close(flow.writer);
-    flow.table.shrink_limit = 1;
-    assert_int_equal(PG->flow_open(target.destination, &flow.spec, &flow.writer, &err), 0);
-    must_commit(&flow, NULL, SLICE_PUBLISH, NULL, true, NULL, 0);
-    assert_int_equal(number_of("SELECT count(*) FROM shrink1.orders"), 0);
-    flow_end(&flow);
-    target_close(&target);
-}
-
-static void test_overwrite_refuses_a_table_with_things_of_others(void **state)
-{
-    static const struct {
-        const char *make, *drop, *named;
-    } THINGS[] = {
-        {"CREATE VIEW other1.v AS SELECT id FROM other1.orders", "DROP VIEW other1.v", "view other1.v"},
-        {"CREATE INDEX mine ON other1.orders (name)", "DROP INDEX other1.mine", "index other1.mine"},
-        {"COMMENT ON COLUMN other1.orders.name IS 'x'", "COMMENT ON COLUMN other1.orders.name IS NULL", "comment"},
-        {"GRANT SELECT (id) ON other1.orders TO PUBLIC", "REVOKE SELECT (id) ON other1.orders FROM PUBLIC",
-         "grant on column id"},
-        {"CREATE PUBLICATION p FOR TABLE other1.orders", "DROP PUBLICATION p", "publication p"},
-        {"CREATE POLICY pol ON other1.orders USING (true)", "DROP POLICY pol ON other1.orders", "policy pol"},
-        {"CREATE TRIGGER trig BEFORE UPDATE ON other1.orders FOR EACH ROW EXECUTE FUNCTION "
-         "suppress_redundant_updates_trigger()",
-         "DROP TRIGGER trig ON other1.orders", "trigger trig"},
-        {"ALTER TABLE other1.orders ADD COLUMN mine int", "ALTER TABLE other1.orders DROP COLUMN mine", "column mine"},
-    };
-    struct target target;
-    struct flow flow;
-    struct err err = ERR_INIT;
-    (void)state;
-    target_open(&target, "other1");
-    target_acquire(&target);
-    flow_begin(&flow, &target, WRITE_OVERWRITE);
-    must_commit(&flow, "all", SLICE_PUBLISH, NULL, true, ORDERS({1, "a", "1", 1}));
-    for (size_t i = 0; i < ARRAY_SIZE(THINGS); i++) {
-        sql(THINGS[i].make);
-        assert_int_equal(commit_orders(&flow, "all", SLICE_PUBLISH, NULL, true, ORDERS({2, "b", "1", 1}), &err), ERR_SCHEMA);
-        if (!strstr(err.message, THINGS[i].named)) fail_msg("'%s' is not in: %s", THINGS[i].named, err.message);
-        assert_string_equal(rows_of("SELECT name FROM other1.orders"), "a");
-        /* Another run is refused before it fetches anything; with the thing gone it publishes what is there. */
-        flow_end(&flow);
-        struct schema *schema = orders_schema();
-        assert_int_equal(flow_try(&flow, &target, WRITE_OVERWRITE, schema, &err), ERR_SCHEMA);
-        schema_free(schema);
-        sql(THINGS[i].drop);
-        flow_begin(&flow, &target, WRITE_OVERWRITE);
-        assert_string_equal(rows_of("SELECT name FROM other1.orders"), "b");
-        must_commit(&flow, "all", SLICE_PUBLISH, NULL, true, ORDERS({1, "a", "1", 1}));
-    }
-    flow_end(&flow);
-    target_close(&target);
-}
-
 static void test_rows_that_cannot_be_stored_become_rejects(void **state)
 {
     struct target target;
@@ -787,9 +684,6 @@ FIXTURE_TESTS(cmocka_unit_test(test_append_makes_the_table_and_adds_rows), cmock
               cmocka_unit_test(test_deletes_mark_and_missing_values_keep), cmocka_unit_test(test_held_rows_wait_in_the_stage),
               cmocka_unit_test(test_an_unfinished_build_is_taken_up_by_the_next_run),
               cmocka_unit_test(test_a_stream_without_rows_gets_its_table),
-              cmocka_unit_test(test_overwrite_replaces_at_the_end_and_keeps_grants),
-              cmocka_unit_test(test_overwrite_refuses_to_shrink_and_starts_again),
-              cmocka_unit_test(test_overwrite_refuses_a_table_with_things_of_others),
               cmocka_unit_test(test_rows_that_cannot_be_stored_become_rejects),
               cmocka_unit_test(test_state_of_a_build_is_told_apart), cmocka_unit_test(test_state_is_read_changed_and_reset),
               cmocka_unit_test(test_a_target_that_is_gone_or_different_is_refused),

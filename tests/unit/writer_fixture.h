@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -294,6 +295,34 @@ static inline void *commit_in_thread(void *context)
 {
     struct committer *committer = context;
     committer->rc = commit_ten(committer->flow, committer->first, &committer->err);
+    return NULL;
+}
+
+struct killer {
+    const char *pipeline;
+    _Atomic int stop;
+    _Atomic long kills;
+    _Atomic long loads; /* committed so far */
+};
+
+/* Ends the pipeline's connections again and again, wherever they are; between two times at least one load gets through. */
+static inline void *kill_connections(void *context)
+{
+    struct killer *killer = context;
+    struct pg *pg;
+    struct err err = ERR_INIT;
+    char name[80];
+    snprintf(name, sizeof(name), "sluice:%s", killer->pipeline);
+    if (pg_open(&(struct pg_settings){.url = server.url}, &pg, &err) != 0) return NULL;
+    for (unsigned i = 1; !atomic_load(&killer->stop); i++) {
+        struct pg_result *result;
+        if (pg_query(pg, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", PG_PARAMS(name),
+                     &result, &err) == 0)
+            atomic_fetch_add(&killer->kills, (long)pg_rows(result));
+        pg_free(result);
+        usleep(2000 + i * 7919 % 22000);
+    }
+    pg_close(pg);
     return NULL;
 }
 

@@ -37,7 +37,7 @@ static const char *const THINGS[] = {
     "SELECT 'grant on column ' || attname FROM " COLUMN " AND attacl IS NOT NULL",
     "SELECT 'default of column ' || attname FROM " COLUMN " AND (atthasdef OR attidentity <> '')",
     "SELECT 'settings of column ' || attname FROM " COLUMN
-    " AND (attoptions IS NOT NULL OR coalesce(attstattarget, -1) <> -1 OR attcompression <> '')",
+    " AND (array_to_string(attoptions, ',') ~ 'n_distinct' OR coalesce(attstattarget, -1) <> -1 OR attcompression <> '')",
     "SELECT 'column ' || attname FROM " COLUMN " AND attname !~ '^_sluice_' AND NOT " OURS,
     "SELECT 'not null of column ' || attname FROM " COLUMN " AND attnotnull AND attname !~ '^_sluice_' "
     "AND attnum <> ALL (ARRAY(SELECT unnest(conkey) FROM pg_constraint WHERE conrelid = $1::oid AND conname = $2))",

@@ -164,7 +164,7 @@ struct writer_type {
 
     /* Opens the flow: fences it, finds its target, stage and build, adopts what an interrupted run left. Adds the columns the
      * target is known to have (the name map) to each table's schema as inferred columns. SCHEMA: a target with other types,
-     * with things of others on it that overwrite may not touch, or gone while state names it. */
+     * with things of others on it that overwrite cannot handle, or gone while state names it. */
     int (*flow_open)(struct destination *destination, const struct flow_spec *spec, struct writer **out, struct err *err);
     /* The flow's state: what is published, with what an unfinished build adds. Texts live in `state`'s arena. */
     int (*load_state)(struct writer *writer, struct state *state, struct err *err);

@@ -707,6 +707,31 @@ static void test_what_is_attached_while_we_wait_for_the_table_is_seen(void **sta
     target_close(&target);
 }
 
+static void test_a_row_that_is_being_referred_to_is_not_deleted(void **state)
+{
+    struct target target;
+    struct pg *pg;
+    struct err err = ERR_INIT;
+    pthread_t thread;
+    (void)state;
+    begin(&target, "race2");
+    sync_rows(&target, (struct how){0}, ORDERS({1, "a", "1", 1}, {2, "b", "1", 1}, {3, "c", "1", 1}));
+    sql("CREATE TABLE race2.items (no bigint REFERENCES race2.orders ON DELETE CASCADE)");
+    assert_int_equal(pg_open(&(struct pg_settings){.url = server.url}, &pg, &err), 0);
+    assert_int_equal(pg_exec(pg, "BEGIN; INSERT INTO race2.items VALUES (3)", &err), 0);
+    struct syncing syncing = {.target = &target};
+    pthread_create(&thread, NULL, sync_in_thread, &syncing);
+    wait_until("SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted");
+    assert_int_equal(pg_exec(pg, "COMMIT", &err), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(syncing.rc, ERR_SCHEMA);
+    assert_non_null(strstr(syncing.err.message, "foreign key items_no_fkey of race2.items"));
+    assert_string_equal(ROWS("race2"), "1|a;2|b;3|c");
+    assert_string_equal(rows_of("SELECT no FROM race2.items"), "3");
+    pg_close(pg);
+    target_close(&target);
+}
+
 /* --- the neighbours ------------------------------------------------------------------------------------------------------- */
 
 static void test_a_publication_of_all_tables_does_not_stop_a_build(void **state)
@@ -767,5 +792,6 @@ FIXTURE_TESTS(cmocka_unit_test(test_overwrite_replaces_at_the_end_and_keeps_gran
               cmocka_unit_test(test_a_process_that_dies_in_the_middle_leaves_the_old_rows),
               cmocka_unit_test(test_ended_connections_leave_the_old_rows_or_the_new),
               cmocka_unit_test(test_what_is_attached_while_we_wait_for_the_table_is_seen),
+              cmocka_unit_test(test_a_row_that_is_being_referred_to_is_not_deleted),
               cmocka_unit_test(test_a_publication_of_all_tables_does_not_stop_a_build),
               cmocka_unit_test(test_a_deferrable_key_is_none_to_merge_by))

@@ -8,7 +8,7 @@
 #include "writer/postgres/internal.h"
 
 /* counts: one per table, or NULL. SCHEMA: the shrink guard (the builds are then dropped, and the next run starts again), or
- * things of others on a table that overwrite would replace (the builds stay, for a run after the remedy). */
+ * what others attached to a table does not let it be overwritten (the builds stay, for a run after the remedy). */
 int pgw_publish_flow(struct writer *writer, struct load_counts *counts, struct err *err) MUST_USE;
 
 #endif

@@ -134,9 +134,9 @@ static int look_at_tables(struct writer *writer, struct err *err)
         enum overwrite_way way;
         char why[ATTACHED_NAME_SIZE];
         if ((rc = pgw_overwrite_choose(writer->pg, table, &way, why, err)) != 0) return rc;
-        if (why[0])
-            log_info(writer->destination->log, "\"%s\".\"%s\" will be changed in place (%s)", table->at[PLACE_TARGET].schema,
-                     table->at[PLACE_TARGET].name, why);
+        if (way != OVERWRITE_RENAME && !table->spec->in_place)
+            log_info(writer->destination->log, "\"%s\".\"%s\" is changed in place, since others attached something to it: %s",
+                     table->at[PLACE_TARGET].schema, table->at[PLACE_TARGET].name, why);
     }
     if ((rc = pgw_state_check_targets(writer, writer->pg, err)) != 0) return rc;
     return find_side_tables(writer, err);

@@ -5,11 +5,14 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "net/breaker.h"
 #include "net/classify.h"
 #include "net/client_internal.h"
 #include "net/guard.h"
 #include "net/limit.h"
 #include "net/url.h"
+#include "os/clock.h"
+#include "os/log.h"
 
 enum { REDIRECTS_MAX = 5 };
 
@@ -63,25 +66,81 @@ static int dress(struct attempt *attempt, struct http_request *request, struct e
 
 /* A wait of one thread on the limiter, which may be prolonged. */
 struct limit_wait {
-    struct client *client;
+    struct session *session;
     bool is_waiting;
 };
 
 static void on_limit_wait(void *context, int64_t until_ms)
 {
     struct limit_wait *wait = context;
-    if (wait->is_waiting) client_end_waiting(wait->client);
+    if (wait->is_waiting) session_end_waiting(wait->session);
     wait->is_waiting = until_ms > 0;
-    if (wait->is_waiting) client_begin_waiting(wait->client, until_ms, "rate limit");
+    if (wait->is_waiting) session_begin_waiting(wait->session, until_ms, "rate limit");
 }
 
-static int take_turn(struct client *client, struct err *err)
+static int take_turn(struct session *session, struct err *err)
 {
+    struct client *client = session->client;
     const struct client_options *options = &client->options;
-    struct limit_wait wait = {.client = client};
+    struct limit_wait wait = {.session = session};
     const struct limiter_watch watch = {on_limit_wait, &wait};
     int rc = limiter_acquire(options->limiter, options->clock, options->cancel, &watch, err);
     __atomic_store_n(&client->counters.pool_left, limiter_left(options->limiter, options->clock), __ATOMIC_RELAXED);
+    return rc;
+}
+
+/* Waits while the host is to be left alone. */
+static int pass_breaker(struct session *session, struct str origin, struct breaker_turn *turn, struct err *err)
+{
+    const struct client_options *options = &session->client->options;
+    struct breaker *breaker = session->client->breaker;
+    enum breaker_answer answer;
+    bool goes_on = true;
+    int64_t now_ms, wait_ms;
+    while ((answer = breaker_ask(breaker, origin, turn, now_ms = clock_now_ms(options->clock), &wait_ms)) == BREAKER_WAIT) {
+        session_begin_waiting(session, now_ms + wait_ms, "host");
+        goes_on = clock_sleep_ms(options->clock, wait_ms, options->cancel);
+        session_end_waiting(session);
+        if (!goes_on) return err_set(err, ERR_CANCELLED, "stopped while waiting for the host to recover");
+    }
+    if (answer == BREAKER_GO) return 0;
+    err_set(err, ERR_TRANSIENT, "not sent: every request to '%.*s' fails, the last one too", (int)origin.size, origin.data);
+    return err_hint(err, "look at the source's status page; the next run goes on from here");
+}
+
+static void tell_breaker(struct session *session, struct str origin, const struct breaker_turn *turn, int rc,
+                         const struct http_response *response)
+{
+    const struct client_options *options = &session->client->options;
+    enum breaker_outcome outcome = BREAKER_UNKNOWN;
+    bool is_failure = rc == 0 && response->status >= 500 && limit_facts_wait_ms(&response->limits) < 0;
+    if (is_failure || rc == ERR_TRANSIENT || rc == ERR_STALLED)
+        outcome = BREAKER_BAD;
+    else if (rc == 0 || rc == ERR_DATA || rc == ERR_RATE_LIMIT)
+        outcome = BREAKER_GOOD;
+    enum breaker_event event = breaker_report(session->client->breaker, origin, turn, outcome, clock_now_ms(options->clock));
+    if (event == BREAKER_OPENED)
+        log_warn(options->log, "%d requests in a row to '%.*s' failed: it is left alone for %d s", BREAKER_FAILURES,
+                 (int)origin.size, origin.data, BREAKER_OPEN_MS / 1000);
+    else if (event == BREAKER_CLOSED)
+        log_info(options->log, "'%.*s' answers again", (int)origin.size, origin.data);
+}
+
+/* Sends the request that is ready. */
+static int transmit(struct attempt *attempt, const struct http_request *request, struct str origin,
+                    struct http_response *response, struct err *err)
+{
+    struct session *session = attempt->session;
+    struct breaker_turn turn = {0};
+    bool was_sent = false;
+    int rc = pass_breaker(session, origin, &turn, err);
+    if (rc != 0) return rc;
+    if ((rc = take_turn(session, err)) == 0) {
+        client_count(&session->client->counters.requests, 1);
+        rc = http_send(session->http, request, &session->scratch, response, &was_sent, err);
+        attempt->facts->was_sent = attempt->facts->was_sent || was_sent;
+    }
+    tell_breaker(session, origin, &turn, rc, response);
     return rc;
 }
 
@@ -90,15 +149,12 @@ static int hop(struct attempt *attempt, struct http_response *response, struct e
     struct session *session = attempt->session;
     struct client *client = session->client;
     struct http_request request;
-    bool was_sent = false;
     int rc = guard_url(client->guard, &attempt->url, err);
     if (rc == 0) rc = dress(attempt, &request, err);
-    if (rc == 0) rc = take_turn(client, err);
     if (rc != 0) return rc;
-    client_count(&client->counters.requests, 1);
-    rc = http_send(session->http, &request, &session->scratch, response, &was_sent, err);
-    attempt->facts->was_sent = attempt->facts->was_sent || was_sent;
-    if (rc != 0) return rc;
+    const struct url *url = &attempt->url;
+    char *origin = arena_printf(&session->scratch, "%s://%s:%d", url->scheme, url->host, url->port);
+    if ((rc = transmit(attempt, &request, str_from(origin), response, err)) != 0) return rc;
     response->url = attempt->url.text;
     client_count(&client->counters.wire_bytes, response->wire_bytes);
     client_count(&client->counters.body_bytes, response->body->size);

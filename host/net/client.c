@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/time.h"
+#include "net/breaker.h"
 #include "net/classify.h"
 #include "net/client_internal.h"
 #include "net/excerpt.h"
@@ -30,9 +31,11 @@ void client_count(uint64_t *counter, uint64_t more)
     __atomic_fetch_add(counter, more, __ATOMIC_RELAXED);
 }
 
-void client_begin_waiting(struct client *client, int64_t until_ms, const char *what)
+void session_begin_waiting(struct session *session, int64_t until_ms, const char *what)
 {
+    struct client *client = session->client;
     struct client_counters *counters = &client->counters;
+    __atomic_store_n(&session->waiting_until_ms, until_ms, __ATOMIC_RELAXED);
     pthread_mutex_lock(&client->lock);
     if (client->waiting++ == 0 || until_ms > counters->waiting_until_ms) {
         __atomic_store_n(&counters->waiting_for, what, __ATOMIC_RELAXED);
@@ -41,8 +44,10 @@ void client_begin_waiting(struct client *client, int64_t until_ms, const char *w
     pthread_mutex_unlock(&client->lock);
 }
 
-void client_end_waiting(struct client *client)
+void session_end_waiting(struct session *session)
 {
+    struct client *client = session->client;
+    __atomic_store_n(&session->waiting_until_ms, 0, __ATOMIC_RELAXED);
     pthread_mutex_lock(&client->lock);
     if (--client->waiting == 0) {
         __atomic_store_n(&client->counters.waiting_until_ms, 0, __ATOMIC_RELAXED);
@@ -109,13 +114,13 @@ static bool may_send_again(const struct exchange *exchange)
     return is_safe || !exchange->facts.was_sent || exchange->verdict.was_not_done;
 }
 
-static int pause(struct client *client, const struct retry_verdict *next, struct err *err)
+static int pause(struct session *session, const struct retry_verdict *next, struct err *err)
 {
-    struct clock *clock = client->options.clock;
-    client_begin_waiting(client, clock_now_ms(clock) + next->wait_ms,
-                         next->reason == RETRY_DECLARED ? "Retry-After" : "backoff");
-    bool goes_on = clock_sleep_ms(clock, next->wait_ms, client->options.cancel);
-    client_end_waiting(client);
+    struct clock *clock = session->client->options.clock;
+    session_begin_waiting(session, clock_now_ms(clock) + next->wait_ms,
+                          next->reason == RETRY_DECLARED ? "Retry-After" : "backoff");
+    bool goes_on = clock_sleep_ms(clock, next->wait_ms, session->client->options.cancel);
+    session_end_waiting(session);
     return goes_on ? 0 : err_set(err, ERR_CANCELLED, "stopped while waiting to try again");
 }
 
@@ -191,7 +196,7 @@ static int try_and_judge(struct exchange *exchange, struct retry *retry, struct 
     }
     client_count(&client->counters.retries, 1);
     log_retry(exchange, &next, err);
-    rc = pause(client, &next, err);
+    rc = pause(exchange->session, &next, err);
     return rc == 0 ? 1 : rc;
 }
 
@@ -252,6 +257,7 @@ int client_new(const struct client_options *options, struct client **out, struct
     client->counters.pool_left = -1;
     client->user_agent = mem_strdup(options->user_agent ? options->user_agent : "sluice/" SLUICE_VERSION);
     CHECK(pthread_mutex_init(&client->lock, NULL) == 0);
+    client->breaker = breaker_new();
     int rc = guard_new(&guard_options, &client->guard, err);
     if (rc == 0) rc = read_authorities(options->ca_file, &client->authorities, err);
     if (rc == 0 && !client->options.limiter) rc = limiter_new(&no_limit, &client->options.limiter, err);
@@ -266,6 +272,7 @@ void client_free(struct client *client)
 {
     if (!client) return;
     guard_free(client->guard);
+    breaker_free(client->breaker);
     auth_free(client->options.auth);
     limiter_free(client->options.limiter);
     pthread_mutex_destroy(&client->lock);
@@ -294,6 +301,11 @@ struct session *session_new(struct client *client)
     session->http = http_new(&http_options);
     session->token_sender = (struct auth_sender){token_call, session};
     return session;
+}
+
+int64_t session_waiting_until_ms(const struct session *session)
+{
+    return __atomic_load_n(&session->waiting_until_ms, __ATOMIC_RELAXED);
 }
 
 void session_free(struct session *session)

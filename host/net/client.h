@@ -16,6 +16,8 @@
  * DATA; a host that is not allowed is PERMISSION. The message holds method, URL without secrets, status and the first 200 bytes
  * of the body, redacted.
  *
+ * A host whose requests fail five times in a row, whoever sent them, is left alone for a minute (breaker.h).
+ *
  * A request that is not idempotent (a POST, unless it says so) is sent again only when it cannot have reached the server, or
  * the server says that it did nothing with it (401, 403, 429). At most 5 redirects are followed; once one leads to another
  * origin, credentials and the request's own headers stay behind for good. From https nothing leads to http. */
@@ -61,7 +63,7 @@ struct client_options {
 struct client_counters {
     uint64_t requests, retries, wire_bytes, body_bytes; /* atomic */
     int64_t waiting_until_ms;                           /* monotonic, the latest of all; 0: nobody waits */
-    const char *waiting_for; /* "rate limit", "Retry-After", "backoff"; static text; NULL: nobody waits */
+    const char *waiting_for; /* "rate limit", "Retry-After", "backoff", "host"; static text; NULL: nobody waits */
     int64_t pool_left;       /* requests left in the rate limit when the last one was sent; -1: unknown */
 };
 
@@ -76,6 +78,8 @@ const struct client_counters *client_counters(const struct client *client);
 
 struct session *session_new(struct client *client);
 void session_free(struct session *session); /* NULL is fine */
+/* Until when its thread waits before it sends again (monotonic); 0: it does not. For other threads. */
+int64_t session_waiting_until_ms(const struct session *session);
 
 /* Sends and waits for a verified answer, see above. Headers and url of the response live in `arena`. */
 int client_send(struct session *session, const struct http_request *request, struct arena *arena,

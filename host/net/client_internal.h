@@ -10,11 +10,13 @@
 #include "net/auth.h"
 #include "net/client.h"
 
+struct breaker;
 struct guard;
 
 struct client {
     struct client_options options;
     struct guard *guard;
+    struct breaker *breaker;
     char *user_agent;
     struct buf authorities; /* what ca_file holds; empty: the system's count */
     struct client_counters counters;
@@ -26,12 +28,13 @@ struct session {
     struct client *client;
     struct http *http;
     struct arena scratch;            /* of the attempt in hand */
+    int64_t waiting_until_ms;        /* atomic; 0: it does not wait */
     struct auth_sender token_sender; /* sends token calls through this session */
 };
 
 void client_count(uint64_t *counter, uint64_t more);
-void client_begin_waiting(struct client *client, int64_t until_ms, const char *what); /* `what` is static text */
-void client_end_waiting(struct client *client);
+void session_begin_waiting(struct session *session, int64_t until_ms, const char *what); /* `what` is static text */
+void session_end_waiting(struct session *session);
 
 /* What an attempt found out beside its answer. */
 struct attempt_facts {

@@ -17,7 +17,7 @@
 #include "sync/assembly.h"
 #include "sync/slice.h"
 
-enum { ITEMS_BETWEEN = 16, PRESSURE_POLL_MS = 50, MIN_REJECT_LIMIT = 1000 };
+enum { ITEMS_BETWEEN = 16, PRESSURE_POLL_MS = 50, MIN_REJECT_LIMIT = 1000, LONG_WAIT_MS = 30000 };
 
 struct flow {
     const struct sync_context *sync;
@@ -37,6 +37,7 @@ struct flow {
     int64_t oldest_ms; /* when the oldest row that waits came; 0: none waits */
     struct err err;
     bool order_warned;
+    bool is_resting;    /* a long wait is under way, and what came before it is committed */
     bool commit_failed; /* nothing more can be made durable */
 };
 
@@ -268,6 +269,37 @@ static bool load_is_due(const struct flow *flow)
            clock_now_ms(flow->sync->clock) - flow->oldest_ms >= pipeline->commit_ms;
 }
 
+/* How long no slice will bring anything, for sure; 0: any may, at any moment. */
+static int64_t sure_wait_ms(const struct flow *flow)
+{
+    int64_t now_ms = clock_now_ms(flow->sync->clock), soonest_ms = INT64_MAX;
+    for (size_t i = 0; i < flow->windows.slice_count; i++) {
+        if (!flow->running[i]) continue;
+        int64_t until_ms = slice_waiting_until_ms(flow->running[i]);
+        if (until_ms < soonest_ms) soonest_ms = until_ms;
+    }
+    return soonest_ms == INT64_MAX || soonest_ms <= now_ms ? 0 : soonest_ms - now_ms;
+}
+
+/* When a long wait begins: commits what has come, and lets the writer publish and give its connection back (COMMIT.md, rules 7
+ * and 10). */
+static int rest_while_waiting(struct flow *flow, struct err *err)
+{
+    const struct sync_context *sync = flow->sync;
+    int64_t wait_ms = sure_wait_ms(flow);
+    bool begins = wait_ms >= LONG_WAIT_MS && !flow->is_resting;
+    flow->is_resting = wait_ms >= LONG_WAIT_MS;
+    if (!begins) return 0;
+    int rc = commit(flow, TAKE_ALL, err);
+    if (rc != 0 || !sync->writer->rest) return rc;
+    atomic_fetch_add(&sync->progress->committing, 1);
+    rc = sync->writer->rest(flow->writer, wait_ms, err);
+    atomic_fetch_sub(&sync->progress->committing, 1);
+    flow->commit_failed = rc != 0;
+    atomic_store(&flow->progress->note, sync->writer->note ? sync->writer->note(flow->writer) : NULL);
+    return rc;
+}
+
 /* --- slices ----------------------------------------------------------------------------------------------------------------
  */
 
@@ -364,6 +396,10 @@ static int run_slices(struct flow *flow, struct err *err)
             slice_item_free(item);
             if (rc == 0 && !flow->err.class) rc = start_slices(flow, &failed);
             if (rc) note_failure(flow, &failed);
+            flow->is_resting = false;
+        } else if (!flow->err.class) {
+            struct err failed = ERR_INIT;
+            if (rest_while_waiting(flow, &failed) != 0) note_failure(flow, &failed);
         }
         if (!flow->err.class && load_is_due(flow)) {
             struct err failed = ERR_INIT;

@@ -57,8 +57,14 @@ static void renew(void *context)
             abort_sync(keeper, &err);
             return;
         }
-        if (rc == 0) atomic_store(&keeper->held_until_ms, now_ms + KEEPER_LEASE_MS);
-        pause_ms = rc == 0 ? keeper->options.renew_ms : RENEW_AGAIN_MS;
+        if (rc != 0) {
+            pause_ms = RENEW_AGAIN_MS;
+            continue;
+        }
+        /* A long wait: the lease outlasts it, so nothing has to be asked of the destination meanwhile. */
+        int64_t span_ms = wait_ms > KEEPER_LEASE_MS ? wait_ms : 0;
+        atomic_store(&keeper->held_until_ms, now_ms + span_ms + KEEPER_LEASE_MS);
+        pause_ms = span_ms ? span_ms : keeper->options.renew_ms;
     }
 }
 

@@ -18,7 +18,8 @@ struct slice {
     struct slice_options options;
     struct arena arena; /* texts of the options */
     struct channel *pages;
-    struct cancel *cancel; /* below the flow's: ends the fetch thread when decoding fails */
+    struct cancel *cancel;   /* below the flow's: ends the fetch thread when decoding fails */
+    struct session *session; /* of the fetch thread */
     struct thread fetch, decode;
     struct functions functions;
     bool has_functions;
@@ -88,11 +89,10 @@ static void fetch(void *context)
     const struct sync_context *sync = slice->options.sync;
     struct window_slice window = slice->options.window;
     if (slice->options.resume_cursor) window.from = slice->options.resume_cursor;
-    struct session *session = session_new(sync->client);
     struct reader_options options = {
         .source = sync_source(sync, slice->options.plan->stream),
         .client = sync->client,
-        .session = session,
+        .session = slice->session,
         .position = slice->options.resume_page,
         .retry = sync->retry,
         .clock = sync->clock,
@@ -105,7 +105,6 @@ static void fetch(void *context)
     struct reader *reader = reader_new(&options);
     read_pages(slice, reader);
     reader_free(reader);
-    session_free(session);
     channel_close(slice->pages);
 }
 
@@ -178,6 +177,7 @@ int slice_start(const struct slice_options *options, struct slice **out, struct 
     slice->options.resume_page = arena_strdup(&slice->arena, options->resume_page);
     slice->pages = channel_new(PAGES_BETWEEN);
     slice->cancel = cancel_new(options->cancel);
+    slice->session = session_new(sync->client);
     slice->has_functions = sync->description->has_functions;
     if (slice->has_functions) connector_functions_new(sync->sources, sync->connector_options, &slice->functions);
     int rc = thread_start(&slice->fetch, "fetch", fetch, slice, THREAD_STACK, err);
@@ -193,6 +193,11 @@ int slice_start(const struct slice_options *options, struct slice **out, struct 
     return 0;
 }
 
+int64_t slice_waiting_until_ms(const struct slice *slice)
+{
+    return session_waiting_until_ms(slice->session);
+}
+
 void slice_join(struct slice *slice)
 {
     if (!slice) return;
@@ -200,6 +205,7 @@ void slice_join(struct slice *slice)
     void *page;
     while ((page = channel_take(slice->pages)) != NULL) free_page(page);
     if (slice->has_functions) connector_functions_free(&slice->functions);
+    session_free(slice->session);
     channel_free(slice->pages);
     cancel_free(slice->cancel);
     arena_release(&slice->arena);

@@ -46,6 +46,8 @@ void slice_item_free(struct slice_item *item); /* NULL is fine */
 struct slice;
 
 int slice_start(const struct slice_options *options, struct slice **out, struct err *err) MUST_USE;
+/* Until when the slice waits, by a limit it was told, before it asks for another page (monotonic); 0: it does not wait. */
+int64_t slice_waiting_until_ms(const struct slice *slice);
 void slice_join(struct slice *slice); /* waits for its threads and frees it; NULL is fine */
 
 #endif

@@ -151,8 +151,8 @@ struct writer_type {
     /* Takes the pipeline's lease. HELD with the holder's name and the remedy; takes over when it expired or its owner is dead.
      */
     int (*acquire)(struct destination *destination, struct err *err);
-    /* Keeps the lease for another 30 s, or for `wait_ms` + 60 s before a long wait. HELD when it was lost. Called by a thread
-     * of its own, every 10 s; uses the destination's connection only. */
+    /* Keeps the lease for another 30 s, or for `wait_ms` + 60 s before a long wait, for which the connection is given back.
+     * HELD when it was lost. Called by a thread of its own, every 10 s; uses the destination's connection only. */
     int (*renew)(struct destination *destination, int64_t wait_ms, struct err *err);
     void (*release)(struct destination *destination);
     /* All state of the pipeline, as `flow` + entries, what is pending apart; for `sluice state`. Needs no lease. */
@@ -173,6 +173,9 @@ struct writer_type {
     int (*commit)(struct writer *writer, const struct load *load, struct err *err);
     /* Writes the last rejects of a load that is given up, alone, with a `failed` ledger row and the reason. */
     int (*fail)(struct writer *writer, const struct load *load, const char *reason, struct err *err);
+    /* Nothing will be committed for `wait_ms` (30 s or more): publishes what may be if that is over a minute, and gives the
+     * connection back until the next call. NULL: there is nothing to do. Errors as commit. */
+    int (*rest)(struct writer *writer, int64_t wait_ms, struct err *err);
     /* How the rows wait for being visible, for the user: NULL, or "building aside, publishes at the end". */
     const char *(*note)(const struct writer *writer);
     void (*flow_close)(struct writer *writer); /* NULL is fine */

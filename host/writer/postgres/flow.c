@@ -13,6 +13,8 @@
 #include "writer/postgres/table.h"
 #include "writer/postgres/transact.h"
 
+enum { PUBLISH_BEFORE_WAIT_MS = 60000 };
+
 static const struct pg_limits OPEN_LIMITS = {.lock_ms = 5000, .statement_ms = 60000};
 
 /* --- the fence ------------------------------------------------------------------------------------------------------------ */
@@ -239,6 +241,15 @@ out:
     }
     *out = writer;
     return 0;
+}
+
+int pgw_flow_rest(struct writer *writer, int64_t wait_ms, struct err *err)
+{
+    int rc = 0;
+    if (wait_ms > PUBLISH_BEFORE_WAIT_MS) rc = pgw_load_publish_built(writer, err);
+    pg_close(writer->pg);
+    writer->pg = NULL;
+    return rc;
 }
 
 void pgw_flow_close(struct writer *writer)

@@ -7,6 +7,7 @@
 #include "writer/postgres/load.h"
 
 #include "os/clock.h"
+#include "os/log.h"
 #include "writer/postgres/evolve.h"
 #include "writer/postgres/merge.h"
 #include "writer/postgres/publish.h"
@@ -327,6 +328,26 @@ int pgw_load_commit(struct writer *writer, const struct load *load, struct err *
 out:
     arena_release(&arena);
     return rc;
+}
+
+static int publish_body(struct writer *writer, struct transaction *tx, void *context, struct err *err)
+{
+    (void)writer, (void)context, (void)err;
+    tx->is_publishing = true;
+    return 0;
+}
+
+int pgw_load_publish_built(struct writer *writer, struct err *err)
+{
+    bool has_build = false;
+    for (size_t t = 0; t < writer->table_count; t++) {
+        if (writer->tables[t].spec->mode == WRITE_OVERWRITE) return 0;
+        has_build = has_build || writer->tables[t].at[PLACE_BUILD].exists;
+    }
+    if (!has_build || !writer->is_building || writer->has_held) return 0;
+    log_info(writer->destination->log, "publishing what there is of flow '%s' before a long wait", writer->spec.flow);
+    int rc = pgw_transact(writer, &LOAD_LIMITS, publish_body, NULL, err);
+    return rc == 0 ? pgw_publish_flow(writer, NULL, err) : rc;
 }
 
 /* --- a load that is given up ---------------------------------------------------------------------------------------------- */

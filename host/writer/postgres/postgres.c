@@ -94,6 +94,7 @@ const struct writer_type WRITER_POSTGRES = {
     .load_state = pgw_state_load,
     .commit = pgw_load_commit,
     .fail = pgw_load_fail,
+    .rest = pgw_flow_rest,
     .note = pgw_flow_note,
     .flow_close = pgw_flow_close,
 };

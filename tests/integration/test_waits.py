@@ -1,0 +1,59 @@
+"""A source that makes a sync wait for long: what came before is there, nothing is connected, and the wait has an end."""
+
+import json
+import signal
+import time
+
+from conftest import table_equals_oracle
+from shop import Shop
+
+PATIENCE_S = 60  # for conditions that come true sooner or later, however slow the machine is
+
+
+def until(condition, what):
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        time.sleep(0.05)
+
+
+def test_a_long_wait_publishes_and_holds_nothing(work, database):
+    """First append_dedup: its build would be published at the end; a Retry-After of 90 s comes before that."""
+    with Shop(orders=400) as shop:
+        work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"}, streams=["orders"],
+                       config={"sorted": True, "page_size": 50, "lookback": "0s"})
+        shop.fault(match="/orders", after=3, times=0, status=429, headers={"Retry-After": "90"})
+        process = work.start("run")
+        until(lambda: database.one("SELECT to_regclass('shop_raw.orders') IS NOT NULL"), "the build is published")
+        assert database.one("SELECT count(*) FROM shop_raw.orders") > 100
+        until(lambda: database.one("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'sluice%'") == 0,
+              "the connections are given back")
+        assert database.one("SELECT until > clock_timestamp() + interval '90 s' FROM _sluice.leases"), "the lease ends before the wait"
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 143, out + err
+        shop.control(clear_faults=True, clear_log=True)
+        work.run("run")
+        table_equals_oracle(database, shop, "orders")
+        assert len(shop.requests("/orders")) <= 7, "it began again from the beginning"
+
+
+def test_a_host_that_fails_is_left_alone(work, database):
+    """Three streams at once: five failures open the breaker, and until a minute later nobody asks again."""
+    with Shop(orders=100, customers=50, events=50) as shop:
+        work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"})
+        shop.fault(match="/a/", times=0, status=502)
+        process = work.start("run", "--log-format", "json")
+        until(lambda: len(shop.requests("/a/")) >= 5, "five requests")
+        line = ""
+        while "is left alone" not in line:
+            line = process.stderr.readline()
+            assert line, "the log never says that the host is left alone"
+        assert json.loads(line)["level"] == "warn"
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 143, out + err
+        assert len(shop.requests("/a/")) <= 5 + 2, "requests went on to a host that fails"  # under way when the fifth failed
+        shop.control(clear_faults=True)
+        work.run("run")
+        table_equals_oracle(database, shop, "orders")

@@ -194,6 +194,7 @@ static int find_target(struct attempt *attempt, struct str location, struct url 
     int rc = url_resolve(str_from(attempt->url.text), location, &text, err);
     if (rc == 0) rc = url_parse(buf_str(&text), &attempt->session->scratch, target, err);
     buf_release(&text);
+    if (rc == ERR_CONFIG) rc = err->class = ERR_PERMISSION; /* the source's doing, not the configuration's */
     if (rc != 0 || strcmp(attempt->url.scheme, "https") != 0 || strcmp(target->scheme, "http") != 0) return rc;
     err_set(err, ERR_PERMISSION, "cannot go from https to plain http on '%s'", target->host);
     return err_hint(err, "check the base URL: what it names leads to a place without encryption");

@@ -58,17 +58,6 @@ void session_end_waiting(struct session *session)
 
 /* --- messages ------------------------------------------------------------------------------------ */
 
-/* Puts "GET https://..." before the message and takes out what is secret, wherever it came from. */
-static int name_request(const struct client *client, const char *method, const char *url, struct err *err)
-{
-    struct buf shown = BUF_INIT(SHOWN_URL_MAX_BYTES);
-    url_redact(str_from(url), client->options.secrets, &shown);
-    err_context(err, "%s %s", method, buf_text(&shown));
-    secrets_redact_text(client->options.secrets, err->message, sizeof err->message);
-    buf_release(&shown);
-    return err->class;
-}
-
 /* "could not get an answer: 503 Service Unavailable: upstream is down" */
 static int refuse(const struct client *client, const struct http_response *response, const struct verdict *verdict,
                   struct err *err)
@@ -213,7 +202,7 @@ static int run_exchange(struct exchange *exchange, struct arena *arena, struct h
         hand_over(response, arena);
         return 0;
     }
-    name_request(client, exchange->request->method, exchange->request->url, &failure);
+    (void)client_name_request(client, exchange->request->method, exchange->request->url, &failure);
     return err_copy(err, &failure);
 }
 
@@ -321,6 +310,17 @@ int client_send(struct session *session, const struct http_request *request, str
 {
     struct exchange exchange = {.session = session, .request = request};
     return run_exchange(&exchange, arena, response, err);
+}
+
+/* Takes out what is secret, wherever it came from. */
+int client_name_request(const struct client *client, const char *method, const char *url, struct err *err)
+{
+    struct buf shown = BUF_INIT(SHOWN_URL_MAX_BYTES);
+    url_redact(str_from(url), client->options.secrets, &shown);
+    err_context(err, "%s %s", method, buf_text(&shown));
+    secrets_redact_text(client->options.secrets, err->message, sizeof err->message);
+    buf_release(&shown);
+    return err->class;
 }
 
 int client_allows(const struct client *client, const char *url, struct err *err)

@@ -85,6 +85,9 @@ int64_t session_waiting_until_ms(const struct session *session);
 int client_send(struct session *session, const struct http_request *request, struct arena *arena,
                 struct http_response *response, struct err *err) MUST_USE;
 
+/* Puts "GET https://...: " before an error's message, without secrets: for a fault that was found in the answer's content. */
+int client_name_request(const struct client *client, const char *method, const char *url, struct err *err);
+
 /* Is this absolute URL one the client may go to (scheme, host, port)? 0, or PERMISSION with the reason: for next-page URLs. */
 int client_allows(const struct client *client, const char *url, struct err *err) MUST_USE;
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/time.h"
 #include "net/guard.h"
 #include "net/http_answer.h"
 #include "net/url.h"
@@ -372,7 +373,7 @@ static const struct {
     {CURLE_UNSUPPORTED_PROTOCOL, "", ERR_DATA, "cannot speak with the source", ""}, /* an answer of HTTP/0.9 is one, too */
     {CURLE_WEIRD_SERVER_REPLY, "", ERR_DATA, "cannot read the answer", ""},
     {CURLE_BAD_FUNCTION_ARGUMENT, "", ERR_DATA, "cannot read the answer", ""},
-    {CURLE_OUT_OF_MEMORY, "", ERR_DATA, "cannot take in the answer", "check what the source, or a proxy before it, sends"},
+    {CURLE_OUT_OF_MEMORY, "", ERR_DATA, "cannot take in the answer", ""},
     {CURLE_FILESIZE_EXCEEDED, "", ERR_DATA, "cannot take in the answer", ""},
 };
 
@@ -447,6 +448,13 @@ static int prepare(struct transfer *transfer, const struct http_request *request
     return 0;
 }
 
+/* The source's clock, by which it says when to come back; ours where it does not tell. */
+static int64_t source_now_us(const struct http_response *response, int64_t wall_us)
+{
+    int64_t seconds;
+    return time_parse_http_date(http_header(response, "date"), &seconds) ? seconds * 1000000 : wall_us;
+}
+
 int http_send(struct http *http, const struct http_request *request, struct arena *arena, struct http_response *response,
               bool *was_sent, struct err *err)
 {
@@ -466,7 +474,9 @@ int http_send(struct http *http, const struct http_request *request, struct aren
         rc = answer_finish(&transfer->answer, &failure, response, err);
         response->elapsed_ms = clock_now_ms(clock) - transfer->begun_ms;
     }
-    if (rc == 0) limit_facts_read(response->headers, response->header_count, clock_wall_us(clock), &response->limits);
+    if (rc == 0)
+        limit_facts_read(response->headers, response->header_count, source_now_us(response, clock_wall_us(clock)),
+                         &response->limits);
     if (was_sent) *was_sent = transfer->was_sent;
     curl_easy_reset(http->easy); /* nothing in it points here any more */
     curl_slist_free_all(transfer->headers);

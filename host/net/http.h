@@ -84,9 +84,9 @@ void http_free(struct http *http);                         /* NULL is fine */
 
 /* Sends and receives. 0 with any answer whose headers are sound and whose body is whole; from status 300 on the headers
  * suffice: of its body as much is kept as came, at most 64 KiB. *was_sent (may be NULL) tells whether the server may have seen
- * the request; it is set in any case. Errors: TRANSIENT (connection, time, a cut body), DATA (a cap, broken framing),
- * PERMISSION (an address), CONFIG (what cannot be sent: a control character in URL or headers, a header that is ours to set),
- * SOURCE (TLS), CANCELLED. */
+ * the request; it is set in any case. Errors: TRANSIENT (connection, time, a cut body, lengths that contradict each other),
+ * DATA (a cap, what is no HTTP), PERMISSION (an address), CONFIG (what cannot be sent: a control character in URL or headers, a
+ * header that is ours to set), SOURCE (TLS), CANCELLED. */
 int http_send(struct http *http, const struct http_request *request, struct arena *arena, struct http_response *response,
               bool *was_sent, struct err *err) MUST_USE;
 

@@ -36,8 +36,7 @@ void answer_release(struct answer *answer)
 
 static int too_many_bytes(struct answer *answer)
 {
-    err_set(&answer->failure, ERR_DATA, "the answer has more than %zu bytes of headers", answer->limits->header_bytes);
-    return err_hint(&answer->failure, "check what the source, or a proxy before it, sends");
+    return err_set(&answer->failure, ERR_DATA, "the answer has more than %zu bytes of headers", answer->limits->header_bytes);
 }
 
 /* "HTTP/1.1 200 OK", "HTTP/2 200" */
@@ -98,16 +97,19 @@ static int parse_headers(struct answer *answer)
     return 0;
 }
 
-/* The length of a body: digits only; a list of equal ones is one (RFC 9112 6.3). */
+/* The length of a body: digits only; a list of equal ones is one (RFC 9112 6.3). What contradicts itself is like a body that
+ * was cut: something on the way broke this answer, and the next may be sound. */
 static int read_length(struct answer *answer, struct str value)
 {
     struct str part;
     while (str_next(&value, ',', &part)) {
         int64_t length;
         if (!number_to_int64(str_trim(part), &length) || length < 0)
-            return err_set(&answer->failure, ERR_DATA, "cannot read the answer's Content-Length '" STR_FMT "'", STR_ARG(part));
+            return err_set(&answer->failure, ERR_TRANSIENT, "could not read the answer's Content-Length '" STR_FMT "'",
+                           STR_ARG(part));
         if (answer->length >= 0 && answer->length != length)
-            return err_set(&answer->failure, ERR_DATA, "the answer has two lengths: %lld and %lld", (long long)answer->length,
+            return err_set(&answer->failure, ERR_TRANSIENT,
+                           "could not tell where the answer ends: it has two lengths, %lld and %lld", (long long)answer->length,
                            (long long)length);
         answer->length = length;
     }
@@ -127,7 +129,8 @@ static int read_framing(struct answer *answer)
         answer->is_chunked = true;
     }
     if (rc == 0 && answer->is_chunked && answer->length >= 0)
-        rc = err_set(&answer->failure, ERR_DATA, "the answer has both a Content-Length and a Transfer-Encoding");
+        rc = err_set(&answer->failure, ERR_TRANSIENT,
+                     "could not tell where the answer ends: it has both a Content-Length and a Transfer-Encoding");
     return rc;
 }
 
@@ -259,8 +262,11 @@ int answer_finish(struct answer *answer, const struct err *transfer, struct http
         err_set(&answer->failure, ERR_TRANSIENT, "could not get an answer: the connection ended before its headers did");
     if (answer->failure.class == 0 && answer->inflate && inflate_finish(answer->inflate, &inflated) != 0)
         answer->failure = inflated;
-    if (answer->failure.class != 0 && (!status_counts || answer->failure.class == ERR_CANCELLED))
+    if (answer->failure.class != 0 && (!status_counts || answer->failure.class == ERR_CANCELLED)) {
+        if (answer->failure.class == ERR_DATA && !answer->failure.hint[0])
+            err_hint(&answer->failure, "check what the source, or a proxy before it, sends");
         return err_copy(err, &answer->failure);
+    }
     if (!answer->body) answer->body = block_new(answer->budget, 0);
     block_seal(answer->body);
     response->status = answer->status;

@@ -81,6 +81,10 @@ static bool is_plain_host(const char *host)
 static int check_host(const char *host, struct err *err)
 {
     if (is_plain_host(host)) return 0;
+    if (!host[0]) {
+        err_set(err, ERR_CONFIG, "cannot use a URL without a host");
+        return err_hint(err, "only https and http URLs can be followed");
+    }
     err_set(err, ERR_CONFIG, "cannot use the host '%.200s' of a URL", host);
     return err_hint(err, "write the host as a plain name; one with other letters than a to z in its xn-- form");
 }

@@ -170,8 +170,8 @@ static void test_redirects_that_are_not_followed(void **state)
         {"ftp://127.0.0.1/x", ERR_PERMISSION},
         {"https://elsewhere.test/x", ERR_PERMISSION},
         {"http://169.254.169.254/latest", ERR_PERMISSION},
-        {"file:///etc/passwd", ERR_CONFIG},
-        {"http://user:pw@127.0.0.1/", ERR_CONFIG},
+        {"file:///etc/passwd", ERR_PERMISSION},
+        {"http://user:pw@127.0.0.1/", ERR_PERMISSION},
         {"//elsewhere.test/x", ERR_PERMISSION},
     };
     for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {

@@ -415,7 +415,19 @@ static void read_timeouts(const struct node *node, struct http_limits *limits)
     if (!node) return;
     limits->connect_ms = option_duration_ms(&VOCABULARY_TIMEOUTS, node, "connect");
     limits->first_byte_ms = option_duration_ms(&VOCABULARY_TIMEOUTS, node, "first_byte");
+    limits->low_speed_ms = option_duration_ms(&VOCABULARY_TIMEOUTS, node, "low_speed");
     if (option_is_set(node, "total")) limits->total_ms = option_duration_ms(&VOCABULARY_TIMEOUTS, node, "total");
+}
+
+struct retry_policy access_retry(const struct description *description)
+{
+    struct retry_policy policy = RETRY_POLICY_DEFAULT;
+    const struct node *node = description->retry;
+    if (!node) return policy;
+    policy.max_tries = (int)option_integer(&VOCABULARY_RETRY, node, "tries");
+    policy.base_wait_ms = option_duration_ms(&VOCABULARY_RETRY, node, "wait");
+    policy.budget_ms = option_duration_ms(&VOCABULARY_RETRY, node, "budget");
+    return policy;
 }
 
 int access_client(const struct description *description, const struct config *config, const struct access_overrides *overrides,
@@ -444,7 +456,7 @@ int access_client(const struct description *description, const struct config *co
     options->allow_http = list.speaks_http;
     options->limits = HTTP_LIMITS_DEFAULT;
     read_timeouts(description->timeouts, &options->limits);
-    options->retry = RETRY_POLICY_DEFAULT;
+    options->retry = access_retry(description);
     options->user_agent = description->user_agent;
     options->limiter = limiter;
     return 0;

@@ -40,6 +40,9 @@ struct access_overrides {
 int access_client(const struct description *description, const struct config *config, const struct access_overrides *overrides,
                   int64_t now_us, struct arena *arena, struct client_options *options, struct err *err) MUST_USE;
 
+/* How often requests are tried: `http.retry` over the defaults. */
+struct retry_policy access_retry(const struct description *description);
+
 /* Fills the spec of the description's auth (AUTH_NONE without one). It points into `arena`. CONFIG when a value is missing. */
 int access_auth(const struct description *description, const struct config *config, int64_t now_us, struct arena *arena,
                 struct auth_spec *spec, struct err *err) MUST_USE;

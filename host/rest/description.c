@@ -140,7 +140,7 @@ static void describe_http(const struct describing *with, const struct node *http
     struct template_scope open = {.config = with->config, .roots = TEMPLATE_CONFIG | TEMPLATE_NOW};
     struct template_scope shown = {.config = with->config, .roots = TEMPLATE_CONFIG, .refuse_secrets = true};
     const struct node *auth = node_get(http, "auth"), *limit = node_get(http, "rate_limit"),
-                      *timeouts = node_get(http, "timeouts");
+                      *timeouts = node_get(http, "timeouts"), *retry = node_get(http, "retry");
     describe_base(with, node_get(http, "base"), &shown, description);
     describe_hosts(with, node_get(http, "hosts"), &shown, description);
     description->headers = describe_pairs(with, http, "headers", "http", false, &open);
@@ -155,6 +155,11 @@ static void describe_http(const struct describing *with, const struct node *http
         for (size_t i = 0; i < VOCABULARY_TIMEOUTS.count; i++)
             (void)positive_duration(with, &VOCABULARY_TIMEOUTS, timeouts, VOCABULARY_TIMEOUTS.options[i].name, "http.timeouts");
         description->timeouts = timeouts;
+    }
+    if (retry) {
+        (void)positive_duration(with, &VOCABULARY_RETRY, retry, "wait", "http.retry");
+        (void)positive_duration(with, &VOCABULARY_RETRY, retry, "budget", "http.retry");
+        description->retry = retry;
     }
 }
 

@@ -104,6 +104,7 @@ struct description {
     const struct node *auth;       /* checked; see access.h; NULL: none */
     struct limit_description limit;
     const struct node *timeouts;              /* checked; NULL: the defaults */
+    const struct node *retry;                 /* checked; NULL: the defaults */
     const char *user_agent;                   /* NULL: the host's */
     const struct request_description *check;  /* NULL: the first stream's first page serves */
     const struct stream_description *streams; /* in the description's order */

@@ -1,8 +1,9 @@
 /* How it works: each kind is a row of a table: how it starts (or resumes) and how it moves. What they share is here: reading
  * flags and counts out of the page, remembering where one has been, and the guards.
  *
- * Where one has been is a ring of the last 1,000 hashes: enough for every cycle up to that length, and small enough to be
- * searched for each page. Page and offset kinds cannot repeat a place; what repeats there is the body, when a source ignores
+ * Where one has been is a ring of the last 1,000 hashes, which finds every cycle up to that length at once, and one anchor that
+ * moves to the place in hand whenever the number of places has doubled: a longer cycle, of whatever length, passes it again
+ * (Brent's algorithm). Page and offset kinds cannot repeat a place; what repeats there is the body, when a source ignores
  * the parameter. A hash stands for its text: SipHash, 64 bits, a key per process. */
 #include "rest/pager.h"
 
@@ -23,6 +24,7 @@ struct pager {
     uint64_t body_hash;
     uint64_t ring[PAGER_LOOP_MAX];
     uint64_t ring_count;
+    uint64_t anchor, anchor_next; /* a hash met earlier; how many places there must be for it to move */
     bool is_over;
 };
 
@@ -107,13 +109,18 @@ static int page_loop(struct err *err, const char *what, struct str text)
     return err_hint(err, "the source, or the connector's `pages`, would never come to an end; state is kept");
 }
 
-/* Notes a token or URL; false when it is among the last PAGER_LOOP_MAX. */
+/* Notes a token or URL; false when it is among the last PAGER_LOOP_MAX, or the anchor. */
 static bool remember(struct pager *pager, struct str text)
 {
     uint64_t hash = hash_bytes(text);
     uint64_t known = pager->ring_count < PAGER_LOOP_MAX ? pager->ring_count : PAGER_LOOP_MAX;
     for (uint64_t i = 0; i < known; i++)
         if (pager->ring[i] == hash) return false;
+    if (pager->anchor_next > 0 && pager->anchor == hash) return false;
+    if (pager->ring_count >= pager->anchor_next) {
+        pager->anchor = hash;
+        pager->anchor_next = pager->ring_count ? 2 * pager->ring_count : 1;
+    }
     pager->ring[pager->ring_count++ % PAGER_LOOP_MAX] = hash;
     return true;
 }

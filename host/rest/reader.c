@@ -62,15 +62,26 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Is the body a whole JSON document? Finds the paging fields on the way. TRANSIENT when not. */
+/* Is the body a whole JSON document? Finds the paging fields on the way. TRANSIENT when not, DATA when it never can be taken.
+ */
 static int survey(const struct block *body, const char *const *paths, struct json_value *found, size_t count, struct err *err)
 {
     const char *problem = NULL;
     size_t offset = 0, blank = 0;
     while (blank < body->size && is_space(body->data[blank])) blank++;
-    if (blank == body->size) return err_set(err, ERR_TRANSIENT, "an empty answer where JSON is due");
-    if (body->data[blank] == '<') return err_set(err, ERR_TRANSIENT, "HTML or XML where JSON is due");
+    if (blank == body->size) {
+        err_set(err, ERR_TRANSIENT, "an empty answer where JSON is due");
+        return err_hint(err, "look at what the source sends there; a stream without records answers with an empty list");
+    }
+    if (body->data[blank] == '<') {
+        err_set(err, ERR_TRANSIENT, "HTML or XML where JSON is due");
+        return err_hint(err, "look at what the source sends there: an error page or a login form comes without records");
+    }
     if (jsonscan_survey(body->data, body->size, paths, found, count, &problem, &offset)) return 0;
+    if (problem && strcmp(problem, JSONSCAN_TOO_DEEP) == 0) {
+        err_set(err, ERR_DATA, "cannot take JSON that is nested over %d levels deep, at byte %zu", JSONSCAN_MAX_DEPTH, offset);
+        return err_hint(err, "leave the nested field out at the source");
+    }
     return err_set(err, ERR_TRANSIENT, "the answer is cut or no JSON: %s at byte %zu of %zu", problem ? problem : "broken",
                    offset, body->size);
 }
@@ -96,12 +107,15 @@ static int fetch(struct reader *reader, const struct http_request *request, stru
         if (rc == 0) return 0;
         struct retry_verdict verdict = retry_next(&retry, rc, response, retry_random(), clock_now_ms(options->clock));
         bool may_repeat = request->idempotent || strcmp(request->method, "GET") == 0;
-        http_response_release(response);
         if (!verdict.again || !may_repeat) {
             err_copy(err, &problem);
-            err_context(err, "%s", may_repeat ? retry_reason_text(verdict.reason) : "cannot send it twice");
-            return err_context(err, "%s", reader->stream->request.where);
+            if (verdict.reason != RETRY_NOT_RETRYABLE)
+                err_context(err, "%s", may_repeat ? retry_reason_text(verdict.reason) : "cannot send it twice");
+            rc = client_name_request(options->client, request->method, response->url, err);
+            http_response_release(response);
+            return rc;
         }
+        http_response_release(response);
         if (!clock_sleep_ms(options->clock, verdict.wait_ms, options->cancel))
             return err_set(err, ERR_CANCELLED, "stopped while waiting to ask again");
     }
@@ -221,10 +235,13 @@ static int start(struct reader *reader, struct err *err)
 static int request_page(struct reader *reader, struct http_request *request, struct err *err)
 {
     const struct page_place *place = pager_place(reader->pager);
-    int rc = request_build(&reader->options.source, place, &reader->arena, request, err);
-    if (rc != 0 || place->url.size == 0) return rc;
-    rc = client_allows(reader->options.client, request->url, err);
-    return rc == 0 ? 0 : err_context(err, "%s: next page", reader->stream->request.where);
+    int rc = 0;
+    if (place->url.size > 0) rc = client_allows(reader->options.client, arena_text(&reader->arena, place->url), err);
+    if (rc == ERR_CONFIG) rc = err->class = ERR_PERMISSION; /* the source's doing, not the configuration's */
+    if (rc != 0) return err_context(err, "%s: next page", reader->stream->request.where);
+    rc = request_build(&reader->options.source, place, &reader->arena, request, err);
+    /* What was put to it must not have changed where it leads. */
+    return rc == 0 && place->url.size > 0 ? client_allows(reader->options.client, request->url, err) : rc;
 }
 
 static int read_page(struct reader *reader, struct page *page, struct err *err)

@@ -123,9 +123,19 @@ const struct vocabulary_kinds VOCABULARY_RATE_LIMIT = {"rate_limit", "bucket", L
 static const struct option TIMEOUTS[] = {
     {"connect", OPTION_DURATION, 0, "10s", NULL, NULL, "until the connection stands"},
     {"first_byte", OPTION_DURATION, 0, "60s", NULL, NULL, "from the request to the first byte of its answer"},
+    {"low_speed", OPTION_DURATION, 0, "60s", NULL, NULL, "how long an answer may come with less than 1 KiB/s"},
     {"total", OPTION_DURATION, 0, NULL, NULL, NULL, "of one request; default: none, as long as bytes come"},
 };
 const struct option_table VOCABULARY_TIMEOUTS = OPTION_TABLE("timeouts", TIMEOUTS);
+
+static const struct option RETRY[] = {
+    {"tries", OPTION_INTEGER, 0, "5", "1..100", NULL,
+     "of one request, the first included; those the source told to wait do not count"},
+    {"wait", OPTION_DURATION, 0, "500ms", NULL, NULL,
+     "before the second try: drawn from 0 to this, and to twice as much for each one more, up to 60s"},
+    {"budget", OPTION_DURATION, 0, "10m", NULL, NULL, "for all tries of one request"},
+};
+const struct option_table VOCABULARY_RETRY = OPTION_TABLE("retry", RETRY);
 
 static const struct option HTTP[] = {
     {"base", OPTION_STRING, REQUIRED | TEMPLATE, NULL, NULL, NULL, "URL that paths are put behind; its host is allowed"},
@@ -135,6 +145,7 @@ static const struct option HTTP[] = {
     {"auth", OPTION_ANY, 0, NULL, NULL, NULL, "a map, see auth kinds"},
     {"rate_limit", OPTION_ANY, 0, NULL, NULL, NULL, "a map, see rate_limit kinds"},
     {"timeouts", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_TIMEOUTS, "limits on waiting"},
+    {"retry", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_RETRY, "how often a request is tried that the source could not serve"},
     {"user_agent", OPTION_STRING, 0, NULL, NULL, NULL, "instead of `sluice/VERSION`"},
 };
 const struct option_table VOCABULARY_HTTP = OPTION_TABLE("http", HTTP);
@@ -482,6 +493,7 @@ static const struct section SECTIONS[] = {
     {"http.auth.sign", &VOCABULARY_SIGN, NULL},
     {"http.rate_limit", NULL, &VOCABULARY_RATE_LIMIT},
     {"http.timeouts", &VOCABULARY_TIMEOUTS, NULL},
+    {"http.retry", &VOCABULARY_RETRY, NULL},
     {"check", &VOCABULARY_CHECK, NULL},
     {"A stream", &VOCABULARY_STREAM, NULL},
     {"pages", NULL, &VOCABULARY_PAGES},

@@ -31,6 +31,7 @@ extern const struct option_table VOCABULARY_CONNECTOR;
 extern const struct option_table VOCABULARY_CONFIG_ENTRY;
 extern const struct option_table VOCABULARY_HTTP;
 extern const struct option_table VOCABULARY_TIMEOUTS;
+extern const struct option_table VOCABULARY_RETRY;
 extern const struct option_table VOCABULARY_CHECK;
 extern const struct option_table VOCABULARY_STREAM;
 extern const struct option_table VOCABULARY_FIELD;

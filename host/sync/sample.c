@@ -1,6 +1,7 @@
 /* sample: see sample.h. */
 #include "sync/sample.h"
 
+#include "rest/access.h"
 #include "rest/rows.h"
 
 static int decode_sample(const struct sync_prepared *prepared, struct flow_plan *flow, const struct functions *functions,
@@ -36,7 +37,7 @@ int sample_read(const struct sync_prepared *prepared, struct flow_plan *flow, st
     const struct reader_options options = {.source = source,
                                            .client = client,
                                            .session = session,
-                                           .retry = RETRY_POLICY_DEFAULT,
+                                           .retry = access_retry(prepared->description),
                                            .clock = prepared->options.clock,
                                            .cancel = cancel,
                                            .secrets = prepared->options.secrets};

@@ -12,6 +12,7 @@
 #include "os/clock.h"
 #include "os/log.h"
 #include "os/thread.h"
+#include "rest/access.h"
 #include "sync/flow.h"
 #include "sync/keeper.h"
 
@@ -36,10 +37,10 @@ static bool take_slot(const struct sync_context *sync)
     for (;;) {
         struct timespec until;
         if (cancel_stopping(sync->reading)) return false;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until); /* the other one may jump, and the wait with it */
         until.tv_nsec += 100 * 1000 * 1000;
         if (until.tv_nsec >= 1000000000L) until.tv_sec++, until.tv_nsec -= 1000000000L;
-        if (sem_timedwait(sync->slots, &until) == 0) return true;
+        if (sem_clockwait(sync->slots, CLOCK_MONOTONIC, &until) == 0) return true;
     }
 }
 
@@ -139,7 +140,7 @@ int sync_run(struct sync_prepared *prepared, const struct observer *observer, st
         .sources = &prepared->sources,
         .connector_options = &prepared->connector_options,
         .own = prepared->own,
-        .retry = RETRY_POLICY_DEFAULT,
+        .retry = access_retry(prepared->description),
         .writer = options->pipeline->writer,
         .budget = prepared->budget,
         .secrets = options->secrets,

@@ -89,10 +89,7 @@ static int describe(struct arena *arena, const char *name, bool as_json)
     if (rc == 0) rc = node_from_json(json, arena, &root, &err);
     if (rc) return print_failure(NULL, &err, NULL);
     description_check(root, &problems);
-    if (problems.count) {
-        print_problems(&problems, NULL);
-        return err_class_info(ERR_CONNECTOR)->exit_code;
-    }
+    if (problems.count) return print_problems(&problems, NULL);
     if (as_json) {
         fwrite(json.data, 1, json.size, stdout);
         printf("\n");

@@ -57,13 +57,15 @@ static void log_traceback(struct worker *worker, struct str traceback)
         log_debug(worker->options->log, "connector '%s': " STR_FMT, worker->name, STR_ARG(line));
 }
 
-/* A FAIL frame as an error; after any kind but SCRIPT the worker is ending. */
+/* A FAIL frame as an error; after any kind but SCRIPT and SYNTAX the worker is ending. A connector that is no Lua is a mistake
+ * in what was configured, like an unknown key of it; all else is the doing of its code. */
 static int failed(struct worker *worker, const struct wire_frame *frame, struct err *err)
 {
     struct wire_fail fail;
     if (wire_read_fail(frame, &fail, err) != 0) return ERR_DATA;
     log_traceback(worker, fail.traceback);
-    err_set(err, ERR_CONNECTOR, "connector '%s': " STR_FMT, worker->name, STR_ARG(fail.message));
+    bool is_syntax = fail.kind == WIRE_FAIL_SYNTAX;
+    err_set(err, is_syntax ? ERR_CONFIG : ERR_CONNECTOR, "connector '%s': " STR_FMT, worker->name, STR_ARG(fail.message));
     for (char *c = err->message; *c; c++) /* one line, whatever the script put into its error */
         if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = ' ';
     switch (fail.kind) {
@@ -81,8 +83,8 @@ static int failed(struct worker *worker, const struct wire_frame *frame, struct 
     default:
         err_hint(err, "correct the connector's code at the place named; --verbose shows the traceback");
     }
-    if (fail.kind != WIRE_FAIL_SCRIPT) end_process(worker);
-    return ERR_CONNECTOR;
+    if (fail.kind != WIRE_FAIL_SCRIPT && !is_syntax) end_process(worker);
+    return err->class;
 }
 
 /* The channel is broken: says how the process ended, if it did, and ends it. */
@@ -160,7 +162,7 @@ static int ask(struct worker *worker, enum wire_type answer, struct str *result,
             rc = answer_crypto(worker, &frame, wait, &problem);
         else if (frame.type == answer && (rc = wire_read_text(&frame, result, &problem)) == 0)
             return 0;
-        else if (frame.type == WIRE_FAIL && (rc = failed(worker, &frame, &problem)) == ERR_CONNECTOR)
+        else if (frame.type == WIRE_FAIL && (rc = failed(worker, &frame, &problem)) != ERR_DATA)
             return err_copy(err, &problem);
         else if (rc == 0)
             rc = err_set(&problem, ERR_DATA, "a '%s' frame out of turn", wire_type_name(frame.type));

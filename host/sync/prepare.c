@@ -64,7 +64,11 @@ static int describe(struct sync_prepared *prepared, struct problems *problems, s
     if (rc) return rc;
     struct problems mistakes = PROBLEMS_INIT(&prepared->arena);
     description_check(root, &mistakes);
-    if (mistakes.count) return problems_to_err(&mistakes, ERR_CONNECTOR, err);
+    for (size_t i = 0; i < problems_listed(&mistakes); i++) {
+        problems_add(problems, NULL, "connector '%s': %s", prepared->sources.name, mistakes.list[i].message);
+        if (mistakes.list[i].hint) problems_hint(problems, "%s", mistakes.list[i].hint);
+    }
+    if (mistakes.count) return 0;
     compile(prepared, root, problems);
     return 0;
 }

@@ -39,7 +39,7 @@ enum wire_type {
     WIRE_CALL_VALUE,    /* host -> worker: struct wire_call */
     WIRE_CALL_RECORDS,  /* host -> worker: struct wire_call */
     WIRE_RESULT,        /* worker -> host: JSON, or NDJSON */
-    WIRE_FAIL,          /* worker -> host: struct wire_fail; after any kind but SCRIPT the worker is gone */
+    WIRE_FAIL,          /* worker -> host: struct wire_fail; after any kind but SCRIPT and SYNTAX the worker is gone */
     WIRE_LOG,           /* worker -> host: a line */
     WIRE_CRYPTO,        /* worker -> host: struct wire_crypto */
     WIRE_CRYPTO_RESULT, /* host -> worker: struct wire_crypto_result */
@@ -74,7 +74,14 @@ struct wire_call {
     struct str page;
 };
 
-enum wire_fail_kind { WIRE_FAIL_SCRIPT = 1, WIRE_FAIL_MEMORY, WIRE_FAIL_DEADLINE, WIRE_FAIL_PROTOCOL, WIRE_FAIL_KIND_END };
+enum wire_fail_kind {
+    WIRE_FAIL_SCRIPT = 1,
+    WIRE_FAIL_SYNTAX,
+    WIRE_FAIL_MEMORY,
+    WIRE_FAIL_DEADLINE,
+    WIRE_FAIL_PROTOCOL,
+    WIRE_FAIL_KIND_END
+};
 
 struct wire_fail {
     enum wire_fail_kind kind;

@@ -86,9 +86,10 @@ static int records(struct fixture *f, const char *records_name, const char *map_
         assert_string_equal((result).data, (expected));                                                                        \
     } while (0)
 
-#define assert_error(f, rc, text)                                                                                              \
+#define assert_error(f, rc, text) assert_class(f, rc, ERR_CONNECTOR, text)
+#define assert_class(f, rc, class, text)                                                                                       \
     do {                                                                                                                       \
-        assert_int_equal((rc), ERR_CONNECTOR);                                                                                 \
+        assert_int_equal((rc), (class));                                                                                       \
         if (!strstr((f).err.message, (text))) fail_msg("expected '%s' in: %s", (text), (f).err.message);                       \
     } while (0)
 
@@ -121,18 +122,20 @@ static void test_a_mistake_is_named_with_file_and_line(void **state)
     (void)state;
     static const struct {
         const char *source, *message;
+        int class;
     } MISTAKES[] = {
-        {"local x = \nreturn sluice.connector { name = }", "connector 'shop': init.lua:2: unexpected symbol"},
-        {"\n\nlocal t = nil\nreturn t.field", "init.lua:4: attempt to index a nil value (local 't')"},
-        {"\nsluice.conector {}", "init.lua:2: attempt to call a nil value (field 'conector')"},
-        {"require 'missing'", "init.lua:1: no module 'missing'"},
-        {"error { code = 1 }", "table"},
+        {"local x = \nreturn sluice.connector { name = }", "connector 'shop': init.lua:2: unexpected symbol", ERR_CONFIG},
+        {"\n\nlocal t = nil\nreturn t.field", "init.lua:4: attempt to index a nil value (local 't')", ERR_CONNECTOR},
+        {"\nsluice.conector {}", "init.lua:2: attempt to call a nil value (field 'conector')", ERR_CONNECTOR},
+        {"require 'missing'", "init.lua:1: no module 'missing'", ERR_CONNECTOR},
+        {"error { code = 1 }", "table", ERR_CONNECTOR},
     };
     for (size_t i = 0; i < ARRAY_SIZE(MISTAKES); i++) {
         struct fixture f;
         struct str json;
         set_up(&f, MISTAKES[i].source);
-        assert_error(f, connector_describe_sources(&f.sources, &f.options, &f.arena, &json, &f.err), MISTAKES[i].message);
+        assert_class(f, connector_describe_sources(&f.sources, &f.options, &f.arena, &json, &f.err), MISTAKES[i].class,
+                     MISTAKES[i].message);
         tear_down(&f);
     }
 }
@@ -151,7 +154,8 @@ static void test_require_finds_the_connectors_own_files_once(void **state)
     f.files[2].bytes = STR("return require 'other'");
     assert_error(f, connector_describe_sources(&f.sources, &f.options, &f.arena, &json, &f.err), "requires itself");
     f.files[2].bytes = STR("\n\nsyntax error");
-    assert_error(f, connector_describe_sources(&f.sources, &f.options, &f.arena, &json, &f.err), "other/init.lua:3:");
+    assert_class(f, connector_describe_sources(&f.sources, &f.options, &f.arena, &json, &f.err), ERR_CONFIG,
+                 "other/init.lua:3:");
     tear_down(&f);
 }
 

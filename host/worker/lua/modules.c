@@ -18,6 +18,8 @@ static void push_chunk(lua_State *L, const struct wire_file *file)
 {
     lua_pushfstring(L, "@%s", lua_pushlstring(L, file->name.data, file->name.size));
     int status = luaL_loadbufferx(L, file->bytes.size ? file->bytes.data : "", file->bytes.size, lua_tostring(L, -1), "t");
+    bool is_bytecode = file->bytes.size && file->bytes.data[0] == LUA_SIGNATURE[0]; /* no mistake, but an attempt */
+    if (status == LUA_ERRSYNTAX && !is_bytecode) script_of(L)->is_no_lua = true;
     if (status != LUA_OK) lua_error(L);
 }
 

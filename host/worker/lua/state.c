@@ -21,6 +21,7 @@ static const char *kind_text(enum wire_fail_kind kind)
 {
     static const char *const TEXTS[WIRE_FAIL_KIND_END] = {
         [WIRE_FAIL_SCRIPT] = "script error",
+        [WIRE_FAIL_SYNTAX] = "syntax error",
         [WIRE_FAIL_MEMORY] = "the script passed its memory limit",
         [WIRE_FAIL_DEADLINE] = "the script passed its time limit",
         [WIRE_FAIL_PROTOCOL] = "a request the worker cannot read",
@@ -164,7 +165,7 @@ static void run(struct script *script, lua_CFunction function, void *request)
     snprintf(message, sizeof message, "%s%s%s%s", script->place ? script->place : "", script->place ? ": " : "", record,
              text ? text : "an error without text");
     if (status == LUA_ERRMEM) script_end(script, WIRE_FAIL_MEMORY, message, buf_text(&script->traceback));
-    send_fail(script, WIRE_FAIL_SCRIPT, message, buf_text(&script->traceback));
+    send_fail(script, script->is_no_lua ? WIRE_FAIL_SYNTAX : WIRE_FAIL_SCRIPT, message, buf_text(&script->traceback));
     lua_settop(L, 0);
 }
 

@@ -67,6 +67,7 @@ struct script {
     struct buf scratch;    /* a text on its way through one function */
     struct buf encoded;    /* of sluice.json.encode */
     struct buf traceback;  /* of the newest error */
+    bool is_no_lua;        /* a file of the connector could not be compiled */
     struct buf last_words; /* the frame for when nothing else may run any more */
     struct arena arena;    /* decoded strings of one record */
 };

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/time.h"
 #include "data/block.h"
 #include "os/cancel.h"
 #include "os/channel.h"
@@ -203,12 +204,13 @@ static bool rejects_refuse(const struct flow *flow, const struct load *load, cha
     uint64_t limit = emitted / 100 > MIN_REJECT_LIMIT ? emitted / 100 : MIN_REJECT_LIMIT;
     uint64_t total = assembly_reject_total(flow->assembly);
     bool from_beginning = !flow->windows.stored || !flow->windows.stored[0];
+    const char *why = load->reject_count ? load->rejects[0].reason : "";
     if (total > limit)
-        snprintf(reason, 128, "%llu records or values were rejected, over the limit of %llu", (unsigned long long)total,
-                 (unsigned long long)limit);
+        snprintf(reason, 128, "%llu records or values were rejected, over the limit of %llu%s%s", (unsigned long long)total,
+                 (unsigned long long)limit, why[0] ? ": " : "", why);
     else if (load->complete && from_beginning && emitted > 0 && before->rejected + load->counts->rejected == emitted)
-        snprintf(reason, 128, "every one of %llu records was rejected%s%s", (unsigned long long)emitted,
-                 load->reject_count ? ": " : "", load->reject_count ? load->rejects[0].reason : "");
+        snprintf(reason, 128, "every one of %llu records was rejected%s%s", (unsigned long long)emitted, why[0] ? ": " : "",
+                 why);
     else
         return false;
     return true;
@@ -409,14 +411,31 @@ static int run_slices(struct flow *flow, struct err *err)
     return flow->err.class ? err_copy(err, &flow->err) : 0;
 }
 
+/* What a user should know before it is read: nothing of it is an error. */
+static void warn(const struct flow *flow)
+{
+    enum time_zone_mark mark;
+    int64_t stored_us;
+    const char *stored = flow->windows.stored;
+    enum type type = flow->plan->decode.cursor_type;
+    if (flow->plan->table.mode == WRITE_APPEND && flow->plan->keep_cursor && flow->plan->stream->cursor.window.lookback)
+        log_warn(flow->log, "append writes the records of the lookback again with each run; use append_dedup, or no lookback");
+    bool is_time = type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMP_NTZ || type == TYPE_DATE;
+    if (is_time && stored && time_parse_iso(str_from(stored), &stored_us, &mark) && stored_us > flow->sync->started_us)
+        log_warn(
+            flow->log,
+            "the state is at %s, which this machine's clock has not reached: what changed before that is not read; if a clock "
+            "was wrong, go back with `sluice state set %s TIME --stream %s`",
+            stored, flow->sync->pipeline->name, stream_name(flow));
+}
+
 static int run(struct flow *flow, struct err *err)
 {
     int rc = open_writer(flow, err);
     if (rc == 0) rc = make_plan(flow, err);
     if (rc == 0) rc = make_assembly(flow, err);
     if (rc) return rc;
-    if (flow->plan->table.mode == WRITE_APPEND && flow->plan->keep_cursor && flow->plan->stream->cursor.window.lookback)
-        log_warn(flow->log, "append writes the records of the lookback again with each run; use append_dedup, or no lookback");
+    warn(flow);
     rc = run_slices(flow, err);
     bool stopped = cancel_stopping(flow->sync->reading) && !assembly_is_done(flow->assembly);
     if (cancel_aborted(flow->sync->cancel)) return rc ? rc : err_set(err, ERR_CANCELLED, "stopped");

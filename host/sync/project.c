@@ -115,7 +115,7 @@ static void read_columns(const struct node *columns, struct arena *arena, struct
 }
 
 /* Reads a stream's settings over what `choice` already holds (the pipeline's defaults). */
-static void read_stream(const struct node *node, struct arena *arena, struct stream_choice *choice, struct problems *problems)
+static void read_stream(const struct node *node, struct arena *arena, struct stream_choice *choice)
 {
     choice->node = node;
     if (option_is_set(node, "sync_mode"))
@@ -134,14 +134,9 @@ static void read_stream(const struct node *node, struct arena *arena, struct str
             str_equal(node_text(node_get(node, "on_mismatch")), STR("reject")) ? MISMATCH_REJECT : MISMATCH_SET_NULL;
     if (option_is_set(node, "swap")) choice->in_place = str_equal(node_text(node_get(node, "swap")), STR("in_place"));
     if (option_is_set(node, "shrink_limit")) choice->shrink_limit = option_number(&STREAM_OPTIONS, node, "shrink_limit");
-    if (choice->sync_mode == SYNC_INCREMENTAL && choice->has_write_mode && choice->write_mode == WRITE_OVERWRITE) {
-        problems_add(problems, node, "stream '%s': incremental cannot overwrite: each run would keep only what is new",
-                     choice->name ? choice->name : "(defaults)");
-        problems_hint(problems, "use write_mode append_dedup, or sync_mode full_refresh");
-    }
 }
 
-static void read_streams(const struct node *streams, struct arena *arena, struct pipeline *pipeline, struct problems *problems)
+static void read_streams(const struct node *streams, struct arena *arena, struct pipeline *pipeline)
 {
     if (!streams) return;
     struct stream_choice *choices = arena_array(arena, struct stream_choice, streams->count + 1);
@@ -151,7 +146,7 @@ static void read_streams(const struct node *streams, struct arena *arena, struct
         choices[i] = pipeline->defaults;
         choices[i].node = child;
         choices[i].name = arena_text(arena, is_map ? child->key : node_text(child));
-        if (is_map && child->kind != NODE_NULL) read_stream(child, arena, &choices[i], problems);
+        if (is_map && child->kind != NODE_NULL) read_stream(child, arena, &choices[i]);
     }
     pipeline->chooses_streams = true;
     pipeline->streams = choices;
@@ -213,8 +208,27 @@ static const struct writer_type *read_writer_type(const struct node *destination
     return NULL;
 }
 
-static void check_streams(const struct node *streams, const char *path, struct arena *arena, struct problems *problems)
+/* A stream's own setting, or the pipeline's default for it. */
+static struct str setting_of(const struct node *stream, const struct node *defaults, const char *key)
 {
+    const struct node *own = node_get(stream, key);
+    return node_text(own ? own : node_get(defaults, key));
+}
+
+static void check_modes(const struct node *stream, const struct node *defaults, const char *path, struct problems *problems)
+{
+    bool says_nothing = !node_get(stream, "sync_mode") && !node_get(stream, "write_mode");
+    if (says_nothing || !str_equal(setting_of(stream, defaults, "sync_mode"), STR("incremental")) ||
+        !str_equal(setting_of(stream, defaults, "write_mode"), STR("overwrite")))
+        return;
+    problems_add(problems, stream, "%s: incremental cannot overwrite: each run would keep only what is new", path);
+    problems_hint(problems, "use write_mode append_dedup, or sync_mode full_refresh");
+}
+
+static void check_streams(const struct node *streams, const struct node *defaults, const char *path, struct arena *arena,
+                          struct problems *problems)
+{
+    if (defaults && defaults->kind == NODE_MAP) check_modes(defaults, NULL, arena_printf(arena, "%s.defaults", path), problems);
     if (!streams) return;
     if (streams->kind != NODE_LIST && streams->kind != NODE_MAP) {
         problems_add(problems, streams, "%s.streams: expected a list of names or a map, got %s", path,
@@ -225,9 +239,10 @@ static void check_streams(const struct node *streams, const char *path, struct a
         const struct node *child = &streams->children[i];
         if (streams->kind == NODE_LIST && !node_is_scalar(child))
             problems_add(problems, child, "%s.streams: expected a stream's name, got %s", path, node_kind_name(child->kind));
-        else if (streams->kind == NODE_MAP && child->kind != NODE_NULL)
-            option_check(&STREAM_OPTIONS, child, arena_printf(arena, "%s.streams." STR_FMT, path, STR_ARG(child->key)),
-                         problems);
+        if (streams->kind != NODE_MAP || child->kind == NODE_NULL) continue;
+        const char *below = arena_printf(arena, "%s.streams." STR_FMT, path, STR_ARG(child->key));
+        option_check(&STREAM_OPTIONS, child, below, problems);
+        if (child->kind == NODE_MAP) check_modes(child, defaults, below, problems);
     }
 }
 
@@ -249,7 +264,7 @@ static void check_pipeline(const struct node *root, const struct node *node, boo
     const struct node *wanted = node_get(node, "destination");
     uint64_t memory;
     if (node->kind != NODE_MAP) return;
-    check_streams(node_get(node, "streams"), path, arena, problems);
+    check_streams(node_get(node, "streams"), node_get(node, "defaults"), path, arena, problems);
     if (size_parse(node_text(node_get(node, "memory")), &memory) && memory < MEMORY_MIN)
         problems_add(problems, node_get(node, "memory"), "%s: memory must be at least 4MiB", path);
     if (!wanted || !node_is_scalar(wanted)) return;
@@ -287,8 +302,7 @@ static void check_project(const struct node *root, const char *only, struct aren
 
 /* --- reading what was checked --------------------------------------------------------------------------------------------- */
 
-static void read_pipeline(const struct node *root, const struct node *node, struct arena *arena, struct pipeline *pipeline,
-                          struct problems *problems)
+static void read_pipeline(const struct node *root, const struct node *node, struct arena *arena, struct pipeline *pipeline)
 {
     *pipeline = (struct pipeline){.name = arena_text(arena, node->key), .node = node};
     pipeline->connector = option_text(&PIPELINE_OPTIONS, node, "connector");
@@ -307,8 +321,8 @@ static void read_pipeline(const struct node *root, const struct node *node, stru
 
     pipeline->defaults = (struct stream_choice){.on_mismatch = MISMATCH_SET_NULL, .shrink_limit = 0.5};
     const struct node *defaults = node_get(node, "defaults");
-    if (defaults) read_stream(defaults, arena, &pipeline->defaults, problems);
-    read_streams(node_get(node, "streams"), arena, pipeline, problems);
+    if (defaults) read_stream(defaults, arena, &pipeline->defaults);
+    read_streams(node_get(node, "streams"), arena, pipeline);
 
     const struct node *destination = node_get(node_get(root, "destinations"), pipeline->destination);
     pipeline->writer = writer_type_find(node_text(node_get(destination, "type")));
@@ -334,15 +348,33 @@ static bool part_is_used(void *context, const char *path)
     return true;
 }
 
-static void read_project(const struct node *root, struct arena *arena, struct project *project, struct problems *problems)
+static void read_project(const struct node *root, struct arena *arena, struct project *project)
 {
     const struct node *pipelines = node_get(root, "pipelines");
     struct pipeline *list = arena_array(arena, struct pipeline, pipelines->count + 1);
     project->root = root;
     project->connectors = node_get(root, "connectors");
-    for (size_t i = 0; i < pipelines->count; i++) read_pipeline(root, &pipelines->children[i], arena, &list[i], problems);
+    for (size_t i = 0; i < pipelines->count; i++) read_pipeline(root, &pipelines->children[i], arena, &list[i]);
     project->pipelines = list;
     project->pipeline_count = pipelines->count;
+}
+
+/* What is wrong in the file itself, added to what is wrong with its references: those left a gap, whose line has been told of.
+ */
+static void check_expanded(const struct node *root, const char *only, struct arena *arena, struct problems *problems)
+{
+    const size_t told = problems_listed(problems);
+    struct problems found = PROBLEMS_INIT(arena);
+    check_project(root, only, arena, &found);
+    for (size_t i = 0; i < problems_listed(&found); i++) {
+        const struct problem *problem = &found.list[i];
+        const struct node place = {.file = problem->file, .line = problem->line};
+        bool is_told = false;
+        for (size_t j = 0; j < told; j++) is_told = is_told || (problem->line && problems->list[j].line == problem->line);
+        if (is_told) continue;
+        problems_add(problems, &place, "%s", problem->message);
+        if (problem->hint) problems_hint(problems, "%s", problem->hint);
+    }
 }
 
 void project_load(const char *file, const char *only, struct secrets *secrets, struct arena *arena, const struct project **out,
@@ -365,11 +397,15 @@ void project_load(const char *file, const char *only, struct secrets *secrets, s
     const char *slash = strrchr(project->file, '/');
     project->folder = slash ? arena_text(arena, (struct str){project->file, (size_t)(slash - project->file)}) : ".";
 
+    const struct node *pipelines = node_get(raw, "pipelines");
+    if (only && !only[0] && node_is(pipelines, NODE_MAP) && pipelines->count == 1)
+        only = arena_text(arena, pipelines->children[0].key); /* the one that is meant */
     struct used_parts used = {raw, only};
     const struct node *root = reference_expand(raw, project->folder, part_is_used, &used, secrets, arena, problems);
-    if (problems->count == 0) check_project(root, only, arena, problems);
-    if (problems->count == 0) read_project(root, arena, project, problems);
-    if (problems->count == 0) *out = project;
+    check_expanded(root, only, arena, problems);
+    if (problems->count > 0) return;
+    read_project(root, arena, project);
+    *out = project;
 }
 
 const struct pipeline *project_pipeline(const struct project *project, const char *name)

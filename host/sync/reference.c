@@ -26,9 +26,12 @@ static void append_file(struct expansion *expansion, const struct node *node, st
     const char *full = path.size && path.data[0] == '/'
                            ? arena_text(expansion->arena, path)
                            : arena_printf(expansion->arena, "%s/" STR_FMT, expansion->folder, STR_ARG(path));
-    if (fs_check_private(full, &err) != 0 || fs_read_file(full, REFERENCE_FILE_MAX, &content, &err) != 0) {
+    bool is_open = fs_check_private(full, &err) != 0 && strncmp(err.hint, "chmod", 5) == 0;
+    if (err.class != 0 || fs_read_file(full, REFERENCE_FILE_MAX, &content, &err) != 0) {
         problems_add(expansion->problems, node, "%s", err.message);
-        problems_hint(expansion->problems, "%s", err_hint_text(&err));
+        /* A secret that a container is given is a mounted file with whatever mode the mount says. */
+        problems_hint(expansion->problems, "%s%s", err_hint_text(&err),
+                      is_open ? ", or mount it so: defaultMode 0400 in Kubernetes, mode 0400 in Docker" : "");
     } else {
         struct str text = buf_str(&content);
         while (text.size && (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r')) text.size--;

@@ -59,6 +59,7 @@ class Workspace:
 
     def __init__(self, folder):
         self.folder = folder
+        self.wrapper = []  # a command that runs `sluice` with fewer rights
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "SHOP_API_KEY": API_KEY,
                             "SHOP_API_SECRET": API_SECRET, "XDG_STATE_HOME": str(folder / "state")}
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"):
@@ -83,7 +84,7 @@ class Workspace:
         self.write("sluice.yaml", json.dumps({"destinations": {"target": destination}, "pipelines": {name: pipeline}}, indent=1))
 
     def start(self, *words, **options):
-        return subprocess.Popen([SLUICE, *map(str, words)], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+        return subprocess.Popen([*self.wrapper, SLUICE, *map(str, words)], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
     def run(self, *words, code=0, timeout=120):

@@ -39,8 +39,14 @@ class Postgres:
             self.user = {"user": account.pw_uid, "group": account.pw_gid}
             os.chown(self.folder, account.pw_uid, account.pw_gid)
         self._run("initdb", "-D", self.folder / "data", "-U", "sluice", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C")
+        # Members of this role need a password; everybody else is trusted.
+        rules = self.folder / "data" / "pg_hba.conf"
+        rules.write_text("host all +with_password 127.0.0.1/32 scram-sha-256\n" + rules.read_text())
         self.process = None
         self.start()
+        connection = self.connect("postgres")
+        connection.cursor().execute("CREATE ROLE with_password")
+        connection.close()
 
     def _run(self, program, *words):
         subprocess.run([binaries() / program, *words], check=True, capture_output=True, cwd="/", timeout=120, **self.user)

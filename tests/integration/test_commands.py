@@ -253,3 +253,9 @@ def test_two_signals_end_several_pipelines_and_leave_nothing(work, shop):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
     assert len(children) == 2 and not any(pathlib.Path(f"/proc/{child}").exists() for child in children)
+
+
+def test_verbose_shows_every_request_without_secrets(work, shop):
+    work.configure(shop, {"type": "csv", "path": str(work.folder / "staging")}, streams=["orders"], config={"page_size": 100})
+    ended = work.run("run", "-v")
+    assert sum("GET http://127.0.0.1" in line and ": 200, " in line for line in ended.err.splitlines()) == 3, ended

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from bad import one_line
 from conftest import (rows_of, staged_loads, staged_rows, staging_equals_oracle, table_equals_oracle)
 from shop import API_SECRET
 
@@ -178,3 +179,12 @@ def test_csv_manifest_accounts_for_every_row(work, shop):
     manifest = json.loads((load / "manifest.json").read_text())
     assert len(staged_rows(load)) == sum(part["rows"] for part in manifest["parts"])
     assert (load / "schema.json").exists()
+
+
+def test_one_failing_stream_does_not_stop_the_others(work, shop, database):
+    work.configure(shop, postgres_target(database))
+    shop.fault(match="/customers", times=0, status=404)
+    ended = work.run("run", code=8)
+    table_equals_oracle(database, shop, "orders")
+    table_equals_oracle(database, shop, "order_events")
+    one_line(ended, "source", "404", where="shop.customers")

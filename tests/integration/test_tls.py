@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 
+from bad import connector, csv_target, one_line
 from conftest import staging_equals_oracle
 from postgres import free_port
 from shop import Shop
-from test_errors import csv_target, one_line
 
 pytestmark = pytest.mark.xdist_group("tls")  # one server for all
 
@@ -161,7 +161,7 @@ def refused(work, front, code, *parts):
     """One error line, nothing asked of the shop, nothing tried again."""
     answered, asked = len(front.requests()), len(front.shop.requests())
     ended = work.run("run", code=code)
-    one_line(ended, *parts)
+    one_line(ended, *parts, where="")
     assert len(front.shop.requests()) == asked, ended
     return ended, front.requests(answered)
 
@@ -186,7 +186,7 @@ def test_relative_ca_file_lies_beside_sluice_yaml(work, front, tmp_path_factory)
     work.run("check", "-f", work.folder / "sluice.yaml")
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (work.folder / "sluice.yaml").rename(elsewhere / "sluice.yaml")
-    one_line(work.run("run", "-f", elsewhere / "sluice.yaml", code=2), "network.ca_file", str(elsewhere / "company.pem"))
+    one_line(work.run("run", "-f", elsewhere / "sluice.yaml", code=2), "config", "network.ca_file", str(elsewhere / "company.pem"), where="")
 
 
 def test_unknown_authority_is_refused_and_the_line_names_the_remedy(work, front):
@@ -231,6 +231,16 @@ def test_redirect_to_plain_http_is_not_followed(work, front):
     configure(work, front, front.url(path="/insecure"), ca_file=str(front.ca_file))
     _, answered = refused(work, front, 3, "permission", "302", "from https to plain http", "check the base URL")
     assert [request[4] for request in answered] == ["302"]
+
+
+def test_next_page_over_plain_http_is_not_followed(work, front):
+    connector(work, pages='{ kind = "next_url", next = "next" }')
+    work.configure(front.shop, csv_target(work), connector="./bad.lua", config={"base_url": front.url()},
+                   network={"allow_private": True, "ca_file": str(front.ca_file)})
+    front.shop.control(fault={"match": "/orders", "times": 1, "body": {"orders": [], "next": f"{front.shop.url}/a/orders"}})
+    before = len(front.shop.requests())
+    one_line(work.run("run", code=3), "permission", "next page", "plain http: only https is allowed")
+    assert len(front.shop.requests()) == before + 1
 
 
 @pytest.mark.parametrize("content", [None, "", "no certificate\n", "cut"])

@@ -32,7 +32,7 @@ import data  # noqa: E402
 LOGGED_HEADERS = ("authorization", "api-key", "api-timestamp", "api-signature", "accept-encoding", "user-agent",
                   "if-none-match", "content-type", "idempotency-key", "range")
 FAULT_KEYS = {"match", "method", "times", "after", "status", "body", "headers", "delay_ms", "truncate_at", "close", "reset",
-              "gzip", "chunked", "drip", "token_loop", "empty", "duplicate", "splice"}
+              "gzip", "chunked", "drip", "token_loop", "empty", "duplicate", "splice", "raw"}
 CONTROL_KEYS = {"mutate", "fault", "clear_faults", "quota", "expire_tokens", "expire_page_tokens", "revoke", "clock", "shape",
                 "clear_log", "sign_body"}
 
@@ -304,6 +304,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.server.pause(fault["delay_ms"] / 1000)
             if fault.get("close") or fault.get("reset"):
                 return self.drop(fault.get("reset"))
+            if fault.get("raw"):
+                return self.send_raw(fault["raw"])
             status, headers, answer = self.answer(fault, path, entry["query"], body)
             entry["status"] = status
             self.send(status, headers, answer, fault)
@@ -387,6 +389,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
         if cut is not None:
             self.drop(False)
+
+    def send_raw(self, pieces):
+        """Bytes as they are, status line and all, then the end of the connection: what no proper server sends."""
+        for text, count in pieces:
+            piece = text.encode("latin-1")
+            many = max(1, 262144 // max(len(piece), 1))
+            while count > 0:
+                self.wfile.write(piece * min(count, many))
+                count -= many
+        self.wfile.flush()
+        self.drop(False)
 
     def drop(self, reset):
         """Ends the connection without another byte; `reset` with a RST, so that the other side sees an error."""

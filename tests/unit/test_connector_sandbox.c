@@ -1,5 +1,6 @@
-/* The scripts of tests/sandbox through the real worker. Each in `hostile` says in its first line how it must end; each in
- * `harmless` asserts for itself. After either, no process of ours is left. */
+/* The scripts of tests/sandbox through the real worker. Each in `hostile` (while it is loaded) and in `hostile_calls` (in a
+ * function that a sync calls) says in its first line how it must end; each in `harmless` asserts for itself. After any of them,
+ * no process of ours is left. */
 #include "unit.h"
 
 #include <stdlib.h>
@@ -11,8 +12,16 @@
 
 enum { NOW = 1700000000 };
 
-static const struct connector_limits LIMITS = {
-    .load_cpu_ms = 150, .call_cpu_ms = 150, .wall_ms = 30000, .memory_bytes = 16 << 20};
+enum phase { LOADING, CALLING };
+
+/* A short time for what must end by it; for everything else one that no machine is too slow for. */
+enum { SHORT_CPU_MS = 150, LONG_CPU_MS = 20000 };
+
+static struct connector_limits limits(bool ends_by_deadline)
+{
+    uint32_t cpu_ms = ends_by_deadline ? SHORT_CPU_MS : LONG_CPU_MS;
+    return (struct connector_limits){.load_cpu_ms = cpu_ms, .call_cpu_ms = cpu_ms, .wall_ms = 60000, .memory_bytes = 16 << 20};
+}
 
 static const char *folder_of_scripts(struct arena *arena, const char *kind)
 {
@@ -34,17 +43,49 @@ static bool is_one_of(struct str kinds, const char *kind)
     return false;
 }
 
-static int describe(const char *path, struct arena *arena, struct str *source, struct err *err)
+static struct str padded(struct arena *arena, const char *text)
 {
-    struct connector_options options = {.limits = LIMITS, .now_us = NOW * 1000000LL, .worker_path = worker_path(arena)};
+    size_t size = strlen(text);
+    char *copy = arena_alloc(arena, size + 64); /* readers of JSON may look behind its end */
+    memcpy(copy, text, size + 1);
+    return (struct str){copy, size};
+}
+
+/* Calls the function that the description names, map with a page of records or path, as a sync does; then once more, since what
+ * one call leaves behind is the next one's. */
+static int call(const struct connector_sources *sources, const struct connector_options *options, struct str description,
+                struct arena *arena, struct err *err)
+{
+    struct functions functions;
+    struct str context = padded(arena, "{\"config\":{\"base_url\":\"http://x\"}}"), result;
+    struct str page = padded(arena, "[{\"id\":1,\"list\":[1]},{\"id\":2},{\"id\":3},{\"id\":4},{\"id\":5}]");
+    bool has_map = strstr(arena_text(arena, description), "orders.map");
+    int rc = 0;
+    connector_functions_new(sources, options, &functions);
+    for (int i = 0; i < 2 && rc == 0; i++)
+        rc = has_map ? functions.records(functions.context, "", "streams.orders.map", "*", context, page, arena, &result, err)
+                     : functions.value(functions.context, "streams.orders.path", context, STR(""), arena, &result, err);
+    connector_functions_free(&functions);
+    return rc;
+}
+
+static int run(const char *path, enum phase phase, struct arena *arena, struct str *source, struct err *err)
+{
+    struct connector_options options = {.now_us = NOW * 1000000LL, .worker_path = worker_path(arena)};
     struct buf text = BUF_INIT(CONNECTOR_MAX_FILE_BYTES);
-    struct str json;
+    struct str json, line;
     assert_int_equal(fs_read_file(path, CONNECTOR_MAX_FILE_BYTES, &text, err), 0);
     *source = arena_copy(arena, buf_str(&text));
+    struct str rest = *source;
+    str_next(&rest, '\n', &line);
+    options.limits = limits(strstr(arena_text(arena, line), "deadline"));
     buf_release(&text);
     struct connector_file file = {STR("init.lua"), *source};
     struct connector_sources sources = {"hostile", &file, 1};
-    return connector_describe_sources(&sources, &options, arena, &json, err);
+    int rc = connector_describe_sources(&sources, &options, arena, &json, err);
+    if (phase == LOADING) return rc;
+    assert_int_equal(rc, 0); /* what is wrong with it comes later */
+    return call(&sources, &options, json, arena, err);
 }
 
 /* "-- expect: KINDS MESSAGE" */
@@ -64,7 +105,7 @@ static bool ends_as_expected(struct str source, const char *name, int rc, const 
     return fits;
 }
 
-static void run_folder(const char *kind, bool is_hostile)
+static void run_folder(const char *kind, enum phase phase, bool is_hostile)
 {
     struct arena arena = ARENA_INIT(0);
     struct fs_entry *entries;
@@ -76,7 +117,7 @@ static void run_folder(const char *kind, bool is_hostile)
     for (size_t i = 0; i < count; i++) {
         struct str source;
         err = ERR_INIT;
-        int rc = describe(fs_join(&arena, folder, entries[i].name), &arena, &source, &err);
+        int rc = run(fs_join(&arena, folder, entries[i].name), phase, &arena, &source, &err);
         if (is_hostile)
             wrong += !ends_as_expected(source, entries[i].name, rc, &err);
         else if (rc != 0)
@@ -90,13 +131,19 @@ static void run_folder(const char *kind, bool is_hostile)
 static void test_hostile_scripts_end_themselves_and_nothing_else(void **state)
 {
     (void)state;
-    run_folder("hostile", true);
+    run_folder("hostile", LOADING, true);
+}
+
+static void test_hostile_functions_end_themselves_and_nothing_else(void **state)
+{
+    (void)state;
+    run_folder("hostile_calls", CALLING, true);
 }
 
 static void test_what_must_hold_inside_holds(void **state)
 {
     (void)state;
-    run_folder("harmless", false);
+    run_folder("harmless", LOADING, false);
 }
 
 /* Bytecode is not text, so it is not in the folder: a precompiled chunk, as string.dump makes them. */
@@ -104,7 +151,7 @@ static void test_bytecode_is_refused(void **state)
 {
     (void)state;
     struct arena arena = ARENA_INIT(0);
-    struct connector_options options = {.limits = LIMITS, .worker_path = worker_path(&arena)};
+    struct connector_options options = {.limits = limits(false), .worker_path = worker_path(&arena)};
     struct connector_file file = {STR("init.lua"), STR("\x1bLuaT\0\x19\x93\r\n\x1a\n\x04\x08\x08")};
     struct connector_sources sources = {"bytecode", &file, 1};
     struct err err = ERR_INIT;
@@ -115,4 +162,5 @@ static void test_bytecode_is_refused(void **state)
 }
 
 UNIT_TESTS(cmocka_unit_test(test_hostile_scripts_end_themselves_and_nothing_else),
+           cmocka_unit_test(test_hostile_functions_end_themselves_and_nothing_else),
            cmocka_unit_test(test_what_must_hold_inside_holds), cmocka_unit_test(test_bytecode_is_refused))

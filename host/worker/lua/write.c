@@ -177,17 +177,37 @@ static void append_raw(struct buf *out, struct str json)
     buf_advance(out, json.size);
 }
 
-static int compare_members(const void *a, const void *b)
+static int compare_members(const struct member *a, const struct member *b)
 {
-    const struct str x = ((const struct member *)a)->key, y = ((const struct member *)b)->key;
+    const struct str x = a->key, y = b->key;
     int order = memcmp(x.data, y.data, x.size < y.size ? x.size : y.size);
     return order ? order : (x.size > y.size) - (x.size < y.size);
 }
 
+/* Moves the member at `at` down until those below it are not larger. */
+static void sift_down(struct member *members, size_t at, size_t count)
+{
+    struct member moving = members[at];
+    for (size_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && compare_members(&members[child], &members[child + 1]) < 0) child++;
+        if (compare_members(&moving, &members[child]) >= 0) break;
+        members[at] = members[child];
+    }
+    members[at] = moving;
+}
+
+/* A heap sort for the large ones: in place, and no order of the keys makes it slow. Not qsort: glibc's asks the kernel how much
+ * memory the machine has before it sorts more than a kilobyte, and that is no call a worker may make. */
 static void sort_members(struct member *members, size_t count)
 {
     if (count > SMALL_OBJECT) {
-        qsort(members, count, sizeof *members, compare_members);
+        for (size_t at = count / 2; at-- > 0;) sift_down(members, at, count);
+        for (size_t left = count - 1; left > 0; left--) {
+            struct member largest = members[0];
+            members[0] = members[left];
+            members[left] = largest;
+            sift_down(members, 0, left);
+        }
         return;
     }
     for (size_t i = 1; i < count; i++) {

@@ -1,0 +1,2 @@
+-- expect: script
+sluice.connector { name = "x", [0.5] = 1 }

@@ -1,0 +1,2 @@
+-- expect: script
+return string.unpack("c2147483647", "x")

@@ -1,0 +1,3 @@
+-- expect: script
+-- A file that requires itself.
+require "init"

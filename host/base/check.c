@@ -24,6 +24,12 @@ NORETURN static void out_of_memory(size_t size)
     end_process();
 }
 
+void mem_exhausted(const char *what)
+{
+    fprintf(stderr, "sluice: out of memory: in %s\n", what);
+    end_process();
+}
+
 void *mem_alloc(size_t size)
 {
     void *memory = malloc(size ? size : 1);

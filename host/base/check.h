@@ -33,4 +33,8 @@ void *mem_zero(size_t count, size_t size) __attribute__((malloc, returns_nonnull
 void *mem_resize(void *memory, size_t size) __attribute__((returns_nonnull));
 char *mem_strdup(const char *text) __attribute__((malloc, returns_nonnull));
 
+/* The same end for a library that allocates by itself and says that it could not. Those that can be given functions to allocate
+ * with get the ones above: json_init, crypto_init, http_init. `what` names the library. */
+NORETURN void mem_exhausted(const char *what);
+
 #endif

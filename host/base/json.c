@@ -19,7 +19,12 @@ struct reading {
     const char *error_at;
 };
 
-/* cJSON gives NULL when memory is out; here that ends the process like everywhere else. */
+void json_init(void)
+{
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = mem_alloc, .free_fn = free});
+}
+
+/* NULL would mean that memory is out, which ends the process before it comes to that. */
 static cJSON *made(cJSON *json)
 {
     CHECK(json != NULL);

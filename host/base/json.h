@@ -23,6 +23,9 @@
 
 struct cJSON;
 
+/* Makes cJSON allocate through base/check. Once, at the start of the program. */
+void json_init(void);
+
 /* Strict by RFC 8259: one value, nothing behind it, at most `max` bytes, at most JSONSCAN_MAX_DEPTH deep. Refused too is what a
  * C string or a double cannot hold: NUL in text (also \u0000), lone surrogates, numbers like 1e400. Of a repeated key the last
  * one counts. ERR_DATA with the byte offset of the mistake; *out is set only on success. */

@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/str.h"
 #include "cli/command.h"
+#include "net/http.h"
+#include "os/crypto.h"
 
 static int unknown_command(const char *word)
 {
@@ -42,8 +45,17 @@ static int dispatch(int argc, char **argv)
     return rc ? rc : command->run(&arguments);
 }
 
+/* Before any of them is used, and before there are threads. */
+static void init_libraries(void)
+{
+    json_init();
+    crypto_init();
+    http_init();
+}
+
 int main(int argc, char **argv)
 {
+    init_libraries();
     int code = dispatch(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "sluice: could not write to stdout: %s\n", strerror(errno));

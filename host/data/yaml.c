@@ -140,8 +140,7 @@ static bool line_is_indented_with_tab(struct str text, unsigned line)
 
 static int parser_failed(struct reader *reader, const yaml_parser_t *parser)
 {
-    if (parser->error == YAML_MEMORY_ERROR)
-        return err_set(reader->err, ERR_NOMEM, "out of memory while reading '%s'", reader->file);
+    if (parser->error == YAML_MEMORY_ERROR) mem_exhausted("libyaml");
     const char *problem = parser->problem ? parser->problem : "unexpected text";
     if (parser->error == YAML_READER_ERROR)
         return refuse(reader, line_of(reader->text, parser->problem_offset), "save the file as UTF-8 text",
@@ -171,7 +170,7 @@ int node_from_yaml(struct str text, const char *file, struct arena *arena, const
         return err_set(err, ERR_CONFIG, "cannot read '%s': %zu bytes, at most %d", file, text.size, NODE_MAX_BYTES);
     struct reader reader = {.text = text, .file = file, .err = err};
     yaml_parser_t parser;
-    if (!yaml_parser_initialize(&parser)) return err_set(err, ERR_NOMEM, "out of memory while reading '%s'", file);
+    if (!yaml_parser_initialize(&parser)) mem_exhausted("libyaml");
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *)(text.size ? text.data : ""), text.size);
     node_build_init(&reader.build, arena, file);

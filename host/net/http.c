@@ -404,13 +404,18 @@ static void find_failure(const struct transfer *transfer, CURLcode code, struct 
 
 static void init_library(void)
 {
-    CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+    CHECK(curl_global_init_mem(CURL_GLOBAL_DEFAULT, mem_alloc, free, mem_resize, mem_strdup, mem_zero) == CURLE_OK);
+}
+
+void http_init(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    CHECK(pthread_once(&once, init_library) == 0);
 }
 
 struct http *http_new(const struct http_options *options)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    CHECK(pthread_once(&once, init_library) == 0);
+    http_init();
     struct http *http = mem_zero(1, sizeof *http);
     http->options = *options;
     http->easy = curl_easy_init();

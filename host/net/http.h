@@ -79,6 +79,9 @@ struct http_options {
 
 struct http;
 
+/* Prepares libcurl, with memory from base/check. The program does it at its start; http_new does it otherwise. */
+void http_init(void);
+
 struct http *http_new(const struct http_options *options); /* the options are copied, what they point to is not */
 void http_free(struct http *http);                         /* NULL is fine */
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/check.h"
 #include "os/fs.h"
@@ -107,7 +108,7 @@ static void gzip_close(struct compressor *compressor)
 static void zstd_open(struct compressor *compressor)
 {
     compressor->zstd = ZSTD_createCStream();
-    CHECK(compressor->zstd);
+    if (!compressor->zstd) mem_exhausted("libzstd");
     CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(compressor->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL)));
     CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(compressor->zstd, ZSTD_c_checksumFlag, 1)));
 }
@@ -117,6 +118,7 @@ static bool zstd_step(struct compressor *compressor, struct str *in, bool ending
     ZSTD_inBuffer input = {in->data, in->size, 0};
     ZSTD_outBuffer output = {compressor->output, OUTPUT_BYTES, compressor->used};
     size_t left = ZSTD_compressStream2(compressor->zstd, &output, &input, ending ? ZSTD_e_end : ZSTD_e_continue);
+    if (ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation) mem_exhausted("libzstd");
     CHECK(!ZSTD_isError(left));
     compressor->used = output.pos;
     *in = (struct str){in->data + input.pos, in->size - input.pos};

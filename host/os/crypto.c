@@ -21,6 +21,31 @@ static const struct {
     [CRYPTO_SHA512] = {"sha512", EVP_sha512},
 };
 
+static void *give(size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return mem_alloc(size);
+}
+
+static void *resize(void *memory, size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    if (size > 0) return mem_resize(memory, size);
+    free(memory);
+    return NULL;
+}
+
+static void take_back(void *memory, const char *file, int line)
+{
+    (void)file, (void)line;
+    free(memory);
+}
+
+void crypto_init(void)
+{
+    CHECK(CRYPTO_set_mem_functions(give, resize, take_back) == 1);
+}
+
 bool crypto_hash_from_name(struct str name, enum crypto_hash *hash)
 {
     for (size_t i = 0; i < ARRAY_SIZE(HASHES); i++) {

@@ -13,6 +13,10 @@
 #include "base/err.h"
 #include "base/str.h"
 
+/* Makes libcrypto allocate through base/check, whoever uses it: short of memory its version 3 crashes in places. Once, at the
+ * start of the program, before anything of libcrypto was used. */
+void crypto_init(void);
+
 enum crypto_hash { CRYPTO_SHA1, CRYPTO_SHA256, CRYPTO_SHA384, CRYPTO_SHA512 };
 
 enum {

@@ -69,6 +69,7 @@ static int open_member(struct inflate *in, unsigned char first)
     enum { GZIP_WINDOW = 15 + 16, ZLIB_WINDOW = 15, BARE_WINDOW = -15 };
     int window = in->format == INFLATE_GZIP ? GZIP_WINDOW : looks_like_zlib(first) ? ZLIB_WINDOW : BARE_WINDOW;
     int rc = in->is_open ? inflateReset2(&in->stream, window) : inflateInit2(&in->stream, window);
+    if (rc == Z_MEM_ERROR) mem_exhausted("zlib");
     CHECK(rc == Z_OK);
     in->is_open = true;
     in->place = INSIDE;
@@ -116,7 +117,8 @@ static int run_member(struct inflate *in, const unsigned char **at, size_t *size
         stream->next_out = in->window;
         stream->avail_out = WINDOW_BYTES;
         int rc = inflate(stream, Z_NO_FLUSH);
-        CHECK(rc != Z_MEM_ERROR && rc != Z_STREAM_ERROR);
+        if (rc == Z_MEM_ERROR) mem_exhausted("zlib");
+        CHECK(rc != Z_STREAM_ERROR);
         size_t made = WINDOW_BYTES - stream->avail_out;
         uInt taken = input - stream->avail_in;
         *at += taken;

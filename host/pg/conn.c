@@ -239,7 +239,7 @@ int pg_open(const struct pg_settings *settings, struct pg **out, struct err *err
     pg->cancel = settings->cancel;
     pg->secrets = settings->secrets;
     pg->conn = PQconnectStartParams(keywords, values, 0);
-    CHECK(pg->conn != NULL);
+    if (!pg->conn) mem_exhausted("libpq");
     PQsetNoticeReceiver(pg->conn, ignore_notice, NULL);
     if (PQstatus(pg->conn) == CONNECTION_BAD)
         rc = pg_fail(pg, NULL, err);

@@ -116,7 +116,7 @@ static int take_other(struct decoder *decoder, struct jsonscan *scan)
     if (!reject_has_room(out)) return 0;
     const char *detail = arena_printf(&out->arena, "expected an object, got %s", json_kind_name(value.kind));
     struct str text = reject_record(out, &decoder->reader.fields, &value);
-    reject_add(out, STR(""), "not_an_object", detail, text, true);
+    reject_add(out, decoder->spec->secrets, STR(""), "not_an_object", detail, text, true);
     return 0;
 }
 

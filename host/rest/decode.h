@@ -24,6 +24,8 @@
 #include "data/schema.h"
 #include "data/value.h"
 
+struct secrets;
+
 enum on_mismatch { MISMATCH_SET_NULL, MISMATCH_REJECT };
 
 /* A record whose cursor is absent, null, not of its type, or a text of over DECODE_MAX_KEY_BYTES. */
@@ -57,6 +59,7 @@ struct decode_spec {
     enum cursor_missing cursor_missing;
     const char *timestamp_format; /* of columns without a format of their own: "epoch_ms"; NULL: ISO 8601 */
     struct budget *budget;
+    const struct secrets *secrets; /* replaced in what is kept of rejects; NULL: none */
 };
 
 /* A place in the cursor's order, as a value of cursor_type. Text values are owned by the decoder. */

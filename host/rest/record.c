@@ -191,7 +191,7 @@ static enum record_result reject(struct record_reader *reader, struct verdict *v
     verdict->out->counts.rejected++;
     if (reject_has_room(verdict->out)) {
         const char *copy = arena_strdup(&verdict->out->arena, detail);
-        reject_add(verdict->out, field, reason, copy, record_text(reader, verdict), true);
+        reject_add(verdict->out, reader->spec->secrets, field, reason, copy, record_text(reader, verdict), true);
     }
     return RECORD_DROPPED;
 }
@@ -244,10 +244,10 @@ static enum record_result settle_mismatches(struct record_reader *reader, struct
         const struct note *note = &reader->notes[i];
         if (!is_live(note) || overflows(note)) continue;
         const char *detail = NULL;
-        if (reject_has_room(out)) detail = reject_mismatch(out, note->field->column->type, &note->json);
+        if (reject_has_room(out)) detail = reject_mismatch(out, reader->spec->secrets, note->field->column->type, &note->json);
         if (reader->spec->on_mismatch == MISMATCH_REJECT) return reject(reader, verdict, note->name, "type_mismatch", detail);
         out->counts.nulled++;
-        if (detail) reject_add(out, note->name, "type_mismatch", detail, record_text(reader, verdict), false);
+        if (detail) reject_add(out, reader->spec->secrets, note->name, "type_mismatch", detail, record_text(reader, verdict), false);
     }
     return RECORD_TAKEN;
 }

@@ -3,8 +3,9 @@
 
 #include "base/buf.h"
 #include "base/utf8.h"
+#include "os/secret.h"
 
-enum { SHOWN_BYTES = 80 };
+enum { SHOWN_BYTES = 80, LOOKED_AT = 4096 };
 
 bool reject_has_room(const struct decoded *out)
 {
@@ -49,6 +50,16 @@ static void append_object(struct buf *text, struct fields *fields, struct str re
     if (fits) append_cut(text, STR("}"));
 }
 
+/* A copy without secrets: a source may echo what it was sent. */
+static struct str redacted(struct decoded *out, const struct secrets *secrets, struct str text)
+{
+    struct buf clean = BUF_INIT(SIZE_MAX);
+    secrets_redact(secrets, text, &clean);
+    struct str copy = arena_copy(&out->arena, buf_str(&clean));
+    buf_release(&clean);
+    return copy;
+}
+
 struct str reject_record(struct decoded *out, struct fields *fields, const struct json_value *record)
 {
     struct arena scratch = ARENA_INIT(0);
@@ -58,19 +69,19 @@ struct str reject_record(struct decoded *out, struct fields *fields, const struc
         append_object(&text, fields, record->raw, &scratch);
     else
         append_cut(&text, hides ? STR("null") : jsonscan_clean(record, &scratch, NULL));
-    struct str copy = arena_copy(&out->arena, whole_characters(buf_str(&text)));
+    struct str copy = redacted(out, fields->spec->secrets, whole_characters(buf_str(&text)));
     buf_release(&text);
     arena_release(&scratch);
     return copy;
 }
 
-void reject_add(struct decoded *out, struct str field, const char *reason, const char *detail, struct str record,
+void reject_add(struct decoded *out, const struct secrets *secrets, struct str field, const char *reason, const char *detail, struct str record,
                 bool row_was_dropped)
 {
     if (!reject_has_room(out)) return;
     if (!out->rejects) out->rejects = arena_array(&out->arena, struct decoded_reject, DECODE_MAX_REJECTS);
     out->rejects[out->reject_count++] = (struct decoded_reject){
-        .field = arena_copy(&out->arena, field),
+        .field = redacted(out, secrets, field),
         .reason = reason,
         .detail = detail,
         .record = record,
@@ -78,10 +89,13 @@ void reject_add(struct decoded *out, struct str field, const char *reason, const
     };
 }
 
-const char *reject_mismatch(struct decoded *out, enum type type, const struct json_value *json)
+const char *reject_mismatch(struct decoded *out, const struct secrets *secrets, enum type type, const struct json_value *json)
 {
     struct arena scratch = ARENA_INIT(0);
     struct str text = jsonscan_clean(json, &scratch, NULL);
+    /* First of all: half a secret would not be recognised behind the cut. */
+    if (text.size > LOOKED_AT) text.size = LOOKED_AT;
+    text = redacted(out, secrets, text);
     bool cut = text.size > SHOWN_BYTES;
     if (cut) text = whole_characters((struct str){text.data, SHOWN_BYTES});
     const char *detail = arena_printf(&out->arena, "expected %s, got %s: " STR_FMT "%s", type_name(type),

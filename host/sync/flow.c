@@ -455,6 +455,7 @@ void flow_run(const struct sync_context *sync, struct flow_plan *plan, struct st
     flow.items = channel_new(ITEMS_BETWEEN);
     flow.cancel = cancel_new(sync->reading);
     plan->decode.budget = sync->budget;
+    plan->decode.secrets = sync->secrets;
     atomic_store(&progress->started_ms, clock_now_ms(sync->clock));
     atomic_store(&progress->status, STREAM_RUNNING);
     tell(&flow, EVENT_STREAM_STARTED, NULL);

@@ -10,9 +10,12 @@
 #include "cli/print.h"
 #include "data/block.h"
 #include "net/client.h"
+#include "os/secret.h"
 #include "sync/sample.h"
 
 enum { DEFAULT_RECORDS = 10, MAX_RECORDS = 1000 };
+
+enum { CELL_MAX = 32 * 1024 * 1024 };
 
 struct preview {
     struct cli_context *cli;
@@ -22,7 +25,34 @@ struct preview {
     size_t records;
 };
 
-static void print_table(const struct decoded *decoded, const struct schema *schema, size_t records)
+/* What the source sent is shown without the secrets it may have echoed; what holds one becomes a text. */
+static void append_value(const struct value *value, enum type type, const struct secrets *secrets, bool as_json,
+                         struct buf *out)
+{
+    struct buf plain = BUF_INIT(CELL_MAX), clean = BUF_INIT(CELL_MAX);
+    value_to_text(value, type, &plain);
+    secrets_redact(secrets, buf_str(&plain), &clean);
+    if (!as_json)
+        buf_append_str(out, buf_str(&clean));
+    else if (str_equal(buf_str(&clean), buf_str(&plain)))
+        value_to_json(value, type, out);
+    else
+        buf_append_json_string(out, buf_str(&clean));
+    buf_release(&plain);
+    buf_release(&clean);
+}
+
+static const char *clean_name(const struct column *column, const struct secrets *secrets, struct arena *arena)
+{
+    struct buf clean = BUF_INIT(CELL_MAX);
+    secrets_redact(secrets, str_from(column->name), &clean);
+    const char *name = arena_text(arena, buf_str(&clean));
+    buf_release(&clean);
+    return name;
+}
+
+static void print_table(const struct decoded *decoded, const struct schema *schema, const struct secrets *secrets,
+                        size_t records)
 {
     uint32_t columns = schema_count(schema);
     struct arena arena = ARENA_INIT(0);
@@ -30,18 +60,19 @@ static void print_table(const struct decoded *decoded, const struct schema *sche
     char *right = arena_alloc(&arena, columns + 1);
     for (uint32_t c = 0; c < columns; c++) {
         const struct column *column = schema_column(schema, c);
-        header[c] = column->name;
+        header[c] = clean_name(column, secrets, &arena);
         right[c] = column->type == TYPE_INTEGER || column->type == TYPE_DECIMAL || column->type == TYPE_FLOAT ? 'r' : 'l';
     }
     struct text_table table;
-    struct buf cell = BUF_INIT(32 * 1024 * 1024);
+    struct buf cell = BUF_INIT(CELL_MAX);
     text_table_init(&table, columns, header, right);
     for (size_t b = 0; b < decoded->batch_count && records > 0; b++) {
         const struct batch *batch = decoded->batches[b];
         for (size_t r = 0; r < batch->rows && records > 0; r++, records--) {
             for (uint32_t c = 0; c < columns; c++) {
                 buf_clear(&cell);
-                if (c < batch->columns) value_to_text(&batch_row(batch, r)[c], schema_column(schema, c)->type, &cell);
+                if (c < batch->columns)
+                    append_value(&batch_row(batch, r)[c], schema_column(schema, c)->type, secrets, false, &cell);
                 text_table_add(&table, buf_text(&cell));
             }
         }
@@ -52,9 +83,11 @@ static void print_table(const struct decoded *decoded, const struct schema *sche
     arena_release(&arena);
 }
 
-static void print_json(const struct decoded *decoded, const struct schema *schema, size_t records)
+static void print_json(const struct decoded *decoded, const struct schema *schema, const struct secrets *secrets,
+                       size_t records)
 {
-    struct buf line = BUF_INIT(32 * 1024 * 1024);
+    struct arena arena = ARENA_INIT(0);
+    struct buf line = BUF_INIT(CELL_MAX);
     for (size_t b = 0; b < decoded->batch_count && records > 0; b++) {
         const struct batch *batch = decoded->batches[b];
         for (size_t r = 0; r < batch->rows && records > 0; r++, records--) {
@@ -62,27 +95,29 @@ static void print_json(const struct decoded *decoded, const struct schema *schem
             buf_append_char(&line, '{');
             for (uint32_t c = 0; c < batch->columns; c++) {
                 if (c) buf_append_char(&line, ',');
-                buf_append_json_string(&line, str_from(schema_column(schema, c)->name));
+                buf_append_json_string(&line, str_from(clean_name(schema_column(schema, c), secrets, &arena)));
                 buf_append_char(&line, ':');
-                value_to_json(&batch_row(batch, r)[c], schema_column(schema, c)->type, &line);
+                append_value(&batch_row(batch, r)[c], schema_column(schema, c)->type, secrets, true, &line);
             }
             buf_append_char(&line, '}');
             printf("%s\n", buf_text(&line));
+            arena_clear(&arena);
         }
     }
     buf_release(&line);
+    arena_release(&arena);
 }
 
 static void print_sample(const struct preview *preview, const struct flow_plan *flow, const struct sample *sample)
 {
     const struct decoded *decoded = &sample->decoded;
     if (preview->as_json) {
-        print_json(decoded, flow->table.schema, preview->records);
+        print_json(decoded, flow->table.schema, preview->cli->secrets, preview->records);
         return;
     }
     printf("%s: %zu records on the first page%s\n\n", flow->stream->name, decoded->records,
            sample->is_empty || sample->page.last ? ", the last one" : "");
-    print_table(decoded, flow->table.schema, preview->records);
+    print_table(decoded, flow->table.schema, preview->cli->secrets, preview->records);
     if (decoded->counts.rejected || decoded->counts.nulled)
         printf("\n%llu records rejected, %llu values did not fit their type\n", (unsigned long long)decoded->counts.rejected,
                (unsigned long long)decoded->counts.nulled);

@@ -221,7 +221,9 @@ int pg_open(const struct pg_settings *settings, struct pg **out, struct err *err
     *out = NULL;
     /* libpq's message about a bad url quotes pieces of it, so it is not shown. */
     PQconninfoOption *options = PQconninfoParse(settings->url ? settings->url : "", &message);
+    bool lacks_memory = !options && (!message || str_starts(str_from(message), STR("out of memory")));
     PQfreemem(message);
+    if (lacks_memory) mem_exhausted("libpq");
     if (!options) {
         err_set(err, ERR_CONFIG, "cannot read the connection url");
         return err_hint(err, "write it as postgres://USER:PASSWORD@HOST:PORT/DATABASE, with special characters URL-encoded");

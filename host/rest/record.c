@@ -247,7 +247,8 @@ static enum record_result settle_mismatches(struct record_reader *reader, struct
         if (reject_has_room(out)) detail = reject_mismatch(out, reader->spec->secrets, note->field->column->type, &note->json);
         if (reader->spec->on_mismatch == MISMATCH_REJECT) return reject(reader, verdict, note->name, "type_mismatch", detail);
         out->counts.nulled++;
-        if (detail) reject_add(out, reader->spec->secrets, note->name, "type_mismatch", detail, record_text(reader, verdict), false);
+        if (detail)
+            reject_add(out, reader->spec->secrets, note->name, "type_mismatch", detail, record_text(reader, verdict), false);
     }
     return RECORD_TAKEN;
 }

@@ -75,8 +75,8 @@ struct str reject_record(struct decoded *out, struct fields *fields, const struc
     return copy;
 }
 
-void reject_add(struct decoded *out, const struct secrets *secrets, struct str field, const char *reason, const char *detail, struct str record,
-                bool row_was_dropped)
+void reject_add(struct decoded *out, const struct secrets *secrets, struct str field, const char *reason, const char *detail,
+                struct str record, bool row_was_dropped)
 {
     if (!reject_has_room(out)) return;
     if (!out->rejects) out->rejects = arena_array(&out->arena, struct decoded_reject, DECODE_MAX_REJECTS);

@@ -1,5 +1,5 @@
-/* reject: keeps what could not be taken, as it was, within limits and without what must not leave: hidden fields, and secrets that
- * the source gave back. `secrets` may be NULL. */
+/* reject: keeps what could not be taken, as it was, within limits and without what must not leave: hidden fields, and secrets
+ * that the source gave back. `secrets` may be NULL. */
 #ifndef SLUICE_REST_REJECT_H
 #define SLUICE_REST_REJECT_H
 
@@ -17,8 +17,8 @@ bool reject_has_room(const struct decoded *out);
 struct str reject_record(struct decoded *out, struct fields *fields, const struct json_value *record);
 
 /* Adds one; does nothing when there is no room. `reason` is static; `record` comes from reject_record. */
-void reject_add(struct decoded *out, const struct secrets *secrets, struct str field, const char *reason, const char *detail, struct str record,
-                bool row_was_dropped);
+void reject_add(struct decoded *out, const struct secrets *secrets, struct str field, const char *reason, const char *detail,
+                struct str record, bool row_was_dropped);
 
 /* "expected integer, got a string: \"abc\"", in out's arena. */
 const char *reject_mismatch(struct decoded *out, const struct secrets *secrets, enum type type, const struct json_value *json);

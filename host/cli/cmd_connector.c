@@ -86,7 +86,7 @@ static int describe(struct arena *arena, const char *name, bool as_json)
     struct problems problems = PROBLEMS_INIT(arena);
     int rc = connector_find(&path, name, arena, &connector, &err);
     if (rc == 0) rc = connector_describe(connector, &options, arena, &json, &err);
-    if (rc == 0) rc = node_from_json(json, arena, &root, &err);
+    if (rc == 0) rc = description_read(json, arena, &root, &err);
     if (rc) return print_failure(NULL, &err, NULL);
     description_check(root, &problems);
     if (problems.count) return print_problems(&problems, NULL);

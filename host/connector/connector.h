@@ -97,7 +97,8 @@ struct connector_sources {
     size_t count;
 };
 
-/* Reads a connector's .lua files within the caps above; symbolic links that lead out of its folder are refused. */
+/* Reads a connector's .lua files; symbolic links that lead out of its folder are refused. Past the caps above: ERR_CONNECTOR.
+ */
 int connector_read(const struct connector *connector, struct arena *arena, struct connector_sources *out,
                    struct err *err) MUST_USE;
 

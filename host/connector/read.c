@@ -30,12 +30,17 @@ static bool is_inside(const char *root, const char *path)
 
 static int read_one(struct reading *reading, const char *path, const char *name, struct err *err)
 {
-    if (reading->count == CONNECTOR_MAX_FILES) return err_set(err, ERR_CONFIG, "more than %d .lua files", CONNECTOR_MAX_FILES);
+    if (reading->count == CONNECTOR_MAX_FILES)
+        return err_set(err, ERR_CONNECTOR, "more than %d .lua files", CONNECTOR_MAX_FILES);
     struct buf text = BUF_INIT(CONNECTOR_MAX_FILE_BYTES);
     int rc = fs_read_file(path, CONNECTOR_MAX_FILE_BYTES, &text, err);
     reading->bytes += text.size;
+    if (rc == ERR_DATA) {
+        err_set(err, ERR_CONNECTOR, "'%s' has more than %d MiB", name, CONNECTOR_MAX_FILE_BYTES >> 20);
+        rc = err_hint(err, "a connector is a description and a few functions; data does not belong into it");
+    }
     if (rc == 0 && reading->bytes > CONNECTOR_MAX_BYTES)
-        rc = err_set(err, ERR_CONFIG, "its .lua files are more than %d MiB", CONNECTOR_MAX_BYTES >> 20);
+        rc = err_set(err, ERR_CONNECTOR, "its .lua files are more than %d MiB", CONNECTOR_MAX_BYTES >> 20);
     if (rc == 0)
         reading->files[reading->count++] =
             (struct connector_file){str_from(arena_strdup(reading->arena, name)), arena_copy(reading->arena, buf_str(&text))};
@@ -57,7 +62,7 @@ static int read_folder(struct reading *reading, const char *folder, const char *
         if (entries[i].name[0] == '.') continue;
         if (kind == FS_FOLDER && entries[i].kind == FS_FOLDER) {
             if (depth == MAX_DEPTH)
-                rc = err_set(err, ERR_CONFIG, "folders nested deeper than %d", MAX_DEPTH);
+                rc = err_set(err, ERR_CONNECTOR, "folders nested deeper than %d", MAX_DEPTH);
             else
                 rc = read_folder(reading, path, arena_printf(reading->arena, "%s/", name), depth + 1, err);
         } else if (is_lua && !is_inside(reading->root, path)) {

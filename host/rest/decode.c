@@ -218,6 +218,8 @@ static int decode_page(struct decoder *decoder, bool lines, struct err *err)
         rc = records_walk(&scan, decoder->spec->records_path, take_record, decoder, err);
         if (rc == 0 && !jsonscan_finish(&scan)) rc = ERR_TRANSIENT;
     }
+    if (rc && scan.error && lines)
+        return err_set(err, ERR_CONNECTOR, "its functions gave records that are not JSON: %s", scan.error);
     return rc && scan.error ? scan_error(&scan, err) : rc;
 }
 

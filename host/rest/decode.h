@@ -114,7 +114,7 @@ void decoder_free(struct decoder *decoder);
  * connector's functions, which may be empty) the records are taken from there instead, its bytes are copied and `body` may be
  * NULL. After an error `out` is empty and the cursor as it was, so the page may be fetched again. Errors: TRANSIENT when the
  * body is not the JSON it should be (cut, HTML), DATA for a cap or a records path that leads to something that holds no
- * records. */
+ * records, CONNECTOR for lines that are not JSON. */
 int decoder_page(struct decoder *decoder, struct block *body, struct str ndjson, struct decoded *out, struct err *err);
 
 void decoded_release(struct decoded *decoded); /* frees batches that were not handed on, and the arena */

@@ -295,6 +295,14 @@ static void check_variant(const struct node *tree, const struct config_table *ta
     arena_release(&arena);
 }
 
+int description_read(struct str json, struct arena *arena, const struct node **root, struct err *err)
+{
+    struct err problem = ERR_INIT;
+    if (node_from_json(json, arena, root, &problem) == 0) return 0;
+    err_set(err, ERR_CONNECTOR, "the description is not JSON: %s", problem.message);
+    return err_hint(err, "do `sluice` and `sluice-worker` come from the same version?");
+}
+
 void description_check(const struct node *root, struct problems *problems)
 {
     struct arena arena = ARENA_INIT(0);

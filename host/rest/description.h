@@ -114,6 +114,9 @@ struct description {
 
 enum { DESCRIPTION_MAX_STREAMS = 1000, DESCRIPTION_MAX_FIELDS = 1000, DESCRIPTION_MAX_CASES = 200 };
 
+/* What a connector's worker gave as its description, as nodes. ERR_CONNECTOR when it is no JSON. */
+int description_read(struct str json, struct arena *arena, const struct node **root, struct err *err) MUST_USE;
+
 /* Checks all of it. Every mistake is added to `problems`, with its place ("streams.orders.pages.size"). */
 void description_check(const struct node *root, struct problems *problems);
 

@@ -60,7 +60,7 @@ static int describe(struct sync_prepared *prepared, struct problems *problems, s
     int rc = find_connector(prepared, err);
     if (rc == 0)
         rc = connector_describe_sources(&prepared->sources, &prepared->connector_options, &prepared->arena, &json, err);
-    if (rc == 0) rc = node_from_json(json, &prepared->arena, &root, err);
+    if (rc == 0) rc = description_read(json, &prepared->arena, &root, err);
     if (rc) return rc;
     struct problems mistakes = PROBLEMS_INIT(&prepared->arena);
     description_check(root, &mistakes);

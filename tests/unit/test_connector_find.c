@@ -174,12 +174,12 @@ static void test_caps_are_named(void **state)
     for (int i = 0; i < 9; i++) write_file(f, arena_printf(&f->arena, "second/sum/%d.lua", i), (struct str){large, size});
     write_file(f, "second/sum/init.lua", STR(""));
     f->err = ERR_INIT;
-    assert_int_equal(connector_read(find(f, "sum"), &f->arena, &sources, &f->err), ERR_CONFIG);
+    assert_int_equal(connector_read(find(f, "sum"), &f->arena, &sources, &f->err), ERR_CONNECTOR);
     assert_non_null(strstr(f->err.message, "more than 8 MiB"));
     for (int i = 0; i <= CONNECTOR_MAX_FILES; i++) write_file(f, arena_printf(&f->arena, "second/many/f%d.lua", i), STR(""));
     write_file(f, "second/many/init.lua", STR(""));
     f->err = ERR_INIT;
-    assert_int_equal(connector_read(find(f, "many"), &f->arena, &sources, &f->err), ERR_CONFIG);
+    assert_int_equal(connector_read(find(f, "many"), &f->arena, &sources, &f->err), ERR_CONNECTOR);
     assert_non_null(strstr(f->err.message, "more than 200 .lua files"));
     free(large);
 }

@@ -1,6 +1,7 @@
 /* Describing and calling through the real worker: what a script gives comes out exactly, what it does wrong is named. */
 #include "unit.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -478,6 +479,41 @@ static void test_a_worker_that_is_none_is_an_error(void **state)
     tear_down(&f);
 }
 
+/* The one child of this process, whichever of its threads started it. */
+static pid_t only_child(void)
+{
+    char path[64], line[64];
+    long pid = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (struct dirent *task; (task = readdir(tasks)) && pid == 0;) {
+        snprintf(path, sizeof path, "/proc/self/task/%.20s/children", task->d_name);
+        FILE *children = fopen(path, "r");
+        if (children && fgets(line, sizeof line, children)) pid = strtol(line, NULL, 10);
+        if (children) fclose(children);
+    }
+    closedir(tasks);
+    return (pid_t)pid;
+}
+
+/* It uses no CPU time, so only the clock on the wall can tell. */
+static void test_a_worker_that_is_stopped_is_ended(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct str result;
+    set_up(&f, VALUES);
+    f.options.limits.wall_ms = 3000;
+    assert_int_equal(value(&f, "s.nothing", "", &result), 0);
+    pid_t worker = only_child();
+    assert_true(worker > 0);
+    assert_int_equal(kill(worker, SIGSTOP), 0);
+    assert_error(f, value(&f, "s.nothing", "", &result), "no answer from its worker within 3000 ms");
+    assert_int_equal(kill(worker, 0), -1);
+    assert_error(f, value(&f, "s.nothing", "", &result), "its worker has ended");
+    tear_down(&f);
+}
+
 /* A worker in an endless loop, by hand: when the last descriptor of the host's end closes, it is gone long before its deadline.
  */
 static void test_the_worker_ends_with_its_host(void **state)
@@ -533,5 +569,5 @@ UNIT_TESTS(cmocka_unit_test(test_a_description_is_sorted_and_the_same_in_every_r
            cmocka_unit_test(test_two_threads_may_call_at_once), cmocka_unit_test(test_records_go_through_map_without_changing),
            cmocka_unit_test(test_records_are_found_at_their_path), cmocka_unit_test(test_a_records_function_parses_any_body),
            cmocka_unit_test(test_what_is_no_record_is_named), cmocka_unit_test(test_an_aborted_sync_ends_the_call),
-           cmocka_unit_test(test_a_worker_that_is_none_is_an_error), cmocka_unit_test(test_the_worker_ends_with_its_host),
-           cmocka_unit_test(test_the_walls_are_up))
+           cmocka_unit_test(test_a_worker_that_is_none_is_an_error), cmocka_unit_test(test_a_worker_that_is_stopped_is_ended),
+           cmocka_unit_test(test_the_worker_ends_with_its_host), cmocka_unit_test(test_the_walls_are_up))

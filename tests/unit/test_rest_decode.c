@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/jsonscan.h"
+#include "os/secret.h"
 #include "rest/decode.h"
 
 struct rig {
@@ -322,6 +323,31 @@ static void test_what_is_no_object_is_rejected(void **state)
     free_rig(&rig);
 }
 
+/* The source gave back what it was sent: as a value, a name, and as one too long to be shown whole. */
+static void test_rejects_hold_no_secrets(void **state)
+{
+    (void)state;
+    static const char LONG[] =
+        "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrst";
+    struct rig rig = new_rig();
+    struct secrets *secrets = secrets_new();
+    char page[512];
+    secrets_add(secrets, "config.api_key", STR("Zq7pLm2x"));
+    secrets_add(secrets, "config.long", str_from(LONG));
+    add_column(&rig, "n", TYPE_INTEGER);
+    rig.spec.on_mismatch = MISMATCH_REJECT;
+    rig.spec.secrets = secrets;
+    snprintf(page, sizeof page, "[{\"n\":\"Zq7pLm2x\"},{\"n\":\"x%s\"},\"Zq7pLm2x\",{\"n\":1}]", LONG);
+    check_rows(&rig, page, "{\"n\":1}\n");
+    check_reject(&rig, 0, "n", "type_mismatch", "{\"n\":\"***\"}");
+    check_reject(&rig, 1, "n", "type_mismatch", "{\"n\":\"x***\"}");
+    check_reject(&rig, 2, "", "not_an_object", "\"***\"");
+    assert_string_equal(rig.out.rejects[0].detail, "expected integer, got a string: \"***\"");
+    assert_string_equal(rig.out.rejects[1].detail, "expected integer, got a string: \"x***\"");
+    free_rig(&rig);
+    secrets_free(secrets);
+}
+
 static void test_blocked_and_unselected_fields_leave_no_trace(void **state)
 {
     (void)state;
@@ -482,8 +508,8 @@ static void test_records_of_functions_are_lines(void **state)
     assert_int_equal(decoder_page(rig.decoder, NULL, STR(""), &rig.out, &rig.err), 0); /* a map that kept nothing */
     assert_int_equal(rig.out.records, 0);
     decoded_release(&rig.out);
-    assert_int_equal(decoder_page(rig.decoder, NULL, STR("{\"a\":1}\n{\"a\":"), &rig.out, &rig.err), ERR_TRANSIENT);
-    assert_int_equal(decoder_page(rig.decoder, NULL, STR("{} ]"), &rig.out, &rig.err), ERR_TRANSIENT);
+    assert_int_equal(decoder_page(rig.decoder, NULL, STR("{\"a\":1}\n{\"a\":"), &rig.out, &rig.err), ERR_CONNECTOR);
+    assert_int_equal(decoder_page(rig.decoder, NULL, STR("{} ]"), &rig.out, &rig.err), ERR_CONNECTOR);
     free_rig(&rig);
 }
 
@@ -813,7 +839,7 @@ UNIT_TESTS(cmocka_unit_test(test_typed_rows), cmocka_unit_test(test_undeclared_f
            cmocka_unit_test(test_a_page_that_explodes_is_refused),
            cmocka_unit_test(test_mismatch_sets_null_and_keeps_the_original), cmocka_unit_test(test_mismatch_can_reject_the_row),
            cmocka_unit_test(test_the_primary_key_must_be_there_and_fit), cmocka_unit_test(test_what_is_no_object_is_rejected),
-           cmocka_unit_test(test_blocked_and_unselected_fields_leave_no_trace),
+           cmocka_unit_test(test_rejects_hold_no_secrets), cmocka_unit_test(test_blocked_and_unselected_fields_leave_no_trace),
            cmocka_unit_test(test_the_last_of_repeated_keys_wins), cmocka_unit_test(test_records_paths),
            cmocka_unit_test(test_what_is_not_json_is_told), cmocka_unit_test(test_every_truncation_is_an_error),
            cmocka_unit_test(test_records_of_functions_are_lines), cmocka_unit_test(test_covered_rows_lag_one_value_behind),

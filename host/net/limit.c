@@ -1,7 +1,9 @@
 /* How it works: the kinds are kept as one number each, so that taking is a comparison under a short lock. The bucket is the
  * generic cell rate algorithm (ITU-T I.371): `due_ns` is when the bucket would be full again; a request moves it on by one
- * interval and may go while it lies no more than burst - 1 intervals ahead. Waiting is done outside: who finds nothing is told
- * when to ask again, so a pause that begins meanwhile holds for those who wait, too. */
+ * interval and may go while it lies no more than burst - 1 intervals ahead. The window is the times of the last requests in a
+ * ring: the oldest must be `per_ms` ago before its place is used again. Very large windows keep one time for several requests,
+ * that of the last of them. Waiting is done outside: who finds nothing is told when to ask again, so a pause that begins
+ * meanwhile holds for those who wait, too. */
 #include "net/limit.h"
 
 #include <pthread.h>
@@ -13,7 +15,7 @@
 
 static const int64_t NS_PER_MS = 1000000;
 static const int64_t PER_MAX_MS = (int64_t)366 * 24 * 3600 * 1000;
-enum { REQUESTS_MAX = 1000000 };
+enum { REQUESTS_MAX = 1000000, SLOTS_MAX = 4096 };
 
 struct local {
     struct limiter limiter; /* first: a limiter is one of these */
@@ -22,8 +24,9 @@ struct local {
     int64_t requests, per_ms;
     int64_t interval_ns, tolerance_ns; /* bucket */
     int64_t due_ns;                    /* bucket */
-    bool has_window;                   /* window: one has begun */
-    int64_t window_ms, used;           /* window: when it began, and what it gave */
+    int64_t *times_ms;                 /* window: of the last request in each slot */
+    size_t slots, oldest, used_slots;  /* window: a ring */
+    int64_t share, newest_used;        /* window: requests in a slot, and in the newest */
     int64_t paused_until_ms;
     int64_t reported; /* the source's own count; -1: none */
 };
@@ -42,16 +45,33 @@ static int64_t take_bucket(struct local *local, int64_t now_ms)
     return 0;
 }
 
+static void slide_window(struct local *local, int64_t now_ms)
+{
+    while (local->used_slots > 0 && now_ms - local->times_ms[local->oldest] >= local->per_ms) {
+        local->oldest = (local->oldest + 1) % local->slots;
+        local->used_slots--;
+    }
+}
+
 static int64_t take_window(struct local *local, int64_t now_ms)
 {
-    if (!local->has_window || now_ms - local->window_ms >= local->per_ms) {
-        local->has_window = true;
-        local->window_ms = now_ms;
-        local->used = 0;
+    slide_window(local, now_ms);
+    bool has_room = local->used_slots > 0 && local->newest_used < local->share;
+    if (!has_room && local->used_slots == local->slots) return local->times_ms[local->oldest] + local->per_ms - now_ms;
+    if (!has_room) {
+        local->used_slots++;
+        local->newest_used = 0;
     }
-    if (local->used >= local->requests) return local->window_ms + local->per_ms - now_ms;
-    local->used++;
+    local->newest_used++;
+    local->times_ms[(local->oldest + local->used_slots - 1) % local->slots] = now_ms;
     return 0;
+}
+
+static int64_t left_in_window(struct local *local, int64_t now_ms)
+{
+    slide_window(local, now_ms);
+    int64_t in_newest = local->used_slots > 0 ? local->share - local->newest_used : 0;
+    return (int64_t)(local->slots - local->used_slots) * local->share + in_newest;
 }
 
 static int64_t local_take(struct limiter *limiter, struct clock *clock)
@@ -87,16 +107,21 @@ static void local_report(struct limiter *limiter, int64_t remaining)
     pthread_mutex_unlock(&local->lock);
 }
 
-static int64_t left_by_count(const struct local *local, int64_t now_ms)
+static int64_t left_in_bucket(const struct local *local, int64_t now_ms)
 {
     int64_t ahead_ns = local->tolerance_ns + local->interval_ns - max64(0, local->due_ns - now_ms * NS_PER_MS);
+    return max64(0, ahead_ns / local->interval_ns);
+}
+
+static int64_t left_by_count(struct local *local, int64_t now_ms)
+{
     switch (local->kind) {
     case LIMITER_NONE:
         return -1;
     case LIMITER_BUCKET:
-        return max64(0, ahead_ns / local->interval_ns);
+        return left_in_bucket(local, now_ms);
     case LIMITER_WINDOW:
-        return local->has_window && now_ms - local->window_ms < local->per_ms ? local->requests - local->used : local->requests;
+        return left_in_window(local, now_ms);
     }
     return -1;
 }
@@ -117,6 +142,7 @@ static void local_free(struct limiter *limiter)
 {
     struct local *local = (struct local *)limiter;
     pthread_mutex_destroy(&local->lock);
+    free(local->times_ms);
     free(local);
 }
 
@@ -125,12 +151,30 @@ static const struct limiter_type LOCAL = {local_take, local_pause, local_report,
 static int check_options(const struct limiter_options *options, struct err *err)
 {
     if (options->kind == LIMITER_NONE) return 0;
+    bool is_bucket = options->kind == LIMITER_BUCKET;
     bool is_good = options->requests >= 1 && options->requests <= REQUESTS_MAX && options->per_ms >= 1 &&
-                   options->per_ms <= PER_MAX_MS && options->burst >= 0 && options->burst <= REQUESTS_MAX;
+                   options->per_ms <= PER_MAX_MS && options->burst >= is_bucket &&
+                   options->burst <= (is_bucket ? REQUESTS_MAX : 0);
     if (is_good) return 0;
     err_set(err, ERR_CONFIG, "cannot limit to %lld requests per %lld ms with a burst of %lld", (long long)options->requests,
             (long long)options->per_ms, (long long)options->burst);
     return err_hint(err, "requests and burst are 1 to %d, the time is 1 ms to 366 days", REQUESTS_MAX);
+}
+
+static void init_bucket(struct local *local, int64_t burst)
+{
+    const int64_t far_ns = INT64_MAX / 4; /* a burst worth centuries is as good as this */
+    /* Rounded up: never faster than asked for. */
+    local->interval_ns = (local->per_ms * NS_PER_MS + local->requests - 1) / local->requests;
+    local->tolerance_ns = burst - 1 > far_ns / local->interval_ns ? far_ns : (burst - 1) * local->interval_ns;
+    local->due_ns = INT64_MIN / 4;
+}
+
+static void init_window(struct local *local)
+{
+    local->share = (local->requests + SLOTS_MAX - 1) / SLOTS_MAX;
+    local->slots = (size_t)(local->requests / local->share); /* what does not fill a slot is given up */
+    local->times_ms = mem_zero(local->slots, sizeof *local->times_ms);
 }
 
 int limiter_new(const struct limiter_options *options, struct limiter **out, struct err *err)
@@ -143,14 +187,8 @@ int limiter_new(const struct limiter_options *options, struct limiter **out, str
     local->requests = options->requests;
     local->per_ms = options->per_ms;
     local->reported = -1;
-    if (options->kind == LIMITER_BUCKET) {
-        const int64_t far_ns = INT64_MAX / 4; /* a burst worth centuries is as good as this */
-        int64_t more = (options->burst ? options->burst : options->requests) - 1;
-        /* Rounded up: never faster than asked for. */
-        local->interval_ns = (options->per_ms * NS_PER_MS + options->requests - 1) / options->requests;
-        local->tolerance_ns = more > far_ns / local->interval_ns ? far_ns : more * local->interval_ns;
-        local->due_ns = INT64_MIN / 4;
-    }
+    if (options->kind == LIMITER_BUCKET) init_bucket(local, options->burst);
+    if (options->kind == LIMITER_WINDOW) init_window(local);
     CHECK(pthread_mutex_init(&local->lock, NULL) == 0);
     *out = &local->limiter;
     return 0;

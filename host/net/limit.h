@@ -6,9 +6,12 @@
  *     ... send ...
  *     limiter_observe(limiter, status, &facts, clock);             // what the source says it has left, see limit_headers.h
  *
- * Two kinds of limits: a *bucket* (`requests` per `per_ms` on average, `burst` at once after a pause) and a *window* (at most
- * `requests` in each `per_ms`, counted from the window's first request). On top of both: when the source says that nothing is
- * left, or to come back later, everybody waits until then. LIMITER_NONE only does that.
+ * Two kinds of limits. A *bucket* refills by `requests` in each `per_ms` and holds `burst`, which may go at once after a pause:
+ * as sources count that name both numbers. A *window* lets at most `requests` through in any span of `per_ms`, wherever it
+ * begins: right for sources that name only how many in what time, whether they count in fixed windows, and from when, or in
+ * sliding ones. (A bucket as large as `requests` would let twice as many through in its first `per_ms`: itself, and what
+ * refills it.) On top of both: when the source says that nothing is left, or to come back later, everybody waits until then.
+ * LIMITER_NONE only does that.
  *
  * A limiter is a small table of functions, so that one that shares its allowance with other processes can take the place of
  * the one made here. Its functions are called from many threads and do not block. */
@@ -31,7 +34,7 @@ struct limiter_options {
     enum limiter_kind kind;
     int64_t requests; /* 1 to 1,000,000 */
     int64_t per_ms;   /* 1 ms to 366 days */
-    int64_t burst;    /* bucket: 1 to 1,000,000; 0: `requests` */
+    int64_t burst;    /* bucket: 1 to 1,000,000; window: 0 */
 };
 
 struct limiter;

@@ -167,15 +167,14 @@ void limit_read(const struct node *node, struct limit_description *limit)
 {
     const struct vocabulary_kind *kind = vocabulary_kind_of(&VOCABULARY_RATE_LIMIT, node);
     CHECK(kind && kind->table);
-    bool is_bucket = strcmp(kind->name, "bucket") == 0;
+    bool has_burst = strcmp(kind->name, "bucket") == 0 && option_is_set(node, "burst");
     *limit = (struct limit_description){
         .is_set = true,
-        .kind = is_bucket ? LIMIT_BUCKET : LIMIT_WINDOW,
+        .kind = has_burst ? LIMIT_BUCKET : LIMIT_WINDOW,
         .requests = option_integer(kind->table, node, "requests"),
         .per_ms = option_duration_ms(kind->table, node, "per"),
+        .burst = has_burst ? option_integer(kind->table, node, "burst") : 0,
     };
-    bool has_burst = is_bucket && option_is_set(node, "burst");
-    limit->burst = has_burst ? option_integer(kind->table, node, "burst") : limit->requests;
 }
 
 /* --- the connector ------------------------------------------------------------------------------------------------------- */

@@ -87,10 +87,10 @@ enum limit_kind { LIMIT_BUCKET, LIMIT_WINDOW };
 
 struct limit_description {
     bool is_set;
-    enum limit_kind kind;
+    enum limit_kind kind; /* of a bucket without `burst`: LIMIT_WINDOW */
     int64_t requests;
     int64_t per_ms;
-    int64_t burst;
+    int64_t burst; /* LIMIT_BUCKET */
 };
 
 struct description {

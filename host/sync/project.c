@@ -47,7 +47,8 @@ static const struct option_table NETWORK_OPTIONS = OPTION_TABLE("network", NETWO
 static const struct option RATE_LIMIT_ARRAY[] = {
     {"requests", OPTION_INTEGER, OPTION_REQUIRED, NULL, "1..1000000", NULL, "requests per period"},
     {"per", OPTION_DURATION, 0, "1s", NULL, NULL, "the period"},
-    {"burst", OPTION_INTEGER, 0, NULL, "1..1000000", NULL, "how many may go at once; default: requests"},
+    {"burst", OPTION_INTEGER, 0, NULL, "1..1000000", NULL,
+     "how many may go at once after a pause; without it, never more than requests in any period"},
 };
 static const struct option_table RATE_LIMIT_OPTIONS = OPTION_TABLE("rate_limit", RATE_LIMIT_ARRAY);
 

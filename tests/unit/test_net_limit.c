@@ -85,21 +85,42 @@ static void test_a_bucket_is_never_exceeded(void **state)
     }
 }
 
+/* Not in any span, so not in the windows of a source either, wherever those begin: also not in the first one. */
 static void test_a_window_is_never_exceeded(void **state)
 {
     (void)state;
+    static const struct {
+        int64_t requests, per_ms;
+    } CASES[] = {{100, 10000}, {1, 1000}, {3, 7}, {10, 1000}, {8999, 1000}};
     static struct contest contest;
-    run_contest(&contest, limiter_of(LIMITER_WINDOW, 100, 10000, 0));
-    int64_t begin_ms = contest.grants[0];
-    size_t used = 0;
-    for (size_t i = 0; i < GRANTS; i++) {
-        if (contest.grants[i] - begin_ms >= 10000) {
-            begin_ms = contest.grants[i];
-            used = 0;
-        }
-        assert_true(++used <= 100);
+    for (size_t c = 0; c < ARRAY_SIZE(CASES); c++) {
+        size_t requests = (size_t)CASES[c].requests;
+        run_contest(&contest, limiter_of(LIMITER_WINDOW, CASES[c].requests, CASES[c].per_ms, 0));
+        for (size_t i = 0; i + requests < GRANTS; i++)
+            if (contest.grants[i + requests] - contest.grants[i] < CASES[c].per_ms)
+                fail_msg("case %zu: grants %zu to %zu in %lld ms", c, i, i + requests,
+                         (long long)(contest.grants[i + requests] - contest.grants[i]));
+        limiter_free(contest.limiter);
     }
-    limiter_free(contest.limiter);
+}
+
+static void test_a_window_gives_all_of_its_allowance(void **state)
+{
+    (void)state;
+    struct limiter *limiter = limiter_of(LIMITER_WINDOW, 10, 1000, 0);
+    struct clock_fake fake;
+    struct err err = ERR_INIT;
+    clock_fake_init(&fake, WALL_US);
+    for (int i = 0; i < 60; i++) assert_int_equal(limiter_acquire(limiter, &fake.clock, NULL, NULL, &err), 0);
+    assert_int_equal(fake.slept_ms, 5000); /* ten at once, ten more each second */
+    limiter_free(limiter);
+
+    /* Very large ones lose what does not fill a slot, and no more. */
+    limiter = limiter_of(LIMITER_WINDOW, 1000000, 1000, 0);
+    int64_t taken = 0;
+    while (limiter->type->take(limiter, &fake.clock) == 0) taken++;
+    assert_true(taken <= 1000000 && taken > 999000);
+    limiter_free(limiter);
 }
 
 static void acquire_some(void *context)
@@ -144,9 +165,9 @@ static void test_refuses_limits_out_of_range(void **state)
 {
     (void)state;
     static const struct limiter_options BAD[] = {
-        {LIMITER_BUCKET, 0, 1000, 0},    {LIMITER_BUCKET, -1, 1000, 0},     {LIMITER_BUCKET, 1000001, 1000, 0},
-        {LIMITER_BUCKET, 1, 0, 0},       {LIMITER_BUCKET, 1, INT64_MAX, 0}, {LIMITER_BUCKET, 1, 1, -1},
-        {LIMITER_BUCKET, 1, 1, 1000001}, {LIMITER_WINDOW, 0, 1, 0},
+        {LIMITER_BUCKET, 0, 1000, 1},    {LIMITER_BUCKET, -1, 1000, 1},     {LIMITER_BUCKET, 1000001, 1000, 1},
+        {LIMITER_BUCKET, 1, 0, 1},       {LIMITER_BUCKET, 1, INT64_MAX, 1}, {LIMITER_BUCKET, 1, 1, 0},
+        {LIMITER_BUCKET, 1, 1, 1000001}, {LIMITER_WINDOW, 0, 1, 0},         {LIMITER_WINDOW, 1, 1, 1},
     };
     for (size_t i = 0; i < ARRAY_SIZE(BAD); i++) {
         struct limiter *limiter = NULL;
@@ -356,7 +377,8 @@ static void test_knows_what_is_left(void **state)
 }
 
 UNIT_TESTS(cmocka_unit_test(test_a_bucket_is_never_exceeded), cmocka_unit_test(test_a_window_is_never_exceeded),
-           cmocka_unit_test(test_acquire_waits_by_the_clock), cmocka_unit_test(test_one_thread_alone_gets_all_of_its_allowance),
+           cmocka_unit_test(test_a_window_gives_all_of_its_allowance), cmocka_unit_test(test_acquire_waits_by_the_clock),
+           cmocka_unit_test(test_one_thread_alone_gets_all_of_its_allowance),
            cmocka_unit_test(test_refuses_limits_out_of_range), cmocka_unit_test(test_tells_when_it_waits),
            cmocka_unit_test(test_stopping_ends_the_wait), cmocka_unit_test(test_reads_waits),
            cmocka_unit_test(test_reads_counts_and_policies), cmocka_unit_test(test_everybody_waits_for_the_reset),

@@ -79,6 +79,30 @@ static void test_the_shop_connector(void **state)
     arena_release(&arena);
 }
 
+/* A source that names no burst is not sent one on top of its `requests`. */
+static void test_a_bucket_needs_a_burst(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *keys;
+        enum limit_kind kind;
+        int64_t burst;
+    } CASES[] = {
+        {"\"requests\":10", LIMIT_WINDOW, 0},
+        {"\"kind\":\"bucket\",\"requests\":10", LIMIT_WINDOW, 0},
+        {"\"kind\":\"window\",\"requests\":10", LIMIT_WINDOW, 0},
+        {"\"requests\":10,\"burst\":10", LIMIT_BUCKET, 10},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        struct arena arena = ARENA_INIT(0);
+        struct limit_description limit;
+        limit_read(json_node(&arena, arena_printf(&arena, "{%s}", CASES[i].keys)), &limit);
+        assert_int_equal(limit.kind, CASES[i].kind);
+        assert_int_equal(limit.burst, CASES[i].burst);
+        arena_release(&arena);
+    }
+}
+
 static void test_everything_a_stream_can_say(void **state)
 {
     (void)state;
@@ -374,8 +398,9 @@ static void test_credentials_without_a_value_are_refused(void **state)
     arena_release(&arena);
 }
 
-UNIT_TESTS(cmocka_unit_test(test_the_shop_connector), cmocka_unit_test(test_everything_a_stream_can_say),
-           cmocka_unit_test(test_wrong_streams), cmocka_unit_test(test_wrong_http), cmocka_unit_test(test_wrong_connectors),
+UNIT_TESTS(cmocka_unit_test(test_the_shop_connector), cmocka_unit_test(test_a_bucket_needs_a_burst),
+           cmocka_unit_test(test_everything_a_stream_can_say), cmocka_unit_test(test_wrong_streams),
+           cmocka_unit_test(test_wrong_http), cmocka_unit_test(test_wrong_connectors),
            cmocka_unit_test(test_a_choice_is_made_by_the_configuration), cmocka_unit_test(test_wrong_choices),
            cmocka_unit_test(test_a_mistake_outside_the_choices_is_told_once),
            cmocka_unit_test(test_a_value_without_a_case_names_the_cases), cmocka_unit_test(test_variants_show_every_case),

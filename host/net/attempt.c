@@ -2,6 +2,7 @@
  * *walk*: does the answer point elsewhere? Innermost is one hop: guard, credentials, limiter, http. Everything lives in the
  * session's scratch arena, which is cleared before each attempt, so a source that makes us try a thousand times does not make
  * us grow. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -40,7 +41,7 @@ static int dress(struct attempt *attempt, struct http_request *request, struct e
     attempt->carried = false;
     if (request->anonymous || !auth) return 0;
     int rc = auth_credentials(auth, &session->token_sender, arena, &credentials, err);
-    attempt->facts->lacks_credentials = rc != 0;
+    attempt->facts->is_final = rc != 0;
     if (rc != 0) return rc;
     attempt->generation = credentials.generation;
     attempt->carried = credentials.header.name.size > 0 || credentials.param.name.size > 0;
@@ -90,27 +91,31 @@ static int take_turn(struct session *session, struct err *err)
 }
 
 /* Waits while the host is to be left alone. */
-static int pass_breaker(struct session *session, struct str origin, struct breaker_turn *turn, struct err *err)
+static int pass_breaker(struct attempt *attempt, struct str origin, struct breaker_turn *turn, struct err *err)
 {
+    struct session *session = attempt->session;
     const struct client_options *options = &session->client->options;
     struct breaker *breaker = session->client->breaker;
     enum breaker_answer answer;
     bool goes_on = true;
     int64_t now_ms, wait_ms;
     while ((answer = breaker_ask(breaker, origin, turn, now_ms = clock_now_ms(options->clock), &wait_ms)) == BREAKER_WAIT) {
-        session_begin_waiting(session, now_ms + wait_ms, "host");
+        session_begin_waiting(session, now_ms + wait_ms, "circuit breaker");
         goes_on = clock_sleep_ms(options->clock, wait_ms, options->cancel);
         session_end_waiting(session);
         if (!goes_on) return err_set(err, ERR_CANCELLED, "stopped while waiting for the host to recover");
     }
     if (answer == BREAKER_GO) return 0;
-    err_set(err, ERR_TRANSIENT, "not sent: every request to '%.*s' fails, the last one too", (int)origin.size, origin.data);
+    attempt->facts->is_final = answer == BREAKER_GIVEN_UP;
+    err_set(err, ERR_TRANSIENT, "held back by the circuit breaker: %d requests in a row to '%.*s' failed, the last one: %s",
+            turn->failures, (int)origin.size, origin.data, turn->reason);
     return err_hint(err, "look at the source's status page; the next run goes on from here");
 }
 
-static void tell_breaker(struct session *session, struct str origin, const struct breaker_turn *turn, int rc,
-                         const struct http_response *response)
+static void tell_breaker(struct session *session, struct str origin, struct breaker_turn *turn, int rc,
+                         const struct http_response *response, const struct err *err)
 {
+    char reason[BREAKER_REASON_MAX];
     const struct client_options *options = &session->client->options;
     enum breaker_outcome outcome = BREAKER_UNKNOWN;
     bool is_failure = rc == 0 && response->status >= 500 && limit_facts_wait_ms(&response->limits) < 0;
@@ -118,12 +123,31 @@ static void tell_breaker(struct session *session, struct str origin, const struc
         outcome = BREAKER_BAD;
     else if (rc == 0 || rc == ERR_DATA || rc == ERR_RATE_LIMIT)
         outcome = BREAKER_GOOD;
-    enum breaker_event event = breaker_report(session->client->breaker, origin, turn, outcome, clock_now_ms(options->clock));
+    if (rc == 0)
+        snprintf(reason, sizeof reason, "answered %d %s", response->status, classify_status_text(response->status));
+    else
+        snprintf(reason, sizeof reason, "%s", err->message);
+    enum breaker_event event =
+        breaker_report(session->client->breaker, origin, turn, outcome, reason, clock_now_ms(options->clock));
     if (event == BREAKER_OPENED)
-        log_warn(options->log, "%d requests in a row to '%.*s' failed: it is left alone for %d s", BREAKER_FAILURES,
-                 (int)origin.size, origin.data, BREAKER_OPEN_MS / 1000);
+        log_warn(options->log, "%d requests in a row to '%.*s' failed (the last one: %s): it is left alone for %d s",
+                 turn->failures, (int)origin.size, origin.data, reason, BREAKER_OPEN_MS / 1000);
     else if (event == BREAKER_CLOSED)
         log_info(options->log, "'%.*s' answers again", (int)origin.size, origin.data);
+}
+
+/* Waits for the breaker and for a turn in the rate limit; while it waits for one, the other may close. */
+static int queue_up(struct attempt *attempt, struct str origin, struct breaker_turn *turn, struct err *err)
+{
+    struct session *session = attempt->session;
+    struct clock *clock = session->client->options.clock;
+    int64_t wait_ms;
+    int rc;
+    do {
+        rc = pass_breaker(attempt, origin, turn, err);
+        if (rc == 0) rc = take_turn(session, err);
+    } while (rc == 0 && breaker_ask(session->client->breaker, origin, turn, clock_now_ms(clock), &wait_ms) != BREAKER_GO);
+    return rc;
 }
 
 /* Sends the request that is ready. */
@@ -133,14 +157,15 @@ static int transmit(struct attempt *attempt, const struct http_request *request,
     struct session *session = attempt->session;
     struct breaker_turn turn = {0};
     bool was_sent = false;
-    int rc = pass_breaker(session, origin, &turn, err);
-    if (rc != 0) return rc;
-    if ((rc = take_turn(session, err)) == 0) {
-        client_count(&session->client->counters.requests, 1);
-        rc = http_send(session->http, request, &session->scratch, response, &was_sent, err);
-        attempt->facts->was_sent = attempt->facts->was_sent || was_sent;
+    int rc = queue_up(attempt, origin, &turn, err);
+    if (rc != 0) {
+        breaker_report(session->client->breaker, origin, &turn, BREAKER_UNKNOWN, "", 0);
+        return rc;
     }
-    tell_breaker(session, origin, &turn, rc, response);
+    client_count(&session->client->counters.requests, 1);
+    rc = http_send(session->http, request, &session->scratch, response, &was_sent, err);
+    attempt->facts->was_sent = attempt->facts->was_sent || was_sent;
+    tell_breaker(session, origin, &turn, rc, response, err);
     return rc;
 }
 
@@ -247,7 +272,7 @@ static int begin(struct attempt *attempt, struct session *session, const struct 
                  struct attempt_facts *facts, struct err *err)
 {
     arena_clear(&session->scratch);
-    facts->was_sent = facts->lacks_credentials = false;
+    facts->was_sent = facts->is_final = false;
     *attempt = (struct attempt){.session = session, .request = *request, .facts = facts};
     return url_parse(str_from(request->url), &session->scratch, &attempt->url, err);
 }

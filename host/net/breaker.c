@@ -3,6 +3,7 @@
 #include "net/breaker.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
@@ -14,6 +15,8 @@ struct host {
     bool is_open, is_probing;
     int64_t open_until_ms;
     uint64_t openings;
+    int failed_probes; /* in a row */
+    char reason[BREAKER_REASON_MAX];
 };
 
 struct breaker {
@@ -47,14 +50,22 @@ static struct host *host_of(struct breaker *breaker, struct str origin)
     return host;
 }
 
+static void explain(const struct host *host, struct breaker_turn *turn)
+{
+    turn->failures = host->failures;
+    snprintf(turn->reason, sizeof turn->reason, "%s", host->reason);
+}
+
 static enum breaker_answer ask(struct host *host, struct breaker_turn *turn, int64_t now_ms, int64_t *wait_ms)
 {
-    if (!host->is_open) return BREAKER_GO;
-    if (turn->has_waited && turn->openings != host->openings) return BREAKER_FAILED;
+    bool is_given_up = host->failed_probes >= BREAKER_PROBES;
+    if (!host->is_open || turn->is_probe) return BREAKER_GO;
+    if (turn->has_waited && turn->openings != host->openings) return is_given_up ? BREAKER_GIVEN_UP : BREAKER_FAILED;
     if (now_ms >= host->open_until_ms && !host->is_probing) {
         turn->is_probe = host->is_probing = true;
         return BREAKER_GO;
     }
+    if (is_given_up) return BREAKER_GIVEN_UP;
     *wait_ms = host->is_probing ? BREAKER_PROBE_POLL_MS : host->open_until_ms - now_ms;
     turn->has_waited = true;
     turn->openings = host->openings;
@@ -65,34 +76,42 @@ enum breaker_answer breaker_ask(struct breaker *breaker, struct str origin, stru
                                 int64_t *wait_ms)
 {
     pthread_mutex_lock(&breaker->lock);
-    enum breaker_answer answer = ask(host_of(breaker, origin), turn, now_ms, wait_ms);
+    struct host *host = host_of(breaker, origin);
+    enum breaker_answer answer = ask(host, turn, now_ms, wait_ms);
+    if (answer != BREAKER_GO) explain(host, turn);
     pthread_mutex_unlock(&breaker->lock);
     return answer;
 }
 
 static enum breaker_event take_report(struct host *host, const struct breaker_turn *turn, enum breaker_outcome outcome,
-                                      int64_t now_ms)
+                                      const char *reason, int64_t now_ms)
 {
     if (turn->is_probe) host->is_probing = false; /* after BREAKER_UNKNOWN the next who asks is the probe */
     if (outcome == BREAKER_UNKNOWN) return BREAKER_NOTHING;
     if (outcome == BREAKER_GOOD) {
         bool was_open = host->is_open;
-        host->failures = 0;
+        host->failures = host->failed_probes = 0;
         host->is_open = false;
         return was_open ? BREAKER_CLOSED : BREAKER_NOTHING;
     }
-    if (host->is_open ? !turn->is_probe : ++host->failures < BREAKER_FAILURES) return BREAKER_NOTHING;
+    if (host->is_open && !turn->is_probe) return BREAKER_NOTHING;
+    host->failures++;
+    snprintf(host->reason, sizeof host->reason, "%s", reason);
+    if (host->failures < BREAKER_FAILURES) return BREAKER_NOTHING;
+    host->failed_probes += host->is_open;
     host->is_open = true;
     host->openings++;
     host->open_until_ms = now_ms + BREAKER_OPEN_MS;
     return BREAKER_OPENED;
 }
 
-enum breaker_event breaker_report(struct breaker *breaker, struct str origin, const struct breaker_turn *turn,
-                                  enum breaker_outcome outcome, int64_t now_ms)
+enum breaker_event breaker_report(struct breaker *breaker, struct str origin, struct breaker_turn *turn,
+                                  enum breaker_outcome outcome, const char *reason, int64_t now_ms)
 {
     pthread_mutex_lock(&breaker->lock);
-    enum breaker_event event = take_report(host_of(breaker, origin), turn, outcome, now_ms);
+    struct host *host = host_of(breaker, origin);
+    enum breaker_event event = take_report(host, turn, outcome, reason, now_ms);
+    explain(host, turn);
     pthread_mutex_unlock(&breaker->lock);
     return event;
 }

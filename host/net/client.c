@@ -173,7 +173,7 @@ static int try_and_judge(struct exchange *exchange, struct retry *retry, struct 
     int rc = attempt_run(exchange->session, exchange->request, &exchange->facts, response, err);
     bool has_answer = rc == 0;
     if (has_answer) rc = judge(exchange, response, err);
-    if (rc == 0 || exchange->facts.lacks_credentials) return rc;
+    if (rc == 0 || exchange->facts.is_final) return rc;
     int64_t declared_ms = has_answer ? limit_facts_wait_ms(&response->limits) : -1;
     struct retry_verdict next =
         retry_next(retry, rc, has_answer ? response : NULL, retry_random(), clock_now_ms(client->options.clock));

@@ -38,9 +38,9 @@ void session_end_waiting(struct session *session);
 
 /* What an attempt found out beside its answer. */
 struct attempt_facts {
-    bool was_sent;          /* a server may have seen a request of it */
-    bool has_renewed;       /* in and out: a token was renewed for this request, so a second 401 counts */
-    bool lacks_credentials; /* there were none to be had, after as many tries as a token call gets */
+    bool was_sent;    /* a server may have seen a request of it */
+    bool has_renewed; /* in and out: a token was renewed for this request, so a second 401 counts */
+    bool is_final;    /* trying again is of no use: a token call had all its tries, or the host is given up */
 };
 
 /* One attempt, or two when the first one's token had ended. 0 with an answer, whatever its status; its headers and URL live in

@@ -411,6 +411,11 @@ void assembly_committed(struct assembly *assembly)
         for (size_t b = 0; b < assembly->queues[i].count; b++) assembly->bytes += batch_bytes(assembly->queues[i].batches[b]);
 }
 
+void assembly_correct(struct assembly *assembly, const struct load_counts *counts)
+{
+    add_totals(&assembly->totals, counts);
+}
+
 int slice_position_parse(const char *value, struct arena *arena, struct slice_position *position, struct err *err)
 {
     struct cJSON *json = NULL;

@@ -93,6 +93,9 @@ struct slice_position {
 /* Reads an entry's value; texts in `arena`. An unreadable one is ERR_BUG naming it: state is ours. */
 int slice_position_parse(const char *value, struct arena *arena, struct slice_position *position, struct err *err) MUST_USE;
 
+/* What became of rows of earlier loads since then: added to the totals. A number that goes down wraps around. */
+void assembly_correct(struct assembly *assembly, const struct load_counts *counts);
+
 /* Totals of what was taken into loads so far. */
 const struct load_counts *assembly_totals(const struct assembly *assembly);
 uint64_t assembly_reject_total(const struct assembly *assembly);

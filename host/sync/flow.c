@@ -267,8 +267,9 @@ static bool load_is_due(const struct flow *flow)
     if (bytes == 0) return false;
     const struct pipeline *pipeline = flow->sync->pipeline;
     size_t remainder = pipeline->memory_bytes / (4 * (size_t)pipeline->concurrency);
-    return bytes >= pipeline->commit_bytes || (bytes >= remainder && budget_is_short(flow->sync->budget)) ||
-           clock_now_ms(flow->sync->clock) - flow->oldest_ms >= pipeline->commit_ms;
+    if (bytes >= remainder && budget_is_short(flow->sync->budget)) return true;
+    if (flow->is_resting) return false; /* what is left came after the checkpoint, and cannot be published before the next */
+    return bytes >= pipeline->commit_bytes || clock_now_ms(flow->sync->clock) - flow->oldest_ms >= pipeline->commit_ms;
 }
 
 /* How long no slice will bring anything, for sure; 0: any may, at any moment. */
@@ -288,6 +289,7 @@ static int64_t sure_wait_ms(const struct flow *flow)
 static int rest_while_waiting(struct flow *flow, struct err *err)
 {
     const struct sync_context *sync = flow->sync;
+    struct load_counts counts = {0};
     int64_t wait_ms = sure_wait_ms(flow);
     bool begins = wait_ms >= LONG_WAIT_MS && !flow->is_resting;
     flow->is_resting = wait_ms >= LONG_WAIT_MS;
@@ -295,9 +297,11 @@ static int rest_while_waiting(struct flow *flow, struct err *err)
     int rc = commit(flow, TAKE_ALL, err);
     if (rc != 0 || !sync->writer->rest) return rc;
     atomic_fetch_add(&sync->progress->committing, 1);
-    rc = sync->writer->rest(flow->writer, wait_ms, err);
+    rc = sync->writer->rest(flow->writer, wait_ms, &counts, err);
     atomic_fetch_sub(&sync->progress->committing, 1);
     flow->commit_failed = rc != 0;
+    assembly_correct(flow->assembly, &counts);
+    flow->progress->totals = *assembly_totals(flow->assembly);
     atomic_store(&flow->progress->note, sync->writer->note ? sync->writer->note(flow->writer) : NULL);
     return rc;
 }
@@ -405,6 +409,7 @@ static int run_slices(struct flow *flow, struct err *err)
         }
         if (!flow->err.class && load_is_due(flow)) {
             struct err failed = ERR_INIT;
+            flow->is_resting = false; /* the connection is open again */
             if (commit(flow, TAKE_ALL, &failed) != 0) note_failure(flow, &failed);
         }
     }

@@ -45,11 +45,30 @@ static int64_t declared_wait_ms(const struct keeper *keeper, int64_t now_ms)
 /* --- the lease -------------------------------------------------------------------------------------------------------------
  */
 
+/* Has a long wait begun that the lease does not outlast? */
+static bool lease_is_short(struct keeper *keeper)
+{
+    int64_t now_ms = clock_now_ms(keeper->options.clock), wait_ms = declared_wait_ms(keeper, now_ms);
+    return wait_ms > KEEPER_LEASE_MS && now_ms + wait_ms > atomic_load(&keeper->held_until_ms);
+}
+
+/* Waits until the lease is to be renewed: after `pause_ms`, or earlier for a long wait. False when it is not any more. */
+static bool wait_for_turn(struct keeper *keeper, int64_t pause_ms)
+{
+    while (pause_ms > 0) {
+        int64_t step_ms = pause_ms < WATCH_MS ? pause_ms : WATCH_MS;
+        if (cancel_wait_ms(keeper->stop_renewing, step_ms)) return false;
+        pause_ms = lease_is_short(keeper) ? 0 : pause_ms - step_ms;
+    }
+    return true;
+}
+
 static void renew(void *context)
 {
     struct keeper *keeper = context;
     int64_t pause_ms = keeper->options.renew_ms;
-    while (!cancel_wait_ms(keeper->stop_renewing, pause_ms)) {
+    bool failed = false;
+    while (failed ? !cancel_wait_ms(keeper->stop_renewing, RENEW_AGAIN_MS) : wait_for_turn(keeper, pause_ms)) {
         struct err err = ERR_INIT;
         int64_t now_ms = clock_now_ms(keeper->options.clock), wait_ms = declared_wait_ms(keeper, now_ms);
         int rc = keeper->options.writer->renew(keeper->options.destination, wait_ms > KEEPER_LEASE_MS ? wait_ms : 0, &err);
@@ -57,10 +76,8 @@ static void renew(void *context)
             abort_sync(keeper, &err);
             return;
         }
-        if (rc != 0) {
-            pause_ms = RENEW_AGAIN_MS;
-            continue;
-        }
+        failed = rc != 0;
+        if (failed) continue;
         /* A long wait: the lease outlasts it, so nothing has to be asked of the destination meanwhile. */
         int64_t span_ms = wait_ms > KEEPER_LEASE_MS ? wait_ms : 0;
         atomic_store(&keeper->held_until_ms, now_ms + span_ms + KEEPER_LEASE_MS);

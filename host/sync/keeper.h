@@ -1,10 +1,11 @@
 /* keeper: what stands beside a sync, keeps the pipeline's lease and watches for standstill.
  *
- * Every 10 s it renews the lease (COMMIT.md, rule 7), further ahead when the client waits on a declared limit. A lease that is
- * lost aborts the sync with HELD at once; a destination that cannot be reached, or does not answer, aborts it when the lease's
- * 30 s are over. It looks at the sync's activity counter: no sign of life for `stall_ms`, while nobody waits on a declared
- * limit or is busy at the destination, aborts the sync with STALLED. When the sync is asked to stop, the page in hand has 5 s,
- * then reading is aborted; after 8 s everything is (COMMIT.md, rule 16). */
+ * Every 10 s it renews the lease (COMMIT.md, rule 7). As soon as the client waits for over 30 s on a declared limit, it renews
+ * it past the end of that, and leaves the destination alone until then. A lease that is lost aborts the sync with HELD at once;
+ * a destination that cannot be reached, or does not answer, aborts it when the lease is over. It looks at the sync's activity
+ * counter: no sign of life for `stall_ms`, while nobody waits on a declared limit or is busy at the destination, aborts the
+ * sync with STALLED. When the sync is asked to stop, the page in hand has 5 s, then reading is aborted; after 8 s everything is
+ * (COMMIT.md, rule 16). */
 #ifndef SLUICE_SYNC_KEEPER_H
 #define SLUICE_SYNC_KEEPER_H
 

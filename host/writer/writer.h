@@ -174,8 +174,9 @@ struct writer_type {
     /* Writes the last rejects of a load that is given up, alone, with a `failed` ledger row and the reason. */
     int (*fail)(struct writer *writer, const struct load *load, const char *reason, struct err *err);
     /* Nothing will be committed for `wait_ms` (30 s or more): publishes what may be if that is over a minute, and gives the
-     * connection back until the next call. NULL: there is nothing to do. Errors as commit. */
-    int (*rest)(struct writer *writer, int64_t wait_ms, struct err *err);
+     * connection back until the next call. What publishing changes is added to `counts`, one per table: duplicates that count
+     * as written until then. NULL: there is nothing to do. Errors as commit. */
+    int (*rest)(struct writer *writer, int64_t wait_ms, struct load_counts *counts, struct err *err);
     /* How the rows wait for being visible, for the user: NULL, or "building aside, publishes at the end". */
     const char *(*note)(const struct writer *writer);
     void (*flow_close)(struct writer *writer); /* NULL is fine */

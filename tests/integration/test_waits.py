@@ -17,25 +17,58 @@ def until(condition, what):
         time.sleep(0.05)
 
 
+def connections(database):
+    return database.one("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'sluice%' AND "
+                        "datname = current_database()")
+
+
 def test_a_long_wait_publishes_and_holds_nothing(work, database):
-    """First append_dedup: its build would be published at the end; a Retry-After of 90 s comes before that."""
+    """First append_dedup: its build would be published at the end; a Retry-After of 90 s comes before that. The load is due after a
+    second, but what came behind the checkpoint does not open a connection again."""
     with Shop(orders=400) as shop:
         work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"}, streams=["orders"],
-                       config={"sorted": True, "page_size": 50, "lookback": "0s"})
+                       config={"sorted": True, "page_size": 50, "lookback": "0s"}, commit={"seconds": 1})
+        shop.fault(match="/orders", times=1, duplicate=1)
         shop.fault(match="/orders", after=3, times=0, status=429, headers={"Retry-After": "90"})
-        process = work.start("run")
+        process = work.start("run", "--json")
         until(lambda: database.one("SELECT to_regclass('shop_raw.orders') IS NOT NULL"), "the build is published")
         assert database.one("SELECT count(*) FROM shop_raw.orders") > 100
-        until(lambda: database.one("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'sluice%'") == 0,
-              "the connections are given back")
+        until(lambda: connections(database) == 0, "the connections are given back")
+        for _ in range(30):
+            assert connections(database) == 0, "something was asked of the database during the wait"
+            time.sleep(0.05)
         assert database.one("SELECT until > clock_timestamp() + interval '90 s' FROM _sluice.leases"), "the lease ends before the wait"
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 143, out + err
+        assert "as the source makes us wait for 1 min" in err
+        stream = json.loads(out)[0]
+        assert stream["written"] == database.one("SELECT count(*) FROM shop_raw.orders"), out
+        assert stream["deduplicated"] == 1, out
         shop.control(clear_faults=True, clear_log=True)
         work.run("run")
         table_equals_oracle(database, shop, "orders")
         assert len(shop.requests("/orders")) <= 7, "it began again from the beginning"
+
+
+def test_a_wait_comes_after_what_was_read_of_an_existing_table(work, database):
+    """Rows of a merge that wait in memory for a larger load are there before an hour on Retry-After; the run after it goes on."""
+    with Shop(orders=400) as shop:
+        work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"}, streams=["orders"],
+                       config={"sorted": True, "page_size": 50, "lookback": "0s"})
+        work.run("run")
+        shop.mutate("orders", inserts=200)
+        shop.control(clear_log=True)
+        shop.fault(match="/orders", after=2, times=0, status=429, headers={"Retry-After": "3600"})
+        process = work.start("run")
+        until(lambda: database.one("SELECT count(*) FROM shop_raw.orders") > 450, "the rows before the wait are there")
+        until(lambda: connections(database) == 0, "the connections are given back")
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 143, out + err
+        shop.control(clear_faults=True)
+        work.run("run")
+        table_equals_oracle(database, shop, "orders")
 
 
 def test_a_host_that_fails_is_left_alone(work, database):

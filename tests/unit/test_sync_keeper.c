@@ -3,14 +3,17 @@
 
 #include <poll.h>
 
+#include "net/client.h"
 #include "os/cancel.h"
 #include "os/clock.h"
 #include "unit.h"
 
-/* A destination whose renewal never answers, unless the sync is aborted. */
+/* A destination whose renewal never answers, unless the sync is aborted; or at once. */
 struct destination {
     struct cancel *cancel;
     struct cancel *asked; /* fired by the first renewal */
+    _Atomic int64_t wait_ms;
+    _Atomic int renewals;
 };
 
 static int renew_never(struct destination *destination, int64_t wait_ms, struct err *err)
@@ -21,27 +24,38 @@ static int renew_never(struct destination *destination, int64_t wait_ms, struct 
     return err_set(err, ERR_CANCELLED, "aborted");
 }
 
+static int renew_at_once(struct destination *destination, int64_t wait_ms, struct err *err)
+{
+    (void)err;
+    atomic_store(&destination->wait_ms, wait_ms);
+    atomic_fetch_add(&destination->renewals, 1);
+    cancel_fire(destination->asked, CANCEL_STOP);
+    return 0;
+}
+
+static const struct writer_type PROMPT = {.name = "prompt", .renew = renew_at_once};
 static const struct writer_type SILENT = {.name = "silent", .renew = renew_never};
 
 struct fixture {
     struct clock_fake clock;
     struct progress progress;
+    struct client_counters http;
     struct destination destination;
     struct cancel *cancel, *reading;
     struct keeper *keeper;
 };
 
 /* Time stands still but for what a test advances, and threads look at it a few times a second. */
-static void start(struct fixture *fixture, int64_t renew_ms)
+static void start_with(struct fixture *fixture, const struct writer_type *writer, int64_t renew_ms)
 {
     struct err err = ERR_INIT;
-    *fixture = (struct fixture){0};
+    *fixture = (struct fixture){.progress.http = &fixture->http};
     clock_fake_init(&fixture->clock, 0);
     clock_fake_advance(&fixture->clock, 1000);
     fixture->cancel = cancel_new(NULL);
     fixture->reading = cancel_new(fixture->cancel);
     fixture->destination = (struct destination){.cancel = fixture->cancel, .asked = cancel_new(NULL)};
-    const struct keeper_options options = {.writer = &SILENT,
+    const struct keeper_options options = {.writer = writer,
                                            .destination = &fixture->destination,
                                            .progress = &fixture->progress,
                                            .cancel = fixture->cancel,
@@ -50,6 +64,11 @@ static void start(struct fixture *fixture, int64_t renew_ms)
                                            .stall_ms = 20 * 1000,
                                            .renew_ms = renew_ms};
     assert_int_equal(keeper_start(&options, &fixture->keeper, &err), 0);
+}
+
+static void start(struct fixture *fixture, int64_t renew_ms)
+{
+    start_with(fixture, &SILENT, renew_ms);
 }
 
 static void wait_for_abort(struct cancel *cancel)
@@ -99,6 +118,24 @@ static void test_standstill_aborts_but_not_while_the_destination_is_busy(void **
     assert_int_equal(finish(&fixture, &err), ERR_STALLED);
 }
 
+static void test_a_long_wait_prolongs_the_lease_at_once_and_then_asks_nothing(void **state)
+{
+    (void)state;
+    const int64_t hour_ms = 3600 * 1000;
+    struct fixture fixture;
+    struct err err = ERR_INIT;
+    start_with(&fixture, &PROMPT, 1000 * KEEPER_RENEW_MS); /* renewals that are due by time alone do not come */
+    __atomic_store_n(&fixture.http.waiting_until_ms, clock_now_ms(&fixture.clock.clock) + hour_ms, __ATOMIC_RELAXED);
+    cancel_poll(fixture.destination.asked, CANCEL_STOP, NULL, 0, -1);
+    assert_int_equal(atomic_load(&fixture.destination.wait_ms), hour_ms);
+    clock_fake_advance(&fixture.clock, hour_ms - 1);
+    assert_false(cancel_wait_ms(fixture.cancel, 700)); /* the lease holds, and waiting is no standstill */
+    assert_int_equal(atomic_load(&fixture.destination.renewals), 1);
+    __atomic_store_n(&fixture.http.waiting_until_ms, clock_now_ms(&fixture.clock.clock) + hour_ms, __ATOMIC_RELAXED);
+    while (atomic_load(&fixture.destination.renewals) == 1) cancel_wait_ms(fixture.cancel, 10); /* prolonged */
+    assert_int_equal(finish(&fixture, &err), 0);
+}
+
 static void test_stop_ends_reading_first_and_then_everything(void **state)
 {
     (void)state;
@@ -117,4 +154,5 @@ static void test_stop_ends_reading_first_and_then_everything(void **state)
 
 UNIT_TESTS(cmocka_unit_test(test_lease_that_cannot_be_renewed_aborts_though_the_renewal_hangs),
            cmocka_unit_test(test_standstill_aborts_but_not_while_the_destination_is_busy),
+           cmocka_unit_test(test_a_long_wait_prolongs_the_lease_at_once_and_then_asks_nothing),
            cmocka_unit_test(test_stop_ends_reading_first_and_then_everything))

@@ -59,21 +59,23 @@ static void test_a_long_wait_publishes_what_ends_at_a_checkpoint(void **state)
 {
     struct target target;
     struct flow flow;
+    struct load_counts counts = {0};
     struct err err = ERR_INIT;
     (void)state;
     target_open(&target, "early2");
     target_acquire(&target);
     flow_begin(&flow, &target, WRITE_APPEND_DEDUP);
-    assert_int_equal(PG->rest(flow.writer, 90000, &err), 0); /* nothing is there yet */
+    assert_int_equal(PG->rest(flow.writer, 90000, &counts, &err), 0); /* nothing is there yet */
     assert_false(is_published("early2"));
     must_commit(&flow, "s1", SLICE_PUBLISH, "1", false, ORDERS({1, "a", "1", 1}, {1, "b", "1", 2}));
-    assert_int_equal(PG->rest(flow.writer, 60000, &err), 0);
+    assert_int_equal(PG->rest(flow.writer, 60000, &counts, &err), 0);
     assert_false(is_published("early2")); /* the wait is too short for it */
     must_commit(&flow, "s1", SLICE_HOLD, NULL, false, ORDERS({2, "c", "1", 3}));
-    assert_int_equal(PG->rest(flow.writer, 90000, &err), 0);
+    assert_int_equal(PG->rest(flow.writer, 90000, &counts, &err), 0);
     assert_false(is_published("early2")); /* not at a checkpoint */
     must_commit(&flow, "s1", SLICE_PUBLISH, "3", false, NULL, 0);
-    assert_int_equal(PG->rest(flow.writer, 60001, &err), 0);
+    assert_int_equal(PG->rest(flow.writer, 60001, &counts, &err), 0);
+    assert_true(counts.written == (uint64_t)-1 && counts.deduplicated == 1); /* counted as written before */
     assert_string_equal(rows_of("SELECT id, name FROM early2.orders ORDER BY id"), "1|b;2|c");
     assert_string_equal(rows_of("SELECT kind, value, pending FROM _sluice.state WHERE pipeline = 'early2'"), "cursor|3|false");
     must_commit(&flow, "s1", SLICE_PUBLISH, "5", true, ORDERS({2, "merged", "1", 5}));
@@ -89,13 +91,14 @@ static void test_overwrite_waits_for_its_end(void **state)
 {
     struct target target;
     struct flow flow;
+    struct load_counts counts = {0};
     struct err err = ERR_INIT;
     (void)state;
     target_open(&target, "early3");
     target_acquire(&target);
     flow_begin(&flow, &target, WRITE_OVERWRITE);
     must_commit(&flow, "s1", SLICE_PUBLISH, "1", false, ORDERS({1, "a", "1", 1}));
-    assert_int_equal(PG->rest(flow.writer, 3600000, &err), 0);
+    assert_int_equal(PG->rest(flow.writer, 3600000, &counts, &err), 0);
     assert_false(is_published("early3"));
     must_commit(&flow, "s2", SLICE_PUBLISH, "2", true, ORDERS({2, "b", "1", 1}));
     assert_string_equal(rows_of("SELECT id FROM early3.orders ORDER BY id"), "1;2");
@@ -107,6 +110,7 @@ static void test_nothing_is_connected_during_a_long_wait(void **state)
 {
     struct target target;
     struct flow flow;
+    struct load_counts counts = {0};
     struct err err = ERR_INIT;
     (void)state;
     wait_for_no_session(); /* of the tests before */
@@ -115,7 +119,7 @@ static void test_nothing_is_connected_during_a_long_wait(void **state)
     flow_begin(&flow, &target, WRITE_APPEND);
     must_commit(&flow, "s1", SLICE_HOLD, NULL, false, ORDERS({1, "a", "1", 1}));
     assert_int_equal(sessions(), 2);
-    assert_int_equal(PG->rest(flow.writer, 40000, &err), 0);
+    assert_int_equal(PG->rest(flow.writer, 40000, &counts, &err), 0);
     assert_int_equal(PG->renew(target.destination, 40000, &err), 0);
     wait_for_no_session();
     assert_int_equal(number_of("SELECT (until > clock_timestamp() + interval '95 s')::int FROM _sluice.leases "

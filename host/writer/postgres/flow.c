@@ -243,10 +243,10 @@ out:
     return 0;
 }
 
-int pgw_flow_rest(struct writer *writer, int64_t wait_ms, struct err *err)
+int pgw_flow_rest(struct writer *writer, int64_t wait_ms, struct load_counts *counts, struct err *err)
 {
     int rc = 0;
-    if (wait_ms > PUBLISH_BEFORE_WAIT_MS) rc = pgw_load_publish_built(writer, err);
+    if (wait_ms > PUBLISH_BEFORE_WAIT_MS) rc = pgw_load_publish_built(writer, wait_ms, counts, err);
     pg_close(writer->pg);
     writer->pg = NULL;
     return rc;

@@ -6,6 +6,7 @@
  * marks the head, so that a run that dies between here and the publication is finished by the next one. */
 #include "writer/postgres/load.h"
 
+#include "base/time.h"
 #include "os/clock.h"
 #include "os/log.h"
 #include "writer/postgres/evolve.h"
@@ -337,17 +338,20 @@ static int publish_body(struct writer *writer, struct transaction *tx, void *con
     return 0;
 }
 
-int pgw_load_publish_built(struct writer *writer, struct err *err)
+int pgw_load_publish_built(struct writer *writer, int64_t wait_ms, struct load_counts *counts, struct err *err)
 {
+    char wait[TIME_TEXT_MAX];
     bool has_build = false;
     for (size_t t = 0; t < writer->table_count; t++) {
         if (writer->tables[t].spec->mode == WRITE_OVERWRITE) return 0;
         has_build = has_build || writer->tables[t].at[PLACE_BUILD].exists;
     }
     if (!has_build || !writer->is_building || writer->has_held) return 0;
-    log_info(writer->destination->log, "publishing what there is of flow '%s' before a long wait", writer->spec.flow);
+    time_write_span(wait_ms / 1000 * 1000, wait);
+    log_info(writer->destination->log, "publishing what there is of flow '%s', as the source makes us wait for %s",
+             writer->spec.flow, wait);
     int rc = pgw_transact(writer, &LOAD_LIMITS, publish_body, NULL, err);
-    return rc == 0 ? pgw_publish_flow(writer, NULL, err) : rc;
+    return rc == 0 ? pgw_publish_flow(writer, counts, err) : rc;
 }
 
 /* --- a load that is given up ---------------------------------------------------------------------------------------------- */

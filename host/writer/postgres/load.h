@@ -6,8 +6,8 @@
 #include "writer/postgres/ledger.h"
 
 int pgw_load_commit(struct writer *writer, const struct load *load, struct err *err) MUST_USE;
-/* Publishes what is built so far, if it ends at a checkpoint: before a long wait. */
-int pgw_load_publish_built(struct writer *writer, struct err *err) MUST_USE;
+/* Publishes what is built so far, if it ends at a checkpoint: before a long wait. counts: one per table, added to. */
+int pgw_load_publish_built(struct writer *writer, int64_t wait_ms, struct load_counts *counts, struct err *err) MUST_USE;
 int pgw_load_fail(struct writer *writer, const struct load *load, const char *reason, struct err *err) MUST_USE;
 
 /* Adds what a committed transaction did to the caller's counts, and to the table's. */

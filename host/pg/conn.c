@@ -14,8 +14,12 @@
 #include "os/cancel.h"
 #include "os/secret.h"
 #include "pg/internal.h"
+#include "pg/query.h"
 
 enum { CONNECT_TIMEOUT_S = 10, STOPPING_POLL_MS = 100 };
+/* How long an answer may be awaited before the server is asked, and then at most until it is asked again; and how long at all
+ * where there is nothing to ask about, or nobody to ask. */
+enum { SILENCE_MS = 10 * 1000, SILENCE_MAX_MS = 60 * 1000, ANSWER_MS = 30 * 1000, UNASKED_MS = 5 * 60 * 1000 };
 
 /* Used where the url says nothing. */
 static const struct {
@@ -103,9 +107,10 @@ int pg_fail(struct pg *pg, const PGresult *result, struct err *err)
     return STATES[at].hint[0] && state ? err_hint(err, "%s", STATES[at].hint) : err->class;
 }
 
-int pg_wait(struct pg *pg, short events, int timeout_ms, struct err *err)
+/* Waits until the socket is ready for one of `events` or the time is over, which *ready tells. */
+static int wait_until(struct pg *pg, short events, int64_t deadline_ms, bool *ready, struct err *err)
 {
-    int64_t deadline_ms = timeout_ms < 0 ? INT64_MAX : monotonic_ms() + timeout_ms;
+    *ready = false;
     for (;;) {
         if (cancel_aborted(pg->cancel)) {
             pg->is_broken = true;
@@ -116,21 +121,62 @@ int pg_wait(struct pg *pg, short events, int timeout_ms, struct err *err)
         bool watches = pg->cancel && !cancel_stopping(pg->cancel);
         struct pollfd fds[2] = {{.fd = PQsocket(pg->conn), .events = events},
                                 {.fd = watches ? cancel_fd(pg->cancel) : -1, .events = POLLIN}};
-        int64_t left_ms = deadline_ms == INT64_MAX ? -1 : deadline_ms - monotonic_ms();
-        if (deadline_ms != INT64_MAX && left_ms < 0) left_ms = 0;
-        if (pg->cancel && !watches && (left_ms < 0 || left_ms > STOPPING_POLL_MS)) left_ms = STOPPING_POLL_MS;
-        int ready = poll(fds, 2, (int)left_ms);
-        if (ready < 0 && errno != EINTR) {
+        int64_t left_ms = deadline_ms - monotonic_ms();
+        if (left_ms < 0) left_ms = 0;
+        if (pg->cancel && !watches && left_ms > STOPPING_POLL_MS) left_ms = STOPPING_POLL_MS;
+        int count = poll(fds, 2, (int)left_ms);
+        if (count < 0 && errno != EINTR) {
             pg->is_broken = true;
             pg->failure = PG_LOST;
             return err_set(err, ERR_DESTINATION, "could not wait for the database: %s", strerror(errno));
         }
-        if (ready > 0 && fds[0].revents) return 0;
-        if (monotonic_ms() >= deadline_ms) {
-            pg->is_broken = true;
-            pg->failure = PG_LOST;
-            return err_set(err, ERR_DESTINATION, "no answer from the database within %d ms", timeout_ms);
-        }
+        *ready = count > 0 && fds[0].revents;
+        if (*ready || monotonic_ms() >= deadline_ms) return 0;
+    }
+}
+
+static int give_up(struct pg *pg, int64_t silent_ms, const char *why, struct err *err)
+{
+    pg->is_broken = true;
+    pg->failure = PG_LOST;
+    return err_set(err, ERR_DESTINATION, "no answer from the database for %lld s%s", (long long)(silent_ms + 999) / 1000, why);
+}
+
+/* Is the silence of a statement that is being worked on, as far as anyone can tell? See pg_wait. */
+static bool is_worked_on(struct pg *pg, int64_t silent_ms, const char **why)
+{
+    struct pg *other = NULL;
+    struct pg_result *row = NULL;
+    struct err failure = ERR_INIT;
+    *why = "";
+    if (!pg->transaction_backend[0]) return silent_ms < ANSWER_MS;
+    int rc = pg_open(&pg->settings, &other, &failure);
+    if (rc == 0)
+        rc = pg_query(
+            other,
+            "SELECT CASE WHEN state = 'active' AND wait_event IS DISTINCT FROM 'ClientRead' "
+            "AND wait_event IS DISTINCT FROM 'ClientWrite' THEN true ELSE NOT pg_catalog.pg_terminate_backend(pid) END "
+            "FROM pg_catalog.pg_stat_activity WHERE pid = $1 AND xact_start = $2::pg_catalog.timestamptz",
+            PG_PARAMS(pg->transaction_backend, pg->transaction_start), &row, &failure);
+    /* A server that cannot be asked may only have no connection left: that may pass. */
+    bool is_working = rc == 0 ? pg_rows(row) == 1 && pg_bool(row, 0, 0) : silent_ms < UNASKED_MS;
+    *why = rc == 0 ? ": it was lost on the way, the server works on nothing of ours" : ", and it cannot be asked";
+    pg_free(row);
+    pg_close(other);
+    return is_working;
+}
+
+int pg_wait(struct pg *pg, short events, struct err *err)
+{
+    int64_t since_ms = monotonic_ms(), silence_ms = SILENCE_MS;
+    for (;;) {
+        const char *why;
+        bool ready;
+        int rc = wait_until(pg, events, monotonic_ms() + silence_ms, &ready, err);
+        if (rc != 0 || ready) return rc;
+        int64_t silent_ms = monotonic_ms() - since_ms;
+        if (!is_worked_on(pg, silent_ms, &why)) return give_up(pg, silent_ms, why, err);
+        silence_ms = silence_ms < SILENCE_MAX_MS / 2 ? 2 * silence_ms : SILENCE_MAX_MS;
     }
 }
 
@@ -138,7 +184,7 @@ int pg_flush(struct pg *pg, struct err *err)
 {
     int rc, pending;
     while ((pending = PQflush(pg->conn)) == 1) {
-        if ((rc = pg_wait(pg, POLLIN | POLLOUT, -1, err)) != 0) return rc;
+        if ((rc = pg_wait(pg, POLLIN | POLLOUT, err)) != 0) return rc;
         if (!PQconsumeInput(pg->conn)) return pg_fail(pg, NULL, err);
     }
     return pending < 0 ? pg_fail(pg, NULL, err) : 0;
@@ -150,7 +196,7 @@ int pg_next_result(struct pg *pg, PGresult **out, struct err *err)
     *out = NULL;
     if ((rc = pg_flush(pg, err)) != 0) return rc;
     while (PQisBusy(pg->conn)) {
-        if ((rc = pg_wait(pg, POLLIN, -1, err)) != 0) return rc;
+        if ((rc = pg_wait(pg, POLLIN, err)) != 0) return rc;
         if (!PQconsumeInput(pg->conn)) return pg_fail(pg, NULL, err);
     }
     *out = PQgetResult(pg->conn);
@@ -202,15 +248,16 @@ static int64_t fill_keywords(const struct pg_settings *settings, const PQconninf
     return timeout_s < 1 || timeout_s > 3600 ? CONNECT_TIMEOUT_S * hosts : timeout_s * hosts;
 }
 
-static int finish_connecting(struct pg *pg, int64_t deadline_ms, struct err *err)
+static int finish_connecting(struct pg *pg, int64_t since_ms, int64_t timeout_ms, struct err *err)
 {
     for (;;) {
         PostgresPollingStatusType next = PQconnectPoll(pg->conn);
         if (next == PGRES_POLLING_OK) return 0;
         if (next == PGRES_POLLING_FAILED) return pg_fail(pg, NULL, err);
-        int64_t left_ms = deadline_ms - monotonic_ms();
-        int rc = pg_wait(pg, next == PGRES_POLLING_READING ? POLLIN : POLLOUT, left_ms < 0 ? 0 : (int)left_ms, err);
+        bool ready;
+        int rc = wait_until(pg, next == PGRES_POLLING_READING ? POLLIN : POLLOUT, since_ms + timeout_ms, &ready, err);
         if (rc != 0) return rc;
+        if (!ready) return give_up(pg, timeout_ms, "", err);
     }
 }
 
@@ -232,7 +279,7 @@ int pg_open(const struct pg_settings *settings, struct pg **out, struct err *err
     while (options[count].keyword) count++;
     const char **keywords = mem_zero(count + ARRAY_SIZE(DEFAULTS) + 2, sizeof(*keywords));
     const char **values = mem_zero(count + ARRAY_SIZE(DEFAULTS) + 2, sizeof(*values));
-    int64_t deadline_ms = monotonic_ms() + fill_keywords(settings, options, keywords, values) * 1000;
+    int64_t since_ms = monotonic_ms(), timeout_ms = fill_keywords(settings, options, keywords, values) * 1000;
     const PQconninfoOption *password = option_of(options, "password");
     if (settings->secrets && password && password->val && password->val[0])
         secrets_add(settings->secrets, "destination password", str_from(password->val));
@@ -240,13 +287,14 @@ int pg_open(const struct pg_settings *settings, struct pg **out, struct err *err
     struct pg *pg = mem_zero(1, sizeof(*pg));
     pg->cancel = settings->cancel;
     pg->secrets = settings->secrets;
+    pg->settings = *settings;
     pg->conn = PQconnectStartParams(keywords, values, 0);
     if (!pg->conn) mem_exhausted("libpq");
     PQsetNoticeReceiver(pg->conn, ignore_notice, NULL);
     if (PQstatus(pg->conn) == CONNECTION_BAD)
         rc = pg_fail(pg, NULL, err);
     else
-        rc = finish_connecting(pg, deadline_ms, err);
+        rc = finish_connecting(pg, since_ms, timeout_ms, err);
     if (rc == 0 && PQsetnonblocking(pg->conn, 1) != 0) rc = pg_fail(pg, NULL, err);
     if (rc != 0) {
         if (rc == ERR_DESTINATION) {

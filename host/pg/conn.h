@@ -1,5 +1,6 @@
 /* conn: one connection to PostgreSQL, non-blocking inside, so that every wait ends when the sync is aborted.
  *
+ * A wait ends as well when the server turns out not to be working on what is waited for; see pg_wait in internal.h.
  * CANCEL_STOP does not disturb a query (a sync that stops still commits what it has); CANCEL_ABORT ends any wait with
  * ERR_CANCELLED and leaves the connection unusable. A connection belongs to one thread. Nothing of the session is relied upon
  * between transactions (pg_begin sets what it needs with SET LOCAL), so a pooler in transaction mode is fine.
@@ -30,6 +31,7 @@ enum pg_failure {
     PG_MISSING, /* a table or column that should be there is not */
 };
 
+/* What it points to outlives the connection. */
 struct pg_settings {
     const char *url; /* "postgres://..." or "host=... dbname=..."; what is absent comes as libpq finds it (PGHOST, ~/.pgpass) */
     const char *application_name; /* cut to 63 bytes by the server */

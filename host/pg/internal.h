@@ -13,10 +13,19 @@ struct pg {
     char sqlstate[6];
     enum pg_failure failure;
     bool is_broken; /* a wait was given up in the middle of an exchange */
+    struct pg_settings settings;
+    char transaction_backend[16], transaction_start[48]; /* as pg_stat_activity knows the open transaction; "": there is none */
 };
 
-/* Waits until the socket is ready for one of `events` (POLLIN | POLLOUT), at most `timeout_ms` (-1: no limit). */
-int pg_wait(struct pg *pg, short events, int timeout_ms, struct err *err) MUST_USE;
+/* Waits until the socket is ready for one of `events` (POLLIN | POLLOUT).
+ *
+ * TCP notices a peer that is gone; nothing notices a pooler or proxy that takes what we send and never answers. So after 10 s
+ * of silence, and then ever less often, the server is asked on a second connection whether it is still working on our
+ * transaction. If it is waiting for us instead, or does not know it any more, what we wait for was lost: PG_LOST. A transaction
+ * that waits for us is ended by the way, so that its locks do not stand in the way of trying again. A server that cannot be
+ * asked either is given 5 minutes (whoever holds a lease gives up sooner). What runs outside of a transaction is short: it has
+ * 30 s. */
+int pg_wait(struct pg *pg, short events, struct err *err) MUST_USE;
 
 /* Sends all that libpq has buffered, reading what arrives meanwhile (the server may be blocked on sending to us). */
 int pg_flush(struct pg *pg, struct err *err) MUST_USE;

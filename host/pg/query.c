@@ -47,12 +47,17 @@ static int check_usable(struct pg *pg, struct err *err)
     return err_set(err, ERR_DESTINATION, "the connection to the database was lost");
 }
 
-int pg_exec(struct pg *pg, const char *sql, struct err *err)
+static int send_text(struct pg *pg, const char *sql, PGresult **last, struct err *err)
 {
     int rc;
     if ((rc = check_usable(pg, err)) != 0) return rc;
     if (!PQsendQuery(pg->conn, sql)) return pg_fail(pg, NULL, err);
-    return collect(pg, NULL, err);
+    return collect(pg, last, err);
+}
+
+int pg_exec(struct pg *pg, const char *sql, struct err *err)
+{
+    return send_text(pg, sql, NULL, err);
 }
 
 int pg_query(struct pg *pg, const char *sql, const char *const *params, size_t count, struct pg_result **out, struct err *err)
@@ -117,6 +122,7 @@ const char *pg_int_text(int64_t value, char out[PG_INT_TEXT])
 
 int pg_begin(struct pg *pg, const struct pg_limits *limits, struct err *err)
 {
+    PGresult *row = NULL;
     struct buf sql = BUF_INIT(4096);
     buf_printf(
         &sql,
@@ -127,7 +133,13 @@ int pg_begin(struct pg *pg, const struct pg_limits *limits, struct err *err)
         "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'local');",
         limits->lock_ms, limits->statement_ms);
     if (limits->work_mem_mib) buf_printf(&sql, " SET LOCAL work_mem = '%uMB';", limits->work_mem_mib);
-    int rc = pg_exec(pg, buf_text(&sql), err);
+    buf_append_text(&sql, " SELECT pg_backend_pid(), now()");
+    int rc = send_text(pg, buf_text(&sql), &row, err);
+    if (rc == 0) {
+        snprintf(pg->transaction_backend, sizeof(pg->transaction_backend), "%s", PQgetvalue(row, 0, 0));
+        snprintf(pg->transaction_start, sizeof(pg->transaction_start), "%s", PQgetvalue(row, 0, 1));
+    }
+    PQclear(row);
     buf_release(&sql);
     return rc;
 }
@@ -144,6 +156,7 @@ int pg_commit(struct pg *pg, bool *is_unknown, struct err *err)
         return rc;
     }
     rc = collect(pg, &result, err);
+    pg->transaction_backend[0] = '\0';
     if (rc == 0 && strcmp(PQcmdStatus(result), "COMMIT") != 0) {
         pg->failure = PG_FAILED;
         rc = err_set(err, ERR_DESTINATION, "the server answered COMMIT with '%s'", PQcmdStatus(result));
@@ -164,6 +177,7 @@ void pg_rollback(struct pg *pg)
     enum pg_failure failure = pg->failure;
     memcpy(sqlstate, pg->sqlstate, sizeof(sqlstate));
     if (pg_exec(pg, "ROLLBACK", &ignored) != 0) pg->is_broken = true;
+    pg->transaction_backend[0] = '\0';
     pg->failure = failure; /* the caller still asks about what went wrong before */
     memcpy(pg->sqlstate, sqlstate, sizeof(sqlstate));
 }

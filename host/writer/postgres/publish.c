@@ -318,14 +318,28 @@ static int seal_tables(struct writer *writer, struct publication *publication, s
     return rc;
 }
 
+/* In a transaction, since a wait outside of one is not a long one. */
+static int analyze(struct writer *writer, const struct table *table, struct err *err)
+{
+    struct buf sql = BUF_INIT(1024);
+    bool is_unknown;
+    buf_append_text(&sql, "ANALYZE ");
+    pgw_relation_quote(&table->at[PLACE_TARGET], &sql);
+    int rc = pg_begin(writer->pg, &SWAP_LIMITS, err);
+    if (rc == 0) rc = pg_exec(writer->pg, buf_text(&sql), err);
+    if (rc == 0) rc = pg_commit(writer->pg, &is_unknown, err);
+    pg_rollback(writer->pg);
+    buf_release(&sql);
+    return rc;
+}
+
 /* Memory follows the swap. A table whose rows were replaced gets new statistics at once; those of a new one come by themselves,
  * and no merge waits for them: its size and that its key is unique are known from the file and the index. */
 static void follow_swap(struct writer *writer)
 {
-    struct err ignored = ERR_INIT;
+    struct err failure = ERR_INIT;
     for (size_t t = 0; t < writer->table_count; t++) {
         struct table *table = &writer->tables[t];
-        struct buf sql = BUF_INIT(1024);
         if (!table->at[PLACE_BUILD].exists) continue;
         if (is_renamed(table)) {
             map_release(&table->at[PLACE_TARGET].columns);
@@ -334,12 +348,8 @@ static void follow_swap(struct writer *writer)
             table->at[PLACE_BUILD].columns = MAP_INIT;
         }
         pgw_relation_forget(&table->at[PLACE_BUILD]);
-        if (table->spec->mode != WRITE_OVERWRITE) continue;
-        buf_append_text(&sql, "ANALYZE ");
-        pgw_relation_quote(&table->at[PLACE_TARGET], &sql);
-        if (pg_exec(writer->pg, buf_text(&sql), &ignored) != 0)
-            log_debug(writer->destination->log, "could not analyze: %s", ignored.message);
-        buf_release(&sql);
+        if (table->spec->mode == WRITE_OVERWRITE && analyze(writer, table, &failure) != 0)
+            log_debug(writer->destination->log, "could not analyze: %s", failure.message);
     }
     writer->building_since_ms = 0;
 }

@@ -157,8 +157,8 @@ static int check_names(const struct writer *writer, struct err *err)
     return 0;
 }
 
-/* A try at all of it, in one transaction after the old owner's are ended. */
-static int try_open(struct writer *writer, struct err *err)
+/* The fence, in one transaction after the old owner's are ended. */
+static int try_fence(struct writer *writer, struct err *err)
 {
     bool is_old = false, is_unknown;
     int rc;
@@ -171,12 +171,26 @@ static int try_open(struct writer *writer, struct err *err)
     return pg_commit(writer->pg, &is_unknown, err);
 }
 
+static int try_look(struct writer *writer, struct err *err)
+{
+    bool is_unknown; /* nothing was changed */
+    int rc;
+    for (size_t t = 0; t < writer->table_count; t++) {
+        pgw_table_release(&writer->tables[t]);
+        writer->tables[t] = (struct table){.spec = &writer->spec.tables[t], .index = t};
+    }
+    if ((rc = pg_begin(writer->pg, &OPEN_LIMITS, err)) != 0) return rc;
+    if ((rc = look_at_tables(writer, err)) != 0) return rc;
+    return pg_commit(writer->pg, &is_unknown, err);
+}
+
 static int open_fenced(struct writer *writer, struct err *err)
 {
     int64_t since_ms = clock_now_ms(writer->destination->clock);
     for (unsigned tries = 0;; tries++) {
         struct err failure = ERR_INIT;
-        int rc = try_open(writer, &failure);
+        int rc = try_fence(writer, &failure);
+        if (rc == 0) rc = try_look(writer, &failure);
         if (rc == 0) return 0;
         bool again = rc == ERR_DESTINATION &&
                      (!pg_usable(writer->pg) || pg_failure(writer->pg) == PG_RETRY || pg_failure(writer->pg) == PG_LOST);
@@ -202,15 +216,12 @@ static void copy_spec(struct writer *writer, const struct flow_spec *spec)
         tables[t].stream = arena_strdup(arena, spec->tables[t].stream);
         tables[t].name = arena_strdup(arena, spec->tables[t].name);
         tables[t].cursor = arena_strdup(arena, spec->tables[t].cursor);
-        writer->tables[t].spec = &tables[t];
-        writer->tables[t].index = t;
     }
 }
 
 int pgw_flow_open(struct destination *destination, const struct flow_spec *spec, struct writer **out, struct err *err)
 {
     struct writer *writer = mem_zero(1, sizeof(*writer));
-    bool is_unknown;
     int rc;
     *out = NULL;
     writer->destination = destination;
@@ -224,9 +235,6 @@ int pgw_flow_open(struct destination *destination, const struct flow_spec *spec,
         goto out;
     }
     if ((rc = open_fenced(writer, err)) != 0) goto out;
-    if ((rc = pg_begin(writer->pg, &OPEN_LIMITS, err)) != 0) goto out;
-    if ((rc = look_at_tables(writer, err)) != 0) goto out;
-    if ((rc = pg_commit(writer->pg, &is_unknown, err)) != 0) goto out;
     if ((rc = check_names(writer, err)) != 0) goto out;
     if (writer->is_publishing) {
         log_info(destination->log, "publishing what an interrupted sync had finished of flow '%s'", spec->flow);

@@ -3,6 +3,7 @@
  * lost needs no care: an acquire that is tried again only raises the fence once more, and by then knows itself as the owner. */
 #include "writer/postgres/lease.h"
 
+#include "os/crypto.h"
 #include "os/log.h"
 #include "os/process.h"
 #include "writer/postgres/ledger.h"
@@ -47,7 +48,7 @@ static int look(struct destination *destination, struct pg_result **row, bool *b
                       "until > pg_catalog.clock_timestamp() FROM _sluice.leases WHERE pipeline = $1",
                       PG_PARAMS(destination->pipeline), row, err);
     if (rc != 0) return rc;
-    bool is_ours = destination->run[0] && strcmp(pg_cell(*row, 0, 1), destination->run) == 0;
+    bool is_ours = strcmp(pg_cell(*row, 0, 1), destination->run) == 0;
     *by_force = pg_bool(*row, 0, 9);
     if (!*by_force || is_ours) return 0;
     if (!owner_is_dead(*row)) return held_by_other(destination, *row, err);
@@ -65,24 +66,31 @@ static int take(struct destination *destination, const struct pg_result *seen, b
     process_identity(&self);
     snprintf(namespace_text, sizeof(namespace_text), "%llu", (unsigned long long)self.pid_namespace);
     snprintf(start_text, sizeof(start_text), "%llu", (unsigned long long)self.start_ticks);
-    int rc = pg_query(
-        destination->pg,
-        "UPDATE _sluice.leases SET fence = fence + 1, run = pg_catalog.gen_random_uuid()::text, host = $2, boot_id = $3, "
-        "pid_namespace = $4, pid = $5, pid_start = $6, since = pg_catalog.clock_timestamp(), "
-        "until = pg_catalog.clock_timestamp() + interval '30 s' WHERE pipeline = $1 AND fence = $7 AND run = $8 "
-        "AND (until <= pg_catalog.clock_timestamp() OR $9::boolean) RETURNING fence, run",
-        PG_PARAMS(destination->pipeline, self.host, self.boot_id, namespace_text, pg_int_text(self.pid, pid_text), start_text,
-                  pg_cell(seen, 0, 0), pg_cell(seen, 0, 1), by_force ? "true" : "false"),
-        &row, err);
+    int rc =
+        pg_query(destination->pg,
+                 "UPDATE _sluice.leases SET fence = fence + 1, run = $10, host = $2, boot_id = $3, "
+                 "pid_namespace = $4, pid = $5, pid_start = $6, since = pg_catalog.clock_timestamp(), "
+                 "until = pg_catalog.clock_timestamp() + interval '30 s' WHERE pipeline = $1 AND fence = $7 AND run = $8 "
+                 "AND (until <= pg_catalog.clock_timestamp() OR $9::boolean) RETURNING fence",
+                 PG_PARAMS(destination->pipeline, self.host, self.boot_id, namespace_text, pg_int_text(self.pid, pid_text),
+                           start_text, pg_cell(seen, 0, 0), pg_cell(seen, 0, 1), by_force ? "true" : "false", destination->run),
+                 &row, err);
     if (rc != 0) return rc;
     *taken = pg_rows(row) == 1;
     if (*taken) {
         destination->fence = pg_int(row, 0, 0);
-        snprintf(destination->run, sizeof(destination->run), "%s", pg_cell(row, 0, 1));
         destination->is_held = true;
     }
     pg_free(row);
     return 0;
+}
+
+/* Chosen before it is sent, so that we know ourselves as the owner when the reply to taking the lease was lost. */
+static void choose_run(struct destination *destination)
+{
+    unsigned char random[16];
+    crypto_random(random, sizeof(random));
+    for (size_t i = 0; i < sizeof(random); i++) snprintf(destination->run + 2 * i, 3, "%02x", random[i]);
 }
 
 static int acquire(struct destination *destination, struct err *err)
@@ -133,15 +141,19 @@ static int sweep(struct destination *destination, struct err *err)
 
 int pgw_lease_acquire(struct destination *destination, struct err *err)
 {
+    struct err failure = ERR_INIT;
     int rc;
     pthread_mutex_lock(&destination->lock);
     if ((rc = pgw_destination_connect(destination, err)) != 0) goto out;
     if ((rc = pgw_ledger_ensure(destination->pg, err)) != 0) goto out;
-    rc = acquire(destination, err);
+    choose_run(destination);
+    rc = acquire(destination, &failure);
     if (rc != 0 && rc != ERR_HELD && !pg_usable(destination->pg)) {
         /* The reply was lost: whatever happened, trying again is right. */
-        if ((rc = pgw_destination_connect(destination, err)) == 0) rc = acquire(destination, err);
+        failure = ERR_INIT;
+        if ((rc = pgw_destination_connect(destination, &failure)) == 0) rc = acquire(destination, &failure);
     }
+    if (rc != 0) err_copy(err, &failure);
     if (rc == 0) rc = sweep(destination, err);
 out:
     pthread_mutex_unlock(&destination->lock);

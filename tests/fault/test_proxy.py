@@ -1,18 +1,14 @@
 """Connections that break at every byte: of what goes to PostgreSQL and comes back, above all around COMMIT, and of the API's
 answers."""
 
-import os
-import random
-
 import pytest
 
 from integration import ROOT
 from canonical import ALLOWED, KINDS, Sync, settle
+from chosen import FULL, PARTS, chosen
 from proxy import CLIENT, COMMIT, COMMIT_REPLY_SIZE, SERVER, Fault, Proxy
 from shop import Shop
 
-FULL = os.environ.get("SLUICE_FAULTS") == "full"
-PARTS = 8 if FULL else 1
 HEAD = b"UPDATE _sluice.heads SET commit_id"  # the last statement before the COMMIT of a load
 HEAD_REPLY_SIZE = 35  # and then that to COMMIT
 
@@ -48,13 +44,6 @@ def everywhere(sizes):
         for number, size in enumerate(sizes):
             yield from (Fault(what, CLIENT, at, connection=number) for at in range(0, size[CLIENT], 487))
             yield from (Fault(what, SERVER, at, connection=number) for at in range(0, size[SERVER], 97))
-
-
-def chosen(faults, sample, seed, part):
-    faults = list(faults)
-    if not FULL:
-        return random.Random(seed).sample(faults, sample)
-    return faults[part::PARTS]
 
 
 def break_and_settle(sync, database, proxy, fault):

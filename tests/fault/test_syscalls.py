@@ -1,0 +1,83 @@
+"""Every system call of a short sync, to CSV and to PostgreSQL, from its first to its last, failing or being where it was killed."""
+
+import re
+
+import pytest
+
+from canonical import Sync, settle
+from chosen import FULL, PARTS, chosen
+from inject import ERRORS, KILLED, Tracer, needs_ptrace, numbered
+from proxy import Proxy
+from shop import Shop
+
+INTERRUPTED_IS_TRANSPARENT = ("write", "sendto", "sendmsg", "recvfrom", "recvmsg", "connect")
+LINE = re.compile(r"error: (?P<class>[a-z ]+): shop(\.orders)?: .+; .+")
+
+
+def faults_of(calls, attached, is_of_interest):
+    for name, nth in sorted(numbered(calls, is_of_interest)):
+        for error in ERRORS:
+            yield name, nth, error, attached
+        yield name, nth, "KILL", attached
+
+
+def codes_for(hit, staging, ports):
+    """How a sync may end whose call failed: what the call was for decides."""
+    if hit.thread == "sluice-worker":
+        return {0, 7}
+    if str(staging) in hit.text or f":{ports[0]}]" in hit.text:
+        return {0, 6}
+    if any(f":{port}]" in hit.text for port in ports[1:]):
+        return {0, 4}
+    return {0, 1, 2, 4, 6, 7}
+
+
+def failed_fsyncs_are_final(calls):
+    broken = set()
+    for call in calls:
+        if call.name != "fsync":
+            continue
+        descriptor = call.text.split(")")[0]
+        assert descriptor not in broken, f"fsync was tried again after it failed: {call.text}"
+        if call.is_injected:
+            broken.add(descriptor)
+
+
+@needs_ptrace
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("destination", ["csv", "postgres"])
+def test_system_call_that_fails_or_is_the_last(work, database, destination, part):
+    staging = work.folder / "staging"
+    with Shop(orders=120, customers=1, events=1) as shop, Proxy(shop.port) as api:
+        sync = Sync(work, shop, "append", url=database.url, staging=staging if destination == "csv" else None,
+                    base_url=f"http://127.0.0.1:{api.port}")
+        tracer, faults = Tracer(sync, api), []
+        ports = (database.server.port, api.port)
+
+        def is_of_interest(call):
+            return str(work.folder) in call.text or "TCP:[" in call.text or call.name not in ("openat", "write")
+
+        for attached in (False, True):
+            sync.prepare()
+            ended, calls = tracer.run(attached=attached)
+            assert ended.code == 0, ended
+            faults += faults_of(calls, attached, is_of_interest)
+        for name, nth, what, attached in chosen(faults, 10, destination, part):
+            sync.prepare()
+            effect = "signal=KILL" if what == "KILL" else f"error={what}"
+            ended, calls = tracer.run(f"{name}:{effect}:when={nth}", attached)
+            label = f"{what} at {name} {nth}{' attached' if attached else ''}"
+            hit = [call for call in calls if call.is_injected]
+            allowed = {0, KILLED} if what == "KILL" else {0}.union(*(codes_for(call, staging, ports) for call in hit))
+            if what == "EINTR" and name in INTERRUPTED_IS_TRANSPARENT and not any(call.thread == "sluice-worker" for call in hit):
+                allowed = {0}
+            print(label, ended.code, [(c.thread, c.text[:100]) for c in hit], ended.err.splitlines()[-1:])
+            assert ended.code in allowed, (label, hit, ended)
+            if ended.code > 0:
+                assert LINE.search(ended.err), (label, hit, ended)
+            failed_fsyncs_are_final(calls)
+            api.clear()
+            try:
+                settle(sync, database)
+            except AssertionError as error:
+                raise AssertionError(f"after {label} ({ended}): {error}") from error

@@ -103,7 +103,7 @@ static int clean_stream(const struct writer *writer, const struct csv_stream *st
     uint64_t number;
     int rc = 0;
     if (fs_kind(stream->folder) != FS_MISSING) rc = fs_list(stream->folder, CSV_LIST_MAX, &arena, &entries, &count, err);
-    if (rc != 0) csv_fs_error(err);
+    if (rc != 0) rc = csv_fs_error(err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         const char *name = entries[i].name;
         if (name[0] == '.' && csv_number_read(name + 1, &number)) {
@@ -281,7 +281,7 @@ int csv_flow_open(struct destination *destination, const struct flow_spec *spec,
     struct arena arena = ARENA_INIT(0);
     struct csv_image image;
     int rc = fs_make_folders(writer->paths.commits, FOLDER_MODE, err);
-    if (rc != 0) csv_fs_error(err);
+    if (rc != 0) rc = csv_fs_error(err);
     if (rc == 0) rc = fence(writer, &arena, &image, err);
     if (rc == 0) adopt_segments(writer, &image);
     for (size_t i = 0; rc == 0 && i < writer->stream_count; i++) rc = adopt_stream(writer, &writer->streams[i], &image, err);

@@ -226,7 +226,7 @@ int csv_folder_publish(const char *stream_folder, uint64_t load_id, struct err *
     const char *hidden = arena_printf(&arena, "%s/.%s", stream_folder, number);
     int rc = 0;
     if (rename(hidden, visible) == 0)
-        rc = fs_sync_folder(stream_folder, err);
+        rc = fs_sync_folder(stream_folder, err) == 0 ? 0 : csv_fs_error(err);
     else if (errno == ENOENT)
         rc = 0; /* published before, perhaps taken by its consumer since */
     else

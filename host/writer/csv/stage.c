@@ -161,7 +161,7 @@ int csv_stage_sweep(const struct csv_paths *paths, const char *run, const struct
     for (size_t i = 0; rc == 0 && i < entry_count; i++)
         if (!is_named(entries[i].name, run, segments, count))
             rc = fs_remove_file(fs_join(&arena, folder, entries[i].name), err);
-    if (rc != 0) csv_fs_error(err);
+    if (rc != 0) rc = csv_fs_error(err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         const char *path = segment_path(paths, &segments[i], &arena);
         if (!segments[i].gone && fs_kind(path) != FS_FILE) rc = lost(path, "the file is gone", err);

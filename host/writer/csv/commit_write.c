@@ -1,7 +1,11 @@
 /* commit_write: building a commit's text and making it the truth. The order of csv_commit_append is the protocol: a temporary
  * file is written and fsynced, linked to its number, the folder fsynced, and then the folder is looked at once more, because
  * the number may have been free only since a successor folded the commit that once had it. Folding goes from the oldest up, so
- * a number that is free that way always has a newer one beside it. */
+ * a number that is free that way always has a newer one beside it.
+ *
+ * A commit that finds newer ones beside it was either made below a successor's snapshot, where nobody reads it and folding
+ * removes it, or was the newest when it was made, and the successor built upon it while its maker stood still. Only the maker
+ * cannot tell which, so it leaves the commit, and what it names, where they are. */
 #include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -226,10 +230,10 @@ static int find_newer(const char *folder, uint64_t number, bool *found, struct e
     return rc == 0 ? 0 : csv_fs_error(err);
 }
 
-static int overtaken(struct err *err)
+int csv_commit_overtaken(struct err *err)
 {
     err_set(err, ERR_HELD, "another sync has taken this flow over");
-    return err_hint(err, "this one stopped before it wrote anything; what it had not committed is read again by the other");
+    return err_hint(err, "nothing was lost or doubled: what this one had not committed is read again by the other");
 }
 
 static int append_at(struct csv_commit *commit, const char *folder, const char *temporary, const char *path, bool *may_stand,
@@ -248,12 +252,10 @@ static int append_at(struct csv_commit *commit, const char *folder, const char *
     *may_stand = made;
     if (rc == 0 && made) rc = fs_sync_folder(folder, err);
     if (rc != 0) return csv_fs_error(err);
-    if (!made) return overtaken(err);
+    if (!made) return csv_commit_overtaken(err);
     if ((rc = find_newer(folder, commit->number, &newer, err)) != 0) return rc;
     if (!newer) return 0;
-    *may_stand = false; /* below a snapshot nothing is read */
-    if ((rc = fs_remove_file(path, err)) != 0) return csv_fs_error(err);
-    return overtaken(err);
+    return csv_commit_overtaken(err); /* may stand: see above */
 }
 
 int csv_commit_append(struct csv_commit *commit, const char *folder, bool *may_stand, struct err *err)
@@ -278,6 +280,16 @@ int csv_commit_append(struct csv_commit *commit, const char *folder, bool *may_s
     return rc;
 }
 
+/* A temporary file, ".0000000009-RUN", of a commit up to `number`: a newer one is being made by a successor. */
+static bool is_left_over(const char *name, uint64_t number)
+{
+    char text[CSV_NUMBER_SIZE];
+    uint64_t of;
+    if (name[0] != '.') return false;
+    snprintf(text, sizeof(text), "%.*s", (int)strcspn(name + 1, "-"), name + 1);
+    return !csv_number_read(text, &of) || of <= number;
+}
+
 int csv_commits_fold(const char *folder, uint64_t number, struct err *err)
 {
     struct arena arena = ARENA_INIT(0);
@@ -287,8 +299,7 @@ int csv_commits_fold(const char *folder, uint64_t number, struct err *err)
     for (size_t i = 0; rc == 0 && i < count; i++) { /* in byte order, which is the order of the numbers */
         const char *name = entries[i].name;
         uint64_t other;
-        bool left_over = name[0] == '.';
-        if (left_over || (csv_number_read(name, &other) && other < number))
+        if (is_left_over(name, number) || (csv_number_read(name, &other) && other < number))
             rc = fs_remove_file(fs_join(&arena, folder, name), err);
     }
     arena_release(&arena);

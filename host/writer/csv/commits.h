@@ -113,9 +113,12 @@ void csv_commit_reason(struct csv_commit *commit, const char *reason);
 void csv_commit_image(struct csv_commit *commit, const struct csv_image *image);
 
 uint64_t csv_commit_bytes(const struct csv_commit *commit);
-/* Makes the commit. HELD: another one has that number, or there are newer ones. After another failure *may_stand (may be NULL)
- * says whether the commit may be there all the same (its folder could not be made durable): then what it names has to stay. */
+/* Makes the commit. HELD: another one has that number, or there are newer ones. After a failure *may_stand (may be NULL) says
+ * whether the commit may be there all the same (its folder could not be made durable, or a successor has built upon it): then
+ * what it names has to stay. */
 int csv_commit_append(struct csv_commit *commit, const char *folder, bool *may_stand, struct err *err) MUST_USE;
+/* Sets the HELD of an owner that was overtaken. */
+int csv_commit_overtaken(struct err *err);
 /* Removes the commits before `number`, oldest first, and what was left behind while writing. */
 int csv_commits_fold(const char *folder, uint64_t number, struct err *err) MUST_USE;
 

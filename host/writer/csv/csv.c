@@ -239,6 +239,25 @@ out:
     return rc;
 }
 
+/* A successor removes our unfinished files: what cannot be opened or created after that is no fault of the disk. */
+static int blame(struct destination *destination, int rc, struct err *err)
+{
+    struct err lease = ERR_INIT;
+    if (rc != ERR_DESTINATION || csv_renew(destination, 0, &lease) != ERR_HELD) return rc;
+    *err = ERR_INIT;
+    return csv_commit_overtaken(err);
+}
+
+static int open_flow(struct destination *destination, const struct flow_spec *spec, struct writer **out, struct err *err)
+{
+    return blame(destination, csv_flow_open(destination, spec, out, err), err);
+}
+
+static int commit_load(struct writer *writer, const struct load *load, struct err *err)
+{
+    return blame(writer->destination, csv_flow_commit(writer, load, err), err);
+}
+
 const struct writer_type WRITER_CSV = {
     .name = "csv",
     .title = "staged CSV files",
@@ -251,9 +270,9 @@ const struct writer_type WRITER_CSV = {
     .state_read = csv_state_read,
     .state_write = csv_state_write,
     .close = csv_close,
-    .flow_open = csv_flow_open,
+    .flow_open = open_flow,
     .load_state = csv_flow_load_state,
-    .commit = csv_flow_commit,
+    .commit = commit_load,
     .fail = csv_flow_fail,
     .note = csv_flow_note,
     .flow_close = csv_flow_close,

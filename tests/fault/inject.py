@@ -6,6 +6,7 @@ waiting for the API's first answer, so that what the flow and fetch threads do f
 them."""
 
 import collections
+import contextlib
 import pathlib
 import re
 import shutil
@@ -60,31 +61,41 @@ class Tracer:
 
     def run(self, inject=None, attached=False):
         """How the sync ended, and the calls it made."""
-        words = ["strace", "-f", "-yy", "-Y", "-o", str(self.trace), "-e", "trace=" + ",".join(CALLS)]
-        if inject:
-            words += ["-e", "inject=" + inject]
-        return self._run_attached(words) if attached else self._run_whole([*words, "-qq"])
+        return self._run_attached(inject) if attached else self._run_whole(inject)
 
-    def _run_whole(self, words):
-        process = subprocess.run([*words, SLUICE, "run"], cwd=self.sync.work.folder, env=self.sync.work.environment, text=True,
-                                 stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+    def _words(self, inject):
+        words = ["strace", "-f", "-yy", "-Y", "-o", str(self.trace), "-e", "trace=" + ",".join(CALLS)]
+        return [*words, "-e", "inject=" + inject] if inject else words
+
+    def _run_whole(self, inject):
+        process = subprocess.run([*self._words(inject), "-qq", SLUICE, "run"], cwd=self.sync.work.folder, text=True,
+                                 env=self.sync.work.environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
         return Ended(process.returncode, process.stdout, process.stderr), read_trace(self.trace)
 
-    def _run_attached(self, words):
+    @contextlib.contextmanager
+    def attached_owner(self, inject=None):
+        """A sync that is traced from where all its threads stand still, waiting for the API's first answer, which then comes."""
         self.api.clear()
         self.api.faults.append(Fault("hold", SERVER, 0))
         process = self.sync.work.start("run")
+        tracer = None
         try:
             assert self.api.struck.wait(60), "the sync did not ask the API"
-            tracer = subprocess.Popen([*words, "-p", str(process.pid)], stderr=subprocess.PIPE, text=True)
+            tracer = subprocess.Popen([*self._words(inject), "-p", str(process.pid)], stderr=subprocess.PIPE, text=True)
             said = tracer.stderr.readline()
             assert "attached" in said, said
             self.api.release()
-            out, err = process.communicate(timeout=120)
+            yield process
         finally:
             self.api.release()
             process.kill()
-        tracer.communicate(timeout=60)
+            process.wait()
+            if tracer:
+                tracer.communicate(timeout=60)
+
+    def _run_attached(self, inject):
+        with self.attached_owner(inject) as process:
+            out, err = process.communicate(timeout=120)
         return Ended(process.returncode, out, err), read_trace(self.trace)
 
 

@@ -11,7 +11,7 @@ from proxy import Proxy
 from shop import Shop
 
 INTERRUPTED_IS_TRANSPARENT = ("write", "sendto", "sendmsg", "recvfrom", "recvmsg", "connect")
-LINE = re.compile(r"error: (?P<class>[a-z ]+): shop(\.orders)?: .+; .+")
+LINE = re.compile(r"error: (?:(?P<class>[a-z ]+): shop(?:\.orders)?: .+|config: .+); .+")
 
 
 def faults_of(calls, attached, is_of_interest):
@@ -55,7 +55,8 @@ def test_system_call_that_fails_or_is_the_last(work, database, destination, part
         ports = (database.server.port, api.port)
 
         def is_of_interest(call):
-            return str(work.folder) in call.text or "TCP:[" in call.text or call.name not in ("openat", "write")
+            target = call.text.split('"')[1] if call.name == "openat" else call.text
+            return str(work.folder) in target or "TCP:[" in target or call.name not in ("openat", "write")
 
         for attached in (False, True):
             sync.prepare()

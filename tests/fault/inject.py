@@ -19,7 +19,6 @@ from integration import SLUICE, Ended
 from proxy import SERVER, Fault
 
 CALLS = ("write", "fsync", "rename", "link", "mkdir", "unlink", "openat", "connect", "sendto", "sendmsg", "recvfrom", "recvmsg")
-ERRORS = ("EIO", "ENOSPC", "EINTR")
 WORKER = "sluice-worker"
 
 Call = collections.namedtuple("Call", "thread name text is_injected")
@@ -58,6 +57,8 @@ class Tracer:
     def __init__(self, sync, api):
         self.sync, self.api = sync, api
         self.trace = sync.work.folder / "trace"
+        environment = sync.work.environment  # leaks cannot be looked for while traced
+        environment["ASAN_OPTIONS"] = environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
 
     def run(self, inject=None, attached=False):
         """How the sync ended, and the calls it made."""

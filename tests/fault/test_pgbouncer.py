@@ -15,7 +15,7 @@ from chosen import FULL
 from postgres import free_port
 from proxy import CLIENT, SERVER, Fault, Proxy
 from shop import Shop
-from test_proxy import HEAD
+from test_proxy import HEAD, HEAD_REPLY_SIZE
 from test_stopped_owner import LEASE, WRITTEN
 
 PROGRAM = "/usr/sbin/pgbouncer"
@@ -25,9 +25,9 @@ pytestmark = pytest.mark.skipif(not os.path.exists(PROGRAM), reason="pgbouncer i
 class Bouncer:
     """In front of a server, as an unprivileged user."""
 
-    def __init__(self, folder, server):
+    def __init__(self, server):
         self.port = free_port()
-        settings = folder / "pgbouncer.ini"
+        settings = server.folder / f"pgbouncer-{self.port}.ini"  # where that user may read
         settings.write_text(f"[databases]\n* = host=127.0.0.1 port={server.port} user=sluice\n[pgbouncer]\n"
                             f"listen_addr=127.0.0.1\nlisten_port={self.port}\nunix_socket_dir=\nauth_type=any\n"
                             "pool_mode=transaction\ndefault_pool_size=4\nmin_pool_size=2\nserver_login_retry=1\nserver_round_robin=1\n"
@@ -37,10 +37,8 @@ class Bouncer:
             account = pwd.getpwnam("postgres")
             user = {"user": account.pw_uid, "group": account.pw_gid}
             os.chown(settings, account.pw_uid, account.pw_gid)
-            for above in (folder, *folder.parents):
-                if above.stat().st_uid == os.getuid():
-                    above.chmod(above.stat().st_mode | 0o011)
-        self.log = open(folder / "pgbouncer.log", "wb")
+        log = settings.with_suffix(".log")
+        self.log = open(log, "wb")
         self.process = subprocess.Popen([PROGRAM, settings], stdout=self.log, stderr=self.log, cwd="/", **user)
         deadline = time.monotonic() + 60
         while True:
@@ -48,7 +46,7 @@ class Bouncer:
                 psycopg2.connect(f"postgresql://sluice@127.0.0.1:{self.port}/postgres").close()
                 return
             except psycopg2.OperationalError:
-                assert self.process.poll() is None and time.monotonic() < deadline, (folder / "pgbouncer.log").read_text()
+                assert self.process.poll() is None and time.monotonic() < deadline, log.read_text()
                 time.sleep(0.05)
 
     def url(self, database):
@@ -61,8 +59,8 @@ class Bouncer:
 
 
 @pytest.fixture
-def bouncer(tmp_path, postgres):
-    running = Bouncer(tmp_path, postgres)
+def bouncer(postgres):
+    running = Bouncer(postgres)
     yield running
     running.stop()
 
@@ -124,4 +122,17 @@ def test_sessions_of_the_pooler_ended_in_the_middle(work, database, bouncer):
         out, err = process.communicate(timeout=120)
         assert process.returncode in (0, 6), out + err
         shop.control(clear_faults=True)
+        settle(sync, database)
+
+
+@pytest.mark.skipif(not FULL, reason="10 s of silence, which test_proxy waits for too: ./dev fault")
+@pytest.mark.parametrize("fault", [Fault("silence", CLIENT, 700, b"COPY "), Fault("silence", SERVER, HEAD_REPLY_SIZE + 7, HEAD)])
+def test_silence_on_the_way_to_a_pooler_ends_no_sync(work, database, bouncer, fault):
+    with Shop(orders=120, customers=1, events=1) as shop, Proxy(bouncer.port) as link:
+        sync = Sync(work, shop, "merge", url=bouncer.url(database))
+        sync.prepare(database)
+        sync.configure(url=database.url.replace(f":{database.server.port}/", f":{link.port}/"))
+        link.faults.append(fault)
+        sync.run()
+        assert link.broken == [fault]
         settle(sync, database)

@@ -280,16 +280,6 @@ int csv_commit_append(struct csv_commit *commit, const char *folder, bool *may_s
     return rc;
 }
 
-/* A temporary file, ".0000000009-RUN", of a commit up to `number`: a newer one is being made by a successor. */
-static bool is_left_over(const char *name, uint64_t number)
-{
-    char text[CSV_NUMBER_SIZE];
-    uint64_t of;
-    if (name[0] != '.') return false;
-    snprintf(text, sizeof(text), "%.*s", (int)strcspn(name + 1, "-"), name + 1);
-    return !csv_number_read(text, &of) || of <= number;
-}
-
 int csv_commits_fold(const char *folder, uint64_t number, struct err *err)
 {
     struct arena arena = ARENA_INIT(0);
@@ -299,7 +289,8 @@ int csv_commits_fold(const char *folder, uint64_t number, struct err *err)
     for (size_t i = 0; rc == 0 && i < count; i++) { /* in byte order, which is the order of the numbers */
         const char *name = entries[i].name;
         uint64_t other;
-        if (is_left_over(name, number) || (csv_number_read(name, &other) && other < number))
+        bool left_over = name[0] == '.';
+        if (left_over || (csv_number_read(name, &other) && other < number))
             rc = fs_remove_file(fs_join(&arena, folder, name), err);
     }
     arena_release(&arena);

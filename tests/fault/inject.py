@@ -81,7 +81,7 @@ class Tracer:
         process = self.sync.work.start("run")
         tracer = None
         try:
-            assert self.api.struck.wait(60), "the sync did not ask the API"
+            self.api.wait_struck(process)
             tracer = subprocess.Popen([*self._words(inject), "-p", str(process.pid)], stderr=subprocess.PIPE, text=True)
             said = tracer.stderr.readline()
             assert "attached" in said, said

@@ -11,7 +11,7 @@ in the stream something happens, and then break every byte around it. What break
 
 A fault is spent when it has struck. `at` counts bytes of its direction: from the start of the connection, or, with `after`, from
 the first byte of the nth message of the client, over all connections, that holds those bytes. A message is what arrives in one
-piece: both PostgreSQL's protocol as libpq sends it and HTTP put requests into one send each."""
+piece: PostgreSQL's protocol as libpq sends it and HTTP put requests into one send each."""
 
 import dataclasses
 import socket
@@ -97,6 +97,15 @@ class Proxy:
         self.released.clear()
         self.struck.clear()
 
+    def wait_struck(self, process):
+        """Until a fault has struck in a sync."""
+        for _ in range(600):
+            if self.struck.wait(0.1):
+                return
+            if process.poll() is not None:
+                raise AssertionError(f"the sync ended before the fault struck: {process.returncode} {process.communicate()}")
+        raise AssertionError(f"the fault did not strike: {self.faults}, {self.counts}")
+
     def release(self):
         self.released.set()
 
@@ -129,9 +138,14 @@ class Proxy:
 
     def _note_messages(self, connection, chunk):
         for after in self.watched | {fault.after for fault in self.faults if fault.after}:
-            if after in chunk:
-                self.counts[after] = self.counts.get(after, 0) + 1
-                connection.starts[(after, self.counts[after])] = {sender: len(data) for sender, data in connection.passed.items()}
+            rest = bytes(connection.passed[CLIENT][-len(after) + 1:])  # it may have come in two pieces
+            if after not in rest + chunk:
+                continue
+            self.counts[after] = self.counts.get(after, 0) + 1
+            start = {sender: len(data) for sender, data in connection.passed.items()}
+            if after not in chunk:
+                start[CLIENT] += (rest + chunk).index(after) - len(rest)
+            connection.starts[(after, self.counts[after])] = start
 
     def _due(self, connection, sender, size):
         """The fault that strikes within the next `size` bytes, and how many of them still pass."""
@@ -197,9 +211,9 @@ class Proxy:
         step = len(data) if not self.bytes_per_second else max(1, self.bytes_per_second // 20)
         for at in range(0, len(data), step or 1):
             part = data[at:at + step]
-            target.sendall(part)
-            with self.lock:
+            with self.lock:  # first, so that what it is answered with finds it counted
                 connection.passed[sender] += part
+            target.sendall(part)
             if self.bytes_per_second:
                 time.sleep(len(part) / self.bytes_per_second)
 

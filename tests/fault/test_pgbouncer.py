@@ -95,7 +95,7 @@ def test_stopped_owner_behind_a_pooler_is_overtaken(work, database, bouncer, poi
         link.faults.append(Fault(**vars(POINTS[point])))
         owner = work.start("run")
         try:
-            assert link.struck.wait(60), "the owner did not get there"
+            link.wait_struck(owner)
             os.kill(owner.pid, signal.SIGSTOP)
             database.query(LEASE)
             sync.configure(url=bouncer.url(database))

@@ -42,7 +42,7 @@ def test_owner_that_was_overtaken_writes_nothing_more(work, database, kind, poin
         proxy.faults.append(Fault(**vars(fault)))
         owner = work.start("run")
         try:
-            assert proxy.struck.wait(60), "the owner did not get there"
+            proxy.wait_struck(owner)
             os.kill(owner.pid, signal.SIGSTOP)
             database.query(LEASE)
             sync.configure(url=database.url)
@@ -116,7 +116,7 @@ def test_owner_of_a_csv_destination_stopped_in_fetch(work):
         api.faults.append(Fault("hold", SERVER, 0))
         owner = work.start("run")
         try:
-            assert api.struck.wait(60)
+            api.wait_struck(owner)
             os.kill(owner.pid, signal.SIGSTOP)
             csv_lease_runs_out(staging)
             sync.configure()

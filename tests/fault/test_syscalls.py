@@ -6,7 +6,7 @@ import pytest
 
 from canonical import Sync, settle
 from chosen import FULL, PARTS, chosen
-from inject import KILLED, Tracer, needs_ptrace, numbered
+from inject import KILLED, WORKER, Tracer, needs_ptrace, numbered
 from proxy import Proxy
 from shop import Shop
 
@@ -28,7 +28,7 @@ def faults_of(calls, attached, is_of_interest):
 
 def codes_for(hit, staging, ports):
     """How a sync may end whose call failed: what the call was for decides."""
-    if hit.thread == "sluice-worker":
+    if hit.thread == WORKER:
         return {0, 7}
     if str(staging) in hit.text or f":{ports[0]}]" in hit.text:
         return {0, 6}
@@ -68,21 +68,29 @@ def test_system_call_that_fails_or_is_the_last(work, database, destination, part
             ended, calls = tracer.run(attached=attached)
             assert ended.code == 0, ended
             faults += faults_of(calls, attached, is_of_interest)
-        for name, nth, what, attached in chosen(faults, 8, destination, part):
-            sync.prepare()
-            effect = "signal=KILL" if what == "KILL" else f"error={what}"
-            ended, calls = tracer.run(f"{name}:{effect}:when={nth}", attached)
-            label = f"{what} at {name} {nth}{' attached' if attached else ''}"
-            hit = [call for call in calls if call.is_injected]
-            allowed = {0, KILLED} if what == "KILL" else {0}.union(*(codes_for(call, staging, ports) for call in hit))
-            if what == "EINTR" and name in INTERRUPTED_IS_TRANSPARENT and not any(call.thread == "sluice-worker" for call in hit):
-                allowed = {0}
-            assert ended.code in allowed, (label, hit, ended)
-            if ended.code > 0:
-                assert LINE.search(ended.err), (label, hit, ended)
-            failed_fsyncs_are_final(calls)
-            api.clear()
+        problems = []
+        for fault in chosen(faults, 8, destination, part):
             try:
-                settle(sync, database)
-            except AssertionError as error:
-                raise AssertionError(f"after {label} ({ended}): {error}") from error
+                fail_and_settle(tracer, sync, database, fault, staging, ports)
+            except AssertionError as problem:
+                problems.append(str(problem))
+        assert not problems, f"{len(problems)} of them\n" + "\n".join(problems)
+
+
+def fail_and_settle(tracer, sync, database, fault, staging, ports):
+    name, nth, what, attached = fault
+    sync.prepare()
+    ended, calls = tracer.run(f"{name}:{'signal=KILL' if what == 'KILL' else 'error=' + what}:when={nth}", attached)
+    label = f"{what} at {name} {nth}{' attached' if attached else ''}"
+    hit = [call for call in calls if call.is_injected]
+    allowed = {0, KILLED} if what == "KILL" else {0}.union(*(codes_for(call, staging, ports) for call in hit))
+    if what == "EINTR" and name in INTERRUPTED_IS_TRANSPARENT and all(call.thread != WORKER for call in hit):
+        allowed = {0}
+    try:
+        assert ended.code in allowed, f"not in {allowed}"
+        assert ended.code <= 0 or LINE.search(ended.err), "not said as it should be"
+        failed_fsyncs_are_final(calls)
+        tracer.api.clear()
+        settle(sync, database)
+    except AssertionError as problem:
+        raise AssertionError(f"{label}: {problem}\nhit: {hit}\n{ended}") from None

@@ -11,7 +11,7 @@ from proxy import Proxy
 from shop import Shop
 
 ON_SOCKETS = ("connect", "sendto", "sendmsg", "recvfrom", "recvmsg")
-INTERRUPTED_IS_TRANSPARENT = ("write", *ON_SOCKETS)
+INTERRUPTED_IS_TRANSPARENT = ("write", "sendto", "sendmsg", "recvfrom", "recvmsg")
 LINE = re.compile(r"error: (?:(?P<class>[a-z ]+): shop(?:\.orders)?: .+|config: .+); .+")
 
 
@@ -24,6 +24,11 @@ def faults_of(calls, attached, is_of_interest):
         # libpq waits for an answer to what it could not send, so each of these takes the 10 s of an answer that is lost.
         if name not in ("sendto", "sendmsg") or FULL:
             yield name, nth, "EIO", attached
+
+
+def is_own(call):
+    """To a descriptor of the host's own making, which cannot fail in truth: an event counter, a pipe."""
+    return "<anon_inode:" in call.text or "<pipe:" in call.text
 
 
 def codes_for(hit, staging, ports):
@@ -61,6 +66,8 @@ def test_system_call_that_fails_or_is_the_last(work, database, destination, part
 
         def is_of_interest(call):
             target = call.text.split('"')[1] if call.name == "openat" else call.text
+            if is_own(call):
+                return False
             return str(work.folder) in target or "TCP:[" in target or call.name not in ("openat", "write")
 
         for attached in (False, True):
@@ -84,11 +91,11 @@ def fail_and_settle(tracer, sync, database, fault, staging, ports):
     label = f"{what} at {name} {nth}{' attached' if attached else ''}"
     hit = [call for call in calls if call.is_injected]
     allowed = {0, KILLED} if what == "KILL" else {0}.union(*(codes_for(call, staging, ports) for call in hit))
-    if what == "EINTR" and name in INTERRUPTED_IS_TRANSPARENT and all(call.thread != WORKER for call in hit):
+    if what == "EINTR" and name in INTERRUPTED_IS_TRANSPARENT and not any(call.thread == WORKER or is_own(call) for call in hit):
         allowed = {0}
     try:
         assert ended.code in allowed, f"not in {allowed}"
-        assert ended.code <= 0 or LINE.search(ended.err), "not said as it should be"
+        assert ended.code <= 0 or LINE.search(ended.err) or any(map(is_own, hit)), "not said as it should be"
         failed_fsyncs_are_final(calls)
         tracer.api.clear()
         settle(sync, database)

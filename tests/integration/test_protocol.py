@@ -263,7 +263,10 @@ def test_connections_that_are_ended_all_the_time(work, database):
         source.answer = lambda query: time.sleep(0.02)
         ended = 0
         for run in range(2):
+            before = len(source.queries)
             process = work.start("run")
+            while process.poll() is None and len(source.queries) == before:
+                time.sleep(0.01)  # a sync that cannot even begin says so and ends
             while process.poll() is None:
                 ended += database.one("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
                                       "WHERE datname = current_database() AND pid <> pg_backend_pid()")

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "base/buf.h"
@@ -358,3 +359,10 @@ bool pg_is_encrypted(const struct pg *pg)
 {
     return PQsslInUse(pg->conn) != 0;
 }
+
+#ifdef SLUICE_FAULTS
+void pg_cut(struct pg *pg)
+{
+    if (pg) shutdown(PQsocket(pg->conn), SHUT_RDWR);
+}
+#endif

@@ -18,6 +18,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "base/fault.h"
 
 struct cancel;
 struct pg;
@@ -55,5 +56,13 @@ const char *pg_sqlstate(const struct pg *pg);    /* "40P01"; "" when the server 
 int pg_server_version(const struct pg *pg);      /* 150004 */
 int pg_backend(const struct pg *pg);             /* the server's process */
 bool pg_is_encrypted(const struct pg *pg);
+
+/* A fault point (base/fault.h) on the way of a connection: `error` cuts it, as a network does. */
+#ifdef SLUICE_FAULTS
+void pg_cut(struct pg *pg);
+#define PG_FAULT_POINT(pg, label) (FAULT_STRIKES(label) ? pg_cut(pg) : (void)0)
+#else
+#define PG_FAULT_POINT(pg, label) ((void)0)
+#endif
 
 #endif

@@ -22,6 +22,7 @@ void pg_copy_send(struct pg_copy *copy)
 {
     for (size_t sent = 0; sent < copy->size && copy->err.class == 0;) {
         size_t part = copy->size - sent < PG_COPY_MESSAGE ? copy->size - sent : PG_COPY_MESSAGE;
+        PG_FAULT_POINT(copy->pg, "pg.copy.send");
         if (PQputCopyData(copy->pg->conn, copy->data + sent, (int)part) < 0) {
             pg_fail(copy->pg, NULL, &copy->err);
             break;
@@ -63,6 +64,7 @@ int pg_copy_end(struct pg_copy *copy, uint64_t *rows, struct err *err)
     pg_put16(pg_copy_room(copy, 2), UINT16_MAX); /* the trailer */
     copy->size += 2;
     pg_copy_send(copy);
+    PG_FAULT_POINT(pg, "pg.copy.end.before");
     if (copy->err.class == 0 && PQputCopyEnd(pg->conn, NULL) < 0) pg_fail(pg, NULL, &copy->err);
     if (copy->err.class != 0) {
         rc = err_copy(err, &copy->err);
@@ -86,6 +88,7 @@ int pg_copy_end(struct pg_copy *copy, uint64_t *rows, struct err *err)
             break;
         }
     }
+    PG_FAULT_POINT(pg, "pg.copy.end.after");
     free(copy->data);
     copy->data = NULL;
     copy->size = copy->capacity = 0;

@@ -149,14 +149,17 @@ int pg_commit(struct pg *pg, bool *is_unknown, struct err *err)
     PGresult *result;
     int rc;
     *is_unknown = false;
+    PG_FAULT_POINT(pg, "pg.commit.before");
     if ((rc = check_usable(pg, err)) != 0) return rc;
     if (!PQsendQuery(pg->conn, "COMMIT")) {
         rc = pg_fail(pg, NULL, err);
         *is_unknown = pg->failure == PG_LOST;
         return rc;
     }
+    PG_FAULT_POINT(pg, "pg.commit.sent");
     rc = collect(pg, &result, err);
     pg->transaction_backend[0] = '\0';
+    PG_FAULT_POINT(pg, "pg.commit.replied");
     if (rc == 0 && strcmp(PQcmdStatus(result), "COMMIT") != 0) {
         pg->failure = PG_FAILED;
         rc = err_set(err, ERR_DESTINATION, "the server answered COMMIT with '%s'", PQcmdStatus(result));

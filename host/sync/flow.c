@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/fault.h"
 #include "base/time.h"
 #include "data/block.h"
 #include "os/cancel.h"
@@ -246,10 +247,12 @@ static int commit(struct flow *flow, enum assembly_take take, struct err *err)
     struct load load;
     while (assembly_take(flow->assembly, take, &load)) {
         char reason[128];
+        FAULT_POINT("sync.commit.before");
         atomic_fetch_add(&flow->sync->progress->committing, 1);
         int rc = rejects_refuse(flow, &load, reason) ? refuse_rejects(flow, &load, reason, err)
                                                      : flow->sync->writer->commit(flow->writer, &load, err);
         atomic_fetch_sub(&flow->sync->progress->committing, 1);
+        FAULT_POINT("sync.commit.after");
         flow->commit_failed = rc != 0;
         if (rc) return rc;
         note_load(flow, &load);
@@ -467,6 +470,7 @@ void flow_run(const struct sync_context *sync, struct flow_plan *plan, struct st
 
     struct err err = ERR_INIT;
     int rc = run(&flow, &err);
+    FAULT_POINT("sync.flow.ended");
     if (rc == 0 || err.class == ERR_CANCELLED) {
         const char *cursor = state_get(&flow.state, plan->stream->name, "", "cursor");
         if (!progress->cursor[0] && cursor) snprintf(progress->cursor, sizeof progress->cursor, "%s", cursor);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "data/block.h"
 #include "os/cancel.h"
 #include "os/channel.h"
@@ -68,6 +69,7 @@ static void read_pages(struct slice *slice, struct reader *reader)
             slice->position_refused = rc < 0 && reader_position_refused(reader);
             return;
         }
+        FAULT_POINT("sync.page.fetched");
         guess = page->body->capacity;
         progress_alive(slice->options.sync->progress);
         atomic_fetch_add(&slice->options.progress->pages, 1);
@@ -146,6 +148,7 @@ static void decode(void *context)
         struct slice_item *item = mem_zero(1, sizeof *item);
         item->index = options->index;
         int rc = rows_of_page(options->plan->stream, &slice->functions, page, decoder, &item->decoded, &last->err);
+        FAULT_POINT("sync.page.decoded");
         if (rc == 0) {
             item->position = page->position;
             page->position = NULL;
@@ -164,6 +167,7 @@ static void decode(void *context)
     last->finished = slice->finished && result == CHANNEL_CLOSED && !last->err.class;
     last->position_refused = slice->position_refused;
     decoder_free(decoder);
+    FAULT_POINT("sync.slice.ended");
     channel_send(options->out, last, NULL);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/fault.h"
 #include "data/block.h"
 #include "os/cancel.h"
 #include "os/clock.h"
@@ -163,8 +164,11 @@ int sync_run(struct sync_prepared *prepared, const struct observer *observer, st
     }
     if (rc == 0) rc = sync.writer->acquire(sync.destination, err);
     if (rc == 0) {
+        FAULT_POINT("sync.held");
         code = run_held(&sync, prepared, err);
+        FAULT_POINT("sync.release.before");
         sync.writer->release(sync.destination);
+        FAULT_POINT("sync.release.after");
     } else {
         code = err_class_info(rc)->exit_code;
     }

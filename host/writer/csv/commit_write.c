@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fault.h"
 #include "base/json.h"
 #include "base/time.h"
 #include "os/crypto.h"
@@ -241,8 +242,11 @@ static int append_at(struct csv_commit *commit, const char *folder, const char *
 {
     int fd, rc;
     if ((rc = fs_create(temporary, FILE_MODE, &fd, err)) != 0) return csv_fs_error(err);
+    FAULT_POINT("csv.commit.created");
     rc = fs_write_all(fd, commit->text.data, commit->text.size, temporary, err);
+    if (rc == 0) rc = FAULT_FAILS("csv.commit.written", err);
     if (rc == 0) rc = fs_sync(fd, temporary, err);
+    if (rc == 0) rc = FAULT_FAILS("csv.commit.link.before", err);
     bool made = false, newer = false;
     if (rc == 0) rc = fs_link_new(temporary, path, &made, err);
     /* A link whose answer was lost (NFS) reports that the name is there: it is ours when our file has two names. */
@@ -250,7 +254,9 @@ static int append_at(struct csv_commit *commit, const char *folder, const char *
     if (rc == 0 && !made) made = fstat(fd, &status) == 0 && status.st_nlink == 2;
     close(fd);
     *may_stand = made;
+    if (rc == 0) rc = FAULT_FAILS("csv.commit.link.after", err);
     if (rc == 0 && made) rc = fs_sync_folder(folder, err);
+    if (rc == 0) rc = FAULT_FAILS("csv.commit.synced", err);
     if (rc != 0) return csv_fs_error(err);
     if (!made) return csv_commit_overtaken(err);
     if ((rc = find_newer(folder, commit->number, &newer, err)) != 0) return rc;
@@ -276,6 +282,7 @@ int csv_commit_append(struct csv_commit *commit, const char *folder, bool *may_s
     if (may_stand) *may_stand = stands;
     /* The second name goes; if it stays (a crash), folding removes it. */
     if (fs_remove_file(temporary, &ignored) != 0) ignored.class = 0;
+    FAULT_POINT("csv.commit.after");
     arena_release(&arena);
     return rc;
 }
@@ -290,6 +297,7 @@ int csv_commits_fold(const char *folder, uint64_t number, struct err *err)
         const char *name = entries[i].name;
         uint64_t other;
         bool left_over = name[0] == '.';
+        FAULT_POINT("csv.fold.remove");
         if (left_over || (csv_number_read(name, &other) && other < number))
             rc = fs_remove_file(fs_join(&arena, folder, name), err);
     }

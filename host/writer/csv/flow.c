@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "os/fs.h"
 #include "os/log.h"
 #include "writer/csv/csv.h"
@@ -148,12 +149,14 @@ static int append_snapshot(struct writer *writer, const struct csv_image *image,
 {
     struct csv_commit *commit = csv_flow_commit_new(writer, CSV_COMMIT_SNAPSHOT);
     csv_commit_image(commit, image);
+    FAULT_POINT("csv.snapshot.before");
     int rc = csv_commit_append(commit, writer->paths.commits, NULL, err);
     if (rc == 0) {
         csv_flow_advance(writer, commit);
         writer->chain = 1;
         writer->chain_bytes = 0;
         writer->first_bytes = csv_commit_bytes(commit);
+        FAULT_POINT("csv.snapshot.after");
         rc = csv_commits_fold(writer->paths.commits, writer->last, err);
     }
     csv_commit_free(commit);
@@ -189,6 +192,7 @@ static int fence(struct writer *writer, struct arena *arena, struct csv_image *i
         writer->chain_bytes = image->chain_bytes;
         writer->first_bytes = image->first_bytes;
         if ((rc = csv_publish_named(&writer->paths, image, err)) != 0) return rc;
+        FAULT_POINT("csv.fence.before");
         if (image->last > 0 && image->fence == lease->fence) return 0;
         if (csv_fold_is_due(image->chain, image->chain_bytes, image->first_bytes)) {
             rc = append_snapshot(writer, image, &attempt);
@@ -283,6 +287,7 @@ int csv_flow_open(struct destination *destination, const struct flow_spec *spec,
     int rc = fs_make_folders(writer->paths.commits, FOLDER_MODE, err);
     if (rc != 0) rc = csv_fs_error(err);
     if (rc == 0) rc = fence(writer, &arena, &image, err);
+    if (rc == 0) rc = FAULT_FAILS("csv.fence.after", err);
     if (rc == 0) adopt_segments(writer, &image);
     for (size_t i = 0; rc == 0 && i < writer->stream_count; i++) rc = adopt_stream(writer, &writer->streams[i], &image, err);
     if (rc == 0) rc = csv_stage_sweep(&writer->paths, destination->lease.run, writer->segments, writer->segment_count, err);

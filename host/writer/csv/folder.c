@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "os/fs.h"
 #include "writer/csv/layout.h"
 
@@ -93,6 +94,7 @@ int csv_folder_adopt(struct csv_folder *folder, const struct csv_part *part, str
     member->part.path = fs_join(&folder->arena, folder->path, member->name);
     folder->rows += part->rows;
     rc = fs_link_new(part->path, member->part.path, &made, err);
+    if (rc == 0) rc = FAULT_FAILS("csv.part.adopted", err);
     if (rc == 0 && !made) rc = err_set(err, ERR_DESTINATION, "'%s' is there already", member->part.path);
     return rc == 0 ? 0 : csv_fs_error(err);
 }
@@ -192,9 +194,12 @@ int csv_folder_finish(struct csv_folder *folder, struct err *err)
 {
     int rc = close_part(folder, err);
     if (rc == 0) rc = write_document(folder, "schema.json", write_schemas, err);
+    if (rc == 0) rc = FAULT_FAILS("csv.schema.written", err);
     if (rc == 0) rc = write_document(folder, "manifest.json", write_manifest, err);
+    if (rc == 0) rc = FAULT_FAILS("csv.manifest.written", err);
     if (rc == 0) rc = fs_sync_folder(folder->path, err);
     if (rc == 0) rc = fs_sync_folder(folder->spec.stream_folder, err);
+    if (rc == 0) rc = FAULT_FAILS("csv.folder.synced", err);
     folder->finished = rc == 0;
     return rc == 0 ? 0 : csv_fs_error(err);
 }
@@ -225,12 +230,14 @@ int csv_folder_publish(const char *stream_folder, uint64_t load_id, struct err *
     const char *visible = fs_join(&arena, stream_folder, number);
     const char *hidden = arena_printf(&arena, "%s/.%s", stream_folder, number);
     int rc = 0;
+    FAULT_POINT("csv.publish.before");
     if (rename(hidden, visible) == 0)
         rc = fs_sync_folder(stream_folder, err) == 0 ? 0 : csv_fs_error(err);
     else if (errno == ENOENT)
         rc = 0; /* published before, perhaps taken by its consumer since */
     else
         rc = err_set(err, ERR_DESTINATION, "could not rename '%s' to '%s': %s", hidden, visible, strerror(errno));
+    if (rc == 0) rc = FAULT_FAILS("csv.publish.after", err);
     arena_release(&arena);
     return rc;
 }

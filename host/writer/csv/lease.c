@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fault.h"
 #include "base/json.h"
 #include "base/number.h"
 #include "base/time.h"
@@ -147,6 +148,7 @@ int csv_lease_acquire(const char *folder, const char *pipeline, const struct pro
         rc = csv_fs_error(err);
         goto out;
     }
+    FAULT_POINT("csv.lease.acquire.before");
     if ((rc = take_lock(folder, &arena, clock, cancel, &lock, err)) != 0) goto out;
     if ((rc = read_file(path, &file, err)) != 0) goto out;
     int64_t now_us = clock_wall_us(clock);
@@ -162,6 +164,7 @@ int csv_lease_acquire(const char *folder, const char *pipeline, const struct pro
         .fence = lease->fence, .owner = *self, .since_us = now_us, .until_us = now_us + (int64_t)CSV_LEASE_MS * 1000};
     snprintf(file.run, sizeof(file.run), "%s", lease->run);
     rc = write_file(path, &file, err);
+    if (rc == 0) rc = FAULT_FAILS("csv.lease.acquire.after", err);
 out:
     if (lock >= 0) close(lock);
     arena_release(&arena);
@@ -182,10 +185,12 @@ static int set_end(const char *folder, const char *pipeline, const struct csv_le
         err_set(err, ERR_HELD, "pipeline '%s' was taken over by another sync", pipeline);
         rc = err_hint(err, "this one was without a sign of life for longer than its lease; the other one goes on");
     }
+    if (rc == 0) rc = FAULT_FAILS("csv.lease.change.before", err);
     if (rc == 0) {
         file.until_us = until_us;
         rc = write_file(path, &file, err);
     }
+    FAULT_POINT("csv.lease.change.after");
     if (lock >= 0) close(lock);
     arena_release(&arena);
     return rc;

@@ -6,6 +6,7 @@
  * one, and its rows are counted when they are published or settled, so the books never hold rows that a crash took. */
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "os/fs.h"
 #include "writer/csv/rows.h"
 
@@ -291,8 +292,11 @@ int csv_flow_commit(struct writer *writer, const struct load *load, struct err *
     describe_rows(&work);
     for (size_t i = 0; i < writer->stream_count; i++) describe_stream(&work, i);
     if (load->state) csv_commit_state(work.commit, load->state);
+    FAULT_POINT("csv.load.before");
     rc = csv_commit_append(work.commit, writer->paths.commits, &keep_files, err);
+    FAULT_POINT("csv.load.committed");
     if (rc == 0) rc = settle(&work, err);
+    FAULT_POINT("csv.load.settled");
     if (rc == 0) rc = csv_flow_fold(writer, err);
     writer->broken = rc != 0;
 out:

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "os/fs.h"
 #include "writer/csv/layout.h"
 
@@ -21,6 +22,7 @@ int csv_part_open(struct csv_part *part, const char *path, const struct csv_colu
         part->fd = -1;
         return csv_fs_error(err);
     }
+    FAULT_POINT("csv.part.created");
     struct arena arena = ARENA_INIT(0);
     struct str header = csv_columns_header(columns, &arena);
     part->compressor = compressor_new(part->fd, path, compression);
@@ -32,6 +34,7 @@ int csv_part_open(struct csv_part *part, const char *path, const struct csv_colu
 int csv_part_write(struct csv_part *part, struct str lines, uint64_t rows, struct err *err)
 {
     part->rows += rows;
+    if (FAULT_FAILS("csv.part.write", err) != 0) return err->class;
     if (compressor_write(part->compressor, lines.data, lines.size, err) != 0) return csv_fs_error(err);
     uint64_t bytes = compressor_bytes(part->compressor);
     if (bytes - part->begun_bytes >= BEGIN_WRITING_BYTES) {
@@ -50,7 +53,9 @@ bool csv_part_is_full(const struct csv_part *part, const struct csv_columns *col
 int csv_part_finish(struct csv_part *part, struct err *err)
 {
     int rc = compressor_finish(part->compressor, &part->result, err);
+    if (rc == 0) rc = FAULT_FAILS("csv.part.written", err);
     if (rc == 0) rc = fs_sync(part->fd, part->path, err);
+    if (rc == 0) rc = FAULT_FAILS("csv.part.synced", err);
     if (close(part->fd) != 0 && rc == 0)
         rc = err_set(err, ERR_DESTINATION, "could not close '%s': %s", part->path, strerror(errno));
     part->fd = -1;

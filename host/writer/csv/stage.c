@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "os/compress.h"
 #include "os/fs.h"
 
@@ -31,13 +32,15 @@ int csv_stage_write(struct csv_stage *stage, struct str lines, struct err *err)
 {
     if (fs_write_all(stage->fd, lines.data, lines.size, stage->path, err) != 0) return csv_fs_error(err);
     stage->size += lines.size;
-    return 0;
+    return FAULT_FAILS("csv.stage.write", err);
 }
 
 int csv_stage_finish(struct csv_stage *stage, struct err *err)
 {
-    int rc = fs_sync(stage->fd, stage->path, err);
+    int rc = FAULT_FAILS("csv.stage.written", err);
+    if (rc == 0) rc = fs_sync(stage->fd, stage->path, err);
     if (rc == 0) rc = fs_sync_folder(stage->folder, err);
+    if (rc == 0) rc = FAULT_FAILS("csv.stage.synced", err);
     return rc == 0 ? 0 : csv_fs_error(err);
 }
 
@@ -158,9 +161,11 @@ int csv_stage_sweep(const struct csv_paths *paths, const char *run, const struct
     const char *folder = fs_join(&arena, paths->data, paths->stage);
     int rc = 0;
     if (fs_kind(folder) != FS_MISSING) rc = fs_list(folder, CSV_LIST_MAX, &arena, &entries, &entry_count, err);
-    for (size_t i = 0; rc == 0 && i < entry_count; i++)
+    for (size_t i = 0; rc == 0 && i < entry_count; i++) {
+        FAULT_POINT("csv.stage.remove");
         if (!is_named(entries[i].name, run, segments, count))
             rc = fs_remove_file(fs_join(&arena, folder, entries[i].name), err);
+    }
     if (rc != 0) rc = csv_fs_error(err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         const char *path = segment_path(paths, &segments[i], &arena);

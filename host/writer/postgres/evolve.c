@@ -136,7 +136,10 @@ static int evolve_body(struct writer *writer, struct transaction *tx, void *cont
         rc = pg_exec(tx->pg, buf_text(&sql), err);
         buf_release(&sql);
     }
-    return rc == 0 ? pg_exec(tx->pg, buf_text(statements), err) : rc;
+    PG_FAULT_POINT(tx->pg, "pg.ddl.before");
+    if (rc == 0) rc = pg_exec(tx->pg, buf_text(statements), err);
+    PG_FAULT_POINT(tx->pg, "pg.ddl.after");
+    return rc;
 }
 
 /* Memory follows the committed change. */

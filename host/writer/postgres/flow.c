@@ -165,8 +165,10 @@ static int try_fence(struct writer *writer, struct err *err)
     if ((rc = pgw_writer_connect(writer, err)) != 0) return rc;
     if ((rc = find_old_owner(writer, &is_old, err)) != 0) return rc;
     if (is_old) end_old_transactions(writer);
+    PG_FAULT_POINT(writer->pg, "pg.fence.before");
     if ((rc = pg_begin(writer->pg, &OPEN_LIMITS, err)) != 0) return rc;
     if ((rc = put_fence(writer, err)) != 0) return rc;
+    PG_FAULT_POINT(writer->pg, "pg.fence.after");
     /* Should the reply be lost: the same again gives the same. */
     return pg_commit(writer->pg, &is_unknown, err);
 }

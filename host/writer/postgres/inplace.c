@@ -133,8 +133,10 @@ int pgw_inplace_publish(struct transaction *tx, const struct table *table, struc
     int rc;
     if ((rc = pg_exec(tx->pg, "SET CONSTRAINTS ALL DEFERRED", err)) != 0) goto out;
     if (has_key && (rc = spare_cascades(tx, table, err)) != 0) goto out;
+    PG_FAULT_POINT(tx->pg, "pg.inplace.before");
     if ((rc = (has_key ? pgw_merge_replace : replace_all)(tx, table, counts, err)) != 0) goto out;
     if ((rc = pg_exec(tx->pg, "SET CONSTRAINTS ALL IMMEDIATE", err)) != 0) goto out;
+    PG_FAULT_POINT(tx->pg, "pg.inplace.after");
     buf_append_text(&sql, "DROP TABLE ");
     pgw_relation_quote(&table->at[PLACE_BUILD], &sql);
     rc = pg_exec(tx->pg, buf_text(&sql), err);

@@ -147,7 +147,9 @@ int pgw_lease_acquire(struct destination *destination, struct err *err)
     if ((rc = pgw_destination_connect(destination, err)) != 0) goto out;
     if ((rc = pgw_ledger_ensure(destination->pg, err)) != 0) goto out;
     choose_run(destination);
+    PG_FAULT_POINT(destination->pg, "pg.lease.acquire.before");
     rc = acquire(destination, &failure);
+    PG_FAULT_POINT(destination->pg, "pg.lease.acquire.after");
     if (rc != 0 && rc != ERR_HELD && !pg_usable(destination->pg)) {
         /* The reply was lost: whatever happened, trying again is right. */
         failure = ERR_INIT;
@@ -171,12 +173,14 @@ int pgw_lease_renew(struct destination *destination, int64_t wait_ms, struct err
         goto out;
     }
     if ((rc = pgw_destination_connect(destination, err)) != 0) goto out;
+    PG_FAULT_POINT(destination->pg, "pg.lease.renew.before");
     rc = pg_change(destination->pg,
                    "UPDATE _sluice.leases SET until = greatest(until, pg_catalog.clock_timestamp() + $4 * interval '1 ms') "
                    "WHERE pipeline = $1 AND fence = $2 AND run = $3",
                    PG_PARAMS(destination->pipeline, pg_int_text(destination->fence, fence), destination->run,
                              pg_int_text(wait_ms > 0 ? wait_ms + WAIT_MARGIN_MS : LEASE_MS, span)),
                    &changed, err);
+    PG_FAULT_POINT(destination->pg, "pg.lease.renew.after");
     if (rc == 0 && changed != 1) {
         destination->is_held = false;
         rc = pgw_lease_lost(destination, err);
@@ -196,11 +200,13 @@ void pgw_lease_release(struct destination *destination)
     char fence[PG_INT_TEXT];
     pthread_mutex_lock(&destination->lock);
     if (destination->is_held && pgw_destination_connect(destination, &ignored) == 0) {
+        PG_FAULT_POINT(destination->pg, "pg.lease.release.before");
         int rc = pg_query(destination->pg,
                           "UPDATE _sluice.leases SET until = pg_catalog.clock_timestamp() "
                           "WHERE pipeline = $1 AND fence = $2 AND run = $3",
                           PG_PARAMS(destination->pipeline, pg_int_text(destination->fence, fence), destination->run), NULL,
                           &ignored);
+        PG_FAULT_POINT(destination->pg, "pg.lease.release.after");
         if (rc != 0) log_debug(destination->log, "could not give the lease back: %s", ignored.message);
     }
     destination->is_held = false;

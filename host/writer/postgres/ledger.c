@@ -61,11 +61,13 @@ static int bootstrap(struct pg *pg, struct err *err)
     if (sql.size && (rc = pg_exec(pg, buf_text(&sql), err)) != 0) goto out;
     pg_free(result);
     if ((rc = pg_query(pg, "SELECT coalesce(max(version), 0) FROM _sluice.version", PG_NONE, &result, err)) != 0) goto out;
+    PG_FAULT_POINT(pg, "pg.ledger.before");
     for (int64_t step = pg_int(result, 0, 0); step < (int64_t)ARRAY_SIZE(STEPS); step++) {
         if ((rc = pg_exec(pg, STEPS[step], err)) != 0) goto out;
         rc = pg_query(pg, "INSERT INTO _sluice.version VALUES ($1)", PG_PARAMS(pg_int_text(step + 1, number)), NULL, err);
         if (rc != 0) goto out;
     }
+    PG_FAULT_POINT(pg, "pg.ledger.after");
     rc = pg_commit(pg, &is_unknown, err);
 out:
     pg_rollback(pg);

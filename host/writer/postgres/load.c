@@ -192,6 +192,7 @@ static int write_direct_merge(struct writer *writer, struct transaction *tx, str
     if (rc == 0 && has_stage && !is_from_stage) rc = pgw_stage_collect(tx, table, slices, buf_text(&name), &staged, err);
     if (rc == 0)
         rc = pgw_rows_copy(writer, tx, table, buf_text(&name), true, &work->sets[t][ROUTE_DIRECT], rejects, &copied, err);
+    PG_FAULT_POINT(tx->pg, "pg.merge.before");
     if (rc == 0 && (is_from_stage || staged || copied)) {
         rc = pgw_merge_rows(tx, table, buf_text(&name), &merged, err);
         if (rc == 0) {
@@ -228,6 +229,7 @@ static int write_table(struct writer *writer, struct transaction *tx, struct loa
     if (!has_stage && work->sets[t][ROUTE_DIRECT].rows == 0) return 0;
     rc = (table->spec->mode == WRITE_APPEND_DEDUP ? write_direct_merge : write_direct_append)(writer, tx, work, t, has_stage,
                                                                                               slices, rejects, err);
+    PG_FAULT_POINT(tx->pg, "pg.stage.published");
     return rc == 0 && has_stage ? pgw_stage_delete(tx, table, slices, err) : rc;
 }
 
@@ -256,6 +258,7 @@ static int keep_books(struct writer *writer, struct transaction *tx, struct load
     int rc;
     if ((rc = pgw_ledger_add_rejects(writer, tx->pg, tx->load_id, load->rejects, load->reject_count, err)) != 0) return rc;
     if ((rc = pgw_ledger_add_rejects(writer, tx->pg, tx->load_id, found->items, found->count, err)) != 0) return rc;
+    PG_FAULT_POINT(tx->pg, "pg.load.rejects");
     for (size_t t = 0; t < writer->table_count; t++) {
         const struct load_counts *given = &load->counts[t];
         struct ledger_counts all = work->deltas[t];
@@ -272,7 +275,10 @@ static int keep_books(struct writer *writer, struct transaction *tx, struct load
         rc = pgw_ledger_add_load(writer, tx->pg, tx->load_id, writer->tables[t].spec->stream, "load", &all, NULL, err);
         if (rc != 0) return rc;
     }
-    return pgw_state_save(writer, tx, load->state, work->is_building, err);
+    PG_FAULT_POINT(tx->pg, "pg.load.ledger");
+    rc = pgw_state_save(writer, tx, load->state, work->is_building, err);
+    PG_FAULT_POINT(tx->pg, "pg.load.state");
+    return rc;
 }
 
 static int load_body(struct writer *writer, struct transaction *tx, void *context, struct err *err)
@@ -282,12 +288,15 @@ static int load_body(struct writer *writer, struct transaction *tx, void *contex
     int rc;
     memset(work->deltas, 0, sizeof(*work->deltas) * writer->table_count);
     if ((rc = restart_slices(writer, tx, work, err)) != 0) return rc;
+    PG_FAULT_POINT(tx->pg, "pg.load.restarted");
     for (size_t t = 0; t < writer->table_count; t++) {
         size_t before = rejects.count;
         if ((rc = write_table(writer, tx, work, t, &rejects, err)) != 0) return rc;
         work->deltas[t].rejected += (int64_t)(rejects.count - before);
+        PG_FAULT_POINT(tx->pg, "pg.load.rows");
     }
     if ((rc = keep_held(writer, tx, work, err)) != 0) return rc;
+    PG_FAULT_POINT(tx->pg, "pg.load.held");
     if ((rc = keep_books(writer, tx, work, &rejects, err)) != 0) return rc;
     tx->next_seq = work->next_seq;
     tx->is_building = work->is_building;
@@ -324,6 +333,7 @@ int pgw_load_commit(struct writer *writer, const struct load *load, struct err *
         if (rc != ERR_HELD && rc != ERR_CANCELLED) err_context(err, "could not commit a load of flow '%s'", writer->spec.flow);
         goto out;
     }
+    PG_FAULT_POINT(writer->pg, "pg.load.committed");
     for (size_t t = 0; t < writer->table_count; t++) pgw_report_counts(&writer->tables[t], &work.deltas[t], &load->counts[t]);
     if (writer->is_publishing) rc = pgw_publish_flow(writer, load->counts, err);
 out:

@@ -323,10 +323,12 @@ int pgw_merge_rows(struct transaction *tx, const struct table *table, const char
     *counts = (struct merge_counts){0};
     pgw_relation_quote(&table->at[PLACE_TARGET], &target);
     if ((rc = pgw_merge_lock(tx, table, err)) != 0) goto out;
+    PG_FAULT_POINT(tx->pg, "pg.merge.locked");
     if ((rc = survey_rows(tx, table, source, &survey, err)) != 0) goto out;
     if (survey.is_partial && (rc = fold_partial_rows(tx, table, source, err)) != 0) goto out;
     if (survey.keys < survey.rows && (rc = delete_older(tx, table, source, &removed, err)) != 0) goto out;
     if ((rc = sort_out(tx, table, source, buf_text(&target), survey.is_partial, &changed, err)) != 0) goto out;
+    PG_FAULT_POINT(tx->pg, "pg.merge.sorted");
     if (changed && (rc = put_rows(tx, table, buf_text(&target), counts, err)) != 0) goto out;
     counts->rows = survey.rows;
     counts->unchanged = survey.keys - changed;

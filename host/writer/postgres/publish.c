@@ -57,12 +57,14 @@ static int make_unique(struct transaction *tx, const struct table *table, uint64
     snprintf(sealing, sizeof(sealing), "%s_sealing", table->at[PLACE_BUILD].name);
     put_index(table, "UNIQUE INDEX", key, &unique);
     if ((rc = pg_exec(tx->pg, "SAVEPOINT sealing", err)) != 0) goto out;
+    PG_FAULT_POINT(tx->pg, "pg.seal.savepoint");
     rc = pg_exec(tx->pg, buf_text(&unique), &failure);
     if (rc != 0 && strcmp(pg_sqlstate(tx->pg), "23505") == 0) {
         if ((rc = pg_exec(tx->pg, "ROLLBACK TO SAVEPOINT sealing", err)) != 0) goto out;
         put_index(table, "INDEX", sealing, &sql);
         if ((rc = pg_exec(tx->pg, buf_text(&sql), err)) != 0) goto out;
         if ((rc = pgw_merge_dedup_build(tx, table, removed, err)) != 0) goto out;
+        PG_FAULT_POINT(tx->pg, "pg.seal.deduplicated");
         buf_clear(&sql);
         buf_append_text(&sql, "DROP INDEX ");
         pg_quote_table(&sql, table->at[PLACE_BUILD].schema, sealing);
@@ -101,7 +103,9 @@ static int seal_body(struct writer *writer, struct transaction *tx, void *contex
     pg_free(row);
     publication->deltas[table->index] = delta;
     if (is_sealed) return 0;
+    PG_FAULT_POINT(tx->pg, "pg.seal.before");
     if ((rc = make_unique(tx, table, &removed, err)) != 0) return rc;
+    PG_FAULT_POINT(tx->pg, "pg.seal.indexed");
     delta.written = -(int64_t)removed;
     delta.deduplicated = (int64_t)removed;
     publication->deltas[table->index] = delta;
@@ -171,6 +175,7 @@ static int rename_table(struct transaction *tx, struct publication *publication,
         pgw_relation_quote(&table->at[PLACE_TARGET], &sql);
         buf_append_text(&sql, " IN ACCESS EXCLUSIVE MODE");
         if ((rc = pg_exec(tx->pg, buf_text(&sql), err)) == 0) rc = check_choice(tx, publication, table, err);
+        PG_FAULT_POINT(tx->pg, "pg.swap.locked");
         buf_release(&sql);
     }
     return rc == 0 ? pgw_overwrite_rename(tx, table, err) : rc;
@@ -223,7 +228,9 @@ static int swap_body(struct writer *writer, struct transaction *tx, void *contex
         for (size_t t = 0; t < writer->table_count; t++)
             if (is_renamed(&writer->tables[t]) == (renames == 1))
                 if ((rc = swap_table(writer, tx, publication, &writer->tables[t], err)) != 0) return rc;
+    PG_FAULT_POINT(tx->pg, "pg.swap.changed");
     if ((rc = pgw_state_publish(writer, tx, streams, err)) != 0) return rc;
+    PG_FAULT_POINT(tx->pg, "pg.swap.state");
     if ((rc = pgw_stage_settle(writer, tx, NULL, err)) != 0) return rc;
     tx->is_building = false;
     tx->is_publishing = false;
@@ -373,6 +380,7 @@ int pgw_publish_flow(struct writer *writer, struct load_counts *counts, struct e
     } else {
         for (size_t t = 0; t < writer->table_count; t++)
             pgw_report_counts(&writer->tables[t], &publication.deltas[t], counts ? &counts[t] : NULL);
+        PG_FAULT_POINT(writer->pg, "pg.swap.committed");
         follow_swap(writer);
     }
     for (size_t t = 0; t < writer->table_count; t++) writer->tables[t].way = OVERWRITE_RENAME;

@@ -84,10 +84,14 @@ static int attempt(struct writer *writer, const struct pg_limits *limits, struct
     *is_unknown = false;
     if ((rc = pgw_writer_connect(writer, err)) != 0) return rc;
     tx->pg = writer->pg;
+    PG_FAULT_POINT(writer->pg, "pg.begin.before");
     if ((rc = pg_begin(writer->pg, limits, err)) != 0) return rc;
+    PG_FAULT_POINT(writer->pg, "pg.begin.after");
     if ((rc = take_flow_lock(writer, err)) != 0) return rc;
+    PG_FAULT_POINT(writer->pg, "pg.lock.after");
     if ((rc = read_head(writer, tx, err)) != 0) return rc;
     if ((rc = body(writer, tx, context, err)) != 0) return rc;
+    PG_FAULT_POINT(writer->pg, "pg.head.before");
     if ((rc = move_head(writer, tx, err)) != 0) return rc;
     return pg_commit(writer->pg, is_unknown, err);
 }
@@ -98,6 +102,7 @@ static int ask_head(struct writer *writer, bool *happened, struct err *err)
     struct pg_result *head = NULL;
     int rc;
     if ((rc = pgw_writer_connect(writer, err)) != 0) return rc;
+    PG_FAULT_POINT(writer->pg, "pg.resolve.before");
     if ((rc = pg_begin(writer->pg, &(struct pg_limits){.lock_ms = 10000, .statement_ms = 30000}, err)) != 0) return rc;
     if ((rc = take_flow_lock(writer, err)) != 0) return rc;
     rc = pg_query(writer->pg, "SELECT fence, run, commit_id FROM _sluice.heads WHERE pipeline = $1 AND flow = $2 FOR UPDATE",
@@ -107,6 +112,7 @@ static int ask_head(struct writer *writer, bool *happened, struct err *err)
                    strcmp(pg_cell(head, 0, 1), writer->destination->run) == 0;
     int64_t commit_id = is_ours ? pg_int(head, 0, 2) : -1;
     pg_free(head);
+    PG_FAULT_POINT(writer->pg, "pg.resolve.after");
     *happened = commit_id == writer->commit_id + 1;
     if (!*happened && commit_id != writer->commit_id) return pgw_lease_lost(writer->destination, err);
     return 0;

@@ -87,9 +87,9 @@ class Workspace:
         return subprocess.Popen([*self.wrapper, SLUICE, *map(str, words)], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
-    def run(self, *words, code=0, timeout=120):
+    def run(self, *words, code=0, timeout=120, **options):
         """Runs to the end and checks the exit code (None: any)."""
-        process = self.start(*words)
+        process = self.start(*words, **options)
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:

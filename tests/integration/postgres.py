@@ -86,11 +86,15 @@ class Postgres:
         connection.autocommit = True
         return connection
 
-    def create_database(self, name):
-        connection = self.connect("postgres")  # `with` would begin a transaction
-        connection.cursor().execute(f'CREATE DATABASE "{name}"')
-        connection.close()
+    def create_database(self, name, template="template1"):
+        """A copy of the template, to which nobody may be connected."""
+        self.command(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return Database(self, name)
+
+    def command(self, sql):
+        connection = self.connect("postgres")  # `with` would begin a transaction
+        connection.cursor().execute(sql)
+        connection.close()
 
 
 class Database:
@@ -108,6 +112,13 @@ class Database:
 
     def one(self, sql, *values):
         return self.query(sql, *values)[0][0]
+
+    def close(self):
+        self.connection.close()
+
+    def drop(self):
+        self.close()
+        self.server.command(f'DROP DATABASE "{self.name}" WITH (FORCE)')
 
     def columns(self, schema, table):
         return dict(self.query("SELECT column_name, data_type FROM information_schema.columns "

@@ -280,7 +280,7 @@ int csv_commit_append(struct csv_commit *commit, const char *folder, bool *may_s
     struct err ignored = ERR_INIT;
     int rc = append_at(commit, folder, temporary, fs_join(&arena, folder, number), &stands, err);
     if (may_stand) *may_stand = stands;
-    /* The second name goes; if it stays (a crash), folding removes it. */
+    /* The second name goes; if it stays (a crash), the next start removes it. */
     if (fs_remove_file(temporary, &ignored) != 0) ignored.class = 0;
     FAULT_POINT("csv.commit.after");
     arena_release(&arena);
@@ -297,9 +297,9 @@ int csv_commits_fold(const char *folder, uint64_t number, struct err *err)
         const char *name = entries[i].name;
         uint64_t other;
         bool left_over = name[0] == '.';
+        if (!left_over && !(csv_number_read(name, &other) && other < number)) continue;
         FAULT_POINT("csv.fold.remove");
-        if (left_over || (csv_number_read(name, &other) && other < number))
-            rc = fs_remove_file(fs_join(&arena, folder, name), err);
+        rc = fs_remove_file(fs_join(&arena, folder, name), err);
     }
     arena_release(&arena);
     return rc == 0 ? 0 : csv_fs_error(err);

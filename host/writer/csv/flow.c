@@ -288,6 +288,7 @@ int csv_flow_open(struct destination *destination, const struct flow_spec *spec,
     if (rc != 0) rc = csv_fs_error(err);
     if (rc == 0) rc = fence(writer, &arena, &image, err);
     if (rc == 0) rc = FAULT_FAILS("csv.fence.after", err);
+    if (rc == 0) rc = csv_commits_fold(writer->paths.commits, 0, err); /* no number is below 0: what a crash left unlinked */
     if (rc == 0) adopt_segments(writer, &image);
     for (size_t i = 0; rc == 0 && i < writer->stream_count; i++) rc = adopt_stream(writer, &writer->streams[i], &image, err);
     if (rc == 0) rc = csv_stage_sweep(&writer->paths, destination->lease.run, writer->segments, writer->segment_count, err);

@@ -1,0 +1,58 @@
+"""Rows as a multiset: an order-independent hash and a count that show one row lost, doubled or changed, and, when two differ, what
+the difference is."""
+
+import collections
+import hashlib
+import json
+
+from integration import SHAPES, rows_of, spelled, staged_loads, staged_rows
+from shop import KEYS
+
+SHAPE = {**SHAPES, "orders": {**SHAPES["orders"], "items": "json", "shipping": "json"}}
+
+
+def canonical(record, stream):
+    """One spelling per row, whether it comes from the oracle, a table or a CSV file."""
+    return json.dumps([spelled(record.get(column), kind) for column, kind in SHAPE[stream].items()], ensure_ascii=False)
+
+
+def bag(records, stream):
+    return collections.Counter(canonical(record, stream) for record in records)
+
+
+def digest(rows):
+    """(how many, the sum of the rows' SHA-256): the same for the same rows in any order."""
+    return sum(rows.values()), sum(int.from_bytes(hashlib.sha256(row.encode()).digest(), "big") * count
+                                   for row, count in rows.items()) % 2**256
+
+
+def key_of(row, stream):
+    return json.loads(row)[list(SHAPE[stream]).index(KEYS[stream])]
+
+
+def same(found, expected, stream, what):
+    if digest(found) == digest(expected):
+        return
+    lost, surplus = expected - found, found - expected
+    doubled = [row for row in surplus if row in expected]
+    raise AssertionError(f"{what}: {sum(found.values())} rows instead of {sum(expected.values())}: {sum(lost.values())} lost, "
+                         f"{sum(surplus.values())} too many ({len(doubled)} of them doubled)\n"
+                         f"lost: {list(lost)[:2]}\ntoo many: {list(surplus)[:2]}")
+
+
+def table_rows(database, stream, schema="shop_raw"):
+    """None when there is no table."""
+    if not database.one(f"SELECT to_regclass('{schema}.{stream}') IS NOT NULL"):
+        return None
+    return bag(rows_of(database, f"{schema}.{stream}", list(SHAPE[stream])), stream)
+
+
+def staging_rows(staging, stream, newest_only, pipeline="shop"):
+    """All published rows, or those of the newest load; None when nothing is published."""
+    loads = staged_loads(staging, stream, pipeline)
+    if not loads:
+        return None
+    rows = collections.Counter()
+    for load in loads[-1:] if newest_only else loads:
+        rows += bag(staged_rows(load), stream)
+    return rows

@@ -1,0 +1,62 @@
+"""The canonical syncs: short ones that together pass every step of the commit protocol.
+
+A scenario is what stands in sluice.yaml, how the source looks before the sync that meets the fault (`before` is synced first, and
+None means that the table is new), and where its rows go. To add one (an exploded child stream, say) add a line to the table; what
+follows from its modes, `subject.py` works out."""
+
+import dataclasses
+import pathlib
+
+LUA = pathlib.Path(__file__).parent / "connectors"
+CHANGES = {"orders": {"updates": 30, "inserts": 20}}
+LESS = {"orders": {"updates": 30, "inserts": 10, "deletes": 15}}
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    name: str
+    sync_mode: str = "incremental"
+    write_mode: str = "append"
+    is_sorted: bool = True          # else which rows a cursor covers is known at the end only, and they are held until then
+    changes: dict = None            # of the source, between a first sync and the one that meets the fault; None: it is the first
+    streams: tuple = ("orders",)
+    is_sliced: bool = False         # in windows, several at once
+    orders: int = 80
+    page_size: int = 20
+    duplicates: int = 0             # records that come twice, per page
+    commit: str = "8KiB"            # size of a load: about a page
+    writers: tuple = ("postgres", "csv")
+    labels: str = ""                # a regular expression: enumerate these labels only
+
+    @property
+    def settings(self):
+        mode = {"sync_mode": self.sync_mode, "write_mode": self.write_mode}
+        facts = {"sync_mode": "incremental", "write_mode": "append"}  # order_events know no other
+        return {name: facts if name == "order_events" else mode for name in self.streams}
+
+    def write_mode_of(self, stream):
+        return self.settings[stream]["write_mode"]
+
+
+SCENARIOS = [
+    Scenario("append_first"),
+    Scenario("append", changes=CHANGES),
+    Scenario("append_held", changes=CHANGES, is_sorted=False),
+    Scenario("dedup_first", write_mode="append_dedup"),
+    Scenario("dedup_first_duplicates", write_mode="append_dedup", is_sorted=False, duplicates=3, writers=("postgres",)),
+    Scenario("dedup", write_mode="append_dedup", changes=CHANGES),
+    Scenario("dedup_held", write_mode="append_dedup", is_sorted=False, changes=CHANGES),
+    Scenario("overwrite_first", "full_refresh", "overwrite"),
+    Scenario("overwrite", "full_refresh", "overwrite", changes=LESS),
+    Scenario("streams", write_mode="append_dedup", streams=("orders", "customers", "order_events"), orders=40,
+             changes={"orders": {"updates": 15, "inserts": 10}, "customers": {"updates": 15, "inserts": 10},
+                      "order_events": {"inserts": 25}}),
+    Scenario("slices_append_first", is_sliced=True),
+    Scenario("slices_dedup_first", write_mode="append_dedup", is_sliced=True),
+    Scenario("slices_dedup", "full_refresh", "append_dedup", is_sliced=True, changes=CHANGES),
+    Scenario("slices_overwrite", "full_refresh", "overwrite", is_sliced=True, changes=LESS),
+    Scenario("snapshot", orders=330, page_size=3, commit="1B", writers=("csv",), labels=r"csv\.(snapshot|fold)\..*"),
+]
+
+# What `./dev fault` and the sample put faults into.
+CASES = [(writer, scenario) for scenario in SCENARIOS for writer in scenario.writers]

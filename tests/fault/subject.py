@@ -1,0 +1,256 @@
+"""A canonical sync under test, its source, its target and what must hold.
+
+    with Subject(tmp_path, postgres, "postgres", scenario) as subject:      # the state before the sync that meets the fault
+        for label, passage, can_fail in subject.passages():
+            subject.restore()                                               # to that state, in a fresh copy
+            subject.run({"SLUICE_FAULT": f"{label}:{passage}:kill"})
+            subject.look()                                                  # what must hold at any instant
+            subject.settle()                                                # run again; all of it must be right now
+
+`advance()` changes the source and remembers what a complete sync must have written by then."""
+
+import collections
+import contextlib
+import json
+import shutil
+import signal
+import subprocess
+import uuid
+
+from integration import Workspace, spelled
+from leftovers import database_is_clean, no_process_is_left, staging_is_clean
+from rows import bag, key_of, same, staging_rows, table_rows
+from shop import CURSORS, Shop
+
+SPREAD = {"advance": 120 * 24 * 3600}  # between the windows' records
+
+
+class Subject:
+    def __init__(self, folder, server, writer, scenario, settings=None):
+        self.work = Workspace(folder)
+        self.server, self.writer, self.scenario = server, writer, scenario
+        self.settings = settings or {}
+        self.base_staging, self.staging = folder / "base", folder / "staging"
+        self.base_name, self.database = "b" + uuid.uuid4().hex[:12], None
+        self.current = {stream: collections.Counter() for stream in scenario.streams}   # the source as of now
+        self.previous = self.current                                                  # and before that
+        self.versions = {stream: collections.Counter() for stream in scenario.streams}  # all that was ever to be seen
+
+    # --- the source ---
+
+    def __enter__(self):
+        self.stack = contextlib.ExitStack()
+        scenario = self.scenario
+        self.shop = self.stack.enter_context(Shop(orders=scenario.orders, customers=30, events=40))
+        if scenario.is_sliced:
+            for _ in range(2):
+                self.shop.control(clock=SPREAD)
+                self.shop.mutate("orders", inserts=30)
+        if scenario.duplicates:
+            self.shop.fault(match="/orders", times=0, duplicate=scenario.duplicates)
+        self.remember()
+        if self.writer == "postgres":
+            self.database = self.server.create_database(self.base_name)
+            self.stack.callback(self.server.command, f'DROP DATABASE IF EXISTS "{self.base_name}" WITH (FORCE)')
+        else:
+            self.staging.mkdir(parents=True)
+        self.configure()
+        if scenario.changes:
+            self.settle(self.run())
+            self.advance()
+        if self.writer == "postgres":
+            self.prepare_table()
+            self.database.close()
+            self.database = None
+        else:
+            self.staging.rename(self.base_staging)
+        return self
+
+    def __exit__(self, *_):
+        if self.database:
+            self.database.drop()
+        self.stack.close()
+
+    def prepare_table(self):
+        """What an overwrite has to keep."""
+        if self.scenario.write_mode == "overwrite" and self.scenario.changes:
+            self.database.query("DO $$ BEGIN CREATE ROLE reader; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$")
+            self.database.query("GRANT SELECT ON shop_raw.orders TO reader")
+
+    def remember(self):
+        """Takes over what the source has now: versions it had before count for those who append."""
+        self.previous = self.current
+        self.current = {stream: bag(self.shop.oracle(stream).values(), stream) for stream in self.scenario.streams}
+        self.versions = {stream: self.versions[stream] + (self.current[stream] - self.previous[stream])
+                         for stream in self.scenario.streams}
+
+    def advance(self):
+        for stream, changes in (self.scenario.changes or {"orders": {"updates": 30, "inserts": 20}}).items():
+            self.shop.mutate(stream, **changes)
+        self.remember()
+
+    # --- the target ---
+
+    def restore(self):
+        """A fresh copy of the state before the sync that meets the fault."""
+        if self.writer == "postgres":
+            if self.database:
+                self.database.drop()
+            self.database = self.server.create_database("f" + uuid.uuid4().hex[:12], template=self.base_name)
+        else:
+            shutil.rmtree(self.staging, ignore_errors=True)
+            shutil.copytree(self.base_staging, self.staging)
+        self.configure()
+
+    def configure(self):
+        scenario = self.scenario
+        destination = {"type": "postgres", "url": self.database.url, "schema": "shop_raw"} if self.writer == "postgres" else \
+            {"type": "csv", "path": str(self.staging), "compression": "none"}
+        config = {"page_size": scenario.page_size}
+        if not scenario.is_sliced:
+            config.update(sorted=scenario.is_sorted, lookback="0s")
+        lua = self.scenario.is_sliced and str(self.work.folder / "windows.lua")
+        if lua:
+            from scenarios import LUA
+            shutil.copy(LUA / "windows.lua", lua)
+        self.work.configure(self.shop, destination, streams=scenario.settings, config=config, connector=lua or "shop",
+                            commit={"bytes": scenario.commit, "seconds": 1}, rate_limit={"requests": 100000, "per": "1s"},
+                            concurrency=3, **self.settings)
+
+    def passages(self):
+        """[(label, n, can fail)]: what a sync that meets no fault passes, in the order it does."""
+        log = self.work.folder / "passages"
+        log.unlink(missing_ok=True)
+        self.restore()
+        self.run({"SLUICE_FAULT_LOG": str(log)}, code=0)
+        counts, found = collections.Counter(), []
+        for line in log.read_text().splitlines():
+            label, *can_fail = line.split()
+            counts[label] += 1
+            found.append((label, counts[label], bool(can_fail)))
+        return found
+
+    # --- running ---
+
+    def start(self, environment=None):
+        own = self.work.environment
+        self.work.environment = {**own, **(environment or {})}
+        try:
+            return self.work.start("run", start_new_session=True)
+        finally:
+            self.work.environment = own
+
+    def run(self, environment=None, code=None, kill_after=None):
+        """Runs a sync to its end, its own or by SIGKILL after that many seconds; returns (exit code, what it said)."""
+        process = self.start(environment)
+        try:
+            out, err = process.communicate(timeout=kill_after or 180)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            out, err = process.communicate()
+            assert kill_after, f"a sync hangs\n{out}\n{err}"
+        no_process_is_left(process.pid)
+        said = out + err
+        assert code is None or process.returncode == code, f"exit code {process.returncode}\n{said}"
+        assert "Sanitizer: " not in said, said
+        return process.returncode, said
+
+    # --- what must hold ---
+
+    def rows(self, stream):
+        if self.writer == "postgres":
+            return table_rows(self.database, stream)
+        return staging_rows(self.staging, stream, self.scenario.write_mode_of(stream) == "overwrite")
+
+    def expected(self, stream):
+        """What the target holds when a sync went through."""
+        mode = self.scenario.write_mode_of(stream)
+        appends = mode == "append" or (mode == "append_dedup" and self.writer == "csv")
+        if appends and self.scenario.sync_mode == "incremental":
+            return self.versions[stream]
+        return self.current[stream]
+
+    def cursors(self):
+        entries = json.loads(self.work.run("state", "show", "--json").out)
+        return {entry["stream"]: entry["value"] for entry in entries if entry["kind"] == "cursor" and entry["published"]}
+
+    def look(self):
+        """What must hold at any instant, also between a fault and the run after it."""
+        found = {stream: self.rows(stream) for stream in self.scenario.streams}
+        for stream, rows in found.items():
+            if rows is not None:
+                self.look_at(stream, rows)
+        if self.scenario.is_sliced:
+            return  # its cursor is the end of a window, which the last check of a complete sync looks at
+        for stream, cursor in self.cursors().items():
+            limit = spelled(cursor, "time")
+            due = [row for row in self.expected(stream) if self.cursor_of(row, stream) <= limit]
+            lost = [row for row in due if row not in (found[stream] or {})]
+            if self.scenario.write_mode_of(stream) != "overwrite":
+                assert not lost, f"{stream}: the cursor {cursor} is ahead of {len(lost)} rows: {lost[:2]}"
+
+    def look_at(self, stream, rows):
+        mode = self.scenario.write_mode_of(stream)
+        if mode == "overwrite":
+            complete = [self.current[stream], self.previous[stream]]
+            assert any(rows == whole for whole in complete), f"{stream}: a table of {sum(rows.values())} rows, neither the old nor the new"
+            return
+        assert not rows - (self.versions[stream] if mode == "append" else self.versions[stream] + self.extra(stream)), \
+            f"{stream}: rows that were never to be seen, or twice: {list(rows - self.versions[stream])[:2]}"
+        if mode == "append_dedup" and self.writer == "postgres":
+            keys = [key_of(row, stream) for row in rows.elements()]
+            assert len(keys) == len(set(keys)), f"{stream}: a key is there twice"
+
+    def extra(self, stream):
+        """A full refresh into staging writes all of it again."""
+        again = self.writer == "csv" and self.scenario.sync_mode == "full_refresh"
+        return self.current[stream] if again else collections.Counter()
+
+    @staticmethod
+    def cursor_of(row, stream):
+        from rows import SHAPE
+        return json.loads(row)[list(SHAPE[stream]).index(CURSORS[stream])]
+
+    def settle(self, ended=None, tries=1):
+        """Runs until a sync goes through (`ended`: the run that was the last), then compares rows, cursor, books, leftovers."""
+        for _ in range(tries):
+            ended = ended or self.run()
+            if ended[0] == 0:
+                break
+        assert ended[0] == 0, f"the run after the fault ended with {ended[0]}\n{ended[1]}"
+        for stream in self.scenario.streams:
+            expected = self.expected(stream)
+            if self.extra(stream) and self.scenario.write_mode_of(stream) != "overwrite":
+                self.folds_to_current(stream)
+            else:
+                same(self.rows(stream) or collections.Counter(), expected, stream, f"{self.writer} {self.scenario.name} {stream}")
+        self.check_cursors()
+        if self.writer == "csv":
+            staging_is_clean(self.staging)
+            return
+        database_is_clean(self.database, self.scenario.streams)
+        for stream in self.scenario.streams:
+            if self.scenario.write_mode_of(stream) == "append":
+                assert self.database.one("SELECT sum(written) FROM _sluice.loads WHERE stream = %s", stream) == \
+                    sum(self.expected(stream).values()), "the ledger's rows are not the table's"
+        if self.scenario.write_mode == "overwrite" and self.scenario.changes and self.previous["orders"]:
+            assert self.database.one("SELECT to_regrole('reader') IS NULL OR NOT has_table_privilege('reader', 'shop_raw.orders', 'INSERT')")
+
+    def folds_to_current(self, stream):
+        """What is staged again and again: each row is a version there was, and the newest per key are the source's."""
+        rows = self.rows(stream)
+        newest = {}
+        for row in rows:
+            key = key_of(row, stream)
+            if key not in newest or self.cursor_of(row, stream) >= self.cursor_of(newest[key], stream):
+                newest[key] = row
+        same(collections.Counter(newest.values()), self.current[stream], stream, f"{self.writer} {self.scenario.name} {stream}")
+
+    def check_cursors(self):
+        if self.scenario.sync_mode == "full_refresh":
+            return
+        cursors = self.cursors()
+        for stream in self.scenario.streams:
+            newest = max(self.cursor_of(row, stream) for row in self.current[stream])
+            stored = spelled(cursors[stream], "time")
+            assert stored >= newest if self.scenario.is_sliced else stored == newest, f"{stream}: cursor {stored}, newest row {newest}"

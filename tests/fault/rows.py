@@ -47,6 +47,16 @@ def table_rows(database, stream, schema="shop_raw"):
     return bag(rows_of(database, f"{schema}.{stream}", list(SHAPE[stream])), stream)
 
 
+def committed_rows(staging, stream, pipeline="shop"):
+    """All rows of committed loads, also of those whose folders a killed sync did not get to rename: the next start does."""
+    commits = staging / ".sluice" / pipeline / stream / "commits"
+    hidden = [load for load in (staging / pipeline / stream).glob(".*") if (commits / load.name[1:]).exists()]
+    rows = staging_rows(staging, stream, False, pipeline) or collections.Counter()
+    for load in hidden:
+        rows += bag(staged_rows(load), stream)
+    return rows
+
+
 def staging_rows(staging, stream, newest_only, pipeline="shop"):
     """All published rows, or those of the newest load; None when nothing is published."""
     loads = staged_loads(staging, stream, pipeline)

@@ -2,7 +2,7 @@
 everything right."""
 
 import os
-import random
+import re
 
 import pytest
 
@@ -15,7 +15,6 @@ ONLY = os.environ.get("SLUICE_FAULT_ONLY")  # LABEL:N of a failure's rerun line
 
 
 def enumerated(subject, action):
-    import re
     found = [(label, n) for label, n, can_fail in subject.passages()
              if (action == "kill" or can_fail) and re.fullmatch(subject.scenario.labels or ".*", label)]
     if ONLY:

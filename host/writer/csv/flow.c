@@ -330,7 +330,8 @@ void csv_flow_close(struct writer *writer)
     }
     free(writer->segments);
     for (size_t i = 0; i < writer->spool_count; i++) {
-        csv_spool_discard(writer->spools[i]);
+        /* A commit that failed half way may stand and name these; if it does not, the next start removes them. */
+        if (!writer->broken) csv_spool_discard(writer->spools[i]);
         csv_spool_free(writer->spools[i]);
     }
     free(writer->spools);

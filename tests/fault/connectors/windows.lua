@@ -20,7 +20,7 @@ return sluice.connector {
         param = "updated_after",
         until_param = "updated_before",
         bounds = "(]",
-        step = "150d",
+        step = "240d",
         start = "2023-12-31T00:00:00Z",
         order = "ascending",
       },

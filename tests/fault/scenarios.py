@@ -20,13 +20,18 @@ class Scenario:
     is_sorted: bool = True          # else which rows a cursor covers is known at the end only, and they are held until then
     changes: dict = None            # of the source, between a first sync and the one that meets the fault; None: it is the first
     streams: tuple = ("orders",)
-    is_sliced: bool = False         # in windows, several at once
+    connector: str = "shop"         # or one of connectors/
     orders: int = 80
     page_size: int = 20
     duplicates: int = 0             # records that come twice, per page
     commit: str = "8KiB"            # size of a load: about a page
     writers: tuple = ("postgres", "csv")
     labels: str = ""                # a regular expression: enumerate these labels only
+
+    @property
+    def is_sliced(self):
+        """In windows, several at once."""
+        return self.connector == "windows"
 
     @property
     def settings(self):
@@ -51,12 +56,21 @@ SCENARIOS = [
     Scenario("streams", write_mode="append_dedup", streams=("orders", "customers", "order_events"), orders=40,
              changes={"orders": {"updates": 15, "inserts": 10}, "customers": {"updates": 15, "inserts": 10},
                       "order_events": {"inserts": 25}}),
-    Scenario("slices_append_first", is_sliced=True),
-    Scenario("slices_dedup_first", write_mode="append_dedup", is_sliced=True),
-    Scenario("slices_dedup", "full_refresh", "append_dedup", is_sliced=True, changes=CHANGES),
-    Scenario("slices_overwrite", "full_refresh", "overwrite", is_sliced=True, changes=LESS),
+    Scenario("slices_append_first", connector="windows"),
+    Scenario("slices_dedup_first", write_mode="append_dedup", connector="windows"),
+    Scenario("slices_dedup", "full_refresh", "append_dedup", connector="windows", changes=CHANGES),
+    Scenario("slices_overwrite", "full_refresh", "overwrite", connector="windows", changes=LESS),
+    Scenario("positions_append_first", connector="stable"),
+    Scenario("positions_append", connector="stable", changes=CHANGES),
+    Scenario("positions_dedup", write_mode="append_dedup", connector="stable", changes=CHANGES),
+    Scenario("positions_overwrite", "full_refresh", "overwrite", connector="stable", changes=LESS),
     Scenario("snapshot", orders=330, page_size=3, commit="1B", writers=("csv",), labels=r"csv\.(snapshot|fold)\..*"),
 ]
+
+
+def named(name):
+    return next(scenario for scenario in SCENARIOS if scenario.name == name)
+
 
 # What `./dev fault` and the sample put faults into.
 CASES = [(writer, scenario) for scenario in SCENARIOS for writer in scenario.writers]

@@ -23,7 +23,8 @@ struct queue {
     char *stored;                         /* cursor of the newest checkpoint that a load stored */
     char *position;                       /* of the pager, after the last page queued; NULL: not resumable */
     bool position_is_new;
-    char *max; /* newest cursor seen */
+    bool at_page; /* a position is stored: the next run would go on there */
+    char *max;    /* newest cursor seen */
 };
 
 struct assembly {
@@ -67,7 +68,8 @@ struct assembly *assembly_new(const struct assembly_options *options)
         queue->id = arena_strdup(arena, options->slices[i].id);
         queue->finished = queue->closed = options->slices[i].done;
         queue->unordered = options->slices[i].unordered;
-        queue->no_checkpoints = queue->unordered || options->slices[i].at_page;
+        queue->at_page = options->slices[i].at_page;
+        queue->no_checkpoints = queue->unordered || queue->at_page;
         if (options->slices[i].cursor) queue->stored = mem_strdup(options->slices[i].cursor);
         if (options->slices[i].max_cursor) queue->max = mem_strdup(options->slices[i].max_cursor);
     }
@@ -293,7 +295,7 @@ static void take_slice(struct assembly *assembly, enum assembly_take take, uint3
     if (queue->restart) {
         add_slice(assembly, index, queue->id, queue->unordered ? SLICE_ABANDON : SLICE_RESTART);
         set_position(assembly, queue, false, queue->stored, NULL);
-        queue->restart = false;
+        queue->restart = queue->at_page = false;
         return;
     }
     if (queue->finished) {
@@ -323,7 +325,11 @@ static void take_slice(struct assembly *assembly, enum assembly_take take, uint3
     if (queue->count == 0 || (take == TAKE_COVERED && !resumable)) return;
     move_front(assembly, queue, queue->count, 0);
     add_slice(assembly, index, queue->id, SLICE_HOLD);
-    if (resumable && queue->position_is_new) set_position(assembly, queue, false, NULL, queue->position);
+    /* Rows behind the last page, or a page without a position: a stored one would have them read, and held, once more. */
+    bool takes_back = queue->at_page && !resumable;
+    if ((resumable && queue->position_is_new) || takes_back)
+        set_position(assembly, queue, false, queue->stored, resumable ? queue->position : NULL);
+    queue->at_page = resumable;
     queue->position_is_new = false;
 }
 

@@ -351,6 +351,28 @@ static void test_slice_that_goes_on_at_a_page_makes_no_checkpoints(void **state)
     finish(&fixture);
 }
 
+static void test_rows_held_behind_a_stored_page_take_its_position_back(void **state)
+{
+    (void)state;
+    struct fixture fixture = make(false, 1);
+    struct load load;
+    add_page(&fixture, 0, 2, 0, NULL, "5", "{\"page\":2}");
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_non_null(strstr(entry(&load, "one", "position"), "page"));
+    assembly_committed(fixture.assembly);
+    add_page(&fixture, 0, 2, 0, NULL, "9", NULL); /* the last one: nothing comes after it, and its slice has not ended yet */
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.slices[0].outcome, SLICE_HOLD);
+    assert_int_equal(rows_of(&load), 2);
+    assert_non_null(entry(&load, "one", "position"));
+    assert_null(strstr(entry(&load, "one", "position"), "page"));
+    assembly_committed(fixture.assembly);
+    assembly_finish(fixture.assembly, 0);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_true(load.complete);
+    finish(&fixture);
+}
+
 static void test_unreadable_position_is_an_error(void **state)
 {
     (void)state;
@@ -377,4 +399,5 @@ UNIT_TESTS(cmocka_unit_test(test_finished_slice_publishes_all_and_stores_the_new
            cmocka_unit_test(test_broken_order_is_stored_at_a_stop_though_no_row_is),
            cmocka_unit_test(test_unordered_slice_starts_from_nothing_and_makes_no_checkpoints),
            cmocka_unit_test(test_slice_that_goes_on_at_a_page_makes_no_checkpoints),
+           cmocka_unit_test(test_rows_held_behind_a_stored_page_take_its_position_back),
            cmocka_unit_test(test_unreadable_position_is_an_error))

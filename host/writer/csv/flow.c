@@ -130,8 +130,10 @@ static int clean_rejects(const struct writer *writer, struct err *err)
         rc = fs_list(writer->paths.rejects, CSV_LIST_MAX, &arena, &entries, &count, err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         struct str name = str_from(entries[i].name), number_text;
-        uint64_t number;
-        if (!str_next(&name, '.', &number_text) || !csv_number_read(arena_text(&arena, number_text), &number)) continue;
+        uint64_t number = UINT64_MAX; /* ".0000000012.ndjson.xyz.tmp": left by a write that was killed */
+        bool is_torn = entries[i].name[0] == '.';
+        if (!is_torn && (!str_next(&name, '.', &number_text) || !csv_number_read(arena_text(&arena, number_text), &number)))
+            continue;
         if (number > writer->last || number + REJECTS_KEPT < writer->last)
             rc = fs_remove_file(fs_join(&arena, writer->paths.rejects, entries[i].name), err);
     }

@@ -90,6 +90,18 @@ static void member_int(struct json_writer *json, const char *key, int64_t value)
     json_text(json, (struct str){text, size});
 }
 
+/* A write that was killed leaves its temporary file beside the lease. Nobody else writes one while we have the lock. */
+static int remove_torn(const char *folder, struct arena *arena, struct err *err)
+{
+    struct fs_entry *entries = NULL;
+    size_t count = 0;
+    int rc = fs_list(folder, CSV_LIST_MAX, arena, &entries, &count, err);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        if (str_starts(str_from(entries[i].name), STR(".lease.")))
+            rc = fs_remove_file(fs_join(arena, folder, entries[i].name), err);
+    return rc == 0 ? 0 : csv_fs_error(err);
+}
+
 static int write_file(const char *path, const struct lease_file *file, struct err *err)
 {
     struct buf text = BUF_INIT(FILE_MAX_BYTES);
@@ -150,6 +162,7 @@ int csv_lease_acquire(const char *folder, const char *pipeline, const struct pro
     }
     FAULT_POINT("csv.lease.acquire.before");
     if ((rc = take_lock(folder, &arena, clock, cancel, &lock, err)) != 0) goto out;
+    if ((rc = remove_torn(folder, &arena, err)) != 0) goto out;
     if ((rc = read_file(path, &file, err)) != 0) goto out;
     int64_t now_us = clock_wall_us(clock);
     if (file.exists && file.until_us > now_us && process_life(&file.owner) != PROCESS_DEAD) {

@@ -24,6 +24,7 @@ class Scenario:
     orders: int = 80
     page_size: int = 20
     duplicates: int = 0             # records that come twice, per page
+    attached: str = ""              # SQL after the first sync: what others hang on the table
     commit: str = "8KiB"            # size of a load: about a page
     writers: tuple = ("postgres", "csv")
     labels: str = ""                # a regular expression: enumerate these labels only
@@ -53,6 +54,8 @@ SCENARIOS = [
     Scenario("dedup_held", write_mode="append_dedup", is_sorted=False, changes=CHANGES),
     Scenario("overwrite_first", "full_refresh", "overwrite"),
     Scenario("overwrite", "full_refresh", "overwrite", changes=LESS),
+    Scenario("overwrite_in_place", "full_refresh", "overwrite", changes=LESS, writers=("postgres",),
+             attached="CREATE VIEW shop_raw.paid AS SELECT * FROM shop_raw.orders WHERE status = 'paid'"),
     Scenario("streams", write_mode="append_dedup", streams=("orders", "customers", "order_events"), orders=40,
              changes={"orders": {"updates": 15, "inserts": 10}, "customers": {"updates": 15, "inserts": 10},
                       "order_events": {"inserts": 25}}),

@@ -79,6 +79,8 @@ class Subject:
         if self.grants:
             self.database.query("DO $$ BEGIN CREATE ROLE reader; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$")
             self.database.query("GRANT SELECT ON shop_raw.orders TO reader")
+        if self.scenario.attached:
+            self.database.query(self.scenario.attached)
 
     def remember(self):
         """Takes over what the source has now: versions it had before count for those who append."""
@@ -232,7 +234,7 @@ class Subject:
                 assert self.database.one("SELECT sum(written) FROM _sluice.loads WHERE stream = %s", stream) == \
                     sum(self.expected(stream).values()), "the ledger's rows are not the table's"
         if self.grants:
-            assert self.database.query("SELECT privilege_type FROM information_schema.role_table_grants WHERE grantee = 'reader' "
+            assert self.database.query("SELECT DISTINCT privilege_type FROM information_schema.role_table_grants WHERE grantee = 'reader' "
                                        "AND table_name = 'orders'") == [("SELECT",)], "the grants are not what they were"
 
     def folds_to_current(self, stream):

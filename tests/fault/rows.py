@@ -49,11 +49,12 @@ def table_rows(database, stream, schema="shop_raw"):
 
 def committed_rows(staging, stream, pipeline="shop"):
     """All rows of committed loads, also of those whose folders a killed sync did not get to rename: the next start does."""
-    commits = staging / ".sluice" / pipeline / stream / "commits"
-    hidden = [load for load in (staging / pipeline / stream).glob(".*") if (commits / load.name[1:]).exists()]
     rows = staging_rows(staging, stream, False, pipeline) or collections.Counter()
-    for load in hidden:
-        rows += bag(staged_rows(load), stream)
+    for commit in (staging / ".sluice" / pipeline / stream / "commits").glob("[0-9]*"):
+        names_load = any("load" in json.loads(line) for line in commit.read_text().splitlines())
+        hidden = staging / pipeline / stream / f".{commit.name}"
+        if names_load and hidden.exists():
+            rows += bag(staged_rows(hidden), stream)
     return rows
 
 

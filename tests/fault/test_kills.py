@@ -29,8 +29,8 @@ def test_kills(tmp_path, postgres, writer, scenario, part):
             kill_again_and_again(subject, rng)
             subject.settle()
         except AssertionError as failure:
-            raise AssertionError(f"{failure}\nrerun: SLUICE_FAULT_SEED={SEED} ./dev fault test_kills and {writer}-{scenario.name}-"
-                                 f"{part}") from None
+            raise AssertionError(f"{failure}\nrerun: SLUICE_FAULT_SEED={SEED} ./dev fault "
+                                 f"'test_kills and {writer}-{scenario.name}-{part}'") from None
 
 
 def kill_again_and_again(subject, rng):

@@ -53,7 +53,7 @@ def strike(subject, label, passage, action):
         subject.settle()
     except AssertionError as failure:
         raise AssertionError(f"{action} at {label}:{passage}: {failure}\n"
-                             f"rerun: ./dev fault {subject.writer}-{subject.scenario.name}- {label}:{max(passage, 1)}") from None
+                             f"rerun: ./dev fault 'test_point and {subject.writer}-{subject.scenario.name}-0' {label}:{max(passage, 1)}") from None
     return struck
 
 

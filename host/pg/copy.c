@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "pg/internal.h"
 #include "pg/query.h"
 
@@ -18,12 +19,20 @@ void pg_copy_grow(struct pg_copy *copy, size_t size)
     copy->capacity = capacity;
 }
 
+/* What PQputCopyData or PQputCopyEnd says: 1, or -1 for an error. On a non-blocking connection 0 means that there was no room
+ * for the message; since the buffer was flushed before, that it could not be made larger. The message is not in it then. */
+static bool was_queued(int said)
+{
+    if (said == 0) mem_exhausted("libpq");
+    return said > 0;
+}
+
 void pg_copy_send(struct pg_copy *copy)
 {
     for (size_t sent = 0; sent < copy->size && copy->err.class == 0;) {
         size_t part = copy->size - sent < PG_COPY_MESSAGE ? copy->size - sent : PG_COPY_MESSAGE;
         PG_FAULT_POINT(copy->pg, "pg.copy.send");
-        if (PQputCopyData(copy->pg->conn, copy->data + sent, (int)part) < 0) {
+        if (!was_queued(PQputCopyData(copy->pg->conn, copy->data + sent, (int)part))) {
             pg_fail(copy->pg, NULL, &copy->err);
             break;
         }
@@ -65,7 +74,7 @@ int pg_copy_end(struct pg_copy *copy, uint64_t *rows, struct err *err)
     copy->size += 2;
     pg_copy_send(copy);
     PG_FAULT_POINT(pg, "pg.copy.end.before");
-    if (copy->err.class == 0 && PQputCopyEnd(pg->conn, NULL) < 0) pg_fail(pg, NULL, &copy->err);
+    if (copy->err.class == 0 && !was_queued(PQputCopyEnd(pg->conn, NULL))) pg_fail(pg, NULL, &copy->err);
     if (copy->err.class != 0) {
         rc = err_copy(err, &copy->err);
         pg->is_broken = true; /* in the middle of an exchange: nothing more can be said on it */

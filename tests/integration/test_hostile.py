@@ -41,7 +41,6 @@ AT_LOAD = {  # source, what the line says
     "a million streams": ("local s = {}\nfor i = 1, 1e6 do s['s' .. i] = { path = '/' } end\n" + DESCRIBED % "s", "connector"),
     "60 MiB of source": ("--" + "x" * BIG, "more than 1 MiB"),
     "bytecode": ("\x1bLuaT\0\x19", "binary chunk"),
-    "no Lua": ("\x7fELF\x02\x01\x01\0\0", "x.lua:1"),
     "all the memory": ("local t = {} while true do pcall(function() while true do t[#t + 1] = ('x'):rep(1e5) .. #t end end) end", "memory"),
     "an error of escapes": ("error('\\27[2J\\27]0;owned\\7\\r\\nerror: forged')", "x.lua:1"),
 }
@@ -136,7 +135,7 @@ def test_forged_answers_to_loading(forged):
         one_line(ended, "connector 'rows'")
     for name in CASES["ON_LOAD"]:
         ended = forged(name, "connector", "describe", "./rows.lua")
-        assert ended.code == 7 and ended.out == "", f"{name}: {ended}"
+        assert ended.code in (2, 7) and ended.out == "", f"{name}: {ended}"  # 2: it is JSON, and describes nothing that can be run
 
 
 def test_forged_answers_to_calls(forged, work):

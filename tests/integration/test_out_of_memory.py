@@ -31,7 +31,7 @@ return sluice.connector {
 """
 
 # How a process may end whose memory ran out. Most of it is the first: base/check, in one place.
-ENDS = [(1, "out of memory"), (4, "could not start"), (4, "out of memory"), (6, "memory")]
+ENDS = [(1, "out of memory"), (4, "could not start"), (4, "out of memory"), (6, "memory"), (6, "no answer from the database")]
 
 
 def count_allocations(work, *words):
@@ -47,7 +47,7 @@ def count_allocations(work, *words):
 def fail_allocation(work, n, *words):
     """Runs it; what it printed when it got through all the same, None when it ended as it must."""
     work.environment.update(LD_PRELOAD=str(FAIL_ALLOC), FAIL_ALLOC_AT=str(n))
-    ended = work.run(*words, code=None)
+    ended = work.run(*words, code=None, timeout=300)  # libpq may wait for what it could not keep, until pg_wait asks the server
     for name in ("LD_PRELOAD", "FAIL_ALLOC_AT"):
         del work.environment[name]
     if ended.code == 0:

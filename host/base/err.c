@@ -31,8 +31,9 @@ const struct err_class_info *err_class_info(int class)
     return &CLASSES[ARRAY_SIZE(CLASSES) - 1];
 }
 
-/* Makes `text`, of an array of `size` bytes, one line of whole characters: control characters (a server's message may have
- * several lines, or a terminal's escapes) become spaces, and a character cut in half by the array's end goes. */
+/* Makes `text`, of an array of `size` bytes, one line of UTF-8: control characters (a server's message may have several lines,
+ * or a terminal's escapes) become spaces, bytes that are no character become '?', and a character cut in half by the array's
+ * end goes. */
 static void make_one_line(char *text, size_t size)
 {
     size_t length = strlen(text);
@@ -44,12 +45,17 @@ static void make_one_line(char *text, size_t size)
     }
     while (length > 0 && (unsigned char)text[length - 1] <= ' ') length--;
     text[length] = '\0';
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i], next = (unsigned char)text[i + 1];
-        if (c < ' ' || c == 0x7f)
+    for (size_t i = 0, bytes; i < length; i += bytes) {
+        unsigned char c = (unsigned char)text[i];
+        bytes = utf8_length((struct str){text + i, length - i});
+        if (bytes == 0) {
+            text[i] = '?';
+            bytes = 1;
+        } else if (c < ' ' || c == 0x7f) {
             text[i] = ' ';
-        else if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+        } else if (c == 0xc2 && (unsigned char)text[i + 1] < 0xa0) {
             text[i] = text[i + 1] = ' '; /* U+0080 to U+009F */
+        }
     }
 }
 

@@ -58,7 +58,8 @@ struct err_class_info {
 };
 
 /* Sets class and message (printf), drops an older hint, returns `class`. A message past the array is cut, at a whole character;
- * line ends and other control characters, as servers send them, become spaces. Arguments may point into `err`. */
+ * line ends and other control characters, as servers send them, become spaces, and bytes that are not UTF-8 become '?'.
+ * Arguments may point into `err`. */
 int err_set(struct err *err, int class, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Sets the remedy (printf) and returns err->class, so that `return err_hint(err, ...)` reads on after err_set. */

@@ -112,6 +112,7 @@ static int take_apart(CURLU *handle, struct arena *arena, struct url *url, struc
     url->port = port ? (int)strtol(port, NULL, 10) : 0;
     url->path = part(handle, CURLUPART_PATH, 0, arena);
     url->query = part(handle, CURLUPART_QUERY, 0, arena);
+    if (url->query && !url->query[0]) url->query = NULL; /* a lone "?", which is not in the text either */
     url->text = part(handle, CURLUPART_URL, CURLU_NO_DEFAULT_PORT, arena);
     if (host[0] == '[') host = arena_text(arena, (struct str){host + 1, strlen(host) - 2});
     url->host = host;

@@ -189,12 +189,18 @@ static size_t match_spelling(const struct spelling *spelling, struct str value, 
     return reader.at;
 }
 
+/* '%' and '+' may themselves be written as JSON escapes, which begin with the third. */
+static bool has_url_escapes(struct str text)
+{
+    return memchr(text.data, '%', text.size) || memchr(text.data, '+', text.size) || memmem(text.data, text.size, "\\u002", 5);
+}
+
 struct redact_text redact_text(struct str text)
 {
     return (struct redact_text){
         .text = text,
         .has_json_escapes = text.size && memchr(text.data, '\\', text.size),
-        .has_url_escapes = text.size && (memchr(text.data, '%', text.size) || memchr(text.data, '+', text.size)),
+        .has_url_escapes = text.size && has_url_escapes(text),
     };
 }
 

@@ -80,6 +80,16 @@ static void test_control_characters_of_a_server_become_spaces(void **state)
     assert_string_equal(err.message, "ERROR: no DETAIL:  [31mred  and   2J");
 }
 
+static void test_bytes_that_are_not_utf8_become_question_marks(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    err_set(&err, ERR_CONFIG, "got '%.4s...'", "abc\xe2\x82\xac"); /* cut in a character */
+    assert_string_equal(err.message, "got 'abc?...'");
+    err_hint(&err, "\xff\xc3\xa9\xc0\x80");
+    assert_string_equal(err.hint, "?\xc3\xa9??");
+}
+
 static void test_every_class_has_a_row_of_its_own(void **state)
 {
     (void)state;
@@ -122,5 +132,6 @@ UNIT_TESTS(cmocka_unit_test(test_context_is_prepended_and_class_and_hint_survive
            cmocka_unit_test(test_a_long_message_is_cut_at_a_whole_character),
            cmocka_unit_test(test_a_context_longer_than_the_message_does_not_overflow),
            cmocka_unit_test(test_control_characters_of_a_server_become_spaces),
+           cmocka_unit_test(test_bytes_that_are_not_utf8_become_question_marks),
            cmocka_unit_test(test_every_class_has_a_row_of_its_own), cmocka_unit_test(test_exit_codes_are_those_promised),
            cmocka_unit_test(test_a_copy_is_complete))

@@ -78,6 +78,7 @@ static void test_json_escapes(void **state)
     expect("tom&jerry", "{\"u\":\"x?k=tom\\u0026jerry\"}", "{\"u\":\"x?k=***\"}");
     expect("a/b c/d", "{\"u\":\"http:\\/\\/x\\/?k=a%2Fb%20c%2Fd\"}", "{\"u\":\"http:\\/\\/x\\/?k=***\"}");
     expect("a/b c/d", "{\"u\":\"x?k=a\\/b%20c\\/d\"}", "{\"u\":\"x?k=***\"}"); /* URL escapes inside JSON's */
+    expect("a/b c/d", "\\u0061\\u00252Fb\\u002bc\\u00252fd", "***");           /* whose '%' and '+' are escaped, too */
 }
 
 static void test_hex(void **state)

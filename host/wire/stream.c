@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "os/cancel.h"
 
 enum { POLL_SLICE_MS = 200, READ_AHEAD = 64 * 1024 };
@@ -84,7 +85,7 @@ static size_t bytes_wanted(const struct buf *in)
     if (in->size < WIRE_PREFIX_BYTES) return READ_AHEAD;
     const unsigned char *at = (const unsigned char *)in->data;
     size_t total = WIRE_PREFIX_BYTES + ((size_t)at[0] | (size_t)at[1] << 8 | (size_t)at[2] << 16 | (size_t)at[3] << 24);
-    return total > in->size ? total - in->size : 1;
+    return total - in->size; /* not 0: a whole frame would have been cut off already */
 }
 
 int wire_receive(struct wire_stream *stream, struct wire_frame *frame, struct wire_wait wait, struct err *err)
@@ -98,7 +99,7 @@ int wire_receive(struct wire_stream *stream, struct wire_frame *frame, struct wi
         if ((rc = wait_ready(stream->fd, POLLIN, wait, deadline_ms, err)) != 0) return rc;
         size_t wanted = bytes_wanted(in);
         char *place = buf_reserve(in, wanted + WIRE_PADDING);
-        if (!place) return err_set(err, ERR_DATA, "cannot hold a frame over %d bytes", WIRE_MAX_BYTES);
+        CHECK(place); /* no frame that may go on is larger */
         ssize_t n = read(stream->fd, place, wanted);
         if (n > 0)
             buf_advance(in, (size_t)n);

@@ -23,6 +23,15 @@ def test_every_command_explains_itself(work, command):
     assert command in work.run("help").out
 
 
+def test_help_has_topics(work):
+    assert all(word in work.run("help", "exit-codes").out for word in ("rate_limit", "143"))
+    config = work.run("help", "config").out
+    assert all(word in config for word in ("destinations", "pipelines", "write_mode", "compression", "schema"))
+    assert "exit-codes" in work.run("help", "nonsense", code=2).err
+    assert work.run("help").out == work.run().out
+    assert re.fullmatch(r"sluice [0-9.]+\n", work.run("version").out)
+
+
 def test_mistyped_commands_and_options_name_the_nearest(work):
     assert "run" in work.run("rn", code=2).err
     assert "--full-refresh" in work.run("run", "--full-refesh", code=2).err

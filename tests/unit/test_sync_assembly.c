@@ -384,6 +384,123 @@ static void test_unreadable_position_is_an_error(void **state)
     arena_release(&arena);
 }
 
+static void test_a_checkpoint_may_lie_in_any_batch_of_its_page(void **state)
+{
+    (void)state;
+    struct fixture fixture = make(true, 1);
+    struct load load;
+    struct batch *batches[20];
+    for (size_t i = 0; i < ARRAY_SIZE(batches); i++) {
+        batches[i] = batch_new(NULL, fixture.schema, 1);
+        for (int64_t row = 0; row < 2; row++)
+            batch_add_row(batches[i], ROW_UPSERT)[0] = (struct value){.kind = VALUE_INTEGER, .i = row};
+    }
+    struct decoded decoded = {.batches = batches,
+                              .batch_count = ARRAY_SIZE(batches),
+                              .rows = 40,
+                              .counts = {.emitted = 40},
+                              .ascending = true,
+                              .covered_rows = 37, /* eighteen batches and half of the next */
+                              .covered_cursor = STR("5"),
+                              .max_cursor = STR("6")};
+    assembly_add(fixture.assembly, 0, &decoded, NULL);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.batch_count, 19);
+    assert_int_equal(rows_of(&load), 37);
+    assembly_committed(fixture.assembly);
+    assembly_finish(fixture.assembly, 0);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(rows_of(&load), 3);
+    finish(&fixture);
+}
+
+static void test_rejects_past_the_cap_are_counted_and_not_kept(void **state)
+{
+    (void)state;
+    static struct decoded_reject rejects[ASSEMBLY_MAX_REJECTS + 5];
+    struct fixture fixture = make(false, 1);
+    struct load load;
+    for (size_t i = 0; i < ARRAY_SIZE(rejects); i++)
+        rejects[i] =
+            (struct decoded_reject){.field = i % 2 ? STR("id") : STR(""), .reason = "r", .detail = "d", .record = STR("{}")};
+    struct decoded decoded = {
+        .rejects = rejects, .reject_count = ARRAY_SIZE(rejects), .counts = {.emitted = 1005, .rejected = 1005}};
+    assembly_add(fixture.assembly, 0, &decoded, NULL);
+    assembly_finish(fixture.assembly, 0);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.reject_count, ASSEMBLY_MAX_REJECTS);
+    assert_int_equal(assembly_reject_total(fixture.assembly), 1005);
+    assert_int_equal(load.counts->rejected, 1005);
+    assert_null(load.rejects[0].field); /* the record as a whole */
+    assert_string_equal(load.rejects[1].field, "id");
+    finish(&fixture);
+}
+
+static void test_a_position_too_large_to_keep_is_not_stored(void **state)
+{
+    (void)state;
+    struct fixture fixture = make(false, 1);
+    struct load load;
+    char *position = mem_alloc(300 * 1024);
+    memset(position, 'x', 300 * 1024 - 1);
+    position[300 * 1024 - 1] = '\0';
+    add_page(&fixture, 0, 1, 0, NULL, NULL, position);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.slices[0].outcome, SLICE_HOLD);
+    assert_null(entry(&load, "one", "position"));
+    free(position);
+    finish(&fixture);
+}
+
+static void test_the_newest_cursor_of_all_slices_is_stored(void **state)
+{
+    (void)state;
+    static const char *const NEWEST[][2] = {{"3", "20"}, {"20", "3"}, {"20", NULL}, {NULL, "20"}};
+    for (size_t i = 0; i < ARRAY_SIZE(NEWEST); i++) {
+        struct fixture fixture = make(false, 2);
+        struct load load;
+        for (uint32_t slice = 0; slice < 2; slice++) {
+            add_page(&fixture, slice, 1, 0, NULL, NEWEST[i][slice], NULL);
+            assembly_finish(fixture.assembly, slice);
+        }
+        assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+        assert_string_equal(entry(&load, "", "cursor"), "20");
+        assembly_committed(fixture.assembly);
+        assembly_note(fixture.assembly, "", "note", "x"); /* behind the end there are only notes, and it ends once */
+        assert_true(assembly_has_work(fixture.assembly));
+        assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+        assert_false(load.complete);
+        assert_int_equal(load.slice_count, 0);
+        finish(&fixture);
+    }
+}
+
+static void test_a_restart_alone_is_work(void **state)
+{
+    (void)state;
+    struct fixture fixture = make(true, 2);
+    struct load load;
+    assert_false(assembly_has_work(fixture.assembly));
+    assert_false(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assembly_restart(fixture.assembly, 1);
+    assert_true(assembly_has_work(fixture.assembly));
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.slice_count, 1);
+    assert_int_equal(load.slices[0].outcome, SLICE_RESTART);
+    assembly_committed(fixture.assembly);
+    add_page(&fixture, 0, 3, 2, "5", "6", NULL); /* published up to 5, then broken without a row left */
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assembly_committed(fixture.assembly);
+    add_page(&fixture, 0, 2, 1, "6", "7", "page 3"); /* a position behind a checkpoint: the checkpoint is what counts */
+    assert_true(assembly_take(fixture.assembly, TAKE_COVERED, &load));
+    assert_non_null(strstr(entry(&load, "one", "position"), "\"cursor\":\"6\""));
+    assembly_committed(fixture.assembly);
+    assert_false(assembly_take(fixture.assembly, TAKE_COVERED, &load)); /* the row of 7 is no one's to keep */
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.slices[0].outcome, SLICE_HOLD);
+    finish(&fixture);
+}
+
 UNIT_TESTS(cmocka_unit_test(test_finished_slice_publishes_all_and_stores_the_newest_cursor),
            cmocka_unit_test(test_unordered_rows_are_held_until_the_end),
            cmocka_unit_test(test_checkpoint_publishes_what_is_covered_and_keeps_equal_cursors_back),
@@ -400,4 +517,8 @@ UNIT_TESTS(cmocka_unit_test(test_finished_slice_publishes_all_and_stores_the_new
            cmocka_unit_test(test_unordered_slice_starts_from_nothing_and_makes_no_checkpoints),
            cmocka_unit_test(test_slice_that_goes_on_at_a_page_makes_no_checkpoints),
            cmocka_unit_test(test_rows_held_behind_a_stored_page_take_its_position_back),
-           cmocka_unit_test(test_unreadable_position_is_an_error))
+           cmocka_unit_test(test_unreadable_position_is_an_error),
+           cmocka_unit_test(test_a_checkpoint_may_lie_in_any_batch_of_its_page),
+           cmocka_unit_test(test_rejects_past_the_cap_are_counted_and_not_kept),
+           cmocka_unit_test(test_a_position_too_large_to_keep_is_not_stored),
+           cmocka_unit_test(test_the_newest_cursor_of_all_slices_is_stored), cmocka_unit_test(test_a_restart_alone_is_work))

@@ -213,6 +213,24 @@ static void test_a_frame_over_the_limit_is_never_written(void **state)
     buf_release(&out);
 }
 
+static void test_a_field_over_the_limit_is_never_written(void **state)
+{
+    (void)state;
+    struct buf out = BUF_INIT(WIRE_MAX_BYTES);
+    const struct wire_fail fail = {WIRE_FAIL_SCRIPT, STR("x"), {"", (size_t)WIRE_MAX_BYTES + 1}};
+    wire_write_fail(&out, 1, &fail);
+    assert_true(out.failed);
+    buf_release(&out);
+    out = BUF_INIT(16); /* the same for one that is appended in place */
+    size_t mark = wire_begin_text(&out, WIRE_RESULT, 1);
+    buf_append_text(&out, "more than sixteen bytes");
+    wire_end_text(&out, mark);
+    assert_true(out.failed);
+    buf_release(&out);
+    assert_string_equal(wire_type_name(0), "unknown");
+    assert_string_equal(wire_type_name(WIRE_TYPE_END), "unknown");
+}
+
 static void test_a_message_is_only_read_as_its_own_type(void **state)
 {
     (void)state;
@@ -245,5 +263,6 @@ UNIT_TESTS(cmocka_unit_test(test_every_message_comes_out_as_it_went_in), cmocka_
            cmocka_unit_test(test_bytes_behind_the_last_field_are_refused),
            cmocka_unit_test(test_frames_that_can_never_be_are_refused_at_once),
            cmocka_unit_test(test_a_frame_over_the_limit_is_never_written),
+           cmocka_unit_test(test_a_field_over_the_limit_is_never_written),
            cmocka_unit_test(test_a_message_is_only_read_as_its_own_type),
            cmocka_unit_test(test_text_in_place_is_the_same_frame))

@@ -270,10 +270,10 @@ def test_connections_that_are_ended_all_the_time(work, database):
             while process.poll() is None:
                 ended += database.one("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
                                       "WHERE datname = current_database() AND pid <> pg_backend_pid()")
-                time.sleep(0.1)
+                time.sleep(0.02)
             out, err = process.communicate()
             assert process.returncode in (0, 6), out + err
-        assert ended > 3
+        assert ended > 0
         work.run("run")
         table_is_source(database, source)
         ledger_adds_up(database, appends=True)

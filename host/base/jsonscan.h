@@ -40,7 +40,7 @@ const char *json_kind_name(uint8_t kind); /* "a string", "an object"; any other 
 enum json_flags {
     JSON_ESCAPED = 1, /* a string (or a string inside a container) holds a backslash: decode before use */
     JSON_DIRTY = 2, /* needs repair, also inside a container: not UTF-8, a lone surrogate, a NUL, or a number that PostgreSQL's
-                       numeric cannot hold (over 131072 digits before the point or 16383 behind it) */
+                       numeric cannot hold (over 131072 digits before the point, a leading 0 counted, or 16383 behind it) */
     JSON_FRACTION = 4, /* a number with '.', 'e' or 'E' */
 };
 

@@ -191,6 +191,14 @@ def test_connector_with_a_mistake(work, shop, item):
     assert all(word in work.run("connector", "describe", path, code=2).err for word in words)
 
 
+def test_program_in_a_connectors_place(work, shop):
+    path = work.folder / "broken.lua"
+    path.write_bytes(b"\x7fELF\x02\x01\x01\0\0")
+    work.configure(shop, csv_target(work), connector=path)
+    line, = work.run("run", code=2).err.splitlines()
+    assert line.startswith("error: config: shop: connector 'broken': broken.lua:1: "), line
+
+
 def test_every_mistake_of_a_connector_at_once(work, shop):
     path = work.write("broken.lua", CONNECTOR % "recordz = 'x', stabel = true, methd = 'GET', write_mode = 'merge'")
     work.configure(shop, csv_target(work), connector=path)

@@ -6,28 +6,27 @@ tree is made, looked at as a consumer would, and the pipeline run again.
 
 import hashlib
 import json
-import os
 import random
 import shutil
 
 import pytest
 
+from chosen import PARTS, chosen
 from integration import SLUICE, compare, staged_loads, staged_rows, staging_equals_oracle
 from disk import make, read, record, trace
 from shop import Shop
 
-SAMPLE = None if os.environ.get("SLUICE_FAULT_FULL") else 12  # trees per case
-SEED = int(os.environ.get("SLUICE_FAULT_SEED", "1"))
+SAMPLE = 12  # trees per case
 
 
-def choices(seed):
+def choices(count):
     """What reached the disk although nobody asked for it."""
     yield "nothing", lambda operation: False
     yield "everything", lambda operation: True
     yield "names", lambda operation: operation.names
     yield "content", lambda operation: not operation.names
     for number in range(2):
-        rng = random.Random(f"{seed}.{number}")
+        rng = random.Random(f"{count}.{number}")
         yield f"some {number}", lambda operation, rng=rng: rng.random() < 0.5
 
 
@@ -35,7 +34,7 @@ def trees(disk):
     """Every different tree, with words for where it comes from."""
     seen = set()
     for count in range(disk.first, len(disk.operations) + 1):
-        for name, keep in choices(f"{SEED}.{count}"):
+        for name, keep in choices(count):
             tree = disk.after(count, keep)
             digest = hashlib.sha256(repr(sorted(tree.items())).encode()).digest()
             if digest not in seen:
@@ -101,8 +100,9 @@ def configure(work, shop, case, staging):
                    commit={"bytes": "64KiB", "seconds": 30})
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("name", CASES)
-def test_any_tree_the_power_leaves_is_recovered(work, name):
+def test_any_tree_the_power_leaves_is_recovered(work, name, part):
     case = CASES[name]
     original, staging = work.folder / "traced", work.folder / "staging"
     original.mkdir(mode=0o750)
@@ -119,15 +119,11 @@ def test_any_tree_the_power_leaves_is_recovered(work, name):
         disk = record(logs, original, before)
         assert read(original) == disk.after(len(disk.operations), lambda operation: True), "the model of the disk is wrong"
         configure(work, shop, case, staging)
-        wanted = list(trees(disk))
-        print(f"{name}: {len(disk.operations) - disk.first} operations, {len(wanted)} trees")
-        if SAMPLE:
-            wanted = random.Random(f"{SEED}{name}").sample(wanted, min(SAMPLE, len(wanted)))
-        for words, tree in wanted:
+        for words, tree in chosen(trees(disk), SAMPLE, name, part):
             make(tree, staging)
             try:
                 visible_loads_are_whole(staging, "orders")
                 settle(work, shop, staging, case["write_mode"])
             except BaseException as failure:
-                raise AssertionError(f"{name}: {words} (SLUICE_FAULT_SEED={SEED})") from failure
+                raise AssertionError(f"{name}: {words}") from failure
             shutil.rmtree(staging)

@@ -65,7 +65,7 @@ bool assembly_order_was_broken(const struct assembly *assembly); /* declared asc
 
 enum assembly_take {
     TAKE_ALL,     /* all that waits; rows that cannot publish are held */
-    TAKE_COVERED, /* at a stop or a failure: what publishes, and what has a position; the rest is dropped */
+    TAKE_COVERED, /* what publishes, and what has a position; the rest stays, to be dropped at a stop or a failure */
 };
 
 /* Fills `load` with what waits; its pointers live until assembly_committed. False when there is nothing to commit.

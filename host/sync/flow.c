@@ -36,10 +36,10 @@ struct flow {
     struct cancel *cancel;  /* below sync->reading */
     struct slice **running; /* per slice of the plan; NULL: not running */
     size_t next_slice, running_count, slots_held;
-    int64_t oldest_ms; /* when the oldest row that waits came; 0: none waits */
+    int64_t oldest_ms;        /* when the oldest row that waits came; 0: none waits */
+    int64_t resting_until_ms; /* a long wait is under way, and what came before it is committed; 0: none is */
     struct err err;
     bool order_warned;
-    bool is_resting;    /* a long wait is under way, and what came before it is committed */
     bool commit_failed; /* nothing more can be made durable */
 };
 
@@ -262,42 +262,50 @@ static int commit(struct flow *flow, enum assembly_take take, struct err *err)
     return 0;
 }
 
-/* Enough waits, it waited long enough, or memory is short. In the last case little remainders stay: all flows together can hold
- * back no more than a quarter of the budget, so there is always a flow whose commit frees enough. */
-static bool load_is_due(const struct flow *flow)
+/* Enough waits, or memory is short. In the last case little remainders stay: all flows together can hold back no more than a
+ * quarter of the budget, so there is always a flow whose commit frees enough. */
+static bool is_full(const struct flow *flow)
 {
-    size_t bytes = assembly_bytes(flow->assembly);
-    if (bytes == 0) return false;
     const struct pipeline *pipeline = flow->sync->pipeline;
-    size_t remainder = pipeline->memory_bytes / (4 * (size_t)pipeline->concurrency);
-    if (bytes >= remainder && budget_is_short(flow->sync->budget)) return true;
-    if (flow->is_resting) return false; /* what is left came after the checkpoint, and cannot be published before the next */
-    return bytes >= pipeline->commit_bytes || clock_now_ms(flow->sync->clock) - flow->oldest_ms >= pipeline->commit_ms;
+    size_t bytes = assembly_bytes(flow->assembly), remainder = pipeline->memory_bytes / (4 * (size_t)pipeline->concurrency);
+    return bytes >= pipeline->commit_bytes || (bytes > 0 && bytes >= remainder && budget_is_short(flow->sync->budget));
 }
 
-/* How long no slice will bring anything, for sure; 0: any may, at any moment. */
-static int64_t sure_wait_ms(const struct flow *flow)
+/* Commits when it is full, or something has waited long enough. In the latter case rows that a crash would make us read again
+ * all the same stay in memory: held rows would keep a build from being published, and to hold them takes a connection. */
+static int commit_if_due(struct flow *flow, struct err *err)
 {
-    int64_t now_ms = clock_now_ms(flow->sync->clock), soonest_ms = INT64_MAX;
+    if (is_full(flow)) {
+        flow->resting_until_ms = 0; /* the connection is open again */
+        return commit(flow, TAKE_ALL, err);
+    }
+    bool is_old = flow->oldest_ms && clock_now_ms(flow->sync->clock) - flow->oldest_ms >= flow->sync->pipeline->commit_ms;
+    return is_old ? commit(flow, TAKE_COVERED, err) : 0;
+}
+
+/* Until when no slice will bring anything, for sure; 0: any may, at any moment. */
+static int64_t sure_wait_until_ms(const struct flow *flow)
+{
+    int64_t soonest_ms = INT64_MAX;
     for (size_t i = 0; i < flow->windows.slice_count; i++) {
         if (!flow->running[i]) continue;
         int64_t until_ms = slice_waiting_until_ms(flow->running[i]);
         if (until_ms < soonest_ms) soonest_ms = until_ms;
     }
-    return soonest_ms == INT64_MAX || soonest_ms <= now_ms ? 0 : soonest_ms - now_ms;
+    return soonest_ms == INT64_MAX ? 0 : soonest_ms;
 }
 
-/* When a long wait begins: commits what has come, and lets the writer publish and give its connection back (COMMIT.md, rules 7
- * and 10). */
+/* When a long wait begins, or becomes longer: commits what has come, and lets the writer publish and give its connection back
+ * (COMMIT.md, rules 7 and 10). */
 static int rest_while_waiting(struct flow *flow, struct err *err)
 {
     const struct sync_context *sync = flow->sync;
     struct load_counts counts = {0};
-    int64_t wait_ms = sure_wait_ms(flow);
-    bool begins = wait_ms >= LONG_WAIT_MS && !flow->is_resting;
-    flow->is_resting = wait_ms >= LONG_WAIT_MS;
-    if (!begins) return 0;
-    int rc = commit(flow, TAKE_ALL, err);
+    int64_t until_ms = sure_wait_until_ms(flow), wait_ms = until_ms - clock_now_ms(sync->clock);
+    if (wait_ms <= 0) flow->resting_until_ms = 0;
+    if (wait_ms < LONG_WAIT_MS || until_ms <= flow->resting_until_ms) return 0;
+    flow->resting_until_ms = until_ms;
+    int rc = commit(flow, TAKE_COVERED, err);
     if (rc != 0 || !sync->writer->rest) return rc;
     atomic_fetch_add(&sync->progress->committing, 1);
     rc = sync->writer->rest(flow->writer, wait_ms, &counts, err);
@@ -405,15 +413,14 @@ static int run_slices(struct flow *flow, struct err *err)
             slice_item_free(item);
             if (rc == 0 && !flow->err.class) rc = start_slices(flow, &failed);
             if (rc) note_failure(flow, &failed);
-            flow->is_resting = false;
+            flow->resting_until_ms = 0;
         } else if (!flow->err.class) {
             struct err failed = ERR_INIT;
             if (rest_while_waiting(flow, &failed) != 0) note_failure(flow, &failed);
         }
-        if (!flow->err.class && load_is_due(flow)) {
+        if (!flow->err.class) {
             struct err failed = ERR_INIT;
-            flow->is_resting = false; /* the connection is open again */
-            if (commit(flow, TAKE_ALL, &failed) != 0) note_failure(flow, &failed);
+            if (commit_if_due(flow, &failed) != 0) note_failure(flow, &failed);
         }
     }
     return flow->err.class ? err_copy(err, &flow->err) : 0;

@@ -4,6 +4,8 @@ import json
 import signal
 import time
 
+import pytest
+
 from conftest import table_equals_oracle
 from shop import Shop
 
@@ -22,12 +24,14 @@ def connections(database):
                         "datname = current_database()")
 
 
-def test_a_long_wait_publishes_and_holds_nothing(work, database):
-    """First append_dedup: its build would be published at the end; a Retry-After of 90 s comes before that. The load is due after a
-    second, but what came behind the checkpoint does not open a connection again."""
+@pytest.mark.parametrize("size", ["8MiB", "32KiB"])
+def test_a_long_wait_publishes_and_holds_nothing(work, database, size):
+    """First append_dedup: its build would be published at the end; a Retry-After of 90 s comes before that, when all pages wait for
+    a load, or each had its own and only rows behind the checkpoint are left. These do not open a connection again when a load is
+    due after a second."""
     with Shop(orders=400) as shop:
         work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"}, streams=["orders"],
-                       config={"sorted": True, "page_size": 50, "lookback": "0s"}, commit={"seconds": 1})
+                       config={"sorted": True, "page_size": 50, "lookback": "0s"}, commit={"bytes": size, "seconds": 1})
         shop.fault(match="/orders", times=1, duplicate=1)
         shop.fault(match="/orders", after=3, times=0, status=429, headers={"Retry-After": "90"})
         process = work.start("run", "--json")

@@ -180,6 +180,8 @@ static int try_and_judge(struct exchange *exchange, struct retry *retry, struct 
     bool may_repeat = may_send_again(exchange);
     http_response_release(response);
     if (!next.again || !may_repeat) {
+        if (next.reason == RETRY_WAIT_TOO_LONG)
+            __atomic_store_n(&client->counters.resume_ms, clock_now_ms(client->options.clock) + declared_ms, __ATOMIC_RELAXED);
         give_up(&next, may_repeat, declared_ms, err);
         return err->class;
     }

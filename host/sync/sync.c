@@ -70,9 +70,9 @@ static void tell(const struct sync_context *sync, enum event_kind kind, const st
     struct sync_event event = {.kind = kind, .progress = sync->progress, .err = err, .exit_code = exit_code};
     event.at_us = clock_wall_us(sync->clock);
     event.elapsed_ms = clock_now_ms(sync->clock) - sync->started_ms;
-    int64_t waits_ms = sync->progress->http ? sync->progress->http->waiting_until_ms - clock_now_ms(sync->clock) : 0;
-    if (err && err->class == ERR_RATE_LIMIT && waits_ms > 0)
-        event.resume_at = (clock_wall_us(sync->clock) / 1000 + waits_ms) / 1000;
+    const struct client_counters *http = sync->progress->http;
+    int64_t waits_ms = http ? __atomic_load_n(&http->resume_ms, __ATOMIC_RELAXED) - clock_now_ms(sync->clock) : 0;
+    if (kind == EVENT_SYNC_ENDED && waits_ms > 0) event.resume_at = (clock_wall_us(sync->clock) / 1000 + waits_ms) / 1000;
     pthread_mutex_lock(sync->observer_lock);
     sync->observer->event(sync->observer->context, &event);
     pthread_mutex_unlock(sync->observer_lock);

@@ -3,6 +3,7 @@ ends with 4 at once. Either way what had come is kept, and the next sync goes on
 
 import gzip
 import json
+import time
 
 import pytest
 
@@ -71,6 +72,9 @@ def test_429_that_says_when(work, shop, database, spelling):
     assert "2 h" in line or "1 h 59 min" in line
     assert len(shop.requests("/orders")) - before == 2
     sync.kept_a_page()
+    events = [json.loads(text) for text in work.run("run", "--log-format", "json", code=4).err.splitlines()]
+    told = [event["resume_at"] for event in events if "resume_at" in event]
+    assert len(told) == 1 and 7000 < told[0] - time.time() <= 7201, events
     shop.control(clear_faults=True)
     shop.fault(match="/orders", times=1, after=1, status=429, headers=after(2))
     sync.heals()

@@ -42,7 +42,11 @@ struct table_spec {
     struct schema *schema; /* live: grows while pages are decoded; the writer follows it at each commit */
     const char *cursor;    /* field whose newest value wins in append_dedup; NULL: the last to arrive wins */
     bool in_place;         /* overwrite changes the rows of an existing table, and never replaces the table */
-    double shrink_limit;   /* overwrite refuses to lose more than this share of the rows: 0.5; 1 allows everything */
+    /* Fields whose values name a set: rows exploded from one record (enum row_operation, data/batch.h). In append_dedup the
+     * newest set of a name replaces the one that is there, as a whole; they are part of the key then. NULL: no sets. */
+    const char *const *set;
+    size_t set_count;
+    double shrink_limit; /* overwrite refuses to lose more than this share of the rows: 0.5; 1 allows everything */
 };
 
 struct flow_spec {

@@ -275,6 +275,9 @@ static struct writer *writer_new(struct destination *destination, const struct f
         stream->spec = spec->tables[i];
         stream->spec.stream = arena_strdup(arena, spec->tables[i].stream);
         stream->spec.cursor = arena_strdup(arena, spec->tables[i].cursor);
+        const char **set = arena_array(arena, const char *, stream->spec.set_count + 1);
+        for (size_t s = 0; s < stream->spec.set_count; s++) set[s] = arena_strdup(arena, spec->tables[i].set[s]);
+        stream->spec.set = set;
         stream->folder = csv_stream_folder(&writer->paths, stream->spec.stream, arena);
     }
     return writer;

@@ -143,6 +143,12 @@ static void write_manifest(const struct csv_folder *folder, struct buf *out)
         if (newest->keys[i]) json_cstr(&json, newest->names[i]);
     json_close(&json, ']');
     member_text(&json, "cursor", spec->cursor);
+    if (spec->set_count) {
+        json_member(&json, "replace");
+        json_open(&json, '[');
+        for (size_t i = 0; i < spec->set_count; i++) json_cstr(&json, spec->set[i]);
+        json_close(&json, ']');
+    }
     member_text(&json, "format", "csv");
     member_text(&json, "compression", COMPRESSIONS[spec->format->compression].name);
     member_text(&json, "null", spec->format->null_token == CSV_NULL_EMPTY ? "" : "\\N");

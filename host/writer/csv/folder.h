@@ -9,6 +9,10 @@
  *     csv_folder_free(folder, true);                            // false: it is removed
  *     rc = csv_folder_publish(stream_folder, load_id, err);     // loses its dot
  *
+ * The manifest of an append_dedup load of an exploded stream names in `replace` the columns by which its rows are replaced as a
+ * set: of all that staging and table have with the same values there, only the rows with the newest cursor (of these, the
+ * newest load's) are left. A row with `_sluice_deleted` whose other key columns are empty says that none is.
+ *
  * A part closes when it reaches the size limit, when the columns change, and at the end. */
 #ifndef SLUICE_WRITER_CSV_FOLDER_H
 #define SLUICE_WRITER_CSV_FOLDER_H
@@ -36,6 +40,8 @@ struct csv_folder_spec {
     const char *table;  /* the name the rows shall have in the warehouse */
     const char *cursor; /* NULL when there is none */
     enum write_mode mode;
+    const char *const *set; /* columns that name a set, see the manifest's `replace` below */
+    size_t set_count;
 };
 
 struct csv_folder;

@@ -79,6 +79,17 @@ void csv_rows_decide(struct csv_work *work)
 
 /* --- rows ------------------------------------------------------------------------------------------------------------- */
 
+/* Only where sets are replaced is it of use to say that one is empty. */
+static bool says_empty(const struct csv_work *work, const struct batch *batch)
+{
+    return work->writer->streams[batch->stream].spec.mode == WRITE_APPEND_DEDUP;
+}
+
+static uint64_t count_lines(const struct csv_work *work, const struct batch *batch)
+{
+    return says_empty(work, batch) ? batch->rows : batch->rows - batch->empties;
+}
+
 static int open_folder(struct csv_work *work, size_t index, struct err *err)
 {
     struct csv_stream *stream = &work->writer->streams[index];
@@ -93,10 +104,18 @@ static int open_folder(struct csv_work *work, size_t index, struct err *err)
         .table = stream->spec.name,
         .connector = work->writer->connector,
         .cursor = stream->spec.cursor,
+        .set = stream->spec.set,
+        .set_count = stream->spec.mode == WRITE_APPEND_DEDUP ? stream->spec.set_count : 0,
         .mode = stream->spec.mode,
     };
     return csv_folder_begin(&spec, &work->folders[index], err);
 }
+
+/* Of lines that wait in the buffer. */
+struct line_counts {
+    uint64_t all;
+    uint64_t empties; /* of these: those that only say a set is empty, and count as no rows */
+};
 
 /* Where the rows of a batch go. */
 struct target {
@@ -106,28 +125,32 @@ struct target {
 };
 
 static int write_spool(struct csv_work *work, struct csv_spool *spool, const struct csv_columns *columns, struct str lines,
-                       uint64_t rows, struct err *err)
+                       const struct line_counts *counts, struct err *err)
 {
     struct writer *writer = work->writer;
     const struct destination *destination = writer->destination;
     const struct csv_spool_place place = {.folder = fs_join(&work->arena, writer->paths.data, writer->paths.stage),
                                           .run = destination->lease.run,
                                           .format = &destination->format};
-    work->spooled[spool->stream] += rows;
-    return csv_spool_write(spool, &place, &writer->spool_number, columns, lines, rows, err);
+    work->spooled[spool->stream] += counts->all - counts->empties;
+    int rc = csv_spool_write(spool, &place, &writer->spool_number, columns, lines, counts->all, err);
+    spool->uncounted -= rc == 0 ? counts->empties : 0;
+    return rc;
 }
 
-static int hand_on(struct csv_work *work, const struct target *target, const struct csv_columns *columns, uint64_t rows,
-                   struct err *err)
+static int hand_on(struct csv_work *work, const struct target *target, const struct csv_columns *columns,
+                   struct line_counts *counts, struct err *err)
 {
     struct csv_buffer *lines = &work->writer->lines;
     struct str text = {lines->data, lines->size};
+    const struct line_counts now = *counts;
     lines->size = 0;
-    if (rows == 0) return 0;
-    if (target->folder) return csv_folder_write(target->folder, columns, text, rows, true, err);
-    if (target->spool) return write_spool(work, target->spool, columns, text, rows, err);
+    *counts = (struct line_counts){0};
+    if (now.all == 0) return 0;
+    if (target->folder) return csv_folder_write(target->folder, columns, text, now.all, true, err);
+    if (target->spool) return write_spool(work, target->spool, columns, text, &now, err);
     target->segment->bytes += text.size;
-    target->segment->rows += rows;
+    target->segment->rows += now.all;
     target->segment->crc = crc32_add(target->segment->crc, text.data, text.size);
     return csv_stage_write(&work->stage, text, err);
 }
@@ -138,17 +161,18 @@ static int write_batch(struct csv_work *work, const struct batch *batch, const s
     const struct csv_format *format = &work->writer->destination->format;
     struct csv_buffer *lines = &work->writer->lines;
     struct csv_notes notes = {0};
-    uint64_t rows = 0;
+    struct line_counts counts = {0};
     int rc;
     for (size_t i = 0; i < batch->rows; i++) {
-        bool is_deleted = batch->operations[i] == ROW_DELETE;
+        bool is_deleted = batch->operations[i] == ROW_DELETE, is_empty = batch->operations[i] == ROW_EMPTY;
+        if (is_empty && !says_empty(work, batch)) continue;
         csv_encode_row(lines, batch->values + i * batch->columns, batch->columns, columns->count, columns->types,
-                       format->null_token, is_deleted ? work->deleted_suffix : work->live_suffix, &notes);
-        rows++;
+                       format->null_token, is_deleted || is_empty ? work->deleted_suffix : work->live_suffix, &notes);
+        counts.all++;
+        counts.empties += is_empty;
         work->deleted[batch->stream] += is_deleted;
         if (lines->size < CSV_BUFFER_FULL) continue;
-        if ((rc = hand_on(work, target, columns, rows, err)) != 0) return rc;
-        rows = 0;
+        if ((rc = hand_on(work, target, columns, &counts, err)) != 0) return rc;
     }
     if (notes.saw_missing) {
         lines->size = 0;
@@ -156,9 +180,9 @@ static int write_batch(struct csv_work *work, const struct batch *batch, const s
                 work->writer->streams[batch->stream].spec.stream);
         return err_hint(err, "write this stream to PostgreSQL");
     }
-    work->written[batch->stream] += batch->rows;
+    work->written[batch->stream] += batch->rows - batch->empties;
     work->repaired[batch->stream] += notes.repaired;
-    return hand_on(work, target, columns, rows, err);
+    return hand_on(work, target, columns, &counts, err);
 }
 
 static struct csv_segment *add_held(struct csv_work *work, const struct csv_segment *segment)
@@ -231,7 +255,7 @@ static int hold_rows(struct csv_work *work, struct err *err)
     int rc = 0;
     for (size_t i = 0; i < load->batch_count; i++) {
         const struct batch *batch = load->batches[i];
-        if (work->batch_fates[i] != CSV_KEEP || batch->rows == 0) continue;
+        if (work->batch_fates[i] != CSV_KEEP || count_lines(work, batch) == 0) continue;
         const struct csv_columns *columns =
             csv_flow_columns(work->writer, &work->writer->streams[batch->stream], work->widths[batch->stream]);
         struct target target;
@@ -278,7 +302,7 @@ static int publish_spools(struct csv_work *work, size_t index, struct err *err)
     int rc;
     for (size_t i = 0; i < work->load->batch_count; i++) {
         const struct batch *batch = work->load->batches[i];
-        if (work->batch_fates[i] != CSV_PUBLISH || batch->stream != index || batch->rows == 0) continue;
+        if (work->batch_fates[i] != CSV_PUBLISH || batch->stream != index || count_lines(work, batch) == 0) continue;
         const struct target target = {.spool = spool_of(work, batch)};
         if (!target.spool) continue;
         const struct csv_columns *columns = csv_flow_columns(writer, &writer->streams[index], work->widths[index]);
@@ -310,7 +334,7 @@ static int publish_rows(struct csv_work *work, size_t index, struct err *err)
     if ((rc = publish_spools(work, index, err)) != 0) return rc;
     for (size_t i = 0; i < work->load->batch_count; i++) {
         const struct batch *batch = work->load->batches[i];
-        if (work->batch_fates[i] != CSV_PUBLISH || batch->stream != index || batch->rows == 0) continue;
+        if (work->batch_fates[i] != CSV_PUBLISH || batch->stream != index || count_lines(work, batch) == 0) continue;
         if (spool_of(work, batch)) continue; /* went with it */
         if ((rc = open_folder(work, index, err)) != 0) return rc;
         const struct target target = {.folder = work->folders[index]};
@@ -341,7 +365,7 @@ static int check_shrink(const struct csv_work *work, size_t index, struct err *e
         if (work->spool_fates[i] == CSV_PUBLISH && writer->spools[i]->stream == index)
             rows += csv_spool_rows(writer->spools[i]);
     for (size_t i = 0; i < work->load->batch_count; i++)
-        if (work->load->batches[i]->stream == index) rows += work->load->batches[i]->rows;
+        if (work->load->batches[i]->stream == index) rows += count_lines(work, work->load->batches[i]);
     double least = (double)stream->table.rows * (1 - stream->spec.shrink_limit);
     if (rows > 0 && (double)rows >= least) return 0;
     err_set(err, ERR_SCHEMA, "stream '%s' has %llu rows now, the last overwrite had %llu: refused to lose so many",

@@ -3,6 +3,7 @@
  */
 #include "writer/postgres/evolve.h"
 
+#include "writer/postgres/sets.h"
 #include "writer/postgres/stage.h"
 #include "writer/postgres/table.h"
 #include "writer/postgres/transact.h"
@@ -22,19 +23,20 @@ static const char *const SYSTEM_NAMES[] = {"_sluice_synced_at", "_sluice_deleted
 static void create_side_table(const struct writer *writer, const struct table *table, enum place place, bool is_volatile,
                               struct buf *sql)
 {
-    bool is_dedup = table->spec->mode == WRITE_APPEND_DEDUP;
+    bool is_dedup = table->spec->mode == WRITE_APPEND_DEDUP, has_sets = table->spec->set_count > 0;
     const struct relation *relation = &table->at[place];
     buf_printf(sql, "CREATE %sTABLE IF NOT EXISTS ", place == PLACE_STAGE && is_volatile ? "UNLOGGED " : "");
     pgw_relation_quote(relation, sql);
     buf_append_text(sql, " (");
     for (uint32_t i = 0; i < table->column_count; i++) {
+        bool is_needed = has_sets ? table->columns[i].is_set : table->columns[i].is_key;
         pg_quote_name(sql, table->columns[i].name);
         buf_printf(sql, " %s%s, ", pgw_column_type_sql(table->columns[i].type),
-                   table->spec->mode != WRITE_APPEND && table->columns[i].is_key ? " NOT NULL" : "");
+                   table->spec->mode != WRITE_APPEND && is_needed ? " NOT NULL" : "");
     }
     for (size_t i = 0; i < ARRAY_SIZE(SYSTEM_DEFINITIONS); i++) buf_printf(sql, "%s NOT NULL, ", SYSTEM_DEFINITIONS[i]);
-    buf_printf(sql, "_sluice_slice text, _sluice_seq bigint, _sluice_missing text[])%s; ",
-               is_dedup && place == PLACE_BUILD ? " WITH (fillfactor = 90)" : "");
+    buf_printf(sql, "_sluice_slice text, _sluice_seq bigint, _sluice_missing text[]%s)%s; ",
+               has_sets ? ", " SET_COLUMN " bigint" : "", is_dedup && place == PLACE_BUILD ? " WITH (fillfactor = 90)" : "");
     /* Rows are deleted from it before it has a key, which a publication FOR ALL TABLES would not allow otherwise. */
     buf_append_text(sql, "ALTER TABLE ");
     pgw_relation_quote(relation, sql);
@@ -49,6 +51,11 @@ static void create_side_table(const struct writer *writer, const struct table *t
         pg_quote_literal(sql, str_from(values[i]));
     }
     buf_append_text(sql, ") ON CONFLICT DO NOTHING; ");
+}
+
+static bool lacks_set_column(const struct table *table, enum place place)
+{
+    return table->spec->set_count && table->at[place].exists && !pgw_sets_has_column(table, place);
 }
 
 static void add_columns(const struct table *table, enum place place, struct buf *sql)
@@ -67,6 +74,25 @@ static void add_columns(const struct table *table, enum place place, struct buf 
         buf_append_text(sql, "ALTER TABLE ");
         pgw_relation_quote(&table->at[place], sql);
         buf_printf(sql, " ADD COLUMN IF NOT EXISTS %s; ", SYSTEM_DEFINITIONS[i]);
+    }
+}
+
+/* Rows that wait since the stream had no sets were appended: each is its own. */
+static void add_set_column(const struct table *table, enum place place, struct buf *sql)
+{
+    if (place == PLACE_TARGET || !lacks_set_column(table, place)) return;
+    for (int part = 0; part < 2; part++) {
+        buf_append_text(sql, part == 0 ? "ALTER TABLE " : "UPDATE ");
+        pgw_relation_quote(&table->at[place], sql);
+        buf_append_text(sql,
+                        part == 0 ? " ADD COLUMN IF NOT EXISTS " SET_COLUMN " bigint" : " SET " SET_COLUMN " = _sluice_seq");
+        for (uint32_t i = 0; part == 0 && i < table->column_count; i++) {
+            if (!table->columns[i].is_key || table->columns[i].is_set) continue;
+            buf_append_text(sql, ", ALTER COLUMN ");
+            pg_quote_name(sql, table->columns[i].name);
+            buf_append_text(sql, " DROP NOT NULL");
+        }
+        buf_append_text(sql, "; ");
     }
 }
 
@@ -105,6 +131,7 @@ static void plan_table(const struct writer *writer, const struct table *table, c
     const struct relation *stage = &table->at[PLACE_STAGE];
     for (enum place place = PLACE_TARGET; place < PLACES; place++) {
         if (is_followed(table, place)) add_columns(table, place, sql);
+        add_set_column(table, place, sql);
         if (needs[place] && !table->at[place].exists) create_side_table(writer, table, place, is_volatile, sql);
     }
     if (must_switch(writer, stage, needs[PLACE_STAGE], is_volatile)) {
@@ -153,6 +180,8 @@ static void remember(struct writer *writer, struct table *table, const bool need
     for (enum place place = PLACE_TARGET; place < PLACES; place++) {
         struct relation *relation = &table->at[place];
         if (needs[place] && place != PLACE_TARGET) relation->exists = true;
+        if (place != PLACE_TARGET && lacks_set_column(table, place))
+            map_set(&relation->columns, STR(SET_COLUMN), arena_strdup(&writer->arena, ""));
         if (!is_followed(table, place)) continue;
         for (uint32_t i = 0; i < table->column_count; i++) {
             const char *type = pgw_column_type_sql(table->columns[i].type);

@@ -218,6 +218,9 @@ static void copy_spec(struct writer *writer, const struct flow_spec *spec)
         tables[t].stream = arena_strdup(arena, spec->tables[t].stream);
         tables[t].name = arena_strdup(arena, spec->tables[t].name);
         tables[t].cursor = arena_strdup(arena, spec->tables[t].cursor);
+        const char **set = arena_array(arena, const char *, tables[t].set_count + 1);
+        for (size_t i = 0; i < tables[t].set_count; i++) set[i] = arena_strdup(arena, spec->tables[t].set[i]);
+        tables[t].set = set;
     }
 }
 

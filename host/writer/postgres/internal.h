@@ -6,9 +6,11 @@
  * until publish.c makes all of it visible in one transaction. Both side tables belong to the flow and survive takeover. A build
  * is LOGGED. So is a stage, unless nothing will ever be gone on from behind its rows; see pgw_stage_is_volatile.
  *
+ * Where a table's rows are sets, its side tables carry `_sluice_set`, and rows that only say a set is empty (sets.h).
+ *
  * Which file does what: flow.c opens a flow, table.c knows what is there, evolve.c changes it, transact.c runs every
- * transaction of a flow, load.c makes a load, rows.c encodes, merge.c and publish.c make rows visible, overwrite.c and
- * inplace.c those of a table that exists (attached.c tells which of the two), ledger.c keeps the books. */
+ * transaction of a flow, load.c makes a load, rows.c encodes, merge.c, sets.c and publish.c make rows visible,
+ * overwrite.c and inplace.c those of a table that exists (attached.c tells which of the two), ledger.c keeps the books. */
 #ifndef SLUICE_WRITER_POSTGRES_INTERNAL_H
 #define SLUICE_WRITER_POSTGRES_INTERNAL_H
 
@@ -48,6 +50,7 @@ struct table_column {
     char name[PG_NAME_SIZE];
     enum type type;
     bool is_key;
+    bool is_set;      /* one of spec->set */
     bool is_recorded; /* in the name map of the ledger */
 };
 
@@ -90,6 +93,7 @@ struct writer {
 };
 
 /* Columns we add: to every table, and to stage and build. */
+#define SET_COLUMN "_sluice_set" /* of side tables */
 #define SYSTEM_COLUMNS "_sluice_synced_at, _sluice_deleted, _sluice_load_id"
 
 struct transaction;

@@ -42,6 +42,8 @@ static const char *const STEPS[] = {
     "CREATE INDEX rejects_load ON _sluice.rejects (load_id);",
     /* Of a stage: the rows that wait in it. Tells one that a crash has emptied from one that is empty. */
     "ALTER TABLE _sluice.builds ADD COLUMN rows bigint NOT NULL DEFAULT 0;",
+    /* Of these: rows that only say that a set is empty, and count as none. */
+    "ALTER TABLE _sluice.builds ADD COLUMN empties bigint NOT NULL DEFAULT 0;",
 };
 
 static int bootstrap(struct pg *pg, struct err *err)

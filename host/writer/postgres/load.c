@@ -145,15 +145,16 @@ static int restart_slices(struct writer *writer, struct transaction *tx, struct 
 {
     int rc = 0;
     for (size_t t = 0; rc == 0 && t < writer->table_count; t++) {
-        uint64_t restarted = 0, abandoned = 0, lost;
+        uint64_t restarted = 0, abandoned = 0;
+        struct rows_copied lost;
         if ((rc = pgw_stage_check(writer, tx, &writer->tables[t], work->restarted, work->abandoned, &lost, err)) != 0)
             return rc;
-        if (lost && (rc = pgw_stage_count(tx, &writer->tables[t], -(int64_t)lost, err)) != 0) return rc;
+        if ((rc = pgw_stage_count(tx, &writer->tables[t], &lost, -1, err)) != 0) return rc;
         if (work->abandoned) rc = pgw_stage_abandon(tx, &writer->tables[t], work->abandoned, &abandoned, err);
         if (rc == 0 && work->restarted && writer->has_held)
             rc = pgw_stage_restart(writer, tx, &writer->tables[t], work->restarted, &restarted, err);
-        work->deltas[t].written -= (int64_t)(restarted + abandoned + lost);
-        work->deltas[t].discarded += (int64_t)(restarted + abandoned + lost);
+        work->deltas[t].written -= (int64_t)(restarted + abandoned + lost.rows);
+        work->deltas[t].discarded += (int64_t)(restarted + abandoned + lost.rows);
     }
     return rc;
 }
@@ -163,14 +164,15 @@ static int write_direct_append(struct writer *writer, struct transaction *tx, st
 {
     const struct table *table = &writer->tables[t];
     struct buf name = BUF_INIT(1024);
-    uint64_t written = 0;
+    struct rows_copied copied;
+    uint64_t staged;
     int rc = 0;
     pgw_relation_quote(&table->at[PLACE_TARGET], &name);
     if (has_stage)
-        rc = pgw_stage_append(tx, table, PLACE_STAGE, slices, &written, err); /* counted as written when they were staged */
+        rc = pgw_stage_append(tx, table, PLACE_STAGE, slices, &staged, err); /* counted as written when they were staged */
     if (rc == 0)
-        rc = pgw_rows_copy(writer, tx, table, buf_text(&name), false, &work->sets[t][ROUTE_DIRECT], rejects, &written, err);
-    if (rc == 0) work->deltas[t].written += (int64_t)written;
+        rc = pgw_rows_copy(writer, tx, table, buf_text(&name), false, &work->sets[t][ROUTE_DIRECT], rejects, &copied, err);
+    if (rc == 0) work->deltas[t].written += (int64_t)copied.rows;
     buf_release(&name);
     return rc;
 }
@@ -182,22 +184,23 @@ static int write_direct_merge(struct writer *writer, struct transaction *tx, str
     struct ledger_counts *delta = &work->deltas[t];
     struct buf name = BUF_INIT(1024);
     struct merge_counts merged;
-    uint64_t staged = 0, copied = 0;
+    struct rows_copied copied = {0};
+    uint64_t collected = 0;
     bool is_from_stage = has_stage && !slices; /* all of it goes: the load's rows join it there */
     int rc = 0;
     if (is_from_stage)
         pgw_relation_quote(&table->at[PLACE_STAGE], &name);
     else
         rc = pgw_merge_begin(tx, table, &name, err);
-    if (rc == 0 && has_stage && !is_from_stage) rc = pgw_stage_collect(tx, table, slices, buf_text(&name), &staged, err);
+    if (rc == 0 && has_stage && !is_from_stage) rc = pgw_stage_collect(tx, table, slices, buf_text(&name), &collected, err);
     if (rc == 0)
         rc = pgw_rows_copy(writer, tx, table, buf_text(&name), true, &work->sets[t][ROUTE_DIRECT], rejects, &copied, err);
     PG_FAULT_POINT(tx->pg, "pg.merge.before");
-    if (rc == 0 && (is_from_stage || staged || copied)) {
+    if (rc == 0 && (is_from_stage || collected || copied.all)) {
         rc = pgw_merge_rows(tx, table, buf_text(&name), &merged, err);
         if (rc == 0) {
-            if (is_from_stage) staged = merged.rows - copied;
-            delta->written += (int64_t)merged.written - (int64_t)staged;
+            /* What comes from the stage was counted as written when it was staged. */
+            delta->written += (int64_t)merged.written - (int64_t)(merged.rows - copied.rows);
             delta->unchanged += (int64_t)merged.unchanged;
             delta->deduplicated += (int64_t)merged.deduplicated;
             delta->deleted += (int64_t)merged.deleted;
@@ -215,12 +218,12 @@ static int write_table(struct writer *writer, struct transaction *tx, struct loa
     int rc = 0;
     if (side->rows) {
         struct buf name = BUF_INIT(1024);
-        uint64_t written = 0;
+        struct rows_copied copied;
         bool is_build = pgw_table_uses_build(table);
         pgw_relation_quote(&table->at[is_build ? PLACE_BUILD : PLACE_STAGE], &name);
-        rc = pgw_rows_copy(writer, tx, table, buf_text(&name), true, side, rejects, &written, err);
-        if (rc == 0 && !is_build) rc = pgw_stage_count(tx, table, (int64_t)written, err);
-        work->deltas[t].written += (int64_t)written;
+        rc = pgw_rows_copy(writer, tx, table, buf_text(&name), true, side, rejects, &copied, err);
+        if (rc == 0 && !is_build) rc = pgw_stage_count(tx, table, &copied, 1, err);
+        work->deltas[t].written += (int64_t)copied.rows;
         buf_release(&name);
     }
     if (rc != 0 || work->is_building) return rc;
@@ -292,7 +295,7 @@ static int load_body(struct writer *writer, struct transaction *tx, void *contex
     for (size_t t = 0; t < writer->table_count; t++) {
         size_t before = rejects.count;
         if ((rc = write_table(writer, tx, work, t, &rejects, err)) != 0) return rc;
-        work->deltas[t].rejected += (int64_t)(rejects.count - before);
+        for (size_t i = before; i < rejects.count; i++) work->deltas[t].rejected += rejects.items[i].row_was_dropped;
         PG_FAULT_POINT(tx->pg, "pg.load.rows");
     }
     if ((rc = keep_held(writer, tx, work, err)) != 0) return rc;

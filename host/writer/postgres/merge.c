@@ -4,34 +4,16 @@
  * silent about, the newest value any version of its key has here; `_sluice_missing` keeps the columns none of them has. Delete
  * the older versions (only when there are fewer keys than rows). Sort out: join with the target and keep what is not simply the
  * same there, in a table of its own: CREATE TABLE AS may run in parallel, and nothing wide is sorted or kept for a row that has
- * not changed. Put: write those that are not stale, in the order of the key. Text is compared bytewise (COLLATE "C"): cursors
- * are ordered by the source, not by this database's language.
+ * not changed. Put: write those that are not stale, in the order of the key. Where rows are sets (sets.h), what the new ones
+ * no longer have goes before that.
  *
  * The order of versions is total: a cursor, then arrival. No cursor is older than any; but a deletion without one is newer than
  * all of its load, since sources that delete often send the key alone. */
 #include "writer/postgres/merge.h"
 
+#include "writer/postgres/merge_sql.h"
+#include "writer/postgres/sets.h"
 #include "writer/postgres/table.h"
-
-static const struct table_column *cursor_column(const struct table *table)
-{
-    if (!table->spec->cursor) return NULL;
-    const struct column *field = schema_find(table->spec->schema, str_from(table->spec->cursor));
-    return field && field->index < table->column_count ? &table->columns[field->index] : NULL;
-}
-
-static void put_column(const char *prefix, const struct table_column *column, struct buf *sql)
-{
-    buf_append_text(sql, prefix);
-    pg_quote_name(sql, column->name);
-}
-
-/* As something to be ordered or compared by. */
-static void put_sortable(const char *prefix, const struct table_column *column, struct buf *sql)
-{
-    put_column(prefix, column, sql);
-    if (column->type == TYPE_STRING) buf_append_text(sql, " COLLATE \"C\"");
-}
 
 static void put_keys(const struct table *table, const char *prefix, struct buf *sql)
 {
@@ -40,36 +22,22 @@ static void put_keys(const struct table *table, const char *prefix, struct buf *
         if (!table->columns[i].is_key) continue;
         if (!is_first) buf_append_text(sql, ", ");
         is_first = false;
-        put_sortable(prefix, &table->columns[i], sql);
+        pgw_put_sortable(prefix, &table->columns[i], sql);
     }
 }
 
 /* ORDER BY: newest first. */
 static void put_newest_first(const struct table *table, const char *prefix, struct buf *sql)
 {
-    const struct table_column *cursor = cursor_column(table);
+    const struct table_column *cursor = pgw_cursor_column(table);
     if (cursor) {
         buf_printf(sql, "(%s_sluice_deleted AND ", prefix);
-        put_column(prefix, cursor, sql);
+        pgw_put_column(prefix, cursor, sql);
         buf_append_text(sql, " IS NULL) DESC, ");
-        put_sortable(prefix, cursor, sql);
+        pgw_put_sortable(prefix, cursor, sql);
         buf_append_text(sql, " DESC NULLS LAST, ");
     }
     buf_printf(sql, "%s_sluice_seq DESC", prefix);
-}
-
-/* a.k = b.k AND .. */
-static void put_key_join(const struct table *table, const char *a, const char *b, struct buf *sql)
-{
-    bool is_first = true;
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        if (!table->columns[i].is_key) continue;
-        if (!is_first) buf_append_text(sql, " AND ");
-        is_first = false;
-        put_column(a, &table->columns[i], sql);
-        buf_append_text(sql, " = ");
-        put_column(b, &table->columns[i], sql);
-    }
 }
 
 /* 'name' = ANY(missing) */
@@ -80,25 +48,18 @@ static void put_is_missing(const char *prefix, const struct table_column *column
     buf_printf(sql, " = ANY(%s_sluice_missing), false)", prefix);
 }
 
-static int run(struct transaction *tx, struct buf *sql, uint64_t *changed, struct err *err)
-{
-    uint64_t ignored;
-    if (sql->failed) return err_set(err, ERR_SCHEMA, "cannot merge: the statement is over %zu bytes", sql->max);
-    return pg_change(tx->pg, buf_text(sql), PG_NONE, changed ? changed : &ignored, err);
-}
-
 int pgw_merge_begin(struct transaction *tx, const struct table *table, struct buf *name, struct err *err)
 {
     struct buf sql = BUF_INIT(1024 * 1024);
     buf_printf(name, "pg_temp.sluice_merge_%zu", table->index);
     buf_printf(&sql, "CREATE TEMPORARY TABLE sluice_merge_%zu (", table->index);
     for (uint32_t i = 0; i < table->column_count; i++) {
-        put_column("", &table->columns[i], &sql);
+        pgw_put_column("", &table->columns[i], &sql);
         buf_printf(&sql, " %s, ", pgw_column_type_sql(table->columns[i].type));
     }
     buf_append_text(&sql, "_sluice_synced_at timestamptz, _sluice_deleted boolean, _sluice_load_id bigint, _sluice_slice text, "
-                          "_sluice_seq bigint, _sluice_missing text[]) ON COMMIT DROP");
-    int rc = run(tx, &sql, NULL, err);
+                          "_sluice_seq bigint, _sluice_missing text[], _sluice_set bigint) ON COMMIT DROP");
+    int rc = pgw_run(tx, &sql, NULL, err);
     buf_release(&sql);
     return rc;
 }
@@ -113,7 +74,7 @@ static int fold_partial_rows(struct transaction *tx, const struct table *table, 
     for (uint32_t i = 0; i < table->column_count; i++) {
         if (table->columns[i].is_key) continue;
         buf_append_text(&sql, ", array_agg(");
-        put_column("r.", &table->columns[i], &sql);
+        pgw_put_column("r.", &table->columns[i], &sql);
         buf_append_text(&sql, " ORDER BY ");
         put_newest_first(table, "r.", &sql);
         buf_append_text(&sql, ") FILTER (WHERE NOT ");
@@ -121,17 +82,17 @@ static int fold_partial_rows(struct transaction *tx, const struct table *table, 
         buf_printf(&sql, ") AS f%u", i);
     }
     buf_printf(&sql, " FROM %s r JOIN partial p ON ", source);
-    put_key_join(table, "r.", "p.", &sql);
+    pgw_put_key_join(table, "r.", "p.", &sql);
     buf_append_text(&sql, " GROUP BY ");
     pgw_table_list(table, "r.", true, &sql);
     buf_printf(&sql, ") UPDATE %s s SET ", source);
     for (uint32_t i = 0; i < table->column_count; i++) {
         if (table->columns[i].is_key) continue;
-        put_column("", &table->columns[i], &sql);
+        pgw_put_column("", &table->columns[i], &sql);
         buf_append_text(&sql, " = CASE WHEN ");
         put_is_missing("s.", &table->columns[i], &sql);
         buf_printf(&sql, " THEN f.f%u[1] ELSE ", i);
-        put_column("s.", &table->columns[i], &sql);
+        pgw_put_column("s.", &table->columns[i], &sql);
         buf_append_text(&sql, " END, ");
     }
     buf_append_text(&sql, "_sluice_missing = nullif(array_remove(ARRAY[");
@@ -144,8 +105,8 @@ static int fold_partial_rows(struct transaction *tx, const struct table *table, 
         is_first = false;
     }
     buf_append_text(&sql, "]::text[], NULL), '{}') FROM folded f WHERE s._sluice_missing IS NOT NULL AND ");
-    put_key_join(table, "s.", "f.", &sql);
-    int rc = run(tx, &sql, NULL, err);
+    pgw_put_key_join(table, "s.", "f.", &sql);
+    int rc = pgw_run(tx, &sql, NULL, err);
     buf_release(&sql);
     return rc;
 }
@@ -190,9 +151,9 @@ static int delete_older(struct transaction *tx, const struct table *table, const
     buf_printf(&sql, " FROM %s GROUP BY ", source);
     pgw_table_list(table, "", true, &sql);
     buf_append_text(&sql, " HAVING count(*) > 1) d ON ");
-    put_key_join(table, "r.", "d.", &sql);
+    pgw_put_key_join(table, "r.", "d.", &sql);
     buf_append_text(&sql, ") v WHERE b.ctid = v.place AND v.age > 1");
-    int rc = run(tx, &sql, removed, err);
+    int rc = pgw_run(tx, &sql, removed, err);
     buf_release(&sql);
     return rc;
 }
@@ -201,17 +162,17 @@ static int delete_older(struct transaction *tx, const struct table *table, const
  */
 static void put_is_stale(const struct table *table, struct buf *sql)
 {
-    const struct table_column *cursor = table->spec->mode == WRITE_OVERWRITE ? NULL : cursor_column(table);
+    const struct table_column *cursor = table->spec->mode == WRITE_OVERWRITE ? NULL : pgw_cursor_column(table);
     if (!cursor) {
         buf_append_text(sql, "false");
         return;
     }
     buf_append_text(sql, "coalesce(");
-    put_sortable("s.", cursor, sql);
+    pgw_put_sortable("s.", cursor, sql);
     buf_append_text(sql, " < ");
-    put_column("t.", cursor, sql);
+    pgw_put_column("t.", cursor, sql);
     buf_append_text(sql, ", ");
-    put_column("t.", cursor, sql);
+    pgw_put_column("t.", cursor, sql);
     buf_append_text(sql, " IS NOT NULL AND NOT s._sluice_deleted)");
 }
 
@@ -219,15 +180,15 @@ static void put_is_stale(const struct table *table, struct buf *sql)
 static void put_value(const struct table_column *column, bool is_partial, struct buf *sql)
 {
     if (!is_partial || column->is_key) {
-        put_column("s.", column, sql);
+        pgw_put_column("s.", column, sql);
         return;
     }
     buf_append_text(sql, "CASE WHEN ");
     put_is_missing("s.", column, sql);
     buf_append_text(sql, " THEN ");
-    put_column("t.", column, sql);
+    pgw_put_column("t.", column, sql);
     buf_append_text(sql, " ELSE ");
-    put_column("s.", column, sql);
+    pgw_put_column("s.", column, sql);
     buf_append_text(sql, " END");
 }
 
@@ -239,13 +200,13 @@ static int sort_out(struct transaction *tx, const struct table *table, const cha
     buf_printf(&sql, "CREATE TEMPORARY TABLE sluice_verdict_%zu ON COMMIT DROP AS SELECT ", table->index);
     for (uint32_t i = 0; i < table->column_count; i++) {
         put_value(&table->columns[i], is_partial, &sql);
-        put_column(" AS ", &table->columns[i], &sql);
+        pgw_put_column(" AS ", &table->columns[i], &sql);
         buf_append_text(&sql, ", ");
     }
     buf_append_text(&sql, "s._sluice_deleted, ");
     put_is_stale(table, &sql);
     buf_printf(&sql, " AS _sluice_stale FROM %s s LEFT JOIN %s t ON ", source, target);
-    put_key_join(table, "t.", "s.", &sql);
+    pgw_put_key_join(table, "t.", "s.", &sql);
     buf_append_text(&sql, " WHERE ");
     put_is_stale(table, &sql);
     buf_append_text(&sql, " OR ROW(s._sluice_deleted");
@@ -254,9 +215,9 @@ static int sort_out(struct transaction *tx, const struct table *table, const cha
         put_value(&table->columns[i], is_partial, &sql);
     }
     buf_append_text(&sql, ") IS DISTINCT FROM ROW(coalesce(t._sluice_deleted, false)");
-    for (uint32_t i = 0; i < table->column_count; i++) put_column(", t.", &table->columns[i], &sql);
+    for (uint32_t i = 0; i < table->column_count; i++) pgw_put_column(", t.", &table->columns[i], &sql);
     buf_append_text(&sql, ")");
-    int rc = run(tx, &sql, rows, err);
+    int rc = pgw_run(tx, &sql, rows, err);
     buf_release(&sql);
     return rc;
 }
@@ -281,8 +242,8 @@ static int put_rows(struct transaction *tx, const struct table *table, const cha
     buf_append_text(&sql, ") DO UPDATE SET ");
     for (uint32_t i = 0; i < table->column_count; i++) {
         if (table->columns[i].is_key) continue;
-        put_column("", &table->columns[i], &sql);
-        put_column(" = excluded.", &table->columns[i], &sql);
+        pgw_put_column("", &table->columns[i], &sql);
+        pgw_put_column(" = excluded.", &table->columns[i], &sql);
         buf_append_text(&sql, ", ");
     }
     buf_append_text(&sql, "_sluice_synced_at = excluded._sluice_synced_at, _sluice_deleted = excluded._sluice_deleted, "
@@ -318,19 +279,22 @@ int pgw_merge_rows(struct transaction *tx, const struct table *table, const char
 {
     struct buf target = BUF_INIT(1024);
     struct survey survey;
-    uint64_t removed = 0, changed = 0;
+    uint64_t removed = 0, changed = 0, replaced = 0, deleted = 0;
+    bool has_sets = table->spec->set_count && table->spec->mode == WRITE_APPEND_DEDUP;
     int rc;
     *counts = (struct merge_counts){0};
     pgw_relation_quote(&table->at[PLACE_TARGET], &target);
     if ((rc = pgw_merge_lock(tx, table, err)) != 0) goto out;
     PG_FAULT_POINT(tx->pg, "pg.merge.locked");
+    if (has_sets && (rc = pgw_sets_replace(tx, table, source, buf_text(&target), &replaced, &deleted, err)) != 0) goto out;
     if ((rc = survey_rows(tx, table, source, &survey, err)) != 0) goto out;
     if (survey.is_partial && (rc = fold_partial_rows(tx, table, source, err)) != 0) goto out;
     if (survey.keys < survey.rows && (rc = delete_older(tx, table, source, &removed, err)) != 0) goto out;
     if ((rc = sort_out(tx, table, source, buf_text(&target), survey.is_partial, &changed, err)) != 0) goto out;
     PG_FAULT_POINT(tx->pg, "pg.merge.sorted");
     if (changed && (rc = put_rows(tx, table, buf_text(&target), counts, err)) != 0) goto out;
-    counts->rows = survey.rows;
+    counts->rows = survey.rows + replaced;
+    counts->deleted += deleted;
     counts->unchanged = survey.keys - changed;
     counts->deduplicated = counts->rows - counts->written - counts->unchanged;
 out:
@@ -343,7 +307,7 @@ void pgw_merge_put_absent(const struct table *table, const char *row, struct buf
     buf_append_text(sql, "NOT EXISTS (SELECT FROM ");
     pgw_relation_quote(&table->at[PLACE_BUILD], sql);
     buf_append_text(sql, " b WHERE ");
-    put_key_join(table, "b.", row, sql);
+    pgw_put_key_join(table, "b.", row, sql);
     buf_append_char(sql, ')');
 }
 
@@ -357,7 +321,7 @@ int pgw_merge_replace(struct transaction *tx, const struct table *table, struct 
     buf_append_text(&sql, " t WHERE ");
     pgw_merge_put_absent(table, "t.", &sql);
     pgw_relation_quote(&table->at[PLACE_BUILD], &build);
-    if ((rc = run(tx, &sql, &gone, err)) == 0 && (rc = pgw_merge_rows(tx, table, buf_text(&build), counts, err)) == 0)
+    if ((rc = pgw_run(tx, &sql, &gone, err)) == 0 && (rc = pgw_merge_rows(tx, table, buf_text(&build), counts, err)) == 0)
         counts->deleted += gone;
     buf_release(&sql);
     buf_release(&build);
@@ -368,14 +332,15 @@ int pgw_merge_dedup_build(struct transaction *tx, const struct table *table, uin
 {
     struct buf sql = BUF_INIT(4096), build = BUF_INIT(1024);
     struct pg_result *result;
-    *removed = 0;
     pgw_relation_quote(&table->at[PLACE_BUILD], &build);
     buf_printf(&sql, "SELECT EXISTS (SELECT FROM %s WHERE _sluice_missing IS NOT NULL)", buf_text(&build));
     int rc = pg_query(tx->pg, buf_text(&sql), PG_NONE, &result, err);
     bool is_partial = rc == 0 && pg_bool(result, 0, 0);
+    uint64_t older = 0;
     if (rc == 0) pg_free(result);
     if (is_partial) rc = fold_partial_rows(tx, table, buf_text(&build), err);
-    if (rc == 0) rc = delete_older(tx, table, buf_text(&build), removed, err);
+    if (rc == 0) rc = delete_older(tx, table, buf_text(&build), &older, err);
+    *removed += older;
     buf_release(&sql);
     buf_release(&build);
     return rc;

@@ -12,7 +12,7 @@
 struct merge_counts {
     uint64_t rows; /* = written + unchanged + deduplicated */
     uint64_t written, unchanged, deduplicated;
-    uint64_t deleted; /* of those written */
+    uint64_t deleted; /* of those written; and rows that a set no longer has */
 };
 
 /* Creates the temporary table rows are merged from, gone at the end of the transaction. `name` gets its quoted name. */
@@ -33,7 +33,7 @@ void pgw_merge_put_absent(const struct table *table, const char *row, struct buf
  */
 int pgw_merge_lock(struct transaction *tx, const struct table *table, struct err *err) MUST_USE;
 
-/* Deletes the older versions from a build, and completes its partial rows. */
+/* Deletes the older versions from a build, and completes its partial rows. Adds to *removed. */
 int pgw_merge_dedup_build(struct transaction *tx, const struct table *table, uint64_t *removed, struct err *err) MUST_USE;
 
 #endif

@@ -2,6 +2,7 @@
  * TABLE without CASCADE is the net below what attached.c found. */
 #include "writer/postgres/overwrite.h"
 
+#include "writer/postgres/sets.h"
 #include "writer/postgres/table.h"
 
 int pgw_overwrite_choose(struct pg *pg, const struct table *table, enum overwrite_way *way, char why[ATTACHED_NAME_SIZE],
@@ -86,8 +87,8 @@ int pgw_overwrite_rename(struct transaction *tx, const struct table *table, stru
     if (table->at[PLACE_TARGET].exists) buf_printf(&sql, "DROP TABLE %s; ", buf_text(&target));
     buf_printf(&sql,
                "ALTER TABLE %s DROP COLUMN _sluice_slice, DROP COLUMN _sluice_seq, DROP COLUMN _sluice_missing, "
-               "REPLICA IDENTITY DEFAULT; ",
-               buf_text(&build));
+               "%sREPLICA IDENTITY DEFAULT; ",
+               buf_text(&build), pgw_sets_has_column(table, PLACE_BUILD) ? "DROP COLUMN " SET_COLUMN ", " : "");
     if (pgw_table_is_sealed(table)) {
         pgw_table_key_name(table, PLACE_TARGET, key);
         pgw_table_key_name(table, PLACE_BUILD, build_key);

@@ -14,6 +14,7 @@
 #include "writer/postgres/load.h"
 #include "writer/postgres/merge.h"
 #include "writer/postgres/overwrite.h"
+#include "writer/postgres/sets.h"
 #include "writer/postgres/stage.h"
 #include "writer/postgres/statestore.h"
 #include "writer/postgres/table.h"
@@ -46,13 +47,27 @@ static void put_index(const struct table *table, const char *kind, const char *n
     buf_append_text(sql, ")");
 }
 
+/* The newest version of each set stays, but for append, and what said that one is empty goes. */
+static int settle_sets(struct transaction *tx, const struct table *table, uint64_t *removed, struct err *err)
+{
+    struct buf build = BUF_INIT(1024);
+    int rc = 0;
+    if (!pgw_sets_has_column(table, PLACE_BUILD)) return 0;
+    pgw_relation_quote(&table->at[PLACE_BUILD], &build);
+    if (table->spec->mode != WRITE_APPEND && table->spec->set_count)
+        rc = pgw_sets_keep_newest(tx, table, buf_text(&build), removed, err);
+    if (rc == 0) rc = pgw_sets_drop_empty(tx, table, buf_text(&build), err);
+    buf_release(&build);
+    return rc;
+}
+
+/* Adds to *removed. */
 static int make_unique(struct transaction *tx, const struct table *table, uint64_t *removed, struct err *err)
 {
     struct buf sql = BUF_INIT(256 * 1024), unique = BUF_INIT(256 * 1024);
     struct err failure = ERR_INIT;
     char key[PG_NAME_SIZE], sealing[PG_NAME_SIZE];
     int rc;
-    *removed = 0;
     pgw_table_key_name(table, PLACE_BUILD, key);
     snprintf(sealing, sizeof(sealing), "%s_sealing", table->at[PLACE_BUILD].name);
     put_index(table, "UNIQUE INDEX", key, &unique);
@@ -94,7 +109,7 @@ static int seal_body(struct writer *writer, struct transaction *tx, void *contex
     struct table *table = publication->table;
     struct ledger_counts delta = {0};
     struct pg_result *row;
-    uint64_t removed;
+    uint64_t removed = 0;
     int rc = pg_query(tx->pg,
                       "SELECT sealed FROM _sluice.builds WHERE pipeline = $1 AND flow = $2 AND stream = $3 AND kind = 'build'",
                       PG_PARAMS(writer->spec.pipeline, writer->spec.flow, table->spec->stream), &row, err);
@@ -104,6 +119,7 @@ static int seal_body(struct writer *writer, struct transaction *tx, void *contex
     publication->deltas[table->index] = delta;
     if (is_sealed) return 0;
     PG_FAULT_POINT(tx->pg, "pg.seal.before");
+    if ((rc = settle_sets(tx, table, &removed, err)) != 0) return rc;
     if ((rc = make_unique(tx, table, &removed, err)) != 0) return rc;
     PG_FAULT_POINT(tx->pg, "pg.seal.indexed");
     delta.written = -(int64_t)removed;
@@ -123,10 +139,10 @@ static int seal_body(struct writer *writer, struct transaction *tx, void *contex
 /* What a merge made of rows that were counted as written when they came to their stage or build. */
 static void count_merged(const struct merge_counts *merged, struct ledger_counts *delta)
 {
-    delta->written = (int64_t)merged->written - (int64_t)merged->rows;
-    delta->unchanged = (int64_t)merged->unchanged;
-    delta->deduplicated = (int64_t)merged->deduplicated;
-    delta->deleted = (int64_t)merged->deleted;
+    delta->written += (int64_t)merged->written - (int64_t)merged->rows;
+    delta->unchanged += (int64_t)merged->unchanged;
+    delta->deduplicated += (int64_t)merged->deduplicated;
+    delta->deleted += (int64_t)merged->deleted;
 }
 
 static int publish_stage(struct transaction *tx, const struct table *table, struct ledger_counts *delta, struct err *err)
@@ -198,8 +214,15 @@ static int swap_table(struct writer *writer, struct transaction *tx, struct publ
     struct ledger_counts *delta = &publication->deltas[table->index];
     int rc = 0;
     *delta = (struct ledger_counts){0};
-    if (is_renamed(table)) return rename_table(tx, publication, table, err);
-    if (table->at[PLACE_BUILD].exists)
+    if (table->at[PLACE_BUILD].exists && !pgw_table_is_sealed(table)) {
+        uint64_t removed = 0;
+        if ((rc = settle_sets(tx, table, &removed, err)) != 0) return rc;
+        delta->written -= (int64_t)removed;
+        delta->deduplicated += (int64_t)removed;
+    }
+    if (is_renamed(table))
+        rc = rename_table(tx, publication, table, err);
+    else if (table->at[PLACE_BUILD].exists)
         rc = change_in_place(tx, publication, table, err);
     else if (table->at[PLACE_STAGE].exists && table->at[PLACE_TARGET].exists)
         rc = publish_stage(tx, table, delta, err);
@@ -211,6 +234,7 @@ static int swap_table(struct writer *writer, struct transaction *tx, struct publ
 static const char *stream_array(const struct writer *writer, struct arena *arena)
 {
     struct buf streams = BUF_INIT(SIZE_MAX);
+    pg_array_add(&streams, writer->spec.flow); /* the state is the root's, loaded or not */
     for (size_t t = 0; t < writer->table_count; t++) pg_array_add(&streams, writer->tables[t].spec->stream);
     pg_array_end(&streams);
     const char *text = arena_strdup(arena, buf_text(&streams));

@@ -113,13 +113,14 @@ struct sink {
     struct writer *writer;
     struct transaction *tx;
     const struct table *table;
-    const struct row_set *set;
+    const struct row_set *batches;
     const char *sql;
-    bool is_side, has_missing;
+    bool is_side, has_missing, has_sets;
+    int64_t set; /* arrival number of the first row of the set in hand */
     uint16_t fields;
     char stamp[STAMP_BYTES];
     struct reject_list *rejects;
-    uint64_t written;
+    struct rows_copied copied;
 };
 
 /* --- rejects -------------------------------------------------------------------------------------------------------------- */
@@ -191,13 +192,17 @@ static void encode_missing(struct pg_copy *copy, const struct table *table, cons
     pg_put32(head + 20, 1);
 }
 
-/* False: the row is a reject, and nothing of it was written. */
+/* False: the row is a reject, or none that this table takes, and nothing of it was written. */
 static bool encode_row(struct sink *sink, struct pg_copy *copy, size_t at, size_t row)
 {
-    const struct batch *batch = sink->set->batches[at];
+    const struct batch *batch = sink->batches->batches[at];
     const struct table *table = sink->table;
     const struct value *values = batch_row(batch, row);
-    bool is_deleted = batch->operations[row] == ROW_DELETE;
+    enum row_operation operation = (enum row_operation)batch->operations[row];
+    bool is_deleted = operation == ROW_DELETE;
+    int64_t seq = (int64_t)(sink->writer->seq_base + batch->first_sequence + row);
+    if (operation == ROW_FIRST) sink->set = seq;
+    if (operation == ROW_EMPTY && !sink->has_sets) return false;
     pg_copy_row(copy, sink->fields);
     for (uint32_t i = 0; i < table->column_count; i++) {
         const struct table_column *column = &table->columns[i];
@@ -207,7 +212,7 @@ static bool encode_row(struct sink *sink, struct pg_copy *copy, size_t at, size_
             reject_row(sink, batch, row, column->name, "type_mismatch", "the value does not fit the column's type");
             return false;
         }
-        if (column->is_key && table->spec->mode != WRITE_APPEND) {
+        if (column->is_key && table->spec->mode != WRITE_APPEND && operation != ROW_EMPTY) {
             pg_copy_row_undo(copy);
             reject_row(sink, batch, row, column->name, "missing_primary_key", "the row has no value for its key");
             return false;
@@ -219,41 +224,69 @@ static bool encode_row(struct sink *sink, struct pg_copy *copy, size_t at, size_
     stamp[STAMP_DELETED] = is_deleted ? 1 : 0;
     copy->size += STAMP_BYTES;
     if (sink->is_side) {
-        pg_copy_bytes(copy, sink->set->slices[at], strlen(sink->set->slices[at]));
-        pg_copy_int64(copy, (int64_t)(sink->writer->seq_base + batch->first_sequence + row));
+        pg_copy_bytes(copy, sink->batches->slices[at], strlen(sink->batches->slices[at]));
+        pg_copy_int64(copy, seq);
     }
     if (sink->has_missing) encode_missing(copy, table, batch, values, is_deleted);
+    if (sink->has_sets && operation == ROW_EMPTY)
+        pg_copy_null(copy);
+    else if (sink->has_sets)
+        pg_copy_int64(copy, sink->set);
     pg_copy_row_done(copy);
     return true;
+}
+
+/* Where the set of a row began: the newest row before it, in its slice, that begins one. */
+static int64_t find_set(const struct sink *sink, size_t at, size_t row)
+{
+    const char *slice = sink->batches->slices[at];
+    for (;;) {
+        const struct batch *batch = sink->batches->batches[at];
+        for (size_t i = row + 1; i-- > 0;)
+            if (batch->operations[i] == ROW_FIRST) return (int64_t)(sink->writer->seq_base + batch->first_sequence + i);
+        if (at == 0 || strcmp(sink->batches->slices[at - 1], slice) != 0) return 0;
+        at--;
+        row = sink->batches->batches[at]->rows - 1;
+    }
 }
 
 /* COPYs the rows [from, to) of the set, counted through its batches. */
 static int copy_range(struct sink *sink, size_t from, size_t to, struct err *err)
 {
     struct pg_copy copy;
-    uint64_t rows = 0;
+    uint64_t rows = 0, empties = 0;
     int rc;
     size_t base = 0;
+    sink->set = 0;
     if ((rc = pg_copy_begin(&copy, sink->tx->pg, sink->sql, err)) != 0) return rc;
-    for (size_t at = 0; at < sink->set->count && base < to; at++) {
-        size_t count = sink->set->batches[at]->rows;
-        for (size_t row = from > base ? from - base : 0; row < count && base + row < to; row++)
-            encode_row(sink, &copy, at, row);
+    for (size_t at = 0; at < sink->batches->count && base < to; at++) {
+        size_t count = sink->batches->batches[at]->rows;
+        size_t first = from > base ? from - base : 0;
+        if (sink->has_sets && !sink->set && first < count) sink->set = find_set(sink, at, first);
+        for (size_t row = first; row < count && base + row < to; row++) {
+            bool is_in = encode_row(sink, &copy, at, row);
+            empties += is_in && sink->batches->batches[at]->operations[row] == ROW_EMPTY;
+        }
         base += count;
     }
     rc = pg_copy_end(&copy, &rows, err);
-    if (rc == 0) sink->written += rows;
-    return rc;
+    if (rc != 0) return rc;
+    sink->copied.all += rows;
+    sink->copied.rows += rows - empties;
+    return 0;
 }
 
 /* --- finding the row the server refuses ------------------------------------------------------------------------------------
  */
 
+/* A row that only says its set is empty is none that was read: it is told of and not counted. */
 static void reject_refused(struct sink *sink, size_t index, const char *message)
 {
     size_t at = 0;
-    while (index >= sink->set->batches[at]->rows) index -= sink->set->batches[at++]->rows;
-    reject_row(sink, sink->set->batches[at], index, NULL, "refused_by_database", message);
+    while (index >= sink->batches->batches[at]->rows) index -= sink->batches->batches[at++]->rows;
+    const struct batch *batch = sink->batches->batches[at];
+    reject_row(sink, batch, index, NULL, "refused_by_database", message);
+    sink->rejects->items[sink->rejects->count - 1].row_was_dropped = batch->operations[index] != ROW_EMPTY;
 }
 
 static int copy_careful(struct sink *sink, size_t from, size_t to, struct err *err)
@@ -277,15 +310,17 @@ static int copy_careful(struct sink *sink, size_t from, size_t to, struct err *e
 }
 
 int pgw_rows_copy(struct writer *writer, struct transaction *tx, const struct table *table, const char *relation, bool is_side,
-                  const struct row_set *set, struct reject_list *rejects, uint64_t *written, struct err *err)
+                  const struct row_set *set, struct reject_list *rejects, struct rows_copied *copied, struct err *err)
 {
-    struct sink sink = {.writer = writer, .tx = tx, .table = table, .set = set, .is_side = is_side, .rejects = rejects};
+    struct sink sink = {.writer = writer, .tx = tx, .table = table, .batches = set, .is_side = is_side, .rejects = rejects};
     struct buf sql = BUF_INIT(1024 * 1024);
     int rc;
-    *written = 0;
+    *copied = (struct rows_copied){0};
     if (set->rows == 0) return 0;
     sink.has_missing = is_side && table->spec->mode == WRITE_APPEND_DEDUP;
-    sink.fields = (uint16_t)(table->column_count + 3 + (is_side ? 2 : 0) + (sink.has_missing ? 1 : 0));
+    sink.has_sets = is_side && table->spec->set_count > 0;
+    sink.fields =
+        (uint16_t)(table->column_count + 3 + (is_side ? 2 : 0) + (sink.has_missing ? 1 : 0) + (sink.has_sets ? 1 : 0));
     pg_put32(sink.stamp, 8);
     pg_put64(sink.stamp + 4, (uint64_t)(tx->now_us - PG_EPOCH_US));
     pg_put32(sink.stamp + 12, 1);
@@ -294,11 +329,12 @@ int pgw_rows_copy(struct writer *writer, struct transaction *tx, const struct ta
 
     buf_printf(&sql, "COPY %s (", relation);
     pgw_table_list(table, "", false, &sql);
-    buf_printf(&sql, "%s" SYSTEM_COLUMNS "%s%s) FROM STDIN (FORMAT binary)", table->column_count ? ", " : "",
-               is_side ? ", _sluice_slice, _sluice_seq" : "", sink.has_missing ? ", _sluice_missing" : "");
+    buf_printf(&sql, "%s" SYSTEM_COLUMNS "%s%s%s) FROM STDIN (FORMAT binary)", table->column_count ? ", " : "",
+               is_side ? ", _sluice_slice, _sluice_seq" : "", sink.has_missing ? ", _sluice_missing" : "",
+               sink.has_sets ? ", " SET_COLUMN : "");
     sink.sql = buf_text(&sql);
     rc = tx->is_careful ? copy_careful(&sink, 0, set->rows, err) : copy_range(&sink, 0, set->rows, err);
-    *written = sink.written;
+    *copied = sink.copied;
     buf_release(&sql);
     return rc;
 }

@@ -23,9 +23,15 @@ struct row_set {
     size_t rows;
 };
 
+/* What a COPY put in. */
+struct rows_copied {
+    uint64_t all;
+    uint64_t rows; /* of these: without those that only say a set is empty */
+};
+
 /* COPYs `set` into `relation` (quoted). is_side: it has the columns of a stage or build, and those of append_dedup for a table
- * of that mode. Adds to `rejects`; *written is the number of rows that went in. */
+ * of that mode. Adds to `rejects`. */
 int pgw_rows_copy(struct writer *writer, struct transaction *tx, const struct table *table, const char *relation, bool is_side,
-                  const struct row_set *set, struct reject_list *rejects, uint64_t *written, struct err *err) MUST_USE;
+                  const struct row_set *set, struct reject_list *rejects, struct rows_copied *copied, struct err *err) MUST_USE;
 
 #endif

@@ -21,17 +21,17 @@ bool pgw_stage_is_volatile(const struct writer *writer)
 }
 
 int pgw_stage_check(struct writer *writer, struct transaction *tx, const struct table *table, const char *restarted,
-                    const char *abandoned, uint64_t *lost, struct err *err)
+                    const char *abandoned, struct rows_copied *lost, struct err *err)
 {
     const struct relation *stage = &table->at[PLACE_STAGE];
     struct buf sql = BUF_INIT(4096);
     struct pg_result *result = NULL;
-    *lost = 0;
+    *lost = (struct rows_copied){0};
     if (!stage->exists || !writer->has_held) return 0;
-    buf_append_text(&sql,
-                    "SELECT b.rows, EXISTS (SELECT FROM _sluice.held h WHERE h.pipeline = $3 AND h.flow = $4 AND h.slice <> "
-                    "ALL(coalesce($5::text[], '{}') || coalesce($6::text[], '{}'))) FROM _sluice.builds b "
-                    "WHERE b.table_schema = $1 AND b.table_name = $2 AND b.rows > 0 AND NOT EXISTS (SELECT FROM ");
+    buf_append_text(&sql, "SELECT b.rows, b.rows - b.empties, EXISTS (SELECT FROM _sluice.held h WHERE h.pipeline = $3 AND "
+                          "h.flow = $4 AND h.slice <> "
+                          "ALL(coalesce($5::text[], '{}') || coalesce($6::text[], '{}'))) FROM _sluice.builds b "
+                          "WHERE b.table_schema = $1 AND b.table_name = $2 AND b.rows > 0 AND NOT EXISTS (SELECT FROM ");
     pgw_relation_quote(stage, &sql);
     buf_append_text(&sql, ")");
     int rc = pg_query(tx->pg, buf_text(&sql),
@@ -39,32 +39,56 @@ int pgw_stage_check(struct writer *writer, struct transaction *tx, const struct 
                       &result, err);
     buf_release(&sql);
     if (rc != 0) return rc;
-    if (pg_rows(result)) *lost = (uint64_t)pg_int(result, 0, 0);
-    bool is_needed = *lost && pg_bool(result, 0, 1);
+    if (pg_rows(result)) *lost = (struct rows_copied){(uint64_t)pg_int(result, 0, 0), (uint64_t)pg_int(result, 0, 1)};
+    bool is_needed = lost->all && pg_bool(result, 0, 2);
     pg_free(result);
     if (!is_needed) return 0;
     err_set(err, ERR_DESTINATION, "%llu rows of stream '%s' that were not published yet are gone: the server has crashed",
-            (unsigned long long)*lost, table->spec->stream);
+            (unsigned long long)lost->rows, table->spec->stream);
     return err_hint(err, "run the sync again; it reads them again");
 }
 
-/* `change` is "rows + .." or a number. */
+/* `change` sets `rows` and `empties`. */
 static int set_count(struct transaction *tx, const struct table *table, const char *change, struct err *err)
 {
     const struct relation *stage = &table->at[PLACE_STAGE];
     struct buf sql = BUF_INIT(1024);
-    buf_printf(&sql, "UPDATE _sluice.builds SET rows = %s WHERE table_schema = $1 AND table_name = $2", change);
+    buf_printf(&sql, "UPDATE _sluice.builds SET %s WHERE table_schema = $1 AND table_name = $2", change);
     int rc = pg_query(tx->pg, buf_text(&sql), PG_PARAMS(stage->schema, stage->name), NULL, err);
     buf_release(&sql);
     return rc;
 }
 
-int pgw_stage_count(struct transaction *tx, const struct table *table, int64_t added, struct err *err)
+int pgw_stage_count(struct transaction *tx, const struct table *table, const struct rows_copied *rows, int sign,
+                    struct err *err)
 {
-    char change[64];
-    if (added == 0) return 0;
-    snprintf(change, sizeof(change), "rows + (%lld)", (long long)added);
+    char change[128];
+    if (rows->all == 0) return 0;
+    snprintf(change, sizeof(change), "rows = rows + (%lld), empties = empties + (%lld)", sign * (long long)rows->all,
+             sign * (long long)(rows->all - rows->rows));
     return set_count(tx, table, change, err);
+}
+
+/* Runs a DELETE of a side table's rows, called r, and counts them. */
+static int delete_rows(struct transaction *tx, const struct table *table, const struct buf *delete, const char *const *params,
+                       size_t param_count, struct rows_copied *gone, struct err *err)
+{
+    struct buf sql = BUF_INIT(8192);
+    struct pg_result *result;
+    int rc;
+    if (!table->spec->set_count) {
+        rc = pg_change(tx->pg, buf_text(delete), params, param_count, &gone->all, err);
+        gone->rows = gone->all;
+        return rc;
+    }
+    buf_printf(&sql, "WITH gone AS (%s RETURNING r." SET_COLUMN ") SELECT count(*), count(" SET_COLUMN ") FROM gone",
+               buf_text(delete));
+    rc = pg_query(tx->pg, buf_text(&sql), params, param_count, &result, err);
+    buf_release(&sql);
+    if (rc != 0) return rc;
+    *gone = (struct rows_copied){(uint64_t)pg_int(result, 0, 0), (uint64_t)pg_int(result, 0, 1)};
+    pg_free(result);
+    return 0;
 }
 
 int pgw_stage_append(struct transaction *tx, const struct table *table, enum place from, const char *slices, uint64_t *rows,
@@ -80,24 +104,26 @@ int pgw_stage_append(struct transaction *tx, const struct table *table, enum pla
     buf_printf(&sql, ", now(), _sluice_deleted, %lld FROM ", (long long)tx->load_id);
     pgw_relation_quote(&table->at[from], &sql);
     put_slices(slices, &sql);
+    if (table->spec->set_count) buf_printf(&sql, " %s " SET_COLUMN " IS NOT NULL", slices ? "AND" : "WHERE");
     buf_append_text(&sql, " ORDER BY _sluice_seq");
     int rc = change(tx, &sql, slices, rows, err);
     buf_release(&sql);
     return rc;
 }
 
-int pgw_stage_collect(struct transaction *tx, const struct table *table, const char *slices, const char *into, uint64_t *rows,
-                      struct err *err)
+int pgw_stage_collect(struct transaction *tx, const struct table *table, const char *slices, const char *into,
+                      uint64_t *collected, struct err *err)
 {
     struct buf sql = BUF_INIT(1024 * 1024);
     for (int part = 0; part < 2; part++) {
         buf_printf(&sql, part == 0 ? "INSERT INTO %s (" : "SELECT ", into);
         pgw_table_list(table, "", false, &sql);
-        buf_printf(&sql, ", " SYSTEM_COLUMNS ", _sluice_slice, _sluice_seq, _sluice_missing%s", part == 0 ? ") " : " FROM ");
+        buf_printf(&sql, ", " SYSTEM_COLUMNS ", _sluice_slice, _sluice_seq, _sluice_missing%s%s",
+                   table->spec->set_count ? ", " SET_COLUMN : "", part == 0 ? ") " : " FROM ");
     }
     pgw_relation_quote(&table->at[PLACE_STAGE], &sql);
     put_slices(slices, &sql);
-    int rc = change(tx, &sql, slices, rows, err);
+    int rc = change(tx, &sql, slices, collected, err);
     buf_release(&sql);
     return rc;
 }
@@ -105,13 +131,21 @@ int pgw_stage_collect(struct transaction *tx, const struct table *table, const c
 int pgw_stage_delete(struct transaction *tx, const struct table *table, const char *slices, struct err *err)
 {
     struct buf sql = BUF_INIT(4096);
+    struct rows_copied gone = {0};
+    const char *const params[] = {slices};
+    int rc;
     /* The stage is nobody else's, so emptying it needs no care for readers. */
     buf_append_text(&sql, slices ? "DELETE FROM " : "TRUNCATE ");
     pgw_relation_quote(&table->at[PLACE_STAGE], &sql);
-    put_slices(slices, &sql);
-    uint64_t rows;
-    int rc = change(tx, &sql, slices, &rows, err);
-    if (rc == 0) rc = slices ? pgw_stage_count(tx, table, -(int64_t)rows, err) : set_count(tx, table, "0", err);
+    if (slices) {
+        buf_append_text(&sql, " r");
+        put_slices(slices, &sql);
+        rc = delete_rows(tx, table, &sql, params, 1, &gone, err);
+        if (rc == 0) rc = pgw_stage_count(tx, table, &gone, -1, err);
+    } else {
+        rc = change(tx, &sql, NULL, NULL, err);
+        if (rc == 0) rc = set_count(tx, table, "rows = 0, empties = 0", err);
+    }
     buf_release(&sql);
     return rc;
 }
@@ -124,14 +158,14 @@ static int delete_unpublished(struct transaction *tx, const struct table *table,
     *rows = 0;
     for (enum place place = PLACE_STAGE; rc == 0 && place < PLACES; place++) {
         struct buf sql = BUF_INIT(4096);
-        uint64_t changed = 0;
+        struct rows_copied gone = {0};
         if (!table->at[place].exists) continue;
         buf_append_text(&sql, "DELETE FROM ");
         pgw_relation_quote(&table->at[place], &sql);
         buf_printf(&sql, " r %s", which);
-        rc = pg_change(tx->pg, buf_text(&sql), params, count, &changed, err);
-        if (rc == 0 && place == PLACE_STAGE) rc = pgw_stage_count(tx, table, -(int64_t)changed, err);
-        *rows += changed;
+        rc = delete_rows(tx, table, &sql, params, count, &gone, err);
+        if (rc == 0 && place == PLACE_STAGE) rc = pgw_stage_count(tx, table, &gone, -1, err);
+        *rows += gone.rows;
         buf_release(&sql);
     }
     return rc;

@@ -9,26 +9,29 @@
 #define SLUICE_WRITER_POSTGRES_STAGE_H
 
 #include "writer/postgres/internal.h"
+#include "writer/postgres/rows.h"
 #include "writer/postgres/transact.h"
 
 /* May this flow's stages be unlogged? Only if what is lost of them is read again: no state names a position behind their rows,
  * and they do not wait for a build, which may have settled them. */
 bool pgw_stage_is_volatile(const struct writer *writer);
 
-/* Has a crash of the server emptied the stage? *lost is set to how many rows waited there. DESTINATION when some of them are of
+/* Has a crash of the server emptied the stage? *lost is set to what waited there. DESTINATION when some of them are of
  * slices that this load does not start again (`restarted`, `abandoned`: array literals, or NULL): the sync must end, the next
  * one reads them again. Call it before a transaction adds to the stage or publishes from it. */
 int pgw_stage_check(struct writer *writer, struct transaction *tx, const struct table *table, const char *restarted,
-                    const char *abandoned, uint64_t *lost, struct err *err) MUST_USE;
-/* Counts rows that were put into the stage. */
-int pgw_stage_count(struct transaction *tx, const struct table *table, int64_t added, struct err *err) MUST_USE;
+                    const char *abandoned, struct rows_copied *lost, struct err *err) MUST_USE;
+/* Counts rows that were put into the stage, or taken out of it (-1). */
+int pgw_stage_count(struct transaction *tx, const struct table *table, const struct rows_copied *rows, int sign,
+                    struct err *err) MUST_USE;
 
-/* Inserts the slices' rows of the stage (or of the build) into the target, in order of arrival. */
+/* Inserts the slices' rows of the stage (or of the build) into the target, in order of arrival, without those that
+ * only say a set is empty. */
 int pgw_stage_append(struct transaction *tx, const struct table *table, enum place from, const char *slices, uint64_t *rows,
                      struct err *err) MUST_USE;
 /* Copies them into a table made by merge_begin. */
-int pgw_stage_collect(struct transaction *tx, const struct table *table, const char *slices, const char *into, uint64_t *rows,
-                      struct err *err) MUST_USE;
+int pgw_stage_collect(struct transaction *tx, const struct table *table, const char *slices, const char *into,
+                      uint64_t *collected, struct err *err) MUST_USE;
 /* Deletes them. */
 int pgw_stage_delete(struct transaction *tx, const struct table *table, const char *slices, struct err *err) MUST_USE;
 

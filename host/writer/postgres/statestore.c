@@ -106,18 +106,24 @@ int pgw_state_save(struct writer *writer, struct transaction *tx, const struct s
 
 int pgw_state_publish(struct writer *writer, struct transaction *tx, const char *streams, struct err *err)
 {
-    static const char *const STATEMENTS[] = {
-        "DELETE FROM _sluice.state s USING _sluice.state p WHERE s.pipeline = $1 AND s.flow = $2 AND NOT s.pending "
-        "AND p.pipeline = $1 AND p.flow = $2 AND p.pending AND s.stream = p.stream AND s.slice = p.slice AND s.kind = p.kind "
-        "AND (s.stream = '' OR s.stream = ANY($3::text[]))",
-        "DELETE FROM _sluice.state WHERE pipeline = $1 AND flow = $2 AND pending AND value IS NULL "
-        "AND (stream = '' OR stream = ANY($3::text[]))",
-        "UPDATE _sluice.state SET pending = false WHERE pipeline = $1 AND flow = $2 AND pending "
-        "AND (stream = '' OR stream = ANY($3::text[]))",
+    /* What is taken away goes for every stream, chosen in this run or not; what is set may wait for a build. */
+    static const struct {
+        const char *sql;
+        size_t params;
+    } STATEMENTS[] = {
+        {"DELETE FROM _sluice.state s USING _sluice.state p WHERE s.pipeline = $1 AND s.flow = $2 AND NOT s.pending "
+         "AND p.pipeline = $1 AND p.flow = $2 AND p.pending AND s.stream = p.stream AND s.slice = p.slice AND s.kind = p.kind "
+         "AND (s.stream = '' OR s.stream = ANY($3::text[]) OR p.value IS NULL)",
+         3},
+        {"DELETE FROM _sluice.state WHERE pipeline = $1 AND flow = $2 AND pending AND value IS NULL", 2},
+        {"UPDATE _sluice.state SET pending = false WHERE pipeline = $1 AND flow = $2 AND pending "
+         "AND (stream = '' OR stream = ANY($3::text[]))",
+         3},
     };
+    const char *const params[] = {writer->spec.pipeline, writer->spec.flow, streams};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(STATEMENTS); i++)
-        rc = pg_query(tx->pg, STATEMENTS[i], PG_PARAMS(writer->spec.pipeline, writer->spec.flow, streams), NULL, err);
+        rc = pg_query(tx->pg, STATEMENTS[i].sql, params, STATEMENTS[i].params, NULL, err);
     return rc;
 }
 

@@ -375,6 +375,9 @@ int pgw_table_follow(struct writer *writer, struct table *table, uint32_t count,
         struct table_column *column = &table->columns[table->column_count];
         column->type = field->type;
         column->is_key = field->key;
+        column->is_set = false;
+        for (size_t i = 0; i < table->spec->set_count; i++)
+            column->is_set = column->is_set || strcmp(table->spec->set[i], field->name) == 0;
         column->is_recorded = map_get(&table->fields, str_from(field->name)) != NULL;
         if ((rc = name_column(writer, table, field, column, err)) == 0) table->column_count++;
     }

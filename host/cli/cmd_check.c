@@ -82,24 +82,46 @@ static void check_access(struct findings *findings, const struct sync_prepared *
     if (source.functions) connector_functions_free(&functions);
 }
 
+/* One stream's share of a first page: records that were rejected one and all are a failure. */
+static void print_counts(struct findings *findings, const char *stream, const char *where, uint64_t records,
+                         const struct decode_counts *counts, const char *reason)
+{
+    char what[128], detail[160];
+    bool ok = counts->rejected == 0 || counts->rejected < counts->emitted;
+    snprintf(what, sizeof what, "stream %s", stream);
+    int size = snprintf(detail, sizeof detail, "%llu records on %s first page", (unsigned long long)records, where);
+    if (counts->rejected && size > 0 && (size_t)size < sizeof detail)
+        snprintf(detail + size, sizeof detail - (size_t)size, ", %llu of them rejected: %s",
+                 (unsigned long long)counts->rejected, reason);
+    print_finding(findings, ok, what, detail);
+    if (!ok) add_code(findings, err_class_info(ERR_DATA)->exit_code);
+}
+
+static const char *first_reason(const struct decoded *decoded, const char *stream)
+{
+    for (size_t i = 0; i < decoded->reject_count; i++)
+        if (strcmp(decoded->rejects[i].stream, stream) == 0) return decoded->rejects[i].reason;
+    return "";
+}
+
 static void check_stream(struct findings *findings, const struct sync_prepared *prepared, struct flow_plan *flow,
                          struct client *client)
 {
-    char what[128], detail[160];
+    char what[128];
     struct sample sample = {0};
     struct err err = ERR_INIT;
-    snprintf(what, sizeof what, "stream %s", flow->stream->name);
+    const struct decoded *decoded = &sample.decoded;
+    const char *root = flow->stream->name;
+    snprintf(what, sizeof what, "stream %s", root);
     if (sample_read(prepared, flow, client, findings->cli->cancel, &sample, &err) != 0) {
         fail(findings, what, &err);
     } else {
-        uint64_t rejected = sample.decoded.counts.rejected;
-        bool ok = rejected == 0 || rejected < sample.decoded.counts.emitted;
-        int size = snprintf(detail, sizeof detail, "%zu records on its first page", sample.decoded.records);
-        if (rejected)
-            snprintf(detail + size, sizeof detail - (size_t)size, ", %llu of them rejected: %s", (unsigned long long)rejected,
-                     sample.decoded.reject_count ? sample.decoded.rejects[0].reason : "");
-        print_finding(findings, ok, what, detail);
-        if (!ok) add_code(findings, err_class_info(ERR_DATA)->exit_code);
+        print_counts(findings, root, "its", decoded->records, &decoded->counts, first_reason(decoded, root));
+        for (size_t i = 0; i < decoded->exploded_count; i++) {
+            const char *name = flow->streams[decoded->exploded[i].stream].stream->name;
+            print_counts(findings, name, "that", decoded->exploded[i].counts.emitted, &decoded->exploded[i].counts,
+                         first_reason(decoded, name));
+        }
     }
     sample_release(&sample);
 }
@@ -150,8 +172,10 @@ static int check_one(const struct arguments *arguments, const char *name)
         char detail[256];
         snprintf(detail, sizeof detail, "%s, pipeline '%s'", cli.file, cli.pipeline->name);
         print_finding(&findings, true, "configuration", detail);
+        size_t streams = 0;
+        for (size_t i = 0; i < prepared->plan.count; i++) streams += prepared->plan.flows[i].stream_count;
         snprintf(detail, sizeof detail, "%s %s, %zu stream%s", prepared->description->name, prepared->description->version,
-                 prepared->plan.count, prepared->plan.count == 1 ? "" : "s");
+                 streams, streams == 1 ? "" : "s");
         print_finding(&findings, true, "connector", detail);
         check_source(&findings, prepared);
         check_destination(&findings, prepared);

@@ -55,24 +55,36 @@ static void print_config(const struct config_table *config)
     }
 }
 
+static void print_key(const struct node *key)
+{
+    size_t count = key && key->kind == NODE_LIST ? key->count : 1;
+    for (size_t i = 0; key && i < count; i++) {
+        struct str name = node_text(key->kind == NODE_LIST ? &key->children[i] : key);
+        printf("%s" STR_FMT, i ? ", " : " key ", STR_ARG(name));
+    }
+}
+
+static void print_stream(const struct node *stream, const struct node *root)
+{
+    const struct node *fields = node_get(stream, "fields"), *exploded = node_get(stream, "explode");
+    const struct node *cursor = node_get(node_get(stream, "cursor"), "field");
+    printf("  " STR_FMT ":", STR_ARG(stream->key));
+    if (root) printf(" exploded from " STR_FMT, STR_ARG(root->key));
+    print_key(node_get(stream, "primary_key"));
+    if (cursor) printf(" cursor " STR_FMT, STR_ARG(cursor->text));
+    printf("\n");
+    for (size_t f = 0; fields && f < fields->count; f++) {
+        const struct node *field = &fields->children[f];
+        struct str type = field->kind == NODE_MAP ? node_text(node_get(field, "type")) : node_text(field);
+        printf("    %-24.*s " STR_FMT "\n", (int)field->key.size, field->key.data, STR_ARG(type));
+    }
+    for (size_t e = 0; exploded && e < exploded->count; e++) print_stream(&exploded->children[e], stream);
+}
+
 static void print_streams(const struct node *streams)
 {
     printf("\nstreams:\n");
-    for (size_t i = 0; streams && i < streams->count; i++) {
-        const struct node *stream = &streams->children[i];
-        const struct node *fields = node_get(stream, "fields");
-        const struct node *cursor = node_get(node_get(stream, "cursor"), "field");
-        printf("  " STR_FMT ":", STR_ARG(stream->key));
-        const struct node *key = node_get(stream, "primary_key");
-        if (key && key->kind == NODE_STRING) printf(" key " STR_FMT, STR_ARG(key->text));
-        if (cursor) printf(" cursor " STR_FMT, STR_ARG(cursor->text));
-        printf("\n");
-        for (size_t f = 0; fields && f < fields->count; f++) {
-            const struct node *field = &fields->children[f];
-            struct str type = field->kind == NODE_MAP ? node_text(node_get(field, "type")) : node_text(field);
-            printf("    %-24.*s " STR_FMT "\n", (int)field->key.size, field->key.data, STR_ARG(type));
-        }
-    }
+    for (size_t i = 0; streams && i < streams->count; i++) print_stream(&streams->children[i], NULL);
 }
 
 static int describe(struct arena *arena, const char *name, bool as_json)

@@ -14,25 +14,58 @@ static void key_text(const struct schema *schema, struct buf *out)
         if (schema_column(schema, i)->key) buf_printf(out, "%s%s", out->size ? ", " : "", schema_column(schema, i)->name);
 }
 
+static void add_row(struct text_table *text, const struct stream_plan *stream, const struct table_spec *table)
+{
+    struct buf key = BUF_INIT(4096);
+    key_text(table->schema, &key);
+    text_table_add(text, stream->stream->name);
+    text_table_add(text, stream->mode);
+    text_table_add(text, buf_text(&key));
+    text_table_add(text, table->cursor);
+    text_table_add(text, table->name);
+    text_table_add(text, stream->stream->root ? stream->stream->root->name : "");
+    text_table_number(text, schema_count(table->schema));
+    buf_release(&key);
+}
+
 static void print_text(const struct sync_plan *plan)
 {
-    static const char *const HEADER[] = {"stream", "mode", "key", "cursor", "table", "fields"};
+    static const char *const HEADER[] = {"stream", "mode", "key", "cursor", "table", "from", "fields"};
+    static const size_t MAY_BE_EMPTY[] = {5};
     struct text_table table;
-    text_table_init(&table, ARRAY_SIZE(HEADER), HEADER, "lllllr");
-    for (size_t i = 0; i < plan->count; i++) {
-        const struct flow_plan *flow = &plan->flows[i];
-        struct buf key = BUF_INIT(4096);
-        key_text(flow->table.schema, &key);
-        text_table_add(&table, flow->stream->name);
-        text_table_add(&table, flow->mode);
-        text_table_add(&table, buf_text(&key));
-        text_table_add(&table, flow->table.cursor);
-        text_table_add(&table, flow->table.name);
-        text_table_number(&table, schema_count(flow->table.schema));
-        buf_release(&key);
-    }
+    text_table_init(&table, ARRAY_SIZE(HEADER), HEADER, "llllllr");
+    for (size_t f = 0; f < plan->count; f++)
+        for (size_t i = 0; i < plan->flows[f].stream_count; i++)
+            add_row(&table, &plan->flows[f].streams[i], &plan->flows[f].tables[i]);
+    text_table_hide_empty(&table, MAY_BE_EMPTY, ARRAY_SIZE(MAY_BE_EMPTY));
     text_table_print(&table, stdout);
     text_table_release(&table);
+}
+
+static void write_stream(struct json_writer *json, const struct flow_plan *flow, size_t index)
+{
+    const struct stream_description *stream = flow->streams[index].stream;
+    const struct table_spec *table = &flow->tables[index];
+    json_open(json, '{');
+    json_member(json, "stream"), json_cstr(json, stream->name);
+    if (stream->root) json_member(json, "exploded_from"), json_cstr(json, stream->root->name);
+    json_member(json, "sync_mode"), json_cstr(json, sync_mode_name(flow->sync_mode));
+    json_member(json, "write_mode"), json_cstr(json, write_mode_name(table->mode));
+    json_member(json, "table"), json_cstr(json, table->name);
+    json_member(json, "cursor"), json_cstr(json, table->cursor);
+    json_member(json, "infers_fields"), json_bool(json, stream->infer);
+    json_member(json, "fields");
+    json_open(json, '[');
+    for (uint32_t c = 0; c < schema_count(table->schema); c++) {
+        const struct column *column = schema_column(table->schema, c);
+        json_open(json, '{');
+        json_member(json, "name"), json_cstr(json, column->name);
+        json_member(json, "type"), json_cstr(json, type_name(column->type));
+        json_member(json, "key"), json_bool(json, column->key);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+    json_close(json, '}');
 }
 
 static void print_json(const struct sync_plan *plan)
@@ -40,29 +73,8 @@ static void print_json(const struct sync_plan *plan)
     struct buf out = BUF_INIT(16 * 1024 * 1024);
     struct json_writer json = JSON_WRITER(&out);
     json_open(&json, '[');
-    for (size_t i = 0; i < plan->count; i++) {
-        const struct flow_plan *flow = &plan->flows[i];
-        const struct schema *schema = flow->table.schema;
-        json_open(&json, '{');
-        json_member(&json, "stream"), json_cstr(&json, flow->stream->name);
-        json_member(&json, "sync_mode"), json_cstr(&json, sync_mode_name(flow->sync_mode));
-        json_member(&json, "write_mode"), json_cstr(&json, write_mode_name(flow->table.mode));
-        json_member(&json, "table"), json_cstr(&json, flow->table.name);
-        json_member(&json, "cursor"), json_cstr(&json, flow->table.cursor);
-        json_member(&json, "infers_fields"), json_bool(&json, flow->stream->infer);
-        json_member(&json, "fields");
-        json_open(&json, '[');
-        for (uint32_t c = 0; c < schema_count(schema); c++) {
-            const struct column *column = schema_column(schema, c);
-            json_open(&json, '{');
-            json_member(&json, "name"), json_cstr(&json, column->name);
-            json_member(&json, "type"), json_cstr(&json, type_name(column->type));
-            json_member(&json, "key"), json_bool(&json, column->key);
-            json_close(&json, '}');
-        }
-        json_close(&json, ']');
-        json_close(&json, '}');
-    }
+    for (size_t f = 0; f < plan->count; f++)
+        for (size_t i = 0; i < plan->flows[f].stream_count; i++) write_stream(&json, &plan->flows[f], i);
     json_close(&json, ']');
     printf("%s\n", buf_text(&out));
     buf_release(&out);

@@ -23,6 +23,8 @@ struct preview {
     struct client *client;
     bool as_json;
     size_t records;
+    const char *streams[ARGUMENTS_MAX]; /* --stream: of a flow only these are shown; none: all */
+    size_t stream_count;
 };
 
 /* What the source sent is shown without the secrets it may have echoed; what holds one becomes a text. */
@@ -51,8 +53,13 @@ static const char *clean_name(const struct column *column, const struct secrets 
     return name;
 }
 
-static void print_table(const struct decoded *decoded, const struct schema *schema, const struct secrets *secrets,
-                        size_t records)
+static bool is_shown(const struct batch *batch, size_t stream, size_t row)
+{
+    return batch->stream == stream && batch->operations[row] != ROW_EMPTY;
+}
+
+static void print_table(const struct decoded *decoded, size_t stream, const struct schema *schema,
+                        const struct secrets *secrets, size_t records)
 {
     uint32_t columns = schema_count(schema);
     struct arena arena = ARENA_INIT(0);
@@ -68,7 +75,9 @@ static void print_table(const struct decoded *decoded, const struct schema *sche
     text_table_init(&table, columns, header, right);
     for (size_t b = 0; b < decoded->batch_count && records > 0; b++) {
         const struct batch *batch = decoded->batches[b];
-        for (size_t r = 0; r < batch->rows && records > 0; r++, records--) {
+        for (size_t r = 0; r < batch->rows && records > 0; r++) {
+            if (!is_shown(batch, stream, r)) continue;
+            records--;
             for (uint32_t c = 0; c < columns; c++) {
                 buf_clear(&cell);
                 if (c < batch->columns)
@@ -83,14 +92,16 @@ static void print_table(const struct decoded *decoded, const struct schema *sche
     arena_release(&arena);
 }
 
-static void print_json(const struct decoded *decoded, const struct schema *schema, const struct secrets *secrets,
+static void print_json(const struct decoded *decoded, size_t stream, const struct schema *schema, const struct secrets *secrets,
                        size_t records)
 {
     struct arena arena = ARENA_INIT(0);
     struct buf line = BUF_INIT(CELL_MAX);
     for (size_t b = 0; b < decoded->batch_count && records > 0; b++) {
         const struct batch *batch = decoded->batches[b];
-        for (size_t r = 0; r < batch->rows && records > 0; r++, records--) {
+        for (size_t r = 0; r < batch->rows && records > 0; r++) {
+            if (!is_shown(batch, stream, r)) continue;
+            records--;
             buf_clear(&line);
             buf_append_char(&line, '{');
             for (uint32_t c = 0; c < batch->columns; c++) {
@@ -108,20 +119,45 @@ static void print_json(const struct decoded *decoded, const struct schema *schem
     arena_release(&arena);
 }
 
-static void print_sample(const struct preview *preview, const struct flow_plan *flow, const struct sample *sample)
+static void print_rejects(const struct decode_counts *counts)
+{
+    if (counts->rejected || counts->nulled)
+        printf("\n%llu records rejected, %llu values did not fit their type\n", (unsigned long long)counts->rejected,
+               (unsigned long long)counts->nulled);
+}
+
+/* A stream of the flow: the root has the page's records, an exploded one what their elements came to. */
+static void print_stream(const struct preview *preview, const struct flow_plan *flow, size_t index, const struct sample *sample)
 {
     const struct decoded *decoded = &sample->decoded;
+    const struct stream_description *stream = flow->streams[index].stream;
+    const struct decode_counts *counts = &decoded->counts;
+    size_t records = decoded->records;
+    for (size_t i = 0; i < decoded->exploded_count; i++) {
+        if (decoded->exploded[i].stream != index) continue;
+        counts = &decoded->exploded[i].counts;
+        records = counts->emitted;
+    }
     if (preview->as_json) {
-        print_json(decoded, flow->table.schema, preview->cli->secrets, preview->records);
+        print_json(decoded, index, flow->tables[index].schema, preview->cli->secrets, preview->records);
         return;
     }
-    printf("%s: %zu records on the first page%s\n\n", flow->stream->name, decoded->records,
-           sample->is_empty || sample->page.last ? ", the last one" : "");
-    print_table(decoded, flow->table.schema, preview->cli->secrets, preview->records);
-    if (decoded->counts.rejected || decoded->counts.nulled)
-        printf("\n%llu records rejected, %llu values did not fit their type\n", (unsigned long long)decoded->counts.rejected,
-               (unsigned long long)decoded->counts.nulled);
+    printf("%s: %zu records %s%s%s\n\n", stream->name, records, stream->root ? "in those of " : "on the first page",
+           stream->root ? stream->root->name : "",
+           !stream->root && (sample->is_empty || sample->page.last) ? ", the last one" : "");
+    print_table(decoded, index, flow->tables[index].schema, preview->cli->secrets, preview->records);
+    print_rejects(counts);
     printf("\n");
+}
+
+static void print_sample(const struct preview *preview, const struct flow_plan *flow, const struct sample *sample)
+{
+    for (size_t i = 0; i < flow->stream_count; i++) {
+        bool is_asked = preview->stream_count == 0;
+        for (size_t s = 0; s < preview->stream_count && !is_asked; s++)
+            is_asked = strcmp(preview->streams[s], flow->tables[i].stream) == 0;
+        if (is_asked) print_stream(preview, flow, i, sample);
+    }
 }
 
 static int preview_stream(const struct preview *preview, struct flow_plan *flow, struct err *err)
@@ -164,6 +200,7 @@ static int run(const struct arguments *arguments)
     if (code == 0) {
         struct preview preview = {
             .cli = &cli, .prepared = prepared, .as_json = argument_is_set(arguments, "--json"), .records = (size_t)records};
+        preview.stream_count = argument_values(arguments, "--stream", preview.streams, ARGUMENTS_MAX);
         code = preview_all(&preview);
     }
     sync_prepared_free(prepared);

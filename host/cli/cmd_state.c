@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/context.h"
 #include "cli/print.h"
+#include "sync/coverage.h"
 
 static void show_text(const struct flow_state *flows, size_t count, struct arena *arena)
 {
@@ -66,6 +67,21 @@ static int show(const struct sync_prepared *prepared, struct destination *destin
     return rc;
 }
 
+/* A cursor that is set is for all streams that the pipeline loads. */
+static int set_coverage(const struct writer_type *writer, struct destination *destination, const struct flow_plan *flow,
+                        struct err *err)
+{
+    const struct stream_description *root = flow->stream;
+    const struct state_entry entry = {root->name, "", COVERAGE_KIND, coverage_mark(root, flow->loads_root)};
+    int rc = writer->state_write(destination, root->name, &entry, err);
+    for (size_t i = flow->loads_root ? 1 : 0; rc == 0 && i < flow->stream_count; i++) {
+        const struct stream_description *stream = flow->streams[i].stream;
+        const struct state_entry exploded = {stream->name, "", COVERAGE_KIND, coverage_mark(stream, true)};
+        rc = writer->state_write(destination, root->name, &exploded, err);
+    }
+    return rc;
+}
+
 /* Sets a stream's cursor; what the last run left unfinished of it goes, since its plan was made from the old one. */
 static int set(const struct sync_prepared *prepared, struct destination *destination, const struct flow_plan *flow,
                const char *value, struct err *err)
@@ -88,6 +104,7 @@ static int set(const struct sync_prepared *prepared, struct destination *destina
         const struct state_entry plan = {name, "", "plan_mode", NULL};
         const struct state_entry cursor = {name, "", "cursor", canonical.data};
         rc = writer->state_write(destination, name, &plan, err);
+        if (rc == 0) rc = set_coverage(writer, destination, flow, err);
         if (rc == 0) rc = writer->state_write(destination, name, &cursor, err);
         if (rc == 0) fprintf(stderr, "%s: the next run reads from %s\n", name, canonical.data);
         writer->release(destination);

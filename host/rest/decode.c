@@ -1,42 +1,47 @@
-/* decode: see decode.h. The page: where its records are, and which batch the next row goes into. record.c reads the records.
+/* decode: see decode.h. The page: where its records are, and what comes of each: a row in the stream's lane, and then those of
+ * the streams exploded from it.
  *
- * A batch is closed when its values reach DECODE_BATCH_BYTES, when the schema has outgrown it, and at the page's end. Until the
- * page is through, nothing of it is final: on an error everything is dropped and the cursor set back, so that the page can be
- * fetched again. */
+ * Until the page is through, nothing of it is final: on an error everything is dropped and the cursor set back, so that the
+ * page can be fetched again. */
 #include "rest/decode.h"
 
 #include <stdlib.h>
 
 #include "base/records_path.h"
-#include "rest/record.h"
-#include "rest/reject.h"
+#include "rest/explode.h"
+#include "rest/lane.h"
 
-enum { SHOWN_BYTES = 80, FIRST_BATCHES = 16 };
+enum { SHOWN_BYTES = 80 };
 
 struct decoder {
     const struct decode_spec *spec;
-    uint32_t slice;
-    struct record_reader reader;
+    struct lane lane;
+    struct exploder *exploders; /* as the spec has them */
     /* of the page in hand */
-    struct block *page;
-    struct decoded *out;
-    struct batch *batch;
-    size_t value_bytes; /* of the closed batches */
+    struct lane_page page;
+    size_t covered_rows; /* of the lane, when those of the exploded streams were noted */
 };
 
 struct decoder *decoder_new(const struct decode_spec *spec, uint32_t slice, const struct decode_bounds *bounds)
 {
     struct decoder *decoder = mem_zero(1, sizeof *decoder);
+    size_t watch = 0;
     decoder->spec = spec;
-    decoder->slice = slice;
-    record_reader_init(&decoder->reader, spec, bounds);
+    lane_init(&decoder->lane, spec, slice, bounds);
+    decoder->exploders = mem_zero(spec->exploded_count + 1, sizeof *decoder->exploders);
+    for (size_t i = 0; i < spec->exploded_count; i++) {
+        exploder_init(&decoder->exploders[i], &spec->exploded[i], watch, slice);
+        watch += 1 + spec->exploded[i].copy_count;
+    }
     return decoder;
 }
 
 void decoder_free(struct decoder *decoder)
 {
     if (!decoder) return;
-    record_reader_release(&decoder->reader);
+    for (size_t i = 0; i < decoder->spec->exploded_count; i++) exploder_release(&decoder->exploders[i]);
+    free(decoder->exploders);
+    lane_release(&decoder->lane);
     free(decoder);
 }
 
@@ -47,113 +52,44 @@ void decoded_release(struct decoded *decoded)
     *decoded = (struct decoded){0};
 }
 
-/* ---- batches --------------------------------------------------------------------------------------------------------------
- */
-
-static size_t row_bytes(uint32_t columns)
-{
-    return columns * sizeof(struct value) + 1;
-}
-
-static void open_batch(struct decoder *decoder)
-{
-    const struct decode_spec *spec = decoder->spec;
-    uint32_t columns = schema_count(spec->schema);
-    struct batch *batch = batch_new(spec->budget, spec->schema, columns);
-    batch->stream = spec->stream_index;
-    batch->slice = decoder->slice;
-    CHECK(batch_hold(batch, decoder->page));
-    decoder->batch = batch;
-}
-
-/* Puts the batch in hand to the page's others; one without rows goes. */
-static void close_batch(struct decoder *decoder)
-{
-    struct decoded *out = decoder->out;
-    struct batch *batch = decoder->batch;
-    decoder->batch = NULL;
-    if (!batch || batch->rows == 0) {
-        batch_free(batch);
-        return;
-    }
-    batch_seal(batch);
-    if (out->batch_count == out->batch_capacity) {
-        size_t capacity = out->batch_capacity ? out->batch_capacity * 2 : FIRST_BATCHES;
-        struct batch **batches = arena_array(&out->arena, struct batch *, capacity);
-        if (out->batch_count) memcpy(batches, out->batches, out->batch_count * sizeof *batches);
-        out->batches = batches;
-        out->batch_capacity = capacity;
-    }
-    out->batches[out->batch_count++] = batch;
-    decoder->value_bytes += batch->rows * row_bytes(batch->columns);
-}
-
-/* Makes sure there is a batch with room for a row. */
-static int want_room(struct decoder *decoder, struct err *err)
-{
-    struct batch *batch = decoder->batch;
-    if (LIKELY(batch && (batch->rows + 1) * row_bytes(batch->columns) <= DECODE_BATCH_BYTES)) return 0;
-    if (batch && batch->rows == 0) return 0; /* one row is over the limit: it goes alone */
-    close_batch(decoder);
-    if (decoder->value_bytes > DECODE_MAX_PAGE_VALUES) {
-        err_set(err, ERR_DATA, "cannot take a page of over %zu rows of %u columns: its values pass %d MiB", decoder->out->rows,
-                (unsigned)schema_count(decoder->spec->schema), DECODE_MAX_PAGE_VALUES / (1024 * 1024));
-        return err_hint(err, "ask the source for smaller pages");
-    }
-    open_batch(decoder);
-    return 0;
-}
-
 /* ---- records --------------------------------------------------------------------------------------------------------------
  */
 
-static int take_other(struct decoder *decoder, struct jsonscan *scan)
+/* The lane's rows before this record may have been covered by its cursor: the same point in the exploded streams. */
+static void note_covered(struct decoder *decoder)
 {
-    struct decoded *out = decoder->out;
-    struct json_value value;
-    if (!jsonscan_value(scan, &value)) return ERR_TRANSIENT;
-    out->counts.rejected++;
-    if (!reject_has_room(out)) return 0;
-    const char *detail = arena_printf(&out->arena, "expected an object, got %s", json_kind_name(value.kind));
-    struct str text = reject_record(out, &decoder->reader.fields, &value);
-    reject_add(out, decoder->spec->secrets, STR(""), "not_an_object", detail, text, true);
-    return 0;
+    struct decoded *out = decoder->page.out;
+    size_t covered = decoder->lane.reader.track.covered_rows;
+    if (covered == decoder->covered_rows) return;
+    decoder->covered_rows = covered;
+    for (size_t i = 0; i < out->exploded_count; i++) out->exploded[i].covered_rows = decoder->exploders[i].lane.rows;
+}
+
+static int explode(struct decoder *decoder, bool taken, struct err *err)
+{
+    int rc = 0;
+    note_covered(decoder);
+    for (size_t i = 0; rc == 0 && taken && i < decoder->spec->exploded_count; i++)
+        rc = exploder_record(&decoder->exploders[i], &decoder->lane.reader, err);
+    return rc;
 }
 
 /* records_take: reads one record. */
 static int take_record(void *context, struct jsonscan *scan, struct err *err)
 {
     struct decoder *decoder = context;
-    struct decoded *out = decoder->out;
+    struct decoded *out = decoder->page.out;
     int kind = jsonscan_peek(scan);
     if (UNLIKELY(kind != JSON_OBJECT)) {
         if (kind >= 0) out->records++, out->counts.emitted++;
-        return take_other(decoder, scan);
+        return lane_take_other(&decoder->lane, scan);
     }
-    const struct jsonscan before = *scan;
     out->records++;
     out->counts.emitted++;
-    for (;;) {
-        int rc = want_room(decoder, err);
-        if (rc) return rc;
-        batch_add_row(decoder->batch, ROW_UPSERT);
-        switch (record_read(&decoder->reader, scan, decoder->batch, out)) {
-        case RECORD_TAKEN:
-            out->rows++;
-            return 0;
-        case RECORD_DROPPED:
-            batch_drop_row(decoder->batch);
-            return 0;
-        case RECORD_BROKEN:
-            batch_drop_row(decoder->batch);
-            return ERR_TRANSIENT;
-        case RECORD_GROWN:
-            batch_drop_row(decoder->batch);
-            close_batch(decoder);
-            *scan = before;
-            break;
-        }
-    }
+    int taken = lane_take(&decoder->lane, scan, ROW_UPSERT, err);
+    if (UNLIKELY(taken < 0)) return taken;
+    out->rows += (size_t)taken;
+    return decoder->spec->exploded_count ? explode(decoder, taken > 0, err) : 0;
 }
 
 static int take_lines(struct decoder *decoder, struct jsonscan *scan, struct err *err)
@@ -207,7 +143,7 @@ static int scan_error(const struct jsonscan *scan, struct err *err)
 
 static int decode_page(struct decoder *decoder, bool lines, struct err *err)
 {
-    const struct block *page = decoder->page;
+    const struct block *page = decoder->page.block;
     struct jsonscan scan;
     jsonscan_init(&scan, page->data, page->size);
     int kind = jsonscan_peek(&scan), rc;
@@ -226,8 +162,8 @@ static int decode_page(struct decoder *decoder, bool lines, struct err *err)
 /* What the cursor says after the page. */
 static void report_cursor(struct decoder *decoder)
 {
-    struct cursor_track *track = &decoder->reader.track;
-    struct decoded *out = decoder->out;
+    struct cursor_track *track = &decoder->lane.reader.track;
+    struct decoded *out = decoder->page.out;
     cursor_track_page_end(track);
     out->ascending = track->ascending;
     out->covered_rows = track->covered_rows;
@@ -246,33 +182,56 @@ static struct block *page_block(struct decoder *decoder, struct block *body, str
     return block;
 }
 
+/* Every lane begins the page, and has a place in `out` for what it counts. */
+static void begin_page(struct decoder *decoder, struct block *block, struct decoded *out)
+{
+    const struct decode_spec *spec = decoder->spec;
+    *out = (struct decoded){.exploded_count = spec->exploded_count};
+    decoder->page = (struct lane_page){.block = block, .out = out};
+    decoder->covered_rows = 0;
+    lane_page(&decoder->lane, &decoder->page, &out->counts);
+    if (spec->exploded_count) out->exploded = arena_array(&out->arena, struct decoded_exploded, spec->exploded_count);
+    for (size_t i = 0; i < spec->exploded_count; i++) {
+        out->exploded[i].stream = spec->exploded[i].decode.stream_index;
+        lane_page(&decoder->exploders[i].lane, &decoder->page, &out->exploded[i].counts);
+    }
+}
+
+static void end_page(struct decoder *decoder)
+{
+    struct decoded *out = decoder->page.out;
+    lane_close(&decoder->lane);
+    for (size_t i = 0; i < decoder->spec->exploded_count; i++) lane_close(&decoder->exploders[i].lane);
+    for (size_t b = 0; b < out->batch_count; b++)
+        for (size_t i = 0; i < out->exploded_count; i++)
+            if (out->batches[b]->stream == out->exploded[i].stream)
+                out->exploded[i].rows += out->batches[b]->rows - out->batches[b]->empties;
+}
+
 int decoder_page(struct decoder *decoder, struct block *body, struct str ndjson, struct decoded *out, struct err *err)
 {
-    *out = (struct decoded){0};
-    decoder->out = out;
-    decoder->value_bytes = 0;
-    decoder->page = page_block(decoder, body, ndjson);
-    arena_clear(&decoder->reader.scratch);
-    const struct cursor_track before = decoder->reader.track;
-    cursor_track_page(&decoder->reader.track);
+    struct cursor_track *track = &decoder->lane.reader.track;
+    begin_page(decoder, page_block(decoder, body, ndjson), out);
+    const struct cursor_track before = *track;
+    cursor_track_page(track);
 
     int rc = 0;
-    if (decoder->page->size > DECODE_MAX_PAGE_BYTES) {
-        err_set(err, ERR_DATA, "cannot take a page of %zu bytes: over 1 GiB", decoder->page->size);
+    if (decoder->page.block->size > DECODE_MAX_PAGE_BYTES) {
+        err_set(err, ERR_DATA, "cannot take a page of %zu bytes: over 1 GiB", decoder->page.block->size);
         rc = err_hint(err, "ask the source for smaller pages");
     }
     if (rc == 0) rc = decode_page(decoder, ndjson.data != NULL, err);
-    close_batch(decoder);
+    end_page(decoder);
     if (rc == 0) {
-        out->counts.bytes = decoder->page->size;
+        out->counts.bytes = decoder->page.block->size;
         report_cursor(decoder);
     } else {
-        decoder->reader.track = before; /* its texts were not touched: that happens at a page's end */
+        *track = before; /* its texts were not touched: that happens at a page's end */
         decoded_release(out);
     }
-    arena_clear(&decoder->reader.scratch);
-    block_release(decoder->page);
-    decoder->page = NULL;
-    decoder->out = NULL;
+    arena_clear(&decoder->lane.reader.scratch);
+    for (size_t i = 0; i < decoder->spec->exploded_count; i++) arena_clear(&decoder->exploders[i].lane.reader.scratch);
+    block_release(decoder->page.block);
+    decoder->page = (struct lane_page){0};
     return rc;
 }

@@ -10,7 +10,10 @@
  *
  * Ascending: while every record's cursor is at or above the one before it, `covered` says how many rows at the front of what
  * was decoded so far are below the newest cursor value: all records with those values have been seen, so a state of
- * `covered_cursor` loses nothing. Once a record steps back or has no cursor, `ascending` is false for the rest of the slice. */
+ * `covered_cursor` loses nothing. Once a record steps back or has no cursor, `ascending` is false for the rest of the slice.
+ *
+ * Exploded streams come out of the same pass: the rows of a record's elements follow the record, in batches of their own. A
+ * record that is not taken (rejected, outside the window, committed before) has no elements. */
 #ifndef SLUICE_REST_DECODE_H
 #define SLUICE_REST_DECODE_H
 
@@ -41,10 +44,12 @@ enum {
     DECODE_MAX_PAGE_VALUES = 128 * 1024 * 1024, /* bytes of values a page may come to: rows times columns times 16 */
 };
 
+#define DECODE_NONE UINT32_MAX
+
 /* What to do with a stream's records. Read-only and shared by the stream's decoders; all it points to outlives them. */
 struct decode_spec {
     const char *stream;
-    uint32_t stream_index;     /* in its flow; for struct batch */
+    uint32_t stream_index;     /* in its flow, for struct batch; DECODE_NONE: records are read, and give no rows */
     struct schema *schema;     /* live; declared columns and key are in it already */
     const char *records_path;  /* "orders", "data.*.items", "$"; ignored for NDJSON from functions */
     const char *const *select; /* only these fields (and key and cursor) are kept; NULL: all */
@@ -59,7 +64,25 @@ struct decode_spec {
     enum cursor_missing cursor_missing;
     const char *timestamp_format; /* of columns without a format of their own: "epoch_ms"; NULL: ISO 8601 */
     struct budget *budget;
-    const struct secrets *secrets; /* replaced in what is kept of rejects; NULL: none */
+    const struct secrets *secrets;       /* replaced in what is kept of rejects; NULL: none */
+    const struct explode_spec *exploded; /* streams that the elements of a list in each record are */
+    size_t exploded_count;
+    const char *const *given; /* of an exploded stream: columns that are not read from its elements */
+    size_t given_count;
+};
+
+/* A stream made of the elements of a list inside the records of another, which `decode.records_path` leads to from a record.
+ * Elements are read like records; beside their own fields they get values of their record, and their place. All rows of one
+ * record are a set (data/batch.h). Read-only. */
+struct explode_spec {
+    struct decode_spec decode; /* without a cursor */
+    const struct explode_copy {
+        const char *from; /* field of the record, or a dotted path */
+        uint32_t column;
+    } * copies;
+    size_t copy_count;
+    uint32_t position; /* column of the place among the record's elements, from 0; DECODE_NONE: none */
+    bool tells_empty;  /* a record without elements gives a row that says so (ROW_EMPTY) */
 };
 
 /* A place in the cursor's order, as a value of cursor_type. Text values are owned by the decoder. */
@@ -70,6 +93,7 @@ struct decode_bounds {
 };
 
 struct decoded_reject {
+    const char *stream; /* of the spec */
     struct str field;   /* empty: the record */
     const char *reason; /* static text */
     const char *detail; /* in the arena */
@@ -86,11 +110,19 @@ struct decode_counts {
     uint64_t bytes;                        /* of source text */
 };
 
+/* What an exploded stream got from a page. */
+struct decoded_exploded {
+    uint32_t stream;     /* its index in the flow */
+    size_t rows;         /* in its batches, without ROW_EMPTY */
+    size_t covered_rows; /* as that of struct decoded, ROW_EMPTY included */
+    struct decode_counts counts;
+};
+
 struct decoded {
-    struct batch **batches; /* in the arena; each NULL once handed on */
+    struct batch **batches; /* of all streams; in the arena; each NULL once handed on */
     size_t batch_count;
     size_t batch_capacity;
-    size_t rows;    /* in all batches */
+    size_t rows;    /* records taken: in the stream's batches, if it gives rows */
     size_t records; /* raw, before dropping: what a stop rule counts */
     struct decoded_reject *rejects;
     size_t reject_count; /* in the list; at most DECODE_MAX_REJECTS a page are kept, all are counted */
@@ -100,9 +132,11 @@ struct decoded {
      * cursors at the end of the page are not covered yet. When the page begins with the value the last page ended with and has
      * no other, this is 0 and covered_cursor is as before. */
     size_t covered_rows;
-    struct str covered_cursor; /* canonical text; empty: nothing is covered yet */
-    struct str max_cursor;     /* the newest value seen in the slice, canonical text; empty: none */
-    struct arena arena;        /* owns rejects and texts */
+    struct str covered_cursor;         /* canonical text; empty: nothing is covered yet */
+    struct str max_cursor;             /* the newest value seen in the slice, canonical text; empty: none */
+    struct decoded_exploded *exploded; /* in the order of the spec; in the arena */
+    size_t exploded_count;
+    struct arena arena; /* owns rejects and texts */
 };
 
 struct decoder;

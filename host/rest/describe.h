@@ -1,5 +1,5 @@
-/* describe: the two halves of compiling a description, shared between description.c (the connector and http) and
- * describe_stream.c (streams). Nobody else includes this. */
+/* describe: the parts of compiling a description, shared between description.c (the connector and http) and
+ * describe_stream.c and describe_explode.c (streams). Nobody else includes this. */
 #ifndef SLUICE_REST_DESCRIBE_H
 #define SLUICE_REST_DESCRIBE_H
 
@@ -20,6 +20,24 @@ const struct operand *describe_pairs(const struct describing *with, const struct
                                      bool allows_lists, struct template_scope *scope);
 
 void describe_stream(const struct describing *with, const struct node *node, struct stream_description *stream);
+
+/* One stream on its way. */
+struct stream_in_hand {
+    const struct describing *with;
+    const struct node *node;
+    const char *path; /* "streams.orders": for messages */
+    struct stream_description *stream;
+};
+
+/* The parts that streams of both kinds have. `given`: that many fields are in the stream already, by another way than its
+ * records. */
+void describe_fields(const struct stream_in_hand *hand, size_t given);
+void describe_primary_key(const struct stream_in_hand *hand);
+enum write_hint describe_write_mode(const char *name); /* NULL: none */
+bool describe_is_stream_name(struct str name);
+
+/* The streams exploded from the records of `hand`'s stream, which is compiled but for these. */
+void describe_exploded(const struct stream_in_hand *hand);
 
 /* Is a function anywhere in this? NULL has none. */
 bool operand_calls(const struct operand *operand);

@@ -8,14 +8,6 @@
 #include "base/time.h"
 #include "rest/vocabulary.h"
 
-/* One stream on its way. */
-struct stream_in_hand {
-    const struct describing *with;
-    const struct node *node;
-    const char *path;
-    struct stream_description *stream;
-};
-
 static bool is_default(const struct node *node)
 {
     return !node || node->kind == NODE_NULL;
@@ -90,7 +82,7 @@ static void read_field(const struct stream_in_hand *hand, const struct node *nod
     }
 }
 
-static void read_fields(const struct stream_in_hand *hand)
+void describe_fields(const struct stream_in_hand *hand, size_t given)
 {
     const struct node *node = node_get(hand->node, "fields");
     if (is_default(node) || (node->kind == NODE_LIST && node->count == 0)) return;
@@ -99,20 +91,14 @@ static void read_fields(const struct stream_in_hand *hand)
                      DESCRIPTION_MAX_FIELDS);
         return;
     }
-    struct field_description *fields = arena_array(hand->with->arena, struct field_description, node->count + 1);
-    for (size_t i = 0; i < node->count; i++) read_field(hand, &node->children[i], &fields[i]);
+    struct field_description *fields = arena_array(hand->with->arena, struct field_description, given + node->count + 1);
+    if (given) memcpy(fields, hand->stream->fields, given * sizeof *fields);
+    for (size_t i = 0; i < node->count; i++) read_field(hand, &node->children[i], &fields[given + i]);
     hand->stream->fields = fields;
-    hand->stream->field_count = node->count;
+    hand->stream->field_count = given + node->count;
 }
 
-static const struct field_description *find_field(const struct stream_description *stream, const char *name)
-{
-    for (size_t i = 0; i < stream->field_count; i++)
-        if (strcmp(stream->fields[i].name, name) == 0) return &stream->fields[i];
-    return NULL;
-}
-
-static void read_primary_key(const struct stream_in_hand *hand)
+void describe_primary_key(const struct stream_in_hand *hand)
 {
     const struct node *node = node_get(hand->node, "primary_key");
     if (is_default(node)) return;
@@ -121,7 +107,7 @@ static void read_primary_key(const struct stream_in_hand *hand)
     for (size_t i = 0; i < count; i++) {
         const struct node *name = node->kind == NODE_LIST ? &node->children[i] : node;
         names[i] = node_cstr(name, "");
-        if (find_field(hand->stream, names[i])) continue;
+        if (stream_field(hand->stream, names[i])) continue;
         problems_add(hand->with->problems, name, "%s: '%s' has no type", below(hand, "primary_key"), names[i]);
         problems_hint(hand->with->problems, "declare it: fields = { %s = \"string\" }", names[i]);
     }
@@ -146,7 +132,7 @@ static bool is_time_type(enum type type)
 static void read_cursor_type(const struct stream_in_hand *hand, const struct option_table *table, const struct node *node,
                              struct cursor_description *cursor)
 {
-    const struct field_description *field = find_field(hand->stream, cursor->field);
+    const struct field_description *field = stream_field(hand->stream, cursor->field);
     const char *type = option_text(table, node, "type"), *place = below(hand, "cursor");
     cursor->window.format = option_text(table, node, "format");
     if (type) {
@@ -381,13 +367,13 @@ static void read_sync_modes(const struct stream_in_hand *hand)
         problems_add(hand->with->problems, node, "%s: incremental needs a cursor", below(hand, "sync_modes"));
 }
 
-static enum write_hint write_hint_of(const char *name)
+enum write_hint describe_write_mode(const char *name)
 {
     if (!name) return HINT_NONE;
     return strcmp(name, "append") == 0 ? HINT_APPEND : strcmp(name, "overwrite") == 0 ? HINT_OVERWRITE : HINT_APPEND_DEDUP;
 }
 
-static bool is_stream_name(struct str name)
+bool describe_is_stream_name(struct str name)
 {
     bool ok = name.size > 0 && name.size <= 255;
     for (size_t i = 0; i < name.size && ok; i++)
@@ -404,16 +390,16 @@ void describe_stream(const struct describing *with, const struct node *node, str
         .records_function = option_function(records),
         .map_function = option_function(node_get(node, "map")),
         .infer = strcmp(option_text(&VOCABULARY_STREAM, node, "undeclared"), "column") == 0,
-        .write_mode = write_hint_of(option_text(&VOCABULARY_STREAM, node, "write_mode")),
+        .write_mode = describe_write_mode(option_text(&VOCABULARY_STREAM, node, "write_mode")),
     };
     stream->records_path = stream->records_function ? "$" : option_text(&VOCABULARY_STREAM, node, "records");
-    if (!is_stream_name(node->key))
+    if (!describe_is_stream_name(node->key))
         problems_add(with->problems, node, "%s: a stream's name has no spaces, '/' or control characters and at most 255 bytes",
                      hand.path);
     if (!stream->map_function && !is_default(node_get(node, "map")))
         problems_add(with->problems, node_get(node, "map"), "%s: expected a function", below(&hand, "map"));
-    read_fields(&hand);
-    read_primary_key(&hand);
+    describe_fields(&hand, 0);
+    describe_primary_key(&hand);
     read_cursor(&hand);
     read_pages(&hand);
     struct template_scope scope = {
@@ -425,4 +411,5 @@ void describe_stream(const struct describing *with, const struct node *node, str
     if (option_boolean(&VOCABULARY_STREAM, node, "idempotent")) stream->request.idempotent = true;
     read_sync_modes(&hand);
     check_together(&hand, &scope);
+    describe_exploded(&hand);
 }

@@ -196,6 +196,18 @@ static bool calls_functions(const struct node *node)
     return calls;
 }
 
+/* A name is one stream's, whichever root it is exploded from. */
+static void check_stream_names(const struct describing *with, const struct node *node, const struct description *description)
+{
+    for (size_t r = 0; r < description->stream_count; r++)
+        for (size_t e = 0; e < description->streams[r].exploded_count; e++) {
+            const struct stream_description *stream = &description->streams[r].exploded[e];
+            if (description_stream(description, stream->name) == stream) continue;
+            problems_add(with->problems, &node->children[r], "streams.%s.explode.%s: there is another stream of this name",
+                         description->streams[r].name, stream->name);
+        }
+}
+
 static void describe_streams(const struct describing *with, const struct node *node, struct description *description)
 {
     if (node->count == 0 || node->count > DESCRIPTION_MAX_STREAMS) {
@@ -206,6 +218,7 @@ static void describe_streams(const struct describing *with, const struct node *n
     for (size_t i = 0; i < node->count; i++) describe_stream(with, &node->children[i], &streams[i]);
     description->streams = streams;
     description->stream_count = node->count;
+    check_stream_names(with, node, description);
 }
 
 static void describe_connector(const struct describing *with, const struct node *root, struct description *description)
@@ -337,7 +350,18 @@ void description_compile(const struct node *root, const struct config *config, s
 
 const struct stream_description *description_stream(const struct description *description, const char *name)
 {
-    for (size_t i = 0; i < description->stream_count; i++)
-        if (strcmp(description->streams[i].name, name) == 0) return &description->streams[i];
+    for (size_t i = 0; i < description->stream_count; i++) {
+        const struct stream_description *root = &description->streams[i];
+        if (strcmp(root->name, name) == 0) return root;
+        for (size_t e = 0; e < root->exploded_count; e++)
+            if (strcmp(root->exploded[e].name, name) == 0) return &root->exploded[e];
+    }
+    return NULL;
+}
+
+const struct field_description *stream_field(const struct stream_description *stream, const char *name)
+{
+    for (size_t i = 0; i < stream->field_count; i++)
+        if (strcmp(stream->fields[i].name, name) == 0) return &stream->fields[i];
     return NULL;
 }

@@ -63,6 +63,12 @@ struct field_description {
     const char *zone;   /* of timestamps without one: "+02:00"; NULL: UTC */
 };
 
+/* A field of a record that goes along into the rows exploded from it. */
+struct copy_description {
+    const char *name; /* of the column */
+    const char *from; /* a declared field of the root */
+};
+
 enum write_hint { HINT_NONE, HINT_APPEND, HINT_OVERWRITE, HINT_APPEND_DEDUP };
 
 struct stream_description {
@@ -81,6 +87,15 @@ struct stream_description {
     bool infer;                     /* undeclared fields become columns */
     bool full_refresh, incremental; /* the sync modes it has */
     enum write_hint write_mode;
+    /* Streams exploded from this one's records; they belong to its flow. */
+    const struct stream_description *exploded;
+    size_t exploded_count;
+    /* Of an exploded stream, whose `request`, `pages` and `cursor` are empty, and whose `records_path` leads from a record of
+     * the root to its elements. What is copied, and the position, are among `fields`, in front. */
+    const struct stream_description *root; /* NULL: it is one itself */
+    const struct copy_description *copies;
+    size_t copy_count;
+    const char *position; /* column of an element's place, from 0; NULL: none */
 };
 
 enum limit_kind { LIMIT_BUCKET, LIMIT_WINDOW };
@@ -107,12 +122,17 @@ struct description {
     const struct node *retry;                 /* checked; NULL: the defaults */
     const char *user_agent;                   /* NULL: the host's */
     const struct request_description *check;  /* NULL: the first stream's first page serves */
-    const struct stream_description *streams; /* in the description's order */
+    const struct stream_description *streams; /* the roots, in the description's order */
     size_t stream_count;
     bool has_functions;
 };
 
-enum { DESCRIPTION_MAX_STREAMS = 1000, DESCRIPTION_MAX_FIELDS = 1000, DESCRIPTION_MAX_CASES = 200 };
+enum {
+    DESCRIPTION_MAX_STREAMS = 1000,
+    DESCRIPTION_MAX_EXPLODED = 100, /* of one root */
+    DESCRIPTION_MAX_FIELDS = 1000,
+    DESCRIPTION_MAX_CASES = 200,
+};
 
 /* What a connector's worker gave as its description, as nodes. ERR_CONNECTOR when it is no JSON. */
 int description_read(struct str json, struct arena *arena, const struct node **root, struct err *err) MUST_USE;
@@ -125,7 +145,9 @@ void description_check(const struct node *root, struct problems *problems);
 void description_compile(const struct node *root, const struct config *config, struct arena *arena,
                          const struct description **out, struct problems *problems);
 
-const struct stream_description *description_stream(const struct description *description, const char *name); /* NULL: none */
+/* A root or an exploded stream; NULL: none. */
+const struct stream_description *description_stream(const struct description *description, const char *name);
+const struct field_description *stream_field(const struct stream_description *stream, const char *name); /* NULL: none */
 
 /* Reads a checked `rate_limit` map; the pipeline's override has the same keys. */
 void limit_read(const struct node *node, struct limit_description *limit);

@@ -21,12 +21,28 @@ void fields_release(struct fields *fields)
     arena_release(&fields->arena);
 }
 
-/* The cursor is this field, or something inside it ("meta.updated_at" is inside "meta"). */
+const char *fields_path_behind(const char *path, struct str name)
+{
+    if (strncmp(path, name.data, name.size) != 0) return NULL;
+    if (path[name.size] == '\0') return path + name.size;
+    return path[name.size] == '.' ? path + name.size + 1 : NULL;
+}
+
 static bool holds_cursor(const struct decode_spec *spec, struct str name)
 {
-    const char *cursor = spec->cursor_field;
-    if (!cursor || strncmp(cursor, name.data, name.size) != 0) return false;
-    return cursor[name.size] == '\0' || cursor[name.size] == '.';
+    return spec->cursor_field && fields_path_behind(spec->cursor_field, name);
+}
+
+/* Does an exploded stream find its elements, or a value to copy, in this field? */
+static bool is_wanted(const struct decode_spec *spec, struct str name)
+{
+    for (size_t e = 0; e < spec->exploded_count; e++) {
+        const struct explode_spec *exploded = &spec->exploded[e];
+        if (fields_path_behind(exploded->decode.records_path, name)) return true;
+        for (size_t i = 0; i < exploded->copy_count; i++)
+            if (fields_path_behind(exploded->copies[i].from, name)) return true;
+    }
+    return false;
 }
 
 bool fields_is_hidden(const struct fields *fields, struct str name)
@@ -59,11 +75,13 @@ static struct field *add(struct fields *fields, struct str name)
     struct field *field = arena_new(&fields->arena, struct field);
     field->name = arena_copy(&fields->arena, name);
     field->is_cursor = holds_cursor(fields->spec, name);
+    field->is_watched = field->is_cursor || is_wanted(fields->spec, name);
     field->hidden = fields_is_hidden(fields, name);
     field->use = FIELD_SKIP;
     if (!field->hidden && fields->spec->infer) field->use = can_be_column(name) ? FIELD_NEW : FIELD_OVERFLOW;
     const struct column *column = field->hidden || !can_be_column(name) ? NULL : schema_find(fields->spec->schema, name);
     if (column) fields_bind(fields, field, column);
+    if (is_listed(fields->spec->given, fields->spec->given_count, name)) field->use = column ? FIELD_GIVEN : FIELD_SKIP;
     map_set(&fields->by_name, name, field);
     return field;
 }

@@ -28,6 +28,7 @@ enum field_use {
     FIELD_NEW,      /* undeclared: becomes a column at its first non-null value */
     FIELD_OVERFLOW, /* goes to the overflow column */
     FIELD_SKIP,     /* goes nowhere */
+    FIELD_GIVEN,    /* `column` has its value from elsewhere */
 };
 
 struct field {
@@ -38,7 +39,8 @@ struct field {
     struct coerce_rule rule; /* of the column */
     enum field_use use;
     bool hidden;      /* blocked or not selected: must not show up in rejects */
-    bool is_cursor;   /* the value, or something inside it, is the cursor */
+    bool is_watched;  /* the value, or something inside it, is the cursor, or wanted by an exploded stream */
+    bool is_cursor;   /* it is the cursor */
     uint64_t seen_in; /* number of the last record that had it */
     size_t note;      /* of that record: index + 1 of the note about this field; 0: none */
 };
@@ -61,6 +63,9 @@ struct field *fields_next(struct fields *fields, struct jsonscan *scan, struct f
 
 /* The field of a name, made when it is new; NULL when the table is full. */
 struct field *fields_get(struct fields *fields, struct str name);
+
+/* Does `path` begin with the field `name`? What is left of it then ("" at its end), else NULL. */
+const char *fields_path_behind(const char *path, struct str name);
 
 /* Is this name kept out of everything? For names beyond the table too. */
 bool fields_is_hidden(const struct fields *fields, struct str name);

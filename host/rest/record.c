@@ -30,6 +30,21 @@ struct findings {
     const struct field *cursor_field;
 };
 
+static void init_watches(struct record_reader *reader)
+{
+    const struct decode_spec *spec = reader->spec;
+    size_t count = 0;
+    for (size_t e = 0; e < spec->exploded_count; e++) count += 1 + spec->exploded[e].copy_count;
+    if (count == 0) return;
+    reader->watches = mem_zero(count, sizeof *reader->watches);
+    for (size_t e = 0; e < spec->exploded_count; e++) {
+        const struct explode_spec *exploded = &spec->exploded[e];
+        reader->watches[reader->watch_count++].path = exploded->decode.records_path;
+        for (size_t i = 0; i < exploded->copy_count; i++)
+            reader->watches[reader->watch_count++].path = exploded->copies[i].from;
+    }
+}
+
 void record_reader_init(struct record_reader *reader, const struct decode_spec *spec, const struct decode_bounds *bounds)
 {
     *reader = (struct record_reader){.spec = spec};
@@ -41,6 +56,7 @@ void record_reader_init(struct record_reader *reader, const struct decode_spec *
         reader->cursor_rule = coerce_rule_for(&cursor, spec->cursor_format ? spec->cursor_format : spec->timestamp_format);
     }
     cursor_track_init(&reader->track, spec->cursor_type, bounds);
+    init_watches(reader);
     uint32_t count = schema_count(spec->schema);
     reader->keys = mem_zero(count, sizeof *reader->keys);
     for (uint32_t i = 0; i < count; i++)
@@ -54,6 +70,7 @@ void record_reader_release(struct record_reader *reader)
     arena_release(&reader->scratch);
     free(reader->keys);
     free(reader->notes);
+    free(reader->watches);
 }
 
 /* ---- the walk -------------------------------------------------------------------------------------------------------------
@@ -92,6 +109,25 @@ static void find_cursor(const struct record_reader *reader, const struct field *
         struct json_value inner;
         if (jsonscan_find(json->raw.data, json->raw.size, path + 1, &inner)) findings->cursor = inner;
     }
+}
+
+/* Keeps the value for the exploded streams that asked for it. A whole name beats a path into another field, and of a repeated
+ * key the last one counts. */
+static void keep_watched(struct record_reader *reader, const struct field *field, const struct json_value *json)
+{
+    for (size_t i = 0; i < reader->watch_count; i++) {
+        struct record_watch *watch = &reader->watches[i];
+        const char *rest = fields_path_behind(watch->path, field->name);
+        if (!rest || (rest[0] && watch->seen_in == reader->number && !watch->rest[0])) continue;
+        *watch = (struct record_watch){watch->path, reader->number, rest, *json};
+    }
+}
+
+static void keep(struct record_reader *reader, const struct field *field, const struct json_value *json,
+                 struct findings *findings)
+{
+    if (field->is_cursor) find_cursor(reader, field, json, findings);
+    if (reader->watch_count) keep_watched(reader, field, json);
 }
 
 static struct value *newest_row(struct batch *batch)
@@ -134,6 +170,7 @@ static bool place(struct record_reader *reader, struct field *field, const struc
         return true;
     case FIELD_NEW:
     case FIELD_SKIP:
+    case FIELD_GIVEN:
         return true;
     }
     return true;
@@ -164,7 +201,7 @@ static enum record_result walk(struct record_reader *reader, struct jsonscan *sc
         }
         previous = field;
         meet(reader, field);
-        if (field->is_cursor) find_cursor(reader, field, &json, findings);
+        if (field->is_watched) keep(reader, field, &json, findings);
         if (UNLIKELY(!place(reader, field, &json, batch, findings))) return RECORD_GROWN;
     }
     return scan->error ? RECORD_BROKEN : RECORD_TAKEN;
@@ -188,10 +225,10 @@ static struct str record_text(struct record_reader *reader, struct verdict *verd
 static enum record_result reject(struct record_reader *reader, struct verdict *verdict, struct str field, const char *reason,
                                  const char *detail)
 {
-    verdict->out->counts.rejected++;
+    reader->counts->rejected++;
     if (reject_has_room(verdict->out)) {
         const char *copy = arena_strdup(&verdict->out->arena, detail);
-        reject_add(verdict->out, reader->spec->secrets, field, reason, copy, record_text(reader, verdict), true);
+        reject_add(verdict->out, reader->spec, field, reason, copy, record_text(reader, verdict), true);
     }
     return RECORD_DROPPED;
 }
@@ -199,7 +236,8 @@ static enum record_result reject(struct record_reader *reader, struct verdict *v
 /* Does the note go to the overflow column? Else it is a value that missed its declared type. */
 static bool overflows(const struct note *note)
 {
-    return !note->field || note->field->use != FIELD_COLUMN || !note->field->column->declared;
+    if (!note->field || (note->field->use != FIELD_COLUMN && note->field->use != FIELD_GIVEN)) return true;
+    return !note->field->column->declared;
 }
 
 static bool is_live(const struct note *note)
@@ -215,7 +253,7 @@ static bool has_overflow(const struct record_reader *reader)
 }
 
 /* The overflow column's value: {"field": value, ...}. */
-static void fill_overflow(struct record_reader *reader, struct batch *batch, struct decoded *out, uint32_t index)
+static void fill_overflow(struct record_reader *reader, struct batch *batch, uint32_t index)
 {
     struct buf text = BUF_INIT(SIZE_MAX / 2); /* bounded by the record it is made of */
     uint64_t repaired = 0;
@@ -227,13 +265,13 @@ static void fill_overflow(struct record_reader *reader, struct batch *batch, str
         buf_append_json_string(&text, note->name);
         buf_append_char(&text, ':');
         buf_append_str(&text, jsonscan_clean(&note->json, &reader->scratch, &repaired));
-        out->counts.overflowed++;
+        reader->counts->overflowed++;
     }
     buf_append_char(&text, '}');
     struct str copy = arena_copy(batch->arena, buf_str(&text));
     buf_release(&text);
     newest_row(batch)[index] = (struct value){.kind = VALUE_JSON, .size = (uint32_t)copy.size, .data = copy.data};
-    out->counts.repaired += repaired;
+    reader->counts->repaired += repaired;
 }
 
 /* Declared columns' values that did not fit: nulls that are told of, or the end of the row. */
@@ -246,9 +284,8 @@ static enum record_result settle_mismatches(struct record_reader *reader, struct
         const char *detail = NULL;
         if (reject_has_room(out)) detail = reject_mismatch(out, reader->spec->secrets, note->field->column->type, &note->json);
         if (reader->spec->on_mismatch == MISMATCH_REJECT) return reject(reader, verdict, note->name, "type_mismatch", detail);
-        out->counts.nulled++;
-        if (detail)
-            reject_add(out, reader->spec->secrets, note->name, "type_mismatch", detail, record_text(reader, verdict), false);
+        reader->counts->nulled++;
+        if (detail) reject_add(out, reader->spec, note->name, "type_mismatch", detail, record_text(reader, verdict), false);
     }
     return RECORD_TAKEN;
 }
@@ -308,10 +345,10 @@ static enum record_result follow_cursor(struct record_reader *reader, const stru
     }
     switch (cursor_track_record(&reader->track, &cursor, out->rows)) {
     case CURSOR_COMMITTED:
-        out->counts.deduplicated++;
+        reader->counts->deduplicated++;
         return RECORD_DROPPED;
     case CURSOR_OUTSIDE:
-        out->counts.discarded++;
+        reader->counts->discarded++;
         return RECORD_DROPPED;
     case CURSOR_KEEP:
         break;
@@ -329,15 +366,24 @@ static enum record_result settle(struct record_reader *reader, struct batch *bat
     enum record_result result = rejects ? settle_mismatches(reader, verdict) : RECORD_TAKEN;
     if (result == RECORD_TAKEN) result = check_key(reader, newest_row(batch), verdict);
     if (result == RECORD_TAKEN && !rejects) result = settle_mismatches(reader, verdict);
-    if (result == RECORD_TAKEN && overflow != UINT32_MAX) fill_overflow(reader, batch, verdict->out, overflow);
+    if (result == RECORD_TAKEN && overflow != UINT32_MAX) fill_overflow(reader, batch, overflow);
     return result;
+}
+
+void record_begin(struct record_reader *reader)
+{
+    reader->number++;
+    reader->note_count = 0;
+}
+
+void record_misfit(struct record_reader *reader, struct field *field, const struct json_value *json)
+{
+    add_note(reader, field, field->name, json);
 }
 
 enum record_result record_read(struct record_reader *reader, struct jsonscan *scan, struct batch *batch, struct decoded *out)
 {
     struct findings findings = {.fields = 0};
-    reader->number++;
-    reader->note_count = 0;
     const char *start = scan->at;
     enum record_result result = walk(reader, scan, batch, &findings);
     if (result != RECORD_TAKEN) return result;
@@ -349,6 +395,6 @@ enum record_result record_read(struct record_reader *reader, struct jsonscan *sc
     result = follow_cursor(reader, batch, &findings, &verdict);
     if (result == RECORD_TAKEN)
         result = LIKELY(!reader->note_count) ? check_key(reader, newest_row(batch), &verdict) : settle(reader, batch, &verdict);
-    if (result == RECORD_TAKEN) out->counts.repaired += findings.repaired;
+    if (result == RECORD_TAKEN) reader->counts->repaired += findings.repaired;
     return result;
 }

@@ -19,6 +19,14 @@ enum record_result {
 
 struct note; /* a value that found no place */
 
+/* A value of the record that an exploded stream needs: that of a field, or of the field which a path begins with. */
+struct record_watch {
+    const char *path;
+    uint64_t seen_in; /* number of the last record that had it */
+    const char *rest; /* of the path, inside the value */
+    struct json_value value;
+};
+
 struct record_reader {
     const struct decode_spec *spec;
     struct fields fields;
@@ -29,15 +37,22 @@ struct record_reader {
     struct note *notes; /* of the record in hand */
     size_t note_count;
     size_t note_capacity;
-    uint64_t number;      /* of the record in hand */
-    struct arena scratch; /* cleared by page */
+    uint64_t number;              /* of the record in hand */
+    struct arena scratch;         /* cleared by page */
+    struct record_watch *watches; /* per exploded stream: its elements, then what it copies */
+    size_t watch_count;
+    struct decode_counts *counts; /* of the page in hand */
 };
 
 void record_reader_init(struct record_reader *reader, const struct decode_spec *spec, const struct decode_bounds *bounds);
 void record_reader_release(struct record_reader *reader);
 
-/* Reads the object that comes next into the newest row of `batch`, which was just added. Counts and rejects go to `out`
- * (except `emitted`). */
+/* The next record begins. */
+void record_begin(struct record_reader *reader);
+/* A given column's value is in the newest row, but was not of its type: as if the record held it. */
+void record_misfit(struct record_reader *reader, struct field *field, const struct json_value *json);
+/* Reads the object that comes next into the newest row of `batch`, which was just added and may hold what is given. Rejects go
+ * to `out`, counts to reader->counts (except `emitted`). */
 enum record_result record_read(struct record_reader *reader, struct jsonscan *scan, struct batch *batch, struct decoded *out);
 
 #endif

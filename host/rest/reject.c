@@ -75,13 +75,14 @@ struct str reject_record(struct decoded *out, struct fields *fields, const struc
     return copy;
 }
 
-void reject_add(struct decoded *out, const struct secrets *secrets, struct str field, const char *reason, const char *detail,
+void reject_add(struct decoded *out, const struct decode_spec *spec, struct str field, const char *reason, const char *detail,
                 struct str record, bool row_was_dropped)
 {
     if (!reject_has_room(out)) return;
     if (!out->rejects) out->rejects = arena_array(&out->arena, struct decoded_reject, DECODE_MAX_REJECTS);
     out->rejects[out->reject_count++] = (struct decoded_reject){
-        .field = redacted(out, secrets, field),
+        .stream = spec->stream,
+        .field = redacted(out, spec->secrets, field),
         .reason = reason,
         .detail = detail,
         .record = record,

@@ -17,7 +17,7 @@ bool reject_has_room(const struct decoded *out);
 struct str reject_record(struct decoded *out, struct fields *fields, const struct json_value *record);
 
 /* Adds one; does nothing when there is no room. `reason` is static; `record` comes from reject_record. */
-void reject_add(struct decoded *out, const struct secrets *secrets, struct str field, const char *reason, const char *detail,
+void reject_add(struct decoded *out, const struct decode_spec *spec, struct str field, const char *reason, const char *detail,
                 struct str record, bool row_was_dropped);
 
 /* "expected integer, got a string: \"abc\"", in out's arena. */

@@ -306,6 +306,23 @@ static const struct option FIELD[] = {
 };
 const struct option_table VOCABULARY_FIELD = OPTION_TABLE("a field", FIELD);
 
+static const struct option EXPLODED[] = {
+    {"path", OPTION_STRING, REQUIRED, NULL, NULL, NULL,
+     "where the elements are in a record: a field, or a dotted path that begins with one (`lines.*` for the values of a map)"},
+    {"copy", OPTION_MAP_OF, 0, NULL, NULL, NULL,
+     "what goes along from the record: column -> declared field. Its primary key and its cursor must, for the rows to be "
+     "replaced as a set"},
+    {"position", OPTION_STRING, 0, NULL, NULL, NULL, "column for the element's place in its record, from 0"},
+    {"primary_key", OPTION_LIST, 0, NULL, NULL, NULL,
+     "one column or a list; holds the record's key as it is copied, and what tells its elements apart"},
+    {"fields", OPTION_ANY, 0, NULL, NULL, NULL, "of the elements: a map of name to type, or to a map, see a field"},
+    {"undeclared", OPTION_ENUM, 0, "column", "column|drop", NULL, "what becomes of fields that are not in `fields`"},
+    {"write_mode", OPTION_ENUM, 0, NULL, "append|overwrite|append_dedup", NULL,
+     "what fits best, where a pipeline does not say; default: as the root's"},
+    {"title", OPTION_STRING, 0, NULL, NULL, NULL, "what it is, for people"},
+};
+const struct option_table VOCABULARY_EXPLODED = OPTION_TABLE("an exploded stream", EXPLODED);
+
 static const struct option STREAM[] = {
     REQUEST_KEYS,
     {"idempotent", OPTION_BOOLEAN, 0, "false", NULL, NULL, "a POST or PUT that may be sent again: it only reads"},
@@ -323,6 +340,8 @@ static const struct option STREAM[] = {
      "full_refresh, incremental; default: both with a cursor, else full_refresh"},
     {"write_mode", OPTION_ENUM, 0, NULL, "append|overwrite|append_dedup", NULL,
      "what fits best, where a pipeline does not say"},
+    {"explode", OPTION_MAP_OF, 0, NULL, NULL, &VOCABULARY_EXPLODED,
+     "streams made of the elements of a list inside each record: name -> exploded stream"},
     {"title", OPTION_STRING, 0, NULL, NULL, NULL, "what it is, for people"},
 };
 const struct option_table VOCABULARY_STREAM = OPTION_TABLE("a stream", STREAM);
@@ -497,6 +516,7 @@ static const struct section SECTIONS[] = {
     {"http.retry", &VOCABULARY_RETRY, NULL},
     {"check", &VOCABULARY_CHECK, NULL},
     {"A stream", &VOCABULARY_STREAM, NULL},
+    {"An exploded stream", &VOCABULARY_EXPLODED, NULL},
     {"pages", NULL, &VOCABULARY_PAGES},
     {"cursor", NULL, &VOCABULARY_CURSOR},
     {"A field", &VOCABULARY_FIELD, NULL},

@@ -34,6 +34,7 @@ extern const struct option_table VOCABULARY_TIMEOUTS;
 extern const struct option_table VOCABULARY_RETRY;
 extern const struct option_table VOCABULARY_CHECK;
 extern const struct option_table VOCABULARY_STREAM;
+extern const struct option_table VOCABULARY_EXPLODED;
 extern const struct option_table VOCABULARY_FIELD;
 extern const struct option_table VOCABULARY_SIGN;
 extern const struct vocabulary_kinds VOCABULARY_AUTH;

@@ -1,5 +1,8 @@
-/* assembly: see assembly.h. Each slice has a queue of batches and the newest checkpoint in it; taking a load cuts each queue at
- * that checkpoint (or takes it whole), so a checkpoint costs a split only once per load, not once per page. */
+/* assembly: see assembly.h. Each slice has a queue of batches per stream and the newest checkpoint in them; taking a load cuts
+ * the queues at that checkpoint (or takes them whole), so a checkpoint costs a split only once per load, not once per page.
+ *
+ * Arrival numbers are given when rows are taken, so that those of a slice rise from load to load in all of its streams alike:
+ * what a later load holds is above what an earlier one settled. */
 #include "sync/assembly.h"
 
 #include <stdlib.h>
@@ -9,19 +12,24 @@
 #include "base/json.h"
 
 struct queue {
-    const char *id;
     struct batch **batches;
     size_t count, capacity;
-    bool finished;                        /* its last page is in the queue or was taken */
-    bool closed;                          /* a load with its end was taken */
-    bool restart;                         /* the next load drops what is held of it */
-    bool no_checkpoints;                  /* order is broken, or not known for what came before */
-    bool unordered;                       /* order was broken after a checkpoint was stored, which tells nothing any more */
-    bool unordered_is_new;                /* the next load says so */
-    char *covered;                        /* cursor of the newest checkpoint in the queue; NULL: none since the last load */
-    size_t covered_batches, covered_rows; /* whole batches before it, and rows of the next one */
-    char *stored;                         /* cursor of the newest checkpoint that a load stored */
-    char *position;                       /* of the pager, after the last page queued; NULL: not resumable */
+    size_t page;                          /* where the newest page begins */
+    size_t covered_batches, covered_rows; /* whole batches before the newest checkpoint, and rows of the next one */
+};
+
+struct slice_rows {
+    const char *id;
+    struct queue *queues;  /* per loaded stream */
+    bool finished;         /* its last page is in the queue or was taken */
+    bool closed;           /* a load with its end was taken */
+    bool restart;          /* the next load drops what is held of it */
+    bool no_checkpoints;   /* order is broken, or not known for what came before */
+    bool unordered;        /* order was broken after a checkpoint was stored, which tells nothing any more */
+    bool unordered_is_new; /* the next load says so */
+    char *covered;         /* cursor of the newest checkpoint in the queue; NULL: none since the last load */
+    char *stored;          /* cursor of the newest checkpoint that a load stored */
+    char *position;        /* of the pager, after the last page queued; NULL: not resumable */
     bool position_is_new;
     bool at_page; /* a position is stored: the next run would go on there */
     char *max;    /* newest cursor seen */
@@ -29,9 +37,9 @@ struct queue {
 
 struct assembly {
     struct assembly_options options;
-    struct arena arena; /* lives as long as the assembly */
-    struct queue *queues;
-    uint64_t next_sequence; /* arrival number of the next row */
+    struct arena arena;      /* lives as long as the assembly */
+    struct slice_rows *rows; /* per slice */
+    uint64_t next_sequence;  /* arrival number of the next row */
     size_t bytes;
     bool order_broken;
     bool taken_complete;
@@ -39,10 +47,10 @@ struct assembly {
     struct arena reject_arena; /* rejects waiting */
     struct reject *rejects;
     size_t reject_count;
-    uint64_t reject_total;
-    struct load_counts pending; /* of what waits, without rows */
-    struct load_counts counts;  /* of the load in hand */
-    struct load_counts totals;
+    uint64_t *reject_totals;     /* by stream, as what follows */
+    struct load_counts *pending; /* of what waits, without rows */
+    struct load_counts *counts;  /* of the load in hand */
+    struct load_counts *totals;
 
     struct arena load_arena; /* of the load in hand, and of notes for the next */
     struct state delta;
@@ -59,19 +67,27 @@ struct assembly *assembly_new(const struct assembly_options *options)
     struct arena *arena = &assembly->arena;
     assembly->options = *options;
     assembly->options.stream = arena_strdup(arena, options->stream);
+    const char **streams = arena_array(arena, const char *, options->stream_count + 1);
+    for (size_t i = 0; i < options->stream_count; i++) streams[i] = arena_strdup(arena, options->streams[i]);
+    assembly->options.streams = streams;
+    assembly->reject_totals = arena_array(arena, uint64_t, options->stream_count);
+    assembly->pending = arena_array(arena, struct load_counts, options->stream_count);
+    assembly->counts = arena_array(arena, struct load_counts, options->stream_count);
+    assembly->totals = arena_array(arena, struct load_counts, options->stream_count);
     assembly->options.cursor_floor = arena_strdup(arena, options->cursor_floor);
     assembly->options.cursor_cap = arena_strdup(arena, options->cursor_cap);
     assembly->options.cursor_end = arena_strdup(arena, options->cursor_end);
-    assembly->queues = arena_array(arena, struct queue, options->slice_count + 1);
+    assembly->rows = arena_array(arena, struct slice_rows, options->slice_count + 1);
     for (size_t i = 0; i < options->slice_count; i++) {
-        struct queue *queue = &assembly->queues[i];
-        queue->id = arena_strdup(arena, options->slices[i].id);
-        queue->finished = queue->closed = options->slices[i].done;
-        queue->unordered = options->slices[i].unordered;
-        queue->at_page = options->slices[i].at_page;
-        queue->no_checkpoints = queue->unordered || queue->at_page;
-        if (options->slices[i].cursor) queue->stored = mem_strdup(options->slices[i].cursor);
-        if (options->slices[i].max_cursor) queue->max = mem_strdup(options->slices[i].max_cursor);
+        struct slice_rows *rows = &assembly->rows[i];
+        rows->id = arena_strdup(arena, options->slices[i].id);
+        rows->finished = rows->closed = options->slices[i].done;
+        rows->unordered = options->slices[i].unordered;
+        rows->at_page = options->slices[i].at_page;
+        rows->no_checkpoints = rows->unordered || rows->at_page;
+        rows->queues = arena_array(arena, struct queue, options->loaded_count);
+        if (options->slices[i].cursor) rows->stored = mem_strdup(options->slices[i].cursor);
+        if (options->slices[i].max_cursor) rows->max = mem_strdup(options->slices[i].max_cursor);
     }
     assembly->rejects = arena_array(arena, struct reject, ASSEMBLY_MAX_REJECTS);
     assembly->delta = STATE_INIT(&assembly->load_arena);
@@ -82,13 +98,15 @@ void assembly_free(struct assembly *assembly)
 {
     if (!assembly) return;
     for (size_t i = 0; i < assembly->options.slice_count; i++) {
-        struct queue *queue = &assembly->queues[i];
-        for (size_t b = 0; b < queue->count; b++) batch_free(queue->batches[b]);
-        free(queue->batches);
-        free(queue->covered);
-        free(queue->stored);
-        free(queue->position);
-        free(queue->max);
+        struct slice_rows *rows = &assembly->rows[i];
+        for (size_t q = 0; q < assembly->options.loaded_count; q++) {
+            for (size_t b = 0; b < rows->queues[q].count; b++) batch_free(rows->queues[q].batches[b]);
+            free(rows->queues[q].batches);
+        }
+        free(rows->covered);
+        free(rows->stored);
+        free(rows->position);
+        free(rows->max);
     }
     for (size_t i = 0; i < assembly->taken_count; i++) batch_free(assembly->taken[i]);
     free(assembly->taken);
@@ -120,7 +138,7 @@ static void keep_rejects(struct assembly *assembly, const struct decoded *decode
         const struct decoded_reject *from = &decoded->rejects[i];
         struct arena *arena = &assembly->reject_arena;
         assembly->rejects[assembly->reject_count++] = (struct reject){
-            .stream = assembly->options.stream,
+            .stream = from->stream ? from->stream : assembly->options.stream,
             .field = from->field.size ? arena_text(arena, from->field) : NULL,
             .reason = from->reason,
             .detail = arena_strdup(arena, from->detail ? from->detail : ""),
@@ -130,9 +148,11 @@ static void keep_rejects(struct assembly *assembly, const struct decoded *decode
     }
 }
 
-static void add_counts(struct load_counts *to, const struct decode_counts *from)
+/* Adds what a page gave of one stream; `rows` are counted by the load that takes them. */
+static void add_counts(struct assembly *assembly, size_t stream, const struct decode_counts *from, uint64_t rows)
 {
-    to->emitted += from->emitted;
+    struct load_counts *to = &assembly->pending[stream];
+    to->emitted += from->emitted - rows;
     to->rejected += from->rejected;
     to->discarded += from->discarded;
     to->deduplicated += from->deduplicated;
@@ -140,59 +160,74 @@ static void add_counts(struct load_counts *to, const struct decode_counts *from)
     to->nulled += from->nulled;
     to->overflowed += from->overflowed;
     to->bytes += from->bytes;
+    assembly->reject_totals[stream] += from->rejected + from->nulled;
 }
 
-/* Remembers the newest checkpoint of the page whose batches begin at `first_batch` of the queue. */
-static void note_checkpoint(struct assembly *assembly, struct queue *queue, const struct decoded *decoded, size_t first_batch)
+static void cover(struct queue *queue, size_t rows)
 {
-    if (!assembly->options.ascending || queue->no_checkpoints) return;
-    if (!decoded->ascending) {
-        assembly->order_broken = true;
-        queue->no_checkpoints = true;
-        queue->unordered = queue->unordered_is_new = queue->stored != NULL;
-        replace_text(&queue->stored, (struct str){0});
-        replace_text(&queue->covered, (struct str){0});
-        return;
-    }
-    struct str now = decoded->covered_cursor;
-    const char *before = queue->covered ? queue->covered : queue->stored;
-    if (now.size == 0 || (before && str_equal(now, str_from(before)))) return;
-    size_t rows = decoded->covered_rows, batch = first_batch;
+    size_t batch = queue->page;
     while (batch < queue->count && rows >= queue->batches[batch]->rows) rows -= queue->batches[batch++]->rows;
     queue->covered_batches = batch;
     queue->covered_rows = rows;
-    replace_text(&queue->covered, now);
+}
+
+/* Remembers the newest checkpoint of the page that was added last. */
+static void note_checkpoint(struct assembly *assembly, struct slice_rows *rows, const struct decoded *decoded)
+{
+    if (!assembly->options.ascending || rows->no_checkpoints) return;
+    if (!decoded->ascending) {
+        assembly->order_broken = true;
+        rows->no_checkpoints = true;
+        rows->unordered = rows->unordered_is_new = rows->stored != NULL;
+        replace_text(&rows->stored, (struct str){0});
+        replace_text(&rows->covered, (struct str){0});
+        return;
+    }
+    struct str now = decoded->covered_cursor;
+    const char *before = rows->covered ? rows->covered : rows->stored;
+    if (now.size == 0 || (before && str_equal(now, str_from(before)))) return;
+    if (assembly->options.root < assembly->options.loaded_count)
+        cover(&rows->queues[assembly->options.root], decoded->covered_rows);
+    for (size_t i = 0; i < decoded->exploded_count; i++)
+        cover(&rows->queues[decoded->exploded[i].stream], decoded->exploded[i].covered_rows);
+    replace_text(&rows->covered, now);
+}
+
+static void queue_batches(struct assembly *assembly, struct slice_rows *rows, struct decoded *decoded)
+{
+    for (size_t q = 0; q < assembly->options.loaded_count; q++) rows->queues[q].page = rows->queues[q].count;
+    for (size_t i = 0; i < decoded->batch_count; i++) {
+        struct batch *batch = decoded->batches[i];
+        if (!batch) continue;
+        CHECK(batch->stream < assembly->options.loaded_count);
+        push(&rows->queues[batch->stream], batch);
+        assembly->bytes += batch_bytes(batch);
+        decoded->batches[i] = NULL;
+    }
 }
 
 void assembly_add(struct assembly *assembly, uint32_t slice, struct decoded *decoded, const char *position)
 {
     CHECK(slice < assembly->options.slice_count);
-    struct queue *queue = &assembly->queues[slice];
-    size_t first_batch = queue->count;
-    for (size_t i = 0; i < decoded->batch_count; i++) {
-        if (!decoded->batches[i]) continue;
-        decoded->batches[i]->first_sequence = assembly->next_sequence;
-        assembly->next_sequence += decoded->batches[i]->rows;
-        push(queue, decoded->batches[i]);
-        assembly->bytes += batch_bytes(decoded->batches[i]);
-        decoded->batches[i] = NULL;
-    }
-    note_checkpoint(assembly, queue, decoded, first_batch);
+    struct slice_rows *rows = &assembly->rows[slice];
+    queue_batches(assembly, rows, decoded);
+    note_checkpoint(assembly, rows, decoded);
     if (decoded->max_cursor.size &&
-        (!queue->max || cursor_compare(decoded->max_cursor, str_from(queue->max), assembly->options.cursor_type) > 0))
-        replace_text(&queue->max, decoded->max_cursor);
-    replace_text(&queue->position, str_from(position));
-    queue->position_is_new = true;
+        (!rows->max || cursor_compare(decoded->max_cursor, str_from(rows->max), assembly->options.cursor_type) > 0))
+        replace_text(&rows->max, decoded->max_cursor);
+    replace_text(&rows->position, str_from(position));
+    rows->position_is_new = true;
     keep_rejects(assembly, decoded);
-    assembly->reject_total += decoded->counts.rejected + decoded->counts.nulled;
-    add_counts(&assembly->pending, &decoded->counts);
-    assembly->pending.emitted -= decoded->rows; /* rows are counted by the load that takes them */
+    bool is_loaded = assembly->options.root < assembly->options.loaded_count;
+    add_counts(assembly, assembly->options.root, &decoded->counts, is_loaded ? decoded->rows : 0);
+    for (size_t i = 0; i < decoded->exploded_count; i++)
+        add_counts(assembly, decoded->exploded[i].stream, &decoded->exploded[i].counts, decoded->exploded[i].rows);
 }
 
 void assembly_finish(struct assembly *assembly, uint32_t slice)
 {
     CHECK(slice < assembly->options.slice_count);
-    assembly->queues[slice].finished = true;
+    assembly->rows[slice].finished = true;
 }
 
 size_t assembly_bytes(const struct assembly *assembly)
@@ -203,16 +238,24 @@ size_t assembly_bytes(const struct assembly *assembly)
 bool assembly_is_done(const struct assembly *assembly)
 {
     for (size_t i = 0; i < assembly->options.slice_count; i++)
-        if (!assembly->queues[i].finished) return false;
+        if (!assembly->rows[i].finished) return false;
     return true;
+}
+
+static bool has_rows(const struct assembly *assembly, const struct slice_rows *rows)
+{
+    for (size_t q = 0; q < assembly->options.loaded_count; q++)
+        if (rows->queues[q].count) return true;
+    return false;
 }
 
 bool assembly_has_work(const struct assembly *assembly)
 {
     if (assembly->has_notes || (assembly_is_done(assembly) && !assembly->taken_complete)) return true;
     for (size_t i = 0; i < assembly->options.slice_count; i++) {
-        const struct queue *queue = &assembly->queues[i];
-        if (queue->count || queue->restart || queue->unordered_is_new || (queue->finished && !queue->closed)) return true;
+        const struct slice_rows *rows = &assembly->rows[i];
+        if (has_rows(assembly, rows) || rows->restart || rows->unordered_is_new || (rows->finished && !rows->closed))
+            return true;
     }
     return false;
 }
@@ -225,12 +268,12 @@ bool assembly_order_was_broken(const struct assembly *assembly)
 void assembly_restart(struct assembly *assembly, uint32_t slice)
 {
     CHECK(slice < assembly->options.slice_count);
-    assembly->queues[slice].restart = true;
+    assembly->rows[slice].restart = true;
 }
 
-void assembly_note(struct assembly *assembly, const char *slice, const char *kind, const char *value)
+void assembly_note(struct assembly *assembly, const char *stream, const char *slice, const char *kind, const char *value)
 {
-    state_set(&assembly->delta, assembly->options.stream, slice, kind, value);
+    state_set(&assembly->delta, stream, slice, kind, value);
     assembly->has_notes = true;
 }
 
@@ -246,7 +289,7 @@ static void add_slice(struct assembly *assembly, uint32_t index, const char *id,
 void assembly_give_up(struct assembly *assembly, const char *slice)
 {
     add_slice(assembly, UINT32_MAX, arena_strdup(&assembly->arena, slice), SLICE_ABANDON);
-    assembly_note(assembly, slice, "position", NULL);
+    assembly_note(assembly, assembly->options.stream, slice, "position", NULL);
 }
 
 /* Moves the first `batches` batches and `rows` rows of the next one from the queue into the load. */
@@ -267,70 +310,87 @@ static void move_front(struct assembly *assembly, struct queue *queue, size_t ba
         assembly->taken = mem_resize(assembly->taken, assembly->taken_capacity * sizeof *assembly->taken);
     }
     if (batches == 0) return;
+    for (size_t i = 0; i < batches; i++) {
+        queue->batches[i]->first_sequence = assembly->next_sequence;
+        assembly->next_sequence += queue->batches[i]->rows;
+    }
     memcpy(assembly->taken + assembly->taken_count, queue->batches, batches * sizeof *queue->batches);
     assembly->taken_count += batches;
     memmove(queue->batches, queue->batches + batches, (queue->count - batches) * sizeof *queue->batches);
     queue->count -= batches;
 }
 
-static void set_position(struct assembly *assembly, const struct queue *queue, bool done, const char *cursor, const char *page)
+static void move_all(struct assembly *assembly, struct slice_rows *rows)
+{
+    for (size_t q = 0; q < assembly->options.loaded_count; q++)
+        move_front(assembly, &rows->queues[q], rows->queues[q].count, 0);
+}
+
+static void move_covered(struct assembly *assembly, struct slice_rows *rows)
+{
+    for (size_t q = 0; q < assembly->options.loaded_count; q++)
+        move_front(assembly, &rows->queues[q], rows->queues[q].covered_batches, rows->queues[q].covered_rows);
+}
+
+static void set_position(struct assembly *assembly, const struct slice_rows *rows, bool done, const char *cursor,
+                         const char *page)
 {
     struct buf json = BUF_INIT(256 * 1024);
     struct json_writer writer = JSON_WRITER(&json);
     json_open(&writer, '{');
     if (done) json_member(&writer, "done"), json_bool(&writer, true);
     if (cursor) json_member(&writer, "cursor"), json_cstr(&writer, cursor);
-    if (queue->unordered && !done) json_member(&writer, "unordered"), json_bool(&writer, true);
+    if (rows->unordered && !done) json_member(&writer, "unordered"), json_bool(&writer, true);
     if (page) json_member(&writer, "page"), json_cstr(&writer, page);
-    if (queue->max) json_member(&writer, "max"), json_cstr(&writer, queue->max);
+    if (rows->max) json_member(&writer, "max"), json_cstr(&writer, rows->max);
     json_close(&writer, '}');
-    if (!json.failed) state_set(&assembly->delta, assembly->options.stream, queue->id, "position", buf_text(&json));
+    if (!json.failed) state_set(&assembly->delta, assembly->options.stream, rows->id, "position", buf_text(&json));
     buf_release(&json);
 }
 
 /* Puts what one slice has into the load, by the rules at the top of assembly.h. */
 static void take_slice(struct assembly *assembly, enum assembly_take take, uint32_t index)
 {
-    struct queue *queue = &assembly->queues[index];
-    if (queue->restart) {
-        add_slice(assembly, index, queue->id, queue->unordered ? SLICE_ABANDON : SLICE_RESTART);
-        set_position(assembly, queue, false, queue->stored, NULL);
-        queue->restart = queue->at_page = false;
+    struct slice_rows *rows = &assembly->rows[index];
+    if (rows->restart) {
+        add_slice(assembly, index, rows->id, rows->unordered ? SLICE_ABANDON : SLICE_RESTART);
+        set_position(assembly, rows, false, rows->stored, NULL);
+        rows->restart = rows->at_page = false;
         return;
     }
-    if (queue->finished) {
-        if (queue->closed) return;
-        move_front(assembly, queue, queue->count, 0);
-        add_slice(assembly, index, queue->id, SLICE_PUBLISH);
-        set_position(assembly, queue, true, NULL, NULL);
-        queue->closed = true;
-        queue->unordered_is_new = false;
+    if (rows->finished) {
+        if (rows->closed) return;
+        move_all(assembly, rows);
+        add_slice(assembly, index, rows->id, SLICE_PUBLISH);
+        set_position(assembly, rows, true, NULL, NULL);
+        rows->closed = true;
+        rows->unordered_is_new = false;
         return;
     }
-    if (queue->unordered_is_new) { /* must be durable even when no row goes with it */
-        set_position(assembly, queue, false, NULL, NULL);
+    if (rows->unordered_is_new) { /* must be durable even when no row goes with it */
+        set_position(assembly, rows, false, NULL, NULL);
         assembly->has_notes = true;
-        queue->unordered_is_new = false;
+        rows->unordered_is_new = false;
     }
-    if (queue->covered) {
-        move_front(assembly, queue, queue->covered_batches, queue->covered_rows);
-        add_slice(assembly, index, queue->id, SLICE_PUBLISH);
-        set_position(assembly, queue, false, queue->covered, NULL);
-        free(queue->stored);
-        queue->stored = queue->covered;
-        queue->covered = NULL;
+    if (rows->covered) {
+        move_covered(assembly, rows);
+        add_slice(assembly, index, rows->id, SLICE_PUBLISH);
+        set_position(assembly, rows, false, rows->covered, NULL);
+        free(rows->stored);
+        rows->stored = rows->covered;
+        rows->covered = NULL;
         return;
     }
-    bool resumable = queue->position && !queue->stored;
-    if (queue->count == 0 || (take == TAKE_COVERED && !resumable)) return;
-    move_front(assembly, queue, queue->count, 0);
-    add_slice(assembly, index, queue->id, SLICE_HOLD);
+    bool resumable = rows->position && !rows->stored;
+    if (!has_rows(assembly, rows) || (take == TAKE_COVERED && !resumable)) return;
+    move_all(assembly, rows);
+    add_slice(assembly, index, rows->id, SLICE_HOLD);
     /* Rows behind the last page, or a page without a position: a stored one would have them read, and held, once more. */
-    bool takes_back = queue->at_page && !resumable;
-    if ((resumable && queue->position_is_new) || takes_back)
-        set_position(assembly, queue, false, queue->stored, resumable ? queue->position : NULL);
-    queue->at_page = resumable;
-    queue->position_is_new = false;
+    bool takes_back = rows->at_page && !resumable;
+    if ((resumable && rows->position_is_new) || takes_back)
+        set_position(assembly, rows, false, rows->stored, resumable ? rows->position : NULL);
+    rows->at_page = resumable;
+    rows->position_is_new = false;
 }
 
 /* The cursor to remember when the plan is done; NULL: as it was. */
@@ -339,7 +399,7 @@ static const char *final_cursor(const struct assembly *assembly)
     const struct assembly_options *options = &assembly->options;
     const char *cursor = options->cursor_end;
     for (size_t i = 0; !options->cursor_end && i < options->slice_count; i++) {
-        const char *max = assembly->queues[i].max;
+        const char *max = assembly->rows[i].max;
         if (max && (!cursor || cursor_compare(str_from(max), str_from(cursor), options->cursor_type) > 0)) cursor = max;
     }
     if (cursor && options->cursor_cap &&
@@ -357,7 +417,7 @@ static void finish_plan(struct assembly *assembly)
     state_set(&assembly->delta, stream, "", "plan", NULL);
     state_set(&assembly->delta, stream, "", "plan_mode", NULL);
     for (size_t i = 0; i < assembly->options.slice_count; i++)
-        state_set(&assembly->delta, stream, assembly->queues[i].id, "position", NULL);
+        state_set(&assembly->delta, stream, assembly->rows[i].id, "position", NULL);
     const char *cursor = assembly->options.keep_cursor ? final_cursor(assembly) : NULL;
     if (cursor) state_set(&assembly->delta, stream, "", "cursor", cursor);
 }
@@ -368,14 +428,15 @@ bool assembly_take(struct assembly *assembly, enum assembly_take take, struct lo
     if (!assembly_has_work(assembly)) return false;
     for (uint32_t i = 0; i < assembly->options.slice_count; i++) take_slice(assembly, take, i);
     bool complete = assembly_is_done(assembly) && !assembly->taken_complete;
-    for (size_t i = 0; i < assembly->options.slice_count && complete; i++) complete = assembly->queues[i].closed;
+    for (size_t i = 0; i < assembly->options.slice_count && complete; i++) complete = assembly->rows[i].closed;
     if (complete) finish_plan(assembly);
     if (!assembly->slice_count && !assembly->has_notes && !complete) return false;
     assembly->taken_complete |= complete;
-    assembly->counts = assembly->pending;
-    assembly->pending = (struct load_counts){0};
+    size_t counts_bytes = assembly->options.stream_count * sizeof *assembly->counts;
+    memcpy(assembly->counts, assembly->pending, counts_bytes);
+    memset(assembly->pending, 0, counts_bytes);
     for (size_t i = 0; i < assembly->taken_count; i++) {
-        assembly->counts.emitted += assembly->taken[i]->rows;
+        assembly->counts[assembly->taken[i]->stream].emitted += assembly->taken[i]->rows - assembly->taken[i]->empties;
         size_t bytes = batch_bytes(assembly->taken[i]);
         assembly->bytes -= bytes < assembly->bytes ? bytes : assembly->bytes;
     }
@@ -387,7 +448,7 @@ bool assembly_take(struct assembly *assembly, enum assembly_take take, struct lo
         .state = &assembly->delta,
         .rejects = assembly->rejects,
         .reject_count = assembly->reject_count,
-        .counts = &assembly->counts,
+        .counts = assembly->counts,
         .complete = complete,
     };
     return true;
@@ -403,7 +464,7 @@ static void add_totals(struct load_counts *to, const struct load_counts *from)
 
 void assembly_committed(struct assembly *assembly)
 {
-    add_totals(&assembly->totals, &assembly->counts);
+    for (size_t i = 0; i < assembly->options.stream_count; i++) add_totals(&assembly->totals[i], &assembly->counts[i]);
     for (size_t i = 0; i < assembly->taken_count; i++) batch_free(assembly->taken[i]);
     assembly->taken_count = 0;
     assembly->slice_count = 0;
@@ -414,12 +475,14 @@ void assembly_committed(struct assembly *assembly)
     assembly->delta = STATE_INIT(&assembly->load_arena);
     assembly->bytes = 0;
     for (size_t i = 0; i < assembly->options.slice_count; i++)
-        for (size_t b = 0; b < assembly->queues[i].count; b++) assembly->bytes += batch_bytes(assembly->queues[i].batches[b]);
+        for (size_t q = 0; q < assembly->options.loaded_count; q++)
+            for (size_t b = 0; b < assembly->rows[i].queues[q].count; b++)
+                assembly->bytes += batch_bytes(assembly->rows[i].queues[q].batches[b]);
 }
 
-void assembly_correct(struct assembly *assembly, const struct load_counts *counts)
+void assembly_correct(struct assembly *assembly, size_t stream, const struct load_counts *counts)
 {
-    add_totals(&assembly->totals, counts);
+    add_totals(&assembly->totals[stream], counts);
 }
 
 int slice_position_parse(const char *value, struct arena *arena, struct slice_position *position, struct err *err)
@@ -440,12 +503,12 @@ int slice_position_parse(const char *value, struct arena *arena, struct slice_po
     return 0;
 }
 
-const struct load_counts *assembly_totals(const struct assembly *assembly)
+const struct load_counts *assembly_totals(const struct assembly *assembly, size_t stream)
 {
-    return &assembly->totals;
+    return &assembly->totals[stream];
 }
 
-uint64_t assembly_reject_total(const struct assembly *assembly)
+uint64_t assembly_reject_total(const struct assembly *assembly, size_t stream)
 {
-    return assembly->reject_total;
+    return assembly->reject_totals[stream];
 }

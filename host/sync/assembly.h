@@ -35,8 +35,13 @@ struct assembly_slice {
     const char *max_cursor; /* newest cursor seen in it by earlier runs, canonical; NULL: none */
 };
 
+/* A stream whose records are counted. Those that are loaded come first, by their index in the flow; a root that is read and not
+ * loaded is the last, and its index is not below `loaded_count`. */
 struct assembly_options {
-    const char *stream;
+    const char *stream;         /* the root: the state is its own */
+    const char *const *streams; /* all that are counted */
+    size_t stream_count, loaded_count;
+    size_t root; /* index of the root among them */
     const struct assembly_slice *slices;
     size_t slice_count;
     bool ascending;   /* declared so: cursor checkpoints inside a slice */
@@ -53,7 +58,8 @@ struct assembly *assembly_new(const struct assembly_options *options); /* texts 
 void assembly_free(struct assembly *assembly);
 
 /* A page of `slice` (its index in the plan) was decoded. Batches and rejects are taken over, texts copied. `position`: where a
- * later run could go on after this page; NULL: nowhere. */
+ * later run could go on after this page; NULL: nowhere. The rows exploded from a record stay with it: they are in the same
+ * load, and a checkpoint covers both or neither. */
 void assembly_add(struct assembly *assembly, uint32_t slice, struct decoded *decoded, const char *position);
 /* All pages of the slice were added. */
 void assembly_finish(struct assembly *assembly, uint32_t slice);
@@ -79,8 +85,8 @@ void assembly_restart(struct assembly *assembly, uint32_t slice);
 /* A slice of an older plan that this one replaces: adds to the next load that all it left unpublished goes, and its position.
  */
 void assembly_give_up(struct assembly *assembly, const char *slice);
-/* Adds an entry to the next load: the plan, when it is new. */
-void assembly_note(struct assembly *assembly, const char *slice, const char *kind, const char *value);
+/* Adds an entry to the next load, such as the plan when it is new; `value` NULL: the entry goes. */
+void assembly_note(struct assembly *assembly, const char *stream, const char *slice, const char *kind, const char *value);
 
 /* What a slice's position entry says. */
 struct slice_position {
@@ -94,10 +100,10 @@ struct slice_position {
 int slice_position_parse(const char *value, struct arena *arena, struct slice_position *position, struct err *err) MUST_USE;
 
 /* What became of rows of earlier loads since then: added to the totals. A number that goes down wraps around. */
-void assembly_correct(struct assembly *assembly, const struct load_counts *counts);
+void assembly_correct(struct assembly *assembly, size_t stream, const struct load_counts *counts);
 
-/* Totals of what was taken into loads so far. */
-const struct load_counts *assembly_totals(const struct assembly *assembly);
-uint64_t assembly_reject_total(const struct assembly *assembly);
+/* Totals of what was taken into loads so far, and of rejects (values too), by stream as in the options. */
+const struct load_counts *assembly_totals(const struct assembly *assembly, size_t stream);
+uint64_t assembly_reject_total(const struct assembly *assembly, size_t stream);
 
 #endif

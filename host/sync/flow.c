@@ -17,6 +17,7 @@
 #include "os/clock.h"
 #include "os/log.h"
 #include "sync/assembly.h"
+#include "sync/coverage.h"
 #include "sync/slice.h"
 
 enum { ITEMS_BETWEEN = 16, PRESSURE_POLL_MS = 50, MIN_REJECT_LIMIT = 1000, LONG_WAIT_MS = 30000 };
@@ -24,7 +25,7 @@ enum { ITEMS_BETWEEN = 16, PRESSURE_POLL_MS = 50, MIN_REJECT_LIMIT = 1000, LONG_
 struct flow {
     const struct sync_context *sync;
     struct flow_plan *plan;
-    struct stream_progress *progress;
+    struct stream_progress *progress; /* of the plan's streams */
     struct log *log;
     struct arena arena;
     struct writer *writer;
@@ -36,6 +37,7 @@ struct flow {
     struct cancel *cancel;  /* below sync->reading */
     struct slice **running; /* per slice of the plan; NULL: not running */
     size_t next_slice, running_count, slots_held;
+    bool begins_anew;         /* a stream is loaded that the state is not for */
     int64_t oldest_ms;        /* when the oldest row that waits came; 0: none waits */
     int64_t resting_until_ms; /* a long wait is under way, and what came before it is committed; 0: none is */
     struct err err;
@@ -48,10 +50,10 @@ static const char *stream_name(const struct flow *flow)
     return flow->plan->stream->name;
 }
 
-static void tell(const struct flow *flow, enum event_kind kind, const struct load_counts *load)
+static void tell(const struct flow *flow, enum event_kind kind, size_t stream, const struct load_counts *load)
 {
     const struct sync_context *sync = flow->sync;
-    struct sync_event event = {.kind = kind, .progress = sync->progress, .stream = flow->progress, .load = load};
+    struct sync_event event = {.kind = kind, .progress = sync->progress, .stream = &flow->progress[stream], .load = load};
     event.at_us = clock_wall_us(sync->clock);
     event.elapsed_ms = clock_now_ms(sync->clock) - sync->started_ms;
     pthread_mutex_lock(sync->observer_lock);
@@ -65,6 +67,18 @@ static void note_failure(struct flow *flow, const struct err *err)
     cancel_fire(flow->cancel, CANCEL_ABORT);
 }
 
+static void set_status(struct flow *flow, enum stream_status status)
+{
+    int64_t now_ms = clock_now_ms(flow->sync->clock);
+    enum event_kind kind = status == STREAM_RUNNING ? EVENT_STREAM_STARTED : EVENT_STREAM_ENDED;
+    for (size_t i = 0; i < flow->plan->stream_count; i++) {
+        struct stream_progress *progress = &flow->progress[i];
+        atomic_store(status == STREAM_RUNNING ? &progress->started_ms : &progress->ended_ms, now_ms);
+        atomic_store(&progress->status, status);
+        tell(flow, kind, i, NULL);
+    }
+}
+
 /* --- opening: writer, state, plan ------------------------------------------------------------------------------------------
  */
 
@@ -75,8 +89,8 @@ static int open_writer(struct flow *flow, struct err *err)
         .pipeline = sync->pipeline->name,
         .flow = stream_name(flow),
         .connector = arena_printf(&flow->arena, "%s %s", sync->description->name, sync->description->version),
-        .tables = &flow->plan->table,
-        .table_count = 1,
+        .tables = flow->plan->tables,
+        .table_count = flow->plan->stream_count,
         .resumable = flow->plan->stream->pages.stable,
     };
     atomic_fetch_add(&sync->progress->committing, 1); /* it may publish what an interrupted run had finished */
@@ -86,12 +100,34 @@ static int open_writer(struct flow *flow, struct err *err)
     return rc;
 }
 
+/* A stream joins that the state is not for. Rows that are merged or replaced may come again; appended ones may not. */
+static int begin_anew(struct flow *flow, const struct stream_description *joins, struct err *err)
+{
+    for (size_t i = 0; i < flow->plan->stream_count && flow->plan->sync_mode == SYNC_INCREMENTAL; i++) {
+        if (flow->plan->tables[i].mode != WRITE_APPEND || !coverage_has(&flow->state, flow->plan->streams[i].stream)) continue;
+        err_set(err, ERR_SCHEMA,
+                "stream '%s' is new here and needs all records of '%s' from the beginning, but those of '%s' are appended and "
+                "would be there twice",
+                joins->name, stream_name(flow), flow->plan->tables[i].stream);
+        return err_hint(err, "empty the tables and load everything again: sluice state reset %s --stream %s; or leave '%s' out",
+                        flow->sync->pipeline->name, stream_name(flow), joins->name);
+    }
+    log_info(flow->log, "stream '%s' is new here: reading '%s' from the beginning", joins->name, stream_name(flow));
+    return 0;
+}
+
 /* The stored plan counts only for the same kind of sync: a full refresh does not continue an incremental one. */
 static const char *stored_plan(const struct flow *flow)
 {
+    if (flow->begins_anew) return NULL;
     const char *plan = state_get(&flow->state, stream_name(flow), "", "plan");
     const char *mode = state_get(&flow->state, stream_name(flow), "", "plan_mode");
     return plan && mode && strcmp(mode, sync_mode_name(flow->plan->sync_mode)) == 0 ? plan : NULL;
+}
+
+static const char *stored_cursor(const struct flow *flow)
+{
+    return flow->begins_anew ? NULL : state_get(&flow->state, stream_name(flow), "", "cursor");
 }
 
 static int make_windows(struct flow *flow, const char *cursor, struct err *err)
@@ -104,10 +140,14 @@ static int make_windows(struct flow *flow, const char *cursor, struct err *err)
 /* Continues the stored plan or makes a new one; either way each slice's position is known afterwards. */
 static int make_plan(struct flow *flow, struct err *err)
 {
+    const struct stream_description *joins = coverage_missing(&flow->state, flow->plan);
+    int rc = joins ? begin_anew(flow, joins, err) : 0;
+    if (rc) return rc;
+    flow->begins_anew = joins != NULL;
     const char *stored = stored_plan(flow);
-    const char *cursor = state_get(&flow->state, stream_name(flow), "", "cursor");
+    const char *cursor = stored_cursor(flow);
     if (flow->plan->sync_mode == SYNC_FULL_REFRESH || !cursor) cursor = "";
-    int rc = stored ? window_from_json(str_from(stored), &flow->arena, &flow->windows, err) : make_windows(flow, cursor, err);
+    rc = stored ? window_from_json(str_from(stored), &flow->arena, &flow->windows, err) : make_windows(flow, cursor, err);
     if (rc) return err_context(err, "plan");
     size_t count = flow->windows.slice_count;
     flow->positions = arena_array(&flow->arena, struct slice_position, count + 1);
@@ -130,6 +170,13 @@ static int give_up_old_plan(struct flow *flow, struct err *err)
     return rc;
 }
 
+/* Nothing that was read before counts: not the cursor, nor what a stream that was left out for a while may still hold. */
+static void forget_state(struct flow *flow)
+{
+    assembly_note(flow->assembly, stream_name(flow), "", "cursor", NULL);
+    for (size_t i = 0; i < flow->windows.slice_count; i++) assembly_give_up(flow->assembly, flow->windows.slices[i].id);
+}
+
 /* A slice whose rows were appended, and then turned out to be unordered, can neither go on nor start again. */
 static int refuse_unordered(const struct flow *flow, struct err *err)
 {
@@ -148,10 +195,16 @@ static int restart_unfinished(struct flow *flow, struct err *err)
     for (uint32_t i = 0; i < flow->windows.slice_count; i++) {
         const struct slice_position *position = &flow->positions[i];
         if (position->done || position->page) continue;
-        if (position->unordered && flow->plan->table.mode == WRITE_APPEND) return refuse_unordered(flow, err);
+        if (position->unordered && flow->plan->appends) return refuse_unordered(flow, err);
         assembly_restart(flow->assembly, i);
     }
     return 0;
+}
+
+/* A root that is not loaded is the last. */
+static size_t counted_streams(const struct flow_plan *plan)
+{
+    return plan->stream_count + (plan->loads_root ? 0 : 1);
 }
 
 static int make_assembly(struct flow *flow, struct err *err)
@@ -170,25 +223,34 @@ static int make_assembly(struct flow *flow, struct err *err)
      * Integers and texts have no such end. */
     const char *end = count && flow->windows.slices[count - 1].to[0] ? flow->windows.slices[count - 1].to : NULL;
     bool has_windows = plan->stream->has_cursor && flow->windows.step_us > 0;
+    const char **streams = arena_array(&flow->arena, const char *, plan->stream_count + 1);
+    for (size_t i = 0; i < plan->stream_count; i++) streams[i] = plan->streams[i].stream->name;
+    if (!plan->loads_root) streams[plan->stream_count] = stream_name(flow);
     struct assembly_options options = {
         .stream = stream_name(flow),
+        .streams = streams,
+        .stream_count = counted_streams(plan),
+        .loaded_count = plan->stream_count,
+        .root = plan->loads_root ? 0 : plan->stream_count,
         .slices = slices,
         .slice_count = count,
         .ascending = plan->ascending,
         .keep_cursor = plan->keep_cursor,
         .cursor_type = plan->decode.cursor_type,
-        .cursor_floor = state_get(&flow->state, stream_name(flow), "", "cursor"),
+        .cursor_floor = stored_cursor(flow),
         .cursor_cap = end,
         .cursor_end = has_windows ? end : NULL,
     };
     flow->assembly = assembly_new(&options);
+    coverage_note(&flow->state, plan, flow->assembly);
     if (stored_plan(flow)) return restart_unfinished(flow, err);
     int rc = give_up_old_plan(flow, err);
     if (rc) return rc;
+    if (flow->begins_anew) forget_state(flow);
     struct buf json = BUF_INIT(8 * 1024 * 1024);
     window_to_json(&flow->windows, &json);
-    assembly_note(flow->assembly, "", "plan", buf_text(&json));
-    assembly_note(flow->assembly, "", "plan_mode", sync_mode_name(plan->sync_mode));
+    assembly_note(flow->assembly, stream_name(flow), "", "plan", buf_text(&json));
+    assembly_note(flow->assembly, stream_name(flow), "", "plan_mode", sync_mode_name(plan->sync_mode));
     buf_release(&json);
     return 0;
 }
@@ -196,25 +258,32 @@ static int make_assembly(struct flow *flow, struct err *err)
 /* --- loads -----------------------------------------------------------------------------------------------------------------
  */
 
-/* Why the rejects of this sync, with those of `load`, cannot be accepted; false: they can. Past a limit, or when a stream that
- * is read from its beginning has not one record to show for it: then the key or the fields are declared wrongly. */
-static bool rejects_refuse(const struct flow *flow, const struct load *load, char reason[128])
+/* Why the rejects of this sync's stream, with those of `load`, cannot be accepted; false: they can. Past a limit, or when a
+ * stream that is read from its beginning has not one record to show for it: then the key or the fields are declared wrongly. */
+static bool stream_refuses(const struct flow *flow, const struct load *load, size_t stream, char reason[128])
 {
-    const struct load_counts *before = assembly_totals(flow->assembly);
-    uint64_t emitted = before->emitted + load->counts->emitted;
+    const struct load_counts *before = assembly_totals(flow->assembly, stream), *now = &load->counts[stream];
+    uint64_t emitted = before->emitted + now->emitted;
     uint64_t limit = emitted / 100 > MIN_REJECT_LIMIT ? emitted / 100 : MIN_REJECT_LIMIT;
-    uint64_t total = assembly_reject_total(flow->assembly);
+    uint64_t total = assembly_reject_total(flow->assembly, stream);
     bool from_beginning = !flow->windows.stored || !flow->windows.stored[0];
     const char *why = load->reject_count ? load->rejects[0].reason : "";
     if (total > limit)
         snprintf(reason, 128, "%llu records or values were rejected, over the limit of %llu%s%s", (unsigned long long)total,
                  (unsigned long long)limit, why[0] ? ": " : "", why);
-    else if (load->complete && from_beginning && emitted > 0 && before->rejected + load->counts->rejected == emitted)
+    else if (load->complete && from_beginning && emitted > 0 && before->rejected + now->rejected == emitted)
         snprintf(reason, 128, "every one of %llu records was rejected%s%s", (unsigned long long)emitted, why[0] ? ": " : "",
                  why);
     else
         return false;
     return true;
+}
+
+static bool rejects_refuse(const struct flow *flow, const struct load *load, char reason[128])
+{
+    for (size_t i = 0; i < counted_streams(flow->plan); i++)
+        if (stream_refuses(flow, load, i, reason)) return true;
+    return false;
 }
 
 static int refuse_rejects(struct flow *flow, const struct load *load, const char *reason, struct err *err)
@@ -228,17 +297,23 @@ static int refuse_rejects(struct flow *flow, const struct load *load, const char
 
 static void note_load(struct flow *flow, const struct load *load)
 {
-    struct stream_progress *progress = flow->progress;
-    struct load_counts counts = *load->counts;
     const char *cursor = state_get(load->state, stream_name(flow), "", "cursor");
-    if (cursor) snprintf(progress->cursor, sizeof progress->cursor, "%s", cursor);
-    atomic_fetch_add(&progress->loads, 1);
-    atomic_fetch_add(&progress->committed, counts.emitted);
-    atomic_store(&progress->note, flow->sync->writer->note ? flow->sync->writer->note(flow->writer) : NULL);
-    progress_alive(flow->sync->progress);
+    const char *note = flow->sync->writer->note ? flow->sync->writer->note(flow->writer) : NULL;
+    size_t count = flow->plan->stream_count;
+    struct load_counts *counts = mem_zero(count, sizeof *counts);
+    memcpy(counts, load->counts, count * sizeof *counts);
+    if (cursor) snprintf(flow->progress->cursor, sizeof flow->progress->cursor, "%s", cursor);
     assembly_committed(flow->assembly);
-    progress->totals = *assembly_totals(flow->assembly);
-    tell(flow, EVENT_LOAD, &counts);
+    for (size_t i = 0; i < count; i++) {
+        struct stream_progress *progress = &flow->progress[i];
+        atomic_fetch_add(&progress->loads, 1);
+        atomic_fetch_add(&progress->committed, counts[i].emitted);
+        atomic_store(&progress->note, note);
+        progress->totals = *assembly_totals(flow->assembly, i);
+        tell(flow, EVENT_LOAD, i, &counts[i]);
+    }
+    progress_alive(flow->sync->progress);
+    free(counts);
 }
 
 /* Makes the loads that `take` allows durable. */
@@ -300,20 +375,23 @@ static int64_t sure_wait_until_ms(const struct flow *flow)
 static int rest_while_waiting(struct flow *flow, struct err *err)
 {
     const struct sync_context *sync = flow->sync;
-    struct load_counts counts = {0};
     int64_t until_ms = sure_wait_until_ms(flow), wait_ms = until_ms - clock_now_ms(sync->clock);
     if (wait_ms <= 0) flow->resting_until_ms = 0;
     if (wait_ms < LONG_WAIT_MS || until_ms <= flow->resting_until_ms) return 0;
     flow->resting_until_ms = until_ms;
     int rc = commit(flow, TAKE_COVERED, err);
     if (rc != 0 || !sync->writer->rest) return rc;
+    struct load_counts *counts = mem_zero(flow->plan->stream_count, sizeof *counts);
     atomic_fetch_add(&sync->progress->committing, 1);
-    rc = sync->writer->rest(flow->writer, wait_ms, &counts, err);
+    rc = sync->writer->rest(flow->writer, wait_ms, counts, err);
     atomic_fetch_sub(&sync->progress->committing, 1);
     flow->commit_failed = rc != 0;
-    assembly_correct(flow->assembly, &counts);
-    flow->progress->totals = *assembly_totals(flow->assembly);
-    atomic_store(&flow->progress->note, sync->writer->note ? sync->writer->note(flow->writer) : NULL);
+    for (size_t i = 0; i < flow->plan->stream_count; i++) {
+        assembly_correct(flow->assembly, i, &counts[i]);
+        flow->progress[i].totals = *assembly_totals(flow->assembly, i);
+        atomic_store(&flow->progress[i].note, sync->writer->note ? sync->writer->note(flow->writer) : NULL);
+    }
+    free(counts);
     return rc;
 }
 
@@ -371,8 +449,7 @@ static int slice_ended(struct flow *flow, const struct slice_item *item, struct 
     flow->running[item->index] = NULL;
     flow->running_count--;
     if (item->position_refused && !cancel_stopping(flow->cancel)) {
-        if (flow->positions[item->index].unordered && flow->plan->table.mode == WRITE_APPEND)
-            return refuse_unordered(flow, err);
+        if (flow->positions[item->index].unordered && flow->plan->appends) return refuse_unordered(flow, err);
         log_warn(flow->log, "the source no longer takes the position of the interrupted run; reading from the beginning");
         assembly_restart(flow->assembly, item->index);
         int rc = commit(flow, TAKE_ALL, err);
@@ -433,7 +510,7 @@ static void warn(const struct flow *flow)
     int64_t stored_us;
     const char *stored = flow->windows.stored;
     enum type type = flow->plan->decode.cursor_type;
-    if (flow->plan->table.mode == WRITE_APPEND && flow->plan->keep_cursor && flow->plan->stream->cursor.window.lookback)
+    if (flow->plan->appends && flow->plan->keep_cursor && flow->plan->stream->cursor.window.lookback)
         log_warn(flow->log, "append writes the records of the lookback again with each run; use append_dedup, or no lookback");
     bool is_time = type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMP_NTZ || type == TYPE_DATE;
     if (is_time && stored && time_parse_iso(str_from(stored), &stored_us, &mark) && stored_us > flow->sync->started_us)
@@ -469,11 +546,8 @@ void flow_run(const struct sync_context *sync, struct flow_plan *plan, struct st
     flow.log = log_child(sync->log, plan->stream->name);
     flow.items = channel_new(ITEMS_BETWEEN);
     flow.cancel = cancel_new(sync->reading);
-    plan->decode.budget = sync->budget;
-    plan->decode.secrets = sync->secrets;
-    atomic_store(&progress->started_ms, clock_now_ms(sync->clock));
-    atomic_store(&progress->status, STREAM_RUNNING);
-    tell(&flow, EVENT_STREAM_STARTED, NULL);
+    plan_bind(plan, sync->budget, sync->secrets);
+    set_status(&flow, STREAM_RUNNING);
 
     struct err err = ERR_INIT;
     int rc = run(&flow, &err);
@@ -482,14 +556,12 @@ void flow_run(const struct sync_context *sync, struct flow_plan *plan, struct st
         const char *cursor = state_get(&flow.state, plan->stream->name, "", "cursor");
         if (!progress->cursor[0] && cursor) snprintf(progress->cursor, sizeof progress->cursor, "%s", cursor);
     }
-    if (rc) err_copy(&progress->err, &err);
+    for (size_t i = 0; rc && i < plan->stream_count; i++) err_copy(&progress[i].err, &err);
     sync->writer->flow_close(flow.writer);
     assembly_free(flow.assembly);
     channel_free(flow.items);
     cancel_free(flow.cancel);
     for (; flow.slots_held > 0; flow.slots_held--) sem_post(sync->slots);
-    atomic_store(&progress->ended_ms, clock_now_ms(sync->clock));
-    atomic_store(&progress->status, rc == 0 ? STREAM_DONE : err.class == ERR_CANCELLED ? STREAM_STOPPED : STREAM_FAILED);
-    tell(&flow, EVENT_STREAM_ENDED, NULL);
+    set_status(&flow, rc == 0 ? STREAM_DONE : err.class == ERR_CANCELLED ? STREAM_STOPPED : STREAM_FAILED);
     arena_release(&flow.arena);
 }

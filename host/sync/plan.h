@@ -2,7 +2,11 @@
  * moves.
  *
  * Decides per stream: sync mode, write mode, key, cursor, columns, table; makes its live schema; refuses what cannot work
- * (unknown streams, overwrite of an incremental stream, a blocked key, two streams on one table), every mistake at once. */
+ * (unknown streams, overwrite of an incremental stream, a blocked key, two streams on one table), every mistake at once.
+ *
+ * A flow is a root stream with the streams exploded from it, as far as they are chosen; a root that only its exploded streams
+ * need is read and not loaded. All of a flow share its root's sync mode and its state, so a flow runs as a whole: asking for
+ * one of its streams (--stream) asks for all that the pipeline has of it. */
 #ifndef SLUICE_SYNC_PLAN_H
 #define SLUICE_SYNC_PLAN_H
 
@@ -16,15 +20,25 @@
 #include "sync/project.h"
 #include "writer/writer.h"
 
-/* One stream of this run, ready to go. Read-only but for the schema, which grows. */
-struct flow_plan {
+/* A stream that is loaded. Read-only but for its schema, which grows. */
+struct stream_plan {
     const struct stream_description *stream;
+    const char *mode; /* "incremental append_dedup", for people */
+};
+
+/* One flow of this run, ready to go. */
+struct flow_plan {
+    const struct stream_description *stream; /* the root */
     enum sync_mode sync_mode;
-    bool keep_cursor;          /* the stream is incremental by the pipeline: its cursor is stored at the end */
-    bool ascending;            /* declared so, and the cursor is the one that the source filters by */
-    const char *mode;          /* "incremental append_dedup", for people */
-    struct table_spec table;   /* holds the schema; freed by plan_release */
-    struct decode_spec decode; /* budget is set by the flow */
+    bool keep_cursor; /* the flow is incremental by the pipeline: its cursor is stored at the end */
+    bool ascending;   /* declared so, and the cursor is the one that the source filters by */
+    bool loads_root;
+    bool appends;                /* to one of its tables: what comes twice would be there twice */
+    struct stream_plan *streams; /* those loaded: the root, if it is, before what is exploded from it */
+    struct table_spec *tables;   /* of these streams; they hold the schemas, freed by plan_release */
+    size_t stream_count;
+    struct decode_spec decode; /* of the root; completed by plan_bind */
+    struct schema *hidden;     /* the root's schema, when it is not loaded; else NULL */
 };
 
 struct sync_plan {
@@ -41,5 +55,8 @@ struct plan_request {
 void plan_make(const struct description *description, const struct pipeline *pipeline, const struct plan_request *request,
                struct arena *arena, struct sync_plan *plan, struct problems *problems);
 void plan_release(struct sync_plan *plan);
+
+/* Where the flow's rows are charged, and what is replaced in its rejects. Before anything is decoded. */
+void plan_bind(struct flow_plan *flow, struct budget *budget, const struct secrets *secrets);
 
 #endif

@@ -96,7 +96,7 @@ void sync_event_to_json(const struct sync_event *event, struct buf *out)
         json_cstr(&json, event->stream->target);
         json_member(&json, "stream_ms");
         json_int(&json, atomic_load(&event->stream->ended_ms) - atomic_load(&event->stream->started_ms));
-        write_error(&json, &event->stream->err);
+        if (!event->stream->shares_err) write_error(&json, &event->stream->err);
     }
     if (event->kind == EVENT_SYNC_ENDED) write_sync_end(&json, event);
     char at[TIME_TEXT_MAX];

@@ -8,8 +8,7 @@ static int decode_sample(const struct sync_prepared *prepared, struct flow_plan 
                          struct sample *sample, struct err *err)
 {
     const struct decode_bounds bounds = {.rule = BOUNDS_AS_SENT};
-    flow->decode.budget = prepared->budget;
-    flow->decode.secrets = prepared->options.secrets;
+    plan_bind(flow, prepared->budget, prepared->options.secrets);
     struct decoder *decoder = decoder_new(&flow->decode, 0, &bounds);
     int rc = rows_of_page(flow->stream, functions, &sample->page, decoder, &sample->decoded, err);
     decoder_free(decoder);

@@ -72,7 +72,7 @@ static void read_pages(struct slice *slice, struct reader *reader)
         FAULT_POINT("sync.page.fetched");
         guess = page->body->capacity;
         progress_alive(slice->options.sync->progress);
-        atomic_fetch_add(&slice->options.progress->pages, 1);
+        for (size_t i = 0; i < slice->options.plan->stream_count; i++) atomic_fetch_add(&slice->options.progress[i].pages, 1);
         bool last = page->last;
         if (!channel_send(slice->pages, page, slice->cancel)) {
             free_page(page);
@@ -125,11 +125,20 @@ static struct decode_bounds bounds_of(const struct slice_options *options)
                 : cursor->bounds == CURSOR_OPEN_CLOSED ? BOUNDS_OPEN_CLOSED
                                                        : BOUNDS_CLOSED_OPEN,
     };
-    if (cursor->has_bounds || cursor->window.step_us || plan->table.mode != WRITE_APPEND || !plan->keep_cursor) return bounds;
+    if (cursor->has_bounds || cursor->window.step_us || !plan->appends || !plan->keep_cursor) return bounds;
     bounds.rule = BOUNDS_OPEN_CLOSED;
     bounds.from = STR("");
     if (!options->resume_cursor && cursor->window.lookback == 0) bounds.drop_up_to = str_from(options->cursor_value);
     return bounds;
+}
+
+static void count_rows(const struct slice_options *options, const struct decoded *decoded)
+{
+    struct stream_progress *progress = options->progress;
+    atomic_fetch_add(&progress->bytes, decoded->counts.bytes);
+    if (options->plan->loads_root) atomic_fetch_add(&progress->records, decoded->rows);
+    for (size_t i = 0; i < decoded->exploded_count; i++)
+        atomic_fetch_add(&progress[decoded->exploded[i].stream].records, decoded->exploded[i].rows);
 }
 
 static void decode(void *context)
@@ -152,8 +161,7 @@ static void decode(void *context)
         if (rc == 0) {
             item->position = page->position;
             page->position = NULL;
-            atomic_fetch_add(&options->progress->records, item->decoded.rows);
-            atomic_fetch_add(&options->progress->bytes, item->decoded.counts.bytes);
+            count_rows(options, &item->decoded);
         }
         free_page(page);
         if (rc != 0 || !channel_send(options->out, item, slice->cancel)) {

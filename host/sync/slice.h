@@ -21,7 +21,7 @@ struct channel;
 struct slice_options {
     const struct sync_context *sync;
     const struct flow_plan *plan;
-    struct stream_progress *progress;
+    struct stream_progress *progress; /* of the plan's streams */
     struct window_slice window;
     uint32_t index;            /* in the flow's plan */
     const char *cursor_value;  /* the stored cursor; "" on the first sync */

@@ -23,7 +23,7 @@ struct flow_thread {
     struct thread thread;
     const struct sync_context *sync;
     struct flow_plan *plan;
-    struct stream_progress *progress;
+    struct stream_progress *progress; /* of the plan's streams */
 };
 
 static void run_flow(void *context)
@@ -45,19 +45,31 @@ static bool take_slot(const struct sync_context *sync)
     }
 }
 
+static void end_unstarted(const struct flow_thread *flow, enum stream_status status, const struct err *err)
+{
+    for (size_t i = 0; i < flow->plan->stream_count; i++) {
+        err_copy(&flow->progress[i].err, err);
+        atomic_store(&flow->progress[i].status, status);
+    }
+}
+
 static void run_flows(const struct sync_context *sync, struct sync_plan *plan)
 {
     struct flow_thread *threads = mem_zero(plan->count, sizeof *threads);
+    struct stream_progress *next = sync->progress->streams;
     for (size_t i = 0; i < plan->count; i++) {
-        struct stream_progress *progress = &sync->progress->streams[i];
+        struct stream_progress *progress = next;
+        next += plan->flows[i].stream_count;
         threads[i] = (struct flow_thread){.sync = sync, .plan = &plan->flows[i], .progress = progress};
         if (!take_slot(sync)) {
-            err_set(&progress->err, ERR_CANCELLED, "stopped before it began");
-            atomic_store(&progress->status, STREAM_STOPPED);
+            struct err stopped = ERR_INIT;
+            err_set(&stopped, ERR_CANCELLED, "stopped before it began");
+            end_unstarted(&threads[i], STREAM_STOPPED, &stopped);
             continue;
         }
-        if (thread_start(&threads[i].thread, "flow", run_flow, &threads[i], FLOW_STACK, &progress->err) != 0) {
-            atomic_store(&progress->status, STREAM_FAILED);
+        struct err failed = ERR_INIT;
+        if (thread_start(&threads[i].thread, "flow", run_flow, &threads[i], FLOW_STACK, &failed) != 0) {
+            end_unstarted(&threads[i], STREAM_FAILED, &failed);
             sem_post(sync->slots);
         }
     }
@@ -96,14 +108,17 @@ static struct progress *make_progress(const struct sync_prepared *prepared, stru
     const struct sync_plan *plan = &prepared->plan;
     struct progress *progress = arena_new(arena, struct progress);
     progress->pipeline = prepared->options.pipeline->name;
-    progress->streams = arena_array(arena, struct stream_progress, plan->count + 1);
-    progress->stream_count = plan->count;
-    for (size_t i = 0; i < plan->count; i++) {
-        struct stream_progress *stream = &progress->streams[i];
-        stream->name = plan->flows[i].stream->name;
-        stream->mode = plan->flows[i].mode;
-        snprintf(stream->target, sizeof stream->target, "%s", plan->flows[i].table.name);
-    }
+    size_t count = 0;
+    for (size_t f = 0; f < plan->count; f++) count += plan->flows[f].stream_count;
+    progress->streams = arena_array(arena, struct stream_progress, count + 1);
+    for (size_t f = 0; f < plan->count; f++)
+        for (size_t i = 0; i < plan->flows[f].stream_count; i++) {
+            struct stream_progress *stream = &progress->streams[progress->stream_count++];
+            stream->name = plan->flows[f].streams[i].stream->name;
+            stream->mode = plan->flows[f].streams[i].mode;
+            stream->shares_err = i > 0;
+            snprintf(stream->target, sizeof stream->target, "%s", plan->flows[f].tables[i].name);
+        }
     return progress;
 }
 

@@ -43,6 +43,15 @@ function page:json() end
 ---@alias sluice.RecordsFunction fun(page: sluice.Page, ctx: sluice.Context): sluice.Record[]
 ---@alias sluice.MapFunction fun(record: sluice.Record, ctx: sluice.Context): sluice.Record|sluice.Record[]|nil, sluice.Record?
 
+---A stream made of the elements of a list inside each record.
+---@class sluice.Exploded
+---@field path string where the elements are in a record
+---@field copy? table<string, string> column -> declared field of the record
+---@field position? string column for the element's place, from 0
+---@field primary_key? string|string[]
+---@field fields? table
+---@field [string] any
+
 ---@class sluice.Stream
 ---@field path string|sluice.ValueFunction
 ---@field records? string|sluice.RecordsFunction where the records are in a page
@@ -51,6 +60,7 @@ function page:json() end
 ---@field pages? table
 ---@field cursor? table
 ---@field fields? table
+---@field explode? table<string, sluice.Exploded>
 ---@field [string] any
 
 ---@class sluice.Connector

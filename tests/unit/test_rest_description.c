@@ -398,6 +398,62 @@ static void test_credentials_without_a_value_are_refused(void **state)
     arena_release(&arena);
 }
 
+static void test_exploded_streams(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT(0);
+    const struct config *config;
+    const char *json = with_stream(
+        &arena, "\"path\":\"/s\",\"primary_key\":\"id\",\"fields\":{\"id\":\"integer\",\"at\":{\"type\":\"timestamp\","
+                "\"format\":\"epoch\"}},\"cursor\":{\"field\":\"at\",\"param\":\"since\"},\"explode\":{\"parts\":{"
+                "\"path\":\"list.parts\",\"copy\":{\"s_id\":\"id\",\"s_at\":\"at\"},\"position\":\"nr\","
+                "\"primary_key\":[\"s_id\",\"nr\"],\"fields\":{\"name\":\"string\"},\"undeclared\":\"drop\"}}");
+    const struct description *description = description_of(&arena, json, "{}", &config);
+    const struct stream_description *root = description_stream(description, "s"),
+                                    *parts = description_stream(description, "parts");
+    assert_int_equal(description->stream_count, 1);
+    assert_ptr_equal(parts->root, root);
+    assert_ptr_equal(parts, &root->exploded[0]);
+    assert_string_equal(parts->records_path, "list.parts");
+    assert_true(parts->incremental && parts->full_refresh && !parts->infer);
+    assert_int_equal(parts->field_count, 4);
+    assert_int_equal(stream_field(parts, "s_id")->type, TYPE_INTEGER);
+    assert_string_equal(stream_field(parts, "s_at")->format, "epoch");
+    assert_int_equal(stream_field(parts, "nr")->type, TYPE_INTEGER);
+    assert_int_equal(parts->primary_key_count, 2);
+    arena_release(&arena);
+}
+
+static const char *with_exploded(struct arena *arena, const char *keys)
+{
+    return with_stream(arena, arena_printf(arena,
+                                           "\"path\":\"/s\",\"primary_key\":\"id\",\"fields\":{\"id\":\"string\",\"at\":"
+                                           "\"timestamp\"},\"cursor\":{\"field\":\"at\",\"param\":\"since\"},"
+                                           "\"explode\":{\"parts\":{%s}}",
+                                           keys));
+}
+
+static void test_exploded_streams_that_cannot_work(void **state)
+{
+    (void)state;
+    static const struct wrong CASES[] = {
+        {"\"copy\":{}", "streams.s.explode.parts: 'path' is missing"},
+        {"\"path\":\"$\"", "explode.parts.path: '$' names no field"},
+        {"\"path\":\"*.x\"", "names no field"},
+        {"\"path\":\"p\",\"explode\":{}", "unknown key 'explode'"},
+        {"\"path\":\"p\",\"copy\":{\"x\":\"nothing\"}", "copy.x: 'nothing' is no declared field of 's'"},
+        {"\"path\":\"p\",\"copy\":{\"x\":\"id\"},\"fields\":{\"x\":\"string\"}", "'x' is copied or the position"},
+        {"\"path\":\"p\",\"copy\":{\"x\":\"id\"},\"position\":\"x\"", "'x' is copied or the position"},
+        {"\"path\":\"p\",\"position\":\"n\",\"primary_key\":\"n\"", "must hold 'id' of 's'"},
+        {"\"path\":\"p\",\"position\":\"n\",\"copy\":{\"x\":\"id\"},\"primary_key\":\"n\"", "add 'x' to it"},
+        {"\"path\":\"p\",\"copy\":{\"x\":\"id\"},\"primary_key\":\"x\"", "the cursor 'at' of 's' is not copied"},
+        {"\"path\":\"p\",\"primary_key\":\"y\"", "'y' has no type"},
+        {"\"path\":\"p\"},\"s\":{\"path\":\"p\"", "there is another stream of this name"},
+        {"\"path\":\"p\"},\"a b\":{\"path\":\"p\"", "a stream's name has no spaces"},
+    };
+    check_wrong(CASES, ARRAY_SIZE(CASES), with_exploded);
+}
+
 UNIT_TESTS(cmocka_unit_test(test_the_shop_connector), cmocka_unit_test(test_a_bucket_needs_a_burst),
            cmocka_unit_test(test_everything_a_stream_can_say), cmocka_unit_test(test_wrong_streams),
            cmocka_unit_test(test_wrong_http), cmocka_unit_test(test_wrong_connectors),
@@ -405,4 +461,5 @@ UNIT_TESTS(cmocka_unit_test(test_the_shop_connector), cmocka_unit_test(test_a_bu
            cmocka_unit_test(test_a_mistake_outside_the_choices_is_told_once),
            cmocka_unit_test(test_a_value_without_a_case_names_the_cases), cmocka_unit_test(test_variants_show_every_case),
            cmocka_unit_test(test_credentials_of_the_shop), cmocka_unit_test(test_a_signed_token_call),
-           cmocka_unit_test(test_credentials_without_a_value_are_refused))
+           cmocka_unit_test(test_credentials_without_a_value_are_refused), cmocka_unit_test(test_exploded_streams),
+           cmocka_unit_test(test_exploded_streams_that_cannot_work))

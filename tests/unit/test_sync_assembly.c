@@ -10,6 +10,8 @@ struct fixture {
     struct assembly *assembly;
 };
 
+static const char *const STREAMS[] = {"orders", "order_items"};
+
 static struct fixture make(bool ascending, size_t slices)
 {
     static const struct assembly_slice PLAN[] = {{.id = "one"}, {.id = "two"}};
@@ -17,6 +19,9 @@ static struct fixture make(bool ascending, size_t slices)
     schema_add(fixture.schema, STR("id"), TYPE_INTEGER, true);
     const struct assembly_options options = {
         .stream = "orders",
+        .streams = STREAMS,
+        .stream_count = 1,
+        .loaded_count = 1,
         .slices = PLAN,
         .slice_count = slices,
         .ascending = ascending,
@@ -207,6 +212,9 @@ static void test_cursor_is_never_stored_past_its_cap_or_below_its_floor(void **s
     for (int round = 0; round < 2; round++) {
         struct fixture fixture = {.schema = schema_new("orders")};
         const struct assembly_options options = {.stream = "orders",
+                                                 .streams = STREAMS,
+                                                 .stream_count = 1,
+                                                 .loaded_count = 1,
                                                  .slices = PLAN,
                                                  .slice_count = 1,
                                                  .keep_cursor = true,
@@ -231,8 +239,14 @@ static void test_restarted_slice_drops_what_is_held_and_keeps_its_checkpoint(voi
     (void)state;
     static const struct assembly_slice PLAN[] = {{.id = "one", .cursor = "7", .max_cursor = "8"}};
     struct fixture fixture = {.schema = schema_new("orders")};
-    const struct assembly_options options = {
-        .stream = "orders", .slices = PLAN, .slice_count = 1, .ascending = true, .cursor_type = TYPE_INTEGER};
+    const struct assembly_options options = {.stream = "orders",
+                                             .streams = STREAMS,
+                                             .stream_count = 1,
+                                             .loaded_count = 1,
+                                             .slices = PLAN,
+                                             .slice_count = 1,
+                                             .ascending = true,
+                                             .cursor_type = TYPE_INTEGER};
     struct load load;
     fixture.assembly = assembly_new(&options);
     assembly_restart(fixture.assembly, 0);
@@ -256,7 +270,7 @@ static void test_given_up_slice_of_an_older_plan_is_restarted_and_forgotten(void
     finish(&fixture);
 }
 
-static void test_rows_are_numbered_in_the_order_they_came(void **state)
+static void test_rows_are_numbered_in_the_order_loads_take_them(void **state)
 {
     (void)state;
     struct fixture fixture = make(true, 2);
@@ -267,8 +281,8 @@ static void test_rows_are_numbered_in_the_order_they_came(void **state)
     assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
     assert_int_equal(load.batch_count, 3); /* five and one of the first slice, two of the other */
     assert_int_equal(load.batches[0]->first_sequence, 0);
-    assert_int_equal(load.batches[1]->first_sequence, 7);
-    assert_int_equal(load.batches[2]->first_sequence, 5);
+    assert_int_equal(load.batches[1]->first_sequence, 5);
+    assert_int_equal(load.batches[2]->first_sequence, 6);
     assembly_committed(fixture.assembly);
     assembly_finish(fixture.assembly, 0);
     assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
@@ -319,8 +333,14 @@ static void test_unordered_slice_starts_from_nothing_and_makes_no_checkpoints(vo
     (void)state;
     static const struct assembly_slice PLAN[] = {{.id = "one", .unordered = true}};
     struct fixture fixture = {.schema = schema_new("orders")};
-    const struct assembly_options options = {
-        .stream = "orders", .slices = PLAN, .slice_count = 1, .ascending = true, .cursor_type = TYPE_INTEGER};
+    const struct assembly_options options = {.stream = "orders",
+                                             .streams = STREAMS,
+                                             .stream_count = 1,
+                                             .loaded_count = 1,
+                                             .slices = PLAN,
+                                             .slice_count = 1,
+                                             .ascending = true,
+                                             .cursor_type = TYPE_INTEGER};
     struct load load;
     schema_add(fixture.schema, STR("id"), TYPE_INTEGER, true);
     fixture.assembly = assembly_new(&options);
@@ -339,8 +359,14 @@ static void test_slice_that_goes_on_at_a_page_makes_no_checkpoints(void **state)
     (void)state;
     static const struct assembly_slice PLAN[] = {{.id = "one", .at_page = true, .max_cursor = "90"}};
     struct fixture fixture = {.schema = schema_new("orders")};
-    const struct assembly_options options = {
-        .stream = "orders", .slices = PLAN, .slice_count = 1, .ascending = true, .cursor_type = TYPE_INTEGER};
+    const struct assembly_options options = {.stream = "orders",
+                                             .streams = STREAMS,
+                                             .stream_count = 1,
+                                             .loaded_count = 1,
+                                             .slices = PLAN,
+                                             .slice_count = 1,
+                                             .ascending = true,
+                                             .cursor_type = TYPE_INTEGER};
     struct load load;
     schema_add(fixture.schema, STR("id"), TYPE_INTEGER, true);
     fixture.assembly = assembly_new(&options);
@@ -429,7 +455,7 @@ static void test_rejects_past_the_cap_are_counted_and_not_kept(void **state)
     assembly_finish(fixture.assembly, 0);
     assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
     assert_int_equal(load.reject_count, ASSEMBLY_MAX_REJECTS);
-    assert_int_equal(assembly_reject_total(fixture.assembly), 1005);
+    assert_int_equal(assembly_reject_total(fixture.assembly, 0), 1005);
     assert_int_equal(load.counts->rejected, 1005);
     assert_null(load.rejects[0].field); /* the record as a whole */
     assert_string_equal(load.rejects[1].field, "id");
@@ -466,7 +492,7 @@ static void test_the_newest_cursor_of_all_slices_is_stored(void **state)
         assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
         assert_string_equal(entry(&load, "", "cursor"), "20");
         assembly_committed(fixture.assembly);
-        assembly_note(fixture.assembly, "", "note", "x"); /* behind the end there are only notes, and it ends once */
+        assembly_note(fixture.assembly, "orders", "", "note", "x"); /* behind the end there are only notes, and it ends once */
         assert_true(assembly_has_work(fixture.assembly));
         assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
         assert_false(load.complete);
@@ -501,6 +527,100 @@ static void test_a_restart_alone_is_work(void **state)
     finish(&fixture);
 }
 
+/* A page of three orders: the first with two items, the second with one, the third with none; the cursor rises at the third. */
+static void add_family(struct fixture *fixture, bool root_is_loaded)
+{
+    struct batch *batches[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        batches[i] = batch_new(NULL, fixture->schema, 1);
+        batches[i]->stream = root_is_loaded ? i : 0;
+    }
+    for (size_t i = 0; i < 3; i++) batch_add_row(batches[0], ROW_UPSERT);
+    batch_add_row(batches[1], ROW_FIRST);
+    batch_add_row(batches[1], ROW_UPSERT);
+    batch_add_row(batches[1], ROW_FIRST);
+    batch_add_row(batches[1], ROW_EMPTY);
+    struct decoded_exploded items = {
+        .stream = root_is_loaded ? 1 : 0, .rows = 3, .covered_rows = 3, .counts = {.emitted = 4, .rejected = 1}};
+    struct decoded decoded = {
+        .batches = root_is_loaded ? batches : batches + 1,
+        .batch_count = root_is_loaded ? 2 : 1,
+        .rows = 3,
+        .counts = {.emitted = 5, .rejected = 2},
+        .ascending = true,
+        .covered_rows = 2,
+        .covered_cursor = STR("7"),
+        .max_cursor = STR("8"),
+        .exploded = &items,
+        .exploded_count = 1,
+    };
+    assembly_add(fixture->assembly, 0, &decoded, NULL);
+    if (!root_is_loaded) batch_free(batches[0]);
+}
+
+static struct fixture make_family(bool root_is_loaded)
+{
+    static const struct assembly_slice PLAN[] = {{.id = "one"}};
+    static const char *const ITEMS_FIRST[] = {"order_items", "orders"};
+    struct fixture fixture = {.schema = schema_new("orders")};
+    schema_add(fixture.schema, STR("id"), TYPE_INTEGER, true);
+    const struct assembly_options options = {.stream = "orders",
+                                             .streams = root_is_loaded ? STREAMS : ITEMS_FIRST,
+                                             .stream_count = 2,
+                                             .loaded_count = root_is_loaded ? 2 : 1,
+                                             .root = root_is_loaded ? 0 : 1,
+                                             .slices = PLAN,
+                                             .slice_count = 1,
+                                             .ascending = true,
+                                             .keep_cursor = true,
+                                             .cursor_type = TYPE_INTEGER};
+    fixture.assembly = assembly_new(&options);
+    return fixture;
+}
+
+static void test_a_checkpoint_covers_records_with_what_is_exploded_from_them(void **state)
+{
+    (void)state;
+    struct fixture fixture = make_family(true);
+    struct load load;
+    add_family(&fixture, true);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.batch_count, 2);
+    assert_int_equal(load.batches[0]->rows, 2);
+    assert_int_equal(load.batches[1]->rows, 3);
+    assert_int_equal(load.counts[0].emitted, 2 + 2); /* two rows, two rejects */
+    assert_int_equal(load.counts[1].emitted, 3 + 1);
+    assembly_committed(fixture.assembly);
+
+    assembly_finish(fixture.assembly, 0);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.batches[0]->rows, 1);
+    assert_int_equal(load.batches[1]->rows, 1);
+    assert_int_equal(load.batches[1]->operations[0], ROW_EMPTY);
+    assert_int_equal(load.counts[0].emitted, 1);
+    assert_int_equal(load.counts[1].emitted, 0);       /* what says that a set is empty is no row */
+    assert_true(load.batches[0]->first_sequence >= 5); /* above all that is settled, in both streams */
+    assembly_committed(fixture.assembly);
+    assert_int_equal(assembly_totals(fixture.assembly, 1)->emitted, 4);
+    assert_int_equal(assembly_reject_total(fixture.assembly, 0), 2);
+    finish(&fixture);
+}
+
+static void test_a_root_that_is_not_loaded_is_counted_last(void **state)
+{
+    (void)state;
+    struct fixture fixture = make_family(false);
+    struct load load;
+    add_family(&fixture, false);
+    assert_true(assembly_take(fixture.assembly, TAKE_ALL, &load));
+    assert_int_equal(load.batch_count, 1);
+    assert_int_equal(load.batches[0]->rows, 3);
+    assert_int_equal(load.counts[0].emitted, 3 + 1);
+    assert_int_equal(load.counts[1].emitted, 5);
+    assert_non_null(strstr(entry(&load, "one", "position"), "\"cursor\":\"7\""));
+    finish(&fixture);
+}
+
 UNIT_TESTS(cmocka_unit_test(test_finished_slice_publishes_all_and_stores_the_newest_cursor),
            cmocka_unit_test(test_unordered_rows_are_held_until_the_end),
            cmocka_unit_test(test_checkpoint_publishes_what_is_covered_and_keeps_equal_cursors_back),
@@ -511,7 +631,9 @@ UNIT_TESTS(cmocka_unit_test(test_finished_slice_publishes_all_and_stores_the_new
            cmocka_unit_test(test_cursor_is_never_stored_past_its_cap_or_below_its_floor),
            cmocka_unit_test(test_restarted_slice_drops_what_is_held_and_keeps_its_checkpoint),
            cmocka_unit_test(test_given_up_slice_of_an_older_plan_is_restarted_and_forgotten),
-           cmocka_unit_test(test_rows_are_numbered_in_the_order_they_came),
+           cmocka_unit_test(test_rows_are_numbered_in_the_order_loads_take_them),
+           cmocka_unit_test(test_a_checkpoint_covers_records_with_what_is_exploded_from_them),
+           cmocka_unit_test(test_a_root_that_is_not_loaded_is_counted_last),
            cmocka_unit_test(test_finished_slice_with_a_checkpoint_stays_done_in_later_loads),
            cmocka_unit_test(test_broken_order_is_stored_at_a_stop_though_no_row_is),
            cmocka_unit_test(test_unordered_slice_starts_from_nothing_and_makes_no_checkpoints),

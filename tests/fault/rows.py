@@ -27,7 +27,8 @@ def digest(rows):
 
 
 def key_of(row, stream):
-    return json.loads(row)[list(SHAPE[stream]).index(KEYS[stream])]
+    cells = json.loads(row)
+    return tuple(cells[list(SHAPE[stream]).index(column)] for column in KEYS[stream])
 
 
 def same(found, expected, stream, what):

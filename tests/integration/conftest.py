@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from postgres import Postgres  # noqa: E402
-from shop import API_KEY, API_SECRET, KEYS, Shop  # noqa: E402
+from shop import API_KEY, API_SECRET, Shop, key_of  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parents[2]
 SLUICE = os.environ.get("SLUICE_BIN", str(ROOT / "build" / "dev" / "sluice"))
@@ -128,6 +128,8 @@ SHAPES = {
                "updated_at": "time"},
     "customers": {"id": "text", "email": "text", "name": "text", "created_at": "time", "updated_at": "time"},
     "order_events": {"event_id": "text", "order_id": "text", "event_type": "text", "timestamp": "time", "properties": "json"},
+    "order_items": {"order_id": "text", "line": "text", "order_updated_at": "time", "sku": "text", "title": "text",
+                    "quantity": "number", "unit_price": "number", "gift": "flag"},
 }
 
 
@@ -140,6 +142,8 @@ def spelled(value, shape):
         if text.endswith("+00"):
             text += ":00"
         return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(datetime.timezone.utc).isoformat()
+    if shape == "flag":
+        return str(value).lower()
     if shape == "number":
         import decimal
         return str(decimal.Decimal(value).normalize())
@@ -152,17 +156,18 @@ def table_equals_oracle(database, shop, stream="orders", table=None):
     """The table holds exactly the oracle's records, value by value."""
     shape = SHAPES[stream]
     table = table or f"shop_raw.{stream}"
-    compare(rows_of(database, table, list(shape)), shop, stream)
+    compare(rows_of(database, f"{table} WHERE NOT _sluice_deleted", list(shape)), shop, stream)
 
 
 def compare(rows, shop, stream):
-    shape, key = SHAPES[stream], KEYS[stream]
+    shape = SHAPES[stream]
     expected = {name: {column: spelled(record.get(column), kind) for column, kind in shape.items()}
                 for name, record in shop.oracle(stream).items()}
     found = {}
     for row in rows:
-        assert row[key] not in found, f"{stream}: {row[key]} is there twice"
-        found[row[key]] = {column: spelled(row[column], kind) for column, kind in shape.items()}
+        key = key_of(stream, row)
+        assert key not in found, f"{stream}: {key} is there twice"
+        found[key] = {column: spelled(row[column], kind) for column, kind in shape.items()}
     missing, surplus = expected.keys() - found.keys(), found.keys() - expected.keys()
     assert not missing and not surplus, f"{stream}: {len(missing)} lost ({sorted(missing)[:3]}), " \
                                         f"{len(surplus)} too many ({sorted(surplus)[:3]})"
@@ -198,7 +203,28 @@ def staging_equals_oracle(folder, shop, stream="orders", pipeline="shop"):
     newest = {}
     for load in staged_loads(folder, stream, pipeline):
         for row in staged_rows(load):
-            old = newest.get(row[KEYS[stream]])
+            key = key_of(stream, row)
+            old = newest.get(key)
             if not old or spelled(row[CURSORS[stream]], "time") >= spelled(old[CURSORS[stream]], "time"):
-                newest[row[KEYS[stream]]] = row
+                newest[key] = row
     compare(list(newest.values()), shop, stream)
+
+
+def staged_sets(folder, stream="order_items", pipeline="shop"):
+    """Folding the staged loads of an exploded stream as their manifests say: of all rows with the same values in `replace` only
+    those with the newest cursor are left, of the newest load where several have it."""
+    from shop import CURSORS
+    sets = {}
+    for load in staged_loads(folder, stream, pipeline):
+        manifest = json.loads((load / "manifest.json").read_text())
+        fresh = {}
+        for row in staged_rows(load):
+            name, cursor = tuple(row[column] for column in manifest["replace"]), spelled(row[CURSORS[stream]], "time")
+            if name not in fresh or cursor > fresh[name][0]:
+                fresh[name] = (cursor, [])
+            if cursor == fresh[name][0] and row["_sluice_deleted"] != "true":
+                fresh[name][1].append(row)
+        for name, (cursor, rows) in fresh.items():
+            if name not in sets or cursor >= sets[name][0]:
+                sets[name] = (cursor, rows)
+    return [row for _, rows in sets.values() for row in {key_of(stream, row): row for row in rows}.values()]

@@ -7,10 +7,16 @@ import sys
 import urllib.request
 
 SERVER = pathlib.Path(__file__).parents[1] / "emulators" / "shop" / "server.py"
-KEYS = {"orders": "id", "customers": "id", "order_events": "event_id"}
-CURSORS = {"orders": "updated_at", "customers": "updated_at", "order_events": "timestamp"}
+KEYS = {"orders": ("id",), "customers": ("id",), "order_events": ("event_id",), "order_items": ("order_id", "line")}
+CURSORS = {"orders": "updated_at", "customers": "updated_at", "order_events": "timestamp", "order_items": "order_updated_at"}
 API_KEY = "shop-test-key"
 API_SECRET = "shop-test-secret"
+
+
+def key_of(stream, record):
+    """What names a record: its key's value, or a tuple of them."""
+    values = tuple(record[column] for column in KEYS[stream])
+    return values if len(values) > 1 else values[0]
 
 
 class Shop:
@@ -53,6 +59,10 @@ class Shop:
 
     def oracle(self, stream="orders"):
         """Every current record by key, numbers as exact text."""
+        if stream == "order_items":
+            return {(order["id"], str(line)): {**item, "order_id": order["id"], "line": str(line),
+                                               "order_updated_at": order["updated_at"]}
+                    for order in self.oracle("orders").values() for line, item in enumerate(order["items"])}
         with urllib.request.urlopen(f"{self.url}/__oracle?stream={stream}", timeout=120) as answer:
             records = [json.loads(line, parse_float=str, parse_int=str) for line in answer]
-        return {record[KEYS[stream]]: record for record in records}
+        return {key_of(stream, record): record for record in records}

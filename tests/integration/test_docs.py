@@ -52,7 +52,7 @@ def test_the_demo_shows_both_runs_and_the_files(tmp_path):
     programs = os.path.dirname(os.environ.get("SLUICE_BIN", str(ROOT / "build/dev/sluice")))
     ended = subprocess.run([ROOT / "examples/shop/demo", programs], capture_output=True, text=True, timeout=120, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.count("incremental append_dedup") == 6 and "part-00001.csv.gz" in ended.stdout, ended.stdout
+    assert ended.stdout.count("incremental append_dedup") == 8 and "part-00001.csv.gz" in ended.stdout, ended.stdout
     assert "type: postgres" in ended.stdout
 
 

@@ -1,0 +1,69 @@
+/* auth: the keys of each way to log in. */
+#include "rest/vocabulary/tables.h"
+
+static const struct option AUTH_NONE[] = {KIND};
+static const struct option AUTH_BEARER[] = {
+    KIND,
+    {"token", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "sent as `Authorization: PREFIX TOKEN`"},
+    {"prefix", OPTION_STRING, TEMPLATE, "Bearer", NULL, NULL, "the word before the token"},
+};
+static const struct option AUTH_BASIC[] = {
+    KIND,
+    {"username", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "user name, or a key that stands in its place"},
+    {"password", OPTION_STRING, SECRET, "", NULL, NULL, "password; may be empty"},
+};
+static const struct option AUTH_API_KEY[] = {
+    KIND,
+    {"key", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "the key"},
+    {"name", OPTION_STRING, TEMPLATE, "X-API-Key", NULL, NULL, "header or parameter that carries it"},
+    {"into", OPTION_ENUM, 0, "header", "header|query", NULL, "where it goes"},
+    {"prefix", OPTION_STRING, TEMPLATE, "", NULL, NULL, "put before the key, with a space between"},
+};
+
+static const struct option SIGN[] = {
+    {"key", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "key of the HMAC"},
+    {"message", OPTION_STRING, REQUIRED, NULL, NULL, NULL,
+     "what is signed; knows {{sign.timestamp}}, {{sign.method}}, {{sign.path}} and {{sign.body}}"},
+    {"algorithm", OPTION_ENUM, 0, "sha256", "sha1|sha256|sha384|sha512", NULL, "hash of the HMAC"},
+    {"encoding", OPTION_ENUM, 0, "hex", "hex|base64|base64url", NULL, "how the signature is written"},
+    {"headers", OPTION_MAP_OF, REQUIRED | TEMPLATE, NULL, NULL, NULL,
+     "headers of the token call; know {{sign.signature}} beside the names of `message` and config"},
+    {"sign_body", OPTION_BOOLEAN, 0, "true", NULL, NULL, "false: {{sign.body}} is empty although a body is sent"},
+};
+const struct option_table VOCABULARY_SIGN = OPTION_TABLE("a signed token call", SIGN);
+
+static const struct option AUTH_OAUTH2[] = {
+    KIND,
+    {"grant", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "client_credentials or refresh_token"},
+    {"token_url", OPTION_STRING, REQUIRED | TEMPLATE, NULL, NULL, NULL,
+     "absolute, or a path behind `http.base`; its host is allowed"},
+    {"client_id", OPTION_STRING, SECRET, NULL, NULL, NULL, "the client; left out where `sign` says who asks"},
+    {"client_secret", OPTION_STRING, SECRET, NULL, NULL, NULL, "its secret"},
+    {"refresh_token", OPTION_STRING, SECRET, NULL, NULL, NULL,
+     "grant refresh_token: the first one; newer ones are kept by the host"},
+    {"scope", OPTION_STRING, TEMPLATE, NULL, NULL, NULL, "scopes, as the server wants them separated"},
+    {"params", OPTION_MAP_OF, TEMPLATE, NULL, NULL, NULL, "further parameters of the token call"},
+    {"body", OPTION_ENUM, 0, "form", "form|json", NULL, "how the token call is written"},
+    {"credentials", OPTION_ENUM, 0, "body", "body|basic", NULL, "where client_id and client_secret go"},
+    {"sign", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_SIGN, "signs the token call with an HMAC"},
+};
+
+static const struct option_table AUTH_NONE_TABLE = OPTION_TABLE("auth none", AUTH_NONE);
+static const struct option_table AUTH_BEARER_TABLE = OPTION_TABLE("auth bearer", AUTH_BEARER);
+static const struct option_table AUTH_BASIC_TABLE = OPTION_TABLE("auth basic", AUTH_BASIC);
+static const struct option_table AUTH_API_KEY_TABLE = OPTION_TABLE("auth api_key", AUTH_API_KEY);
+static const struct option_table AUTH_OAUTH2_TABLE = OPTION_TABLE("auth oauth2", AUTH_OAUTH2);
+
+static const struct vocabulary_kind AUTH_KINDS[] = {
+    {"none", &AUTH_NONE_TABLE, "no credentials"},
+    {"bearer", &AUTH_BEARER_TABLE, "a fixed token in the Authorization header"},
+    {"basic", &AUTH_BASIC_TABLE, "user name and password (RFC 7617)"},
+    {"api_key", &AUTH_API_KEY_TABLE, "a fixed key in a header or parameter"},
+    {"oauth2", &AUTH_OAUTH2_TABLE, "a token that is fetched and refreshed by the host (RFC 6749)"},
+    {"jwt", NULL, "a signed token of one's own"},
+    {"hmac", NULL, "a signature over each request"},
+    {"oauth1", NULL, "OAuth 1.0a"},
+    {"session", NULL, "a login call"},
+    {"sigv4", NULL, "AWS signatures"},
+};
+const struct vocabulary_kinds VOCABULARY_AUTH = {"auth", NULL, AUTH_KINDS, ARRAY_SIZE(AUTH_KINDS)};

@@ -1,0 +1,64 @@
+/* stream: the keys of a request, of a stream, of one exploded from it, and of a field. */
+#include "rest/vocabulary/tables.h"
+
+#define REQUEST_KEYS                                                                                                           \
+    {"path", OPTION_STRING, REQUIRED | VALUE, NULL, NULL, NULL, "behind `http.base`, or an absolute URL; values are encoded"}, \
+        {"method", OPTION_ENUM, 0, "GET", "GET|POST|PUT", NULL, "of the request"},                                             \
+        {"params", OPTION_ANY, VALUE, NULL, NULL, NULL, "a map or function: query parameters; a list repeats its name"},       \
+        {"headers", OPTION_ANY, VALUE, NULL, NULL, NULL, "a map or function"},                                                 \
+        {"body", OPTION_ANY, VALUE, NULL, NULL, NULL, "a map, list, text or function"},                                        \
+    {                                                                                                                          \
+        "body_as", OPTION_ENUM, 0, "json", "json|form|raw", NULL, "how the body is written; raw: a text as it is"              \
+    }
+
+static const struct option CHECK_KEYS[] = {REQUEST_KEYS};
+const struct option_table VOCABULARY_CHECK = OPTION_TABLE("check", CHECK_KEYS);
+
+static const struct option FIELD[] = {
+    {"type", OPTION_ENUM, REQUIRED, NULL, "string|integer|decimal|float|boolean|date|timestamp|timestamp_ntz|json|binary", NULL,
+     "type of the column"},
+    {"format", OPTION_STRING, 0, NULL, NULL, NULL, "how the source spells a date or timestamp; default: ISO 8601"},
+    {"zone", OPTION_STRING, 0, NULL, NULL, NULL, "of timestamps that name none: `+02:00`; default: UTC"},
+    {"title", OPTION_STRING, 0, NULL, NULL, NULL, "what it is, for people"},
+};
+const struct option_table VOCABULARY_FIELD = OPTION_TABLE("a field", FIELD);
+
+static const struct option EXPLODED[] = {
+    {"path", OPTION_STRING, REQUIRED, NULL, NULL, NULL,
+     "where the elements are in a record: a field, or a dotted path that begins with one (`lines.*` for the values of a map)"},
+    {"copy", OPTION_MAP_OF, 0, NULL, NULL, NULL,
+     "what goes along from the record: column -> declared field. Its primary key and its cursor must, for the rows to be "
+     "replaced as a set"},
+    {"position", OPTION_STRING, 0, NULL, NULL, NULL, "column for the element's place in its record, from 0"},
+    {"primary_key", OPTION_LIST, 0, NULL, NULL, NULL,
+     "one column or a list; holds the record's key as it is copied, and what tells its elements apart"},
+    {"fields", OPTION_ANY, 0, NULL, NULL, NULL, "of the elements: a map of name to type, or to a map, see a field"},
+    {"undeclared", OPTION_ENUM, 0, "column", "column|drop", NULL, "what becomes of fields that are not in `fields`"},
+    {"write_mode", OPTION_ENUM, 0, NULL, "append|overwrite|append_dedup", NULL,
+     "what fits best, where a pipeline does not say; default: as the root's"},
+    {"title", OPTION_STRING, 0, NULL, NULL, NULL, "what it is, for people"},
+};
+const struct option_table VOCABULARY_EXPLODED = OPTION_TABLE("an exploded stream", EXPLODED);
+
+static const struct option STREAM[] = {
+    REQUEST_KEYS,
+    {"idempotent", OPTION_BOOLEAN, 0, "false", NULL, NULL, "a POST or PUT that may be sent again: it only reads"},
+    {"records", OPTION_STRING, FUNCTION, "$", NULL, NULL,
+     "path of the records (`data.items`, `*` for every element, `$` for the root), or a function(page, ctx) that parses"},
+    {"map", OPTION_STRING, FUNCTION, NULL, NULL, NULL, "a function(record, ctx) that gives none, one or many records"},
+    {"primary_key", OPTION_LIST, 0, NULL, NULL, NULL, "one field or a list"},
+    {"pages", OPTION_ANY, 0, NULL, NULL, NULL, "a map, see pages kinds; default: none"},
+    {"cursor", OPTION_ANY, 0, NULL, NULL, NULL, "a map, see cursor kinds"},
+    {"fields", OPTION_ANY, 0, NULL, NULL, NULL, "a map of name to type, or to a map, see a field"},
+    {"undeclared", OPTION_ENUM, 0, "column", "column|drop", NULL, "what becomes of fields that are not in `fields`"},
+    {"stable", OPTION_BOOLEAN, 0, "false", NULL, NULL,
+     "pages do not shift between runs: an interrupted slice goes on where it stopped"},
+    {"sync_modes", OPTION_LIST, 0, NULL, NULL, NULL,
+     "full_refresh, incremental; default: both with a cursor, else full_refresh"},
+    {"write_mode", OPTION_ENUM, 0, NULL, "append|overwrite|append_dedup", NULL,
+     "what fits best, where a pipeline does not say"},
+    {"explode", OPTION_MAP_OF, 0, NULL, NULL, &VOCABULARY_EXPLODED,
+     "streams made of the elements of a list inside each record: name -> exploded stream"},
+    {"title", OPTION_STRING, 0, NULL, NULL, NULL, "what it is, for people"},
+};
+const struct option_table VOCABULARY_STREAM = OPTION_TABLE("a stream", STREAM);

@@ -133,8 +133,8 @@ def nothing_is_left(database, tables=("rows",)):
     assert database.query("SELECT * FROM _sluice.leases WHERE until > clock_timestamp()") == [], "the lease was kept"
 
 
-def kill_at(work, source, request, signal_number=signal.SIGKILL):
-    """Starts a sync and ends it while its n-th request is being answered; later ones wait for that."""
+def kill_at(work, source, request, signal_number=signal.SIGKILL, when=lambda: None):
+    """Starts a sync and ends it while its n-th request is being answered; later ones wait for that. `when` waits for more."""
     reached, gone = threading.Event(), threading.Event()
     first = len(source.queries)
 
@@ -146,6 +146,7 @@ def kill_at(work, source, request, signal_number=signal.SIGKILL):
     source.answer = answer
     process = work.start("run")
     assert reached.wait(30), "the sync did not get that far"
+    when()
     process.send_signal(signal_number)
     if signal_number != signal.SIGKILL:
         gone.set()
@@ -163,6 +164,16 @@ def wait_for_loads(database, count):
             return
         time.sleep(0.01)
     pytest.fail("no loads came")
+
+
+def wait_for_rows(database, count):
+    """Until loads took so many rows, published or held."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if database.one("SELECT to_regclass('_sluice.loads')") and database.one("SELECT sum(emitted) FROM _sluice.loads") == count:
+            return
+        time.sleep(0.01)
+    pytest.fail("not all rows came into loads")
 
 
 @pytest.mark.parametrize("sync_mode, write_mode, order", [
@@ -325,7 +336,7 @@ def test_source_that_looks_sorted_and_is_not(work, database, write_mode, end):
         source.records = source.records[20:420] + late + source.records[420:]
         connector(work)
         configure(work, database, source, "full_refresh" if write_mode == "overwrite" else "incremental", write_mode, commit="1KiB")
-        code, said = kill_at(work, source, 24, end)
+        code, said = kill_at(work, source, 24, end, when=lambda: wait_for_rows(database, 23 * 20))
         assert code == (143 if end == signal.SIGTERM else -9), said
         ended = work.run("run", code=None)
         if write_mode == "append":

@@ -1,0 +1,180 @@
+/* flow_begin: what a flow knows before it reads: its state from the writer, the plan of slices (the one an interrupted run
+ * left, or a new one), where each slice goes on, and what of older plans has to go. */
+#include <string.h>
+
+#include "base/buf.h"
+#include "sync/coverage.h"
+#include "sync/flow_parts.h"
+
+static int open_writer(struct flow *flow, struct err *err)
+{
+    const struct sync_context *sync = flow->sync;
+    struct flow_spec spec = {
+        .pipeline = sync->pipeline->name,
+        .flow = flow_stream(flow),
+        .connector = arena_printf(&flow->arena, "%s %s", sync->description->name, sync->description->version),
+        .tables = flow->plan->tables,
+        .table_count = flow->plan->stream_count,
+        .resumable = flow->plan->stream->pages.stable,
+    };
+    atomic_fetch_add(&sync->progress->committing, 1); /* it may publish what an interrupted run had finished */
+    int rc = sync->writer->flow_open(sync->destination, &spec, &flow->writer, err);
+    atomic_fetch_sub(&sync->progress->committing, 1);
+    if (rc == 0) rc = sync->writer->load_state(flow->writer, &flow->state, err);
+    return rc;
+}
+
+/* A stream joins that the state is not for. Rows that are merged or replaced may come again; appended ones may not. */
+static int begin_anew(struct flow *flow, const struct stream_description *joins, struct err *err)
+{
+    for (size_t i = 0; i < flow->plan->stream_count && flow->plan->sync_mode == SYNC_INCREMENTAL; i++) {
+        if (flow->plan->tables[i].mode != WRITE_APPEND || !coverage_has(&flow->state, flow->plan->streams[i].stream)) continue;
+        err_set(err, ERR_SCHEMA,
+                "stream '%s' is new here and needs all records of '%s' from the beginning, but those of '%s' are appended and "
+                "would be there twice",
+                joins->name, flow_stream(flow), flow->plan->tables[i].stream);
+        return err_hint(err, "empty the tables and load everything again: sluice state reset %s --stream %s; or leave '%s' out",
+                        flow->sync->pipeline->name, flow_stream(flow), joins->name);
+    }
+    log_info(flow->log, "stream '%s' is new here: reading '%s' from the beginning", joins->name, flow_stream(flow));
+    return 0;
+}
+
+/* The stored plan counts only for the same kind of sync: a full refresh does not continue an incremental one. */
+static const char *stored_plan(const struct flow *flow)
+{
+    if (flow->begins_anew) return NULL;
+    const char *plan = state_get(&flow->state, flow_stream(flow), "", "plan");
+    const char *mode = state_get(&flow->state, flow_stream(flow), "", "plan_mode");
+    return plan && mode && strcmp(mode, sync_mode_name(flow->plan->sync_mode)) == 0 ? plan : NULL;
+}
+
+static const char *stored_cursor(const struct flow *flow)
+{
+    return flow->begins_anew ? NULL : state_get(&flow->state, flow_stream(flow), "", "cursor");
+}
+
+static int make_windows(struct flow *flow, const char *cursor, struct err *err)
+{
+    struct request_source source = sync_source(flow->sync, flow->plan->stream);
+    source.cursor_value = str_from(cursor);
+    return request_plan(&source, &flow->arena, &flow->windows, err);
+}
+
+/* Continues the stored plan or makes a new one; either way each slice's position is known afterwards. */
+static int make_plan(struct flow *flow, struct err *err)
+{
+    const struct stream_description *joins = coverage_missing(&flow->state, flow->plan);
+    int rc = joins ? begin_anew(flow, joins, err) : 0;
+    if (rc) return rc;
+    flow->begins_anew = joins != NULL;
+    const char *stored = stored_plan(flow);
+    const char *cursor = stored_cursor(flow);
+    if (flow->plan->sync_mode == SYNC_FULL_REFRESH || !cursor) cursor = "";
+    rc = stored ? window_from_json(str_from(stored), &flow->arena, &flow->windows, err) : make_windows(flow, cursor, err);
+    if (rc) return err_context(err, "plan");
+    size_t count = flow->windows.slice_count;
+    flow->positions = arena_array(&flow->arena, struct slice_position, count + 1);
+    flow->running = arena_array(&flow->arena, struct slice *, count + 1);
+    for (size_t i = 0; stored && i < count; i++) {
+        const char *value = state_get(&flow->state, flow_stream(flow), flow->windows.slices[i].id, "position");
+        if (value && (rc = slice_position_parse(value, &flow->arena, &flow->positions[i], err)) != 0) return rc;
+    }
+    return 0;
+}
+
+/* A plan of another kind was left unfinished: what it holds unpublished goes. */
+static int give_up_old_plan(struct flow *flow, struct err *err)
+{
+    const char *old = state_get(&flow->state, flow_stream(flow), "", "plan");
+    struct window_plan windows;
+    if (!old) return 0;
+    int rc = window_from_json(str_from(old), &flow->arena, &windows, err);
+    for (size_t i = 0; rc == 0 && i < windows.slice_count; i++) assembly_give_up(flow->assembly, windows.slices[i].id);
+    return rc;
+}
+
+/* Nothing that was read before counts: not the cursor, nor what a stream that was left out for a while may still hold. */
+static void forget_state(struct flow *flow)
+{
+    assembly_note(flow->assembly, flow_stream(flow), "", "cursor", NULL);
+    for (size_t i = 0; i < flow->windows.slice_count; i++) assembly_give_up(flow->assembly, flow->windows.slices[i].id);
+}
+
+int flow_refuse_unordered(const struct flow *flow, struct err *err)
+{
+    err_set(
+        err, ERR_DATA,
+        "cannot go on with an interrupted read: its records did not come in ascending order of '%s' as declared, so which of "
+        "them were appended already is not known",
+        flow->plan->decode.cursor_field);
+    return err_hint(err, "correct the order in the connector, empty the table, and load again: sluice state reset %s %s",
+                    flow->sync->pipeline->name, flow_stream(flow));
+}
+
+/* Adds to the first load what starts again of a plan that goes on. */
+static int restart_unfinished(struct flow *flow, struct err *err)
+{
+    for (uint32_t i = 0; i < flow->windows.slice_count; i++) {
+        const struct slice_position *position = &flow->positions[i];
+        if (position->done || position->page) continue;
+        if (position->unordered && flow->plan->appends) return flow_refuse_unordered(flow, err);
+        assembly_restart(flow->assembly, i);
+    }
+    return 0;
+}
+
+static int make_assembly(struct flow *flow, struct err *err)
+{
+    struct flow_plan *plan = flow->plan;
+    size_t count = flow->windows.slice_count;
+    struct assembly_slice *slices = arena_array(&flow->arena, struct assembly_slice, count + 1);
+    for (size_t i = 0; i < count; i++)
+        slices[i] = (struct assembly_slice){.id = flow->windows.slices[i].id,
+                                            .done = flow->positions[i].done,
+                                            .at_page = flow->positions[i].page != NULL,
+                                            .unordered = flow->positions[i].unordered,
+                                            .cursor = flow->positions[i].cursor,
+                                            .max_cursor = flow->positions[i].max};
+    /* Where the plan ends, which may have been made by an earlier run: what changed since then was not seen everywhere.
+     * Integers and texts have no such end. */
+    const char *end = count && flow->windows.slices[count - 1].to[0] ? flow->windows.slices[count - 1].to : NULL;
+    bool has_windows = plan->stream->has_cursor && flow->windows.step_us > 0;
+    const char **streams = arena_array(&flow->arena, const char *, plan->stream_count + 1);
+    for (size_t i = 0; i < plan->stream_count; i++) streams[i] = plan->streams[i].stream->name;
+    if (!plan->loads_root) streams[plan->stream_count] = flow_stream(flow);
+    struct assembly_options options = {
+        .stream = flow_stream(flow),
+        .streams = streams,
+        .stream_count = flow_counted(plan),
+        .loaded_count = plan->stream_count,
+        .root = plan->loads_root ? 0 : plan->stream_count,
+        .slices = slices,
+        .slice_count = count,
+        .ascending = plan->ascending,
+        .keep_cursor = plan->keep_cursor,
+        .cursor_type = plan->decode.cursor_type,
+        .cursor_floor = stored_cursor(flow),
+        .cursor_cap = end,
+        .cursor_end = has_windows ? end : NULL,
+    };
+    flow->assembly = assembly_new(&options);
+    coverage_note(&flow->state, plan, flow->assembly);
+    if (stored_plan(flow)) return restart_unfinished(flow, err);
+    int rc = give_up_old_plan(flow, err);
+    if (rc) return rc;
+    if (flow->begins_anew) forget_state(flow);
+    struct buf json = BUF_INIT(8 * 1024 * 1024);
+    window_to_json(&flow->windows, &json);
+    assembly_note(flow->assembly, flow_stream(flow), "", "plan", buf_text(&json));
+    assembly_note(flow->assembly, flow_stream(flow), "", "plan_mode", sync_mode_name(plan->sync_mode));
+    buf_release(&json);
+    return 0;
+}
+
+int flow_begin(struct flow *flow, struct err *err)
+{
+    int rc = open_writer(flow, err);
+    if (rc == 0) rc = make_plan(flow, err);
+    return rc ? rc : make_assembly(flow, err);
+}

@@ -1,0 +1,62 @@
+/* flow_parts: what a running flow is made of, shared by flow.c (its slices), flow_begin.c (its state and its plan) and
+ * flow_load.c (its loads). Nobody else includes this. */
+#ifndef SLUICE_SYNC_FLOW_PARTS_H
+#define SLUICE_SYNC_FLOW_PARTS_H
+
+#include "os/log.h"
+#include "sync/assembly.h"
+#include "sync/flow.h"
+#include "sync/slice.h"
+
+struct flow {
+    const struct sync_context *sync;
+    struct flow_plan *plan;
+    struct stream_progress *progress; /* of the plan's streams */
+    struct log *log;
+    struct arena arena;
+    struct writer *writer;
+    struct state state;
+    struct window_plan windows;
+    struct slice_position *positions; /* per slice of the plan */
+    struct assembly *assembly;
+    struct channel *items;
+    struct cancel *cancel;  /* below sync->reading */
+    struct slice **running; /* per slice of the plan; NULL: not running */
+    size_t next_slice, running_count, slots_held;
+    bool begins_anew;         /* a stream is loaded that the state is not for */
+    int64_t oldest_ms;        /* when the oldest row that waits came; 0: none waits */
+    int64_t resting_until_ms; /* a long wait is under way, and what came before it is committed; 0: none is */
+    struct err err;
+    bool order_warned;
+    bool commit_failed; /* nothing more can be made durable */
+};
+
+/* The root's name, which the flow is called by. */
+static inline const char *flow_stream(const struct flow *flow)
+{
+    return flow->plan->stream->name;
+}
+
+/* Streams whose records are counted: those loaded, and a root that is not is the last. */
+static inline size_t flow_counted(const struct flow_plan *plan)
+{
+    return plan->stream_count + (plan->loads_root ? 0 : 1);
+}
+
+/* Tells the observer about one of the plan's streams. */
+void flow_tell(const struct flow *flow, enum event_kind kind, size_t stream, const struct load_counts *load);
+
+/* Opens the writer, reads the state, continues the stored plan or makes a new one. Then positions and assembly are there. */
+int flow_begin(struct flow *flow, struct err *err) MUST_USE;
+/* A slice whose rows were appended, and then turned out to be unordered, can neither go on nor start again: says so. */
+int flow_refuse_unordered(const struct flow *flow, struct err *err) MUST_USE;
+
+/* Makes the loads that `take` allows durable. */
+int flow_commit(struct flow *flow, enum assembly_take take, struct err *err) MUST_USE;
+/* Commits when it is full, or something has waited long enough. */
+int flow_commit_if_due(struct flow *flow, struct err *err) MUST_USE;
+/* When a long wait begins, or becomes longer: commits what has come, and lets the writer publish and give its connection back
+ * (COMMIT.md, rules 7 and 10). */
+int flow_rest(struct flow *flow, struct err *err) MUST_USE;
+
+#endif

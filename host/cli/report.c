@@ -64,7 +64,10 @@ void report_event(struct log *log, const char *pipeline, const struct cJSON *eve
     const char *kind = json_string(json_get(event, "event"));
     const struct cJSON *error = json_get(event, "error");
     snprintf(where, sizeof where, "%s%s%s", pipeline, stream ? "." : "", stream ? stream : "");
-    if (error)
+    const char *status = json_string(json_get(event, "status"));
+    if (error && status && strcmp(status, "skipped") == 0)
+        log_warn(log, "%s: skipped: %s", where, json_string(json_get(error, "message")));
+    else if (error)
         report_error(log, where, error, interrupted);
     else if (kind && strcmp(kind, "stream_ended") == 0)
         report_stream(log, where, event);

@@ -1,4 +1,4 @@
-/* How it works: two nested loops, each with one question. *attempt*: did the answer say 401 to a token that can be renewed?
+/* How it works: two nested loops, each with one question. *attempt*: did the answer refuse a token that can be renewed?
  * *walk*: does the answer point elsewhere? Innermost is one hop: guard, credentials, limiter, http. Everything lives in the
  * session's scratch arena, which is cleared before each attempt, so a source that makes us try a thousand times does not make
  * us grow. */
@@ -266,6 +266,24 @@ static int walk(struct attempt *attempt, struct http_response *response, struct 
     }
 }
 
+/* --- what the answer means ----------------------------------------------------------------------- */
+
+/* A wait that only whoever asked could read out of the answer is everybody's, like those that headers name. */
+static int judge(struct attempt *attempt, const struct http_response *response, struct err *err)
+{
+    const struct http_judge *judge = attempt->request.judge;
+    const struct client_options *options = &attempt->session->client->options;
+    struct verdict *verdict = &attempt->facts->verdict;
+    *verdict = classify(response);
+    if (!judge) return 0;
+    int rc = judge->judge(judge->context, response, verdict, err);
+    if (rc != 0 || verdict->class != ERR_RATE_LIMIT || verdict->wait_ms < 0) return rc;
+    struct limit_facts told = response->limits;
+    told.retry_after_ms = verdict->wait_ms;
+    limiter_observe(options->limiter, 429, &told, options->clock);
+    return 0;
+}
+
 /* --- one attempt --------------------------------------------------------------------------------- */
 
 static int begin(struct attempt *attempt, struct session *session, const struct http_request *request,
@@ -273,6 +291,7 @@ static int begin(struct attempt *attempt, struct session *session, const struct 
 {
     arena_clear(&session->scratch);
     facts->was_sent = facts->is_final = false;
+    facts->verdict = (struct verdict){.wait_ms = -1, .hint = ""};
     *attempt = (struct attempt){.session = session, .request = *request, .facts = facts};
     return url_parse(str_from(request->url), &session->scratch, &attempt->url, err);
 }
@@ -284,7 +303,13 @@ int attempt_run(struct session *session, const struct http_request *request, str
     for (;;) {
         int rc = begin(&attempt, session, request, facts, err);
         if (rc == 0) rc = walk(&attempt, response, err);
-        if (rc != 0 || response->status != 401 || !attempt.carried || facts->has_renewed) return rc;
+        if (rc != 0) return rc;
+        if ((rc = judge(&attempt, response, err)) != 0) {
+            http_response_release(response);
+            facts->is_final = true;
+            return rc;
+        }
+        if (!facts->verdict.renews_auth || !attempt.carried || facts->has_renewed) return 0;
         if (!auth_refused(session->client->options.auth, attempt.generation)) return 0;
         facts->has_renewed = true;
         http_response_release(response);

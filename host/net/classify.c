@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/err.h"
 
 static const struct {
     int from, to;
@@ -33,11 +32,18 @@ static bool is_limit(const struct http_response *response)
 
 struct verdict classify(const struct http_response *response)
 {
-    if (is_limit(response)) return (struct verdict){ERR_RATE_LIMIT, true, ""};
-    for (size_t i = 0; i < ARRAY_SIZE(STATUSES); i++)
-        if (response->status >= STATUSES[i].from && response->status <= STATUSES[i].to)
-            return (struct verdict){STATUSES[i].class, STATUSES[i].was_not_done, STATUSES[i].hint};
-    return (struct verdict){ERR_SOURCE, false, "the status is none that HTTP knows"};
+    struct verdict verdict = {.class = ERR_SOURCE,
+                              .renews_auth = response->status == 401,
+                              .wait_ms = limit_facts_wait_ms(&response->limits),
+                              .hint = "the status is none that HTTP knows"};
+    for (size_t i = 0; i < ARRAY_SIZE(STATUSES); i++) {
+        if (response->status < STATUSES[i].from || response->status > STATUSES[i].to) continue;
+        verdict.class = is_limit(response) ? ERR_RATE_LIMIT : STATUSES[i].class;
+        verdict.was_not_done = STATUSES[i].was_not_done;
+        verdict.hint = STATUSES[i].hint;
+        break;
+    }
+    return verdict;
 }
 
 bool classify_is_redirect(int status)

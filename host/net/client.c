@@ -81,7 +81,6 @@ struct exchange {
     const struct http_request *request;
     bool give_refusals;         /* an answer that is final is given to the caller, whatever its status */
     struct attempt_facts facts; /* on the last attempt */
-    struct verdict verdict;     /* on the last answer; class 0 when there was none */
 };
 
 /* Gives the answer to the caller, out of the scratch arena. */
@@ -100,7 +99,7 @@ static bool may_send_again(const struct exchange *exchange)
 {
     const struct http_request *request = exchange->request;
     bool is_safe = request->idempotent || strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
-    return is_safe || !exchange->facts.was_sent || exchange->verdict.was_not_done;
+    return is_safe || !exchange->facts.was_sent || exchange->facts.verdict.was_not_done;
 }
 
 static int pause(struct session *session, const struct retry_verdict *next, struct err *err)
@@ -132,10 +131,10 @@ static void give_up(const struct retry_verdict *next, bool may_repeat, int64_t d
 /* Is the answer one to give? 0, or the failure it means. */
 static int judge(struct exchange *exchange, const struct http_response *response, struct err *err)
 {
-    exchange->verdict = classify(response);
-    int class = exchange->verdict.class;
+    const struct verdict *verdict = &exchange->facts.verdict;
+    int class = verdict->class;
     if (class == 0 || (exchange->give_refusals && !err_class_info(class)->retryable)) return 0;
-    refuse(exchange->session->client, response, &exchange->verdict, err);
+    refuse(exchange->session->client, response, verdict, err);
     if (class == ERR_AUTH && exchange->facts.has_renewed)
         err_hint(err, "a fresh token was refused, too: check what the credentials are allowed to do at the source");
     return class;
@@ -169,14 +168,12 @@ static int try_and_judge(struct exchange *exchange, struct retry *retry, struct 
 {
     struct client *client = exchange->session->client;
     *response = (struct http_response){0};
-    exchange->verdict = (struct verdict){.hint = ""};
     int rc = attempt_run(exchange->session, exchange->request, &exchange->facts, response, err);
     bool has_answer = rc == 0;
     if (has_answer) rc = judge(exchange, response, err);
     if (rc == 0 || exchange->facts.is_final) return rc;
-    int64_t declared_ms = has_answer ? limit_facts_wait_ms(&response->limits) : -1;
-    struct retry_verdict next =
-        retry_next(retry, rc, has_answer ? response : NULL, retry_random(), clock_now_ms(client->options.clock));
+    int64_t declared_ms = has_answer ? exchange->facts.verdict.wait_ms : -1;
+    struct retry_verdict next = retry_next(retry, rc, declared_ms, retry_random(), clock_now_ms(client->options.clock));
     bool may_repeat = may_send_again(exchange);
     http_response_release(response);
     if (!next.again || !may_repeat) {

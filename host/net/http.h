@@ -25,6 +25,7 @@
 struct cancel;
 struct clock;
 struct guard;
+struct http_judge;
 
 struct http_header {
     struct str name; /* as sent or received; compare with str_equal_nocase */
@@ -48,9 +49,10 @@ struct http_request {
     const char *url;    /* absolute; http or https */
     const struct http_header *headers;
     size_t header_count;
-    struct str body; /* empty: none */
-    bool idempotent; /* may be sent again when it is unknown whether it arrived; GET and HEAD always are */
-    bool anonymous;  /* client.h adds no credentials: the token call itself, or a URL of another origin */
+    struct str body;                /* empty: none */
+    bool idempotent;                /* may be sent again when it is unknown whether it arrived; GET and HEAD always are */
+    bool anonymous;                 /* client.h adds no credentials: the token call itself, or a URL of another origin */
+    const struct http_judge *judge; /* says what answers mean, before their status does (classify.h); NULL: nobody */
 };
 
 struct http_response {

@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "base/err.h"
-#include "net/http.h"
 #include "os/crypto.h"
 
 enum { DECLARED_MIN_MS = 1000 };
@@ -45,11 +44,9 @@ static struct retry_verdict wait_as_declared(struct retry *retry, int64_t wait_m
     return (struct retry_verdict){true, wait_ms, RETRY_DECLARED};
 }
 
-struct retry_verdict retry_next(struct retry *retry, int rc, const struct http_response *response, uint32_t random,
-                                int64_t now_ms)
+struct retry_verdict retry_next(struct retry *retry, int rc, int64_t declared_ms, uint32_t random, int64_t now_ms)
 {
     const struct retry_policy *policy = retry->policy;
-    int64_t declared_ms = response ? limit_facts_wait_ms(&response->limits) : -1;
     if (!err_class_info(rc)->retryable) return stop(RETRY_NOT_RETRYABLE);
     if (declared_ms >= DECLARED_MIN_MS) return wait_as_declared(retry, declared_ms);
     int64_t wait_ms = draw_ms(wait_cap_ms(policy, retry->tries), random);

@@ -5,7 +5,7 @@
  *
  *     struct retry retry = RETRY_INIT(&policy, now_ms);
  *     while ((rc = attempt(..., err)) != 0) {
- *         struct retry_verdict verdict = retry_next(&retry, rc, &response, retry_random(), now_ms);
+ *         struct retry_verdict verdict = retry_next(&retry, rc, declared_ms, retry_random(), now_ms);
  *         if (!verdict.again) return err_context(err, "%s", retry_reason_text(verdict.reason));
  *         if (!clock_sleep_ms(clock, verdict.wait_ms, cancel)) return err_set(err, ERR_CANCELLED, ...);
  *     }
@@ -16,8 +16,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
-struct http_response;
 
 struct retry_policy {
     int max_tries;              /* 5, the first one included; those answered with a declared wait of 1 s or more do not count */
@@ -51,13 +49,12 @@ struct retry_verdict {
     enum retry_reason reason; /* always, for the log */
 };
 
-/* The next move after an attempt failed with class `rc` (base/err.h). `response`: the answer, for the wait it declares
- * (Retry-After of RFC 9110 10.2.3, or a limit's reset), which is honoured as it is; NULL when there was none. Otherwise
+/* The next move after an attempt failed with class `rc` (base/err.h). `declared_ms`: the wait that the answer asks for
+ * (Retry-After of RFC 9110 10.2.3, a limit's reset), which is honoured as it is; -1 when it asks for none. Otherwise
  * full-jitter backoff: a wait drawn from [0, min(max_wait_ms, base_wait_ms * 2^tries)], never past budget_ms since the first
  * try. A declared wait under 1 s is a hint only: the drawn wait is used when it is longer, and the try counts, so that
  * "Retry-After: 0" for ever ends. `random` is 0..UINT32_MAX from the caller. */
-struct retry_verdict retry_next(struct retry *retry, int rc, const struct http_response *response, uint32_t random,
-                                int64_t now_ms);
+struct retry_verdict retry_next(struct retry *retry, int rc, int64_t declared_ms, uint32_t random, int64_t now_ms);
 
 uint32_t retry_random(void); /* for `random`; from the system's generator */
 

@@ -19,6 +19,9 @@ void describe_request(const struct describing *with, const struct option_table *
 const struct operand *describe_pairs(const struct describing *with, const struct node *map, const char *key, const char *path,
                                      bool allows_lists, struct template_scope *scope);
 
+/* The rules of a stream or of `http`: a list, or a function, which may be absent. `path`: "streams.orders.errors". */
+void describe_errors(const struct describing *with, const struct node *node, const char *path, struct error_rules *rules);
+
 void describe_stream(const struct describing *with, const struct node *node, struct stream_description *stream);
 
 /* One stream on its way. */

@@ -400,6 +400,7 @@ void describe_stream(const struct describing *with, const struct node *node, str
         problems_add(with->problems, node_get(node, "map"), "%s: expected a function", below(&hand, "map"));
     describe_fields(&hand, 0);
     describe_primary_key(&hand);
+    describe_errors(with, node_get(node, "errors"), below(&hand, "errors"), &stream->errors);
     read_cursor(&hand);
     read_pages(&hand);
     struct template_scope scope = {

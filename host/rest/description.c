@@ -82,8 +82,9 @@ void describe_request(const struct describing *with, const struct option_table *
         .params = describe_pairs(with, node, "params", path, true, scope),
         .headers = describe_pairs(with, node, "headers", path, false, scope),
         .body_format = body_format_of(option_text(table, node, "body_as")),
+        .idempotency_header = option_text(table, node, "idempotency_key"),
     };
-    request->idempotent = strcmp(request->method, "GET") == 0;
+    request->idempotent = strcmp(request->method, "GET") == 0 || request->idempotency_header;
     if (!body || body->kind == NODE_NULL) return;
     place = arena_printf(with->arena, "%s.body", path);
     request->body = operand_compile(body, place, scope, with->arena, with->problems);
@@ -150,6 +151,7 @@ static void describe_http(const struct describing *with, const struct node *http
         access_check(auth, with->config, with->arena, with->problems);
         description->auth = auth;
     }
+    describe_errors(with, node_get(http, "errors"), "http.errors", &description->errors);
     if (limit && limit->kind != NODE_NULL) describe_limit(with, limit, description);
     if (timeouts) {
         for (size_t i = 0; i < VOCABULARY_TIMEOUTS.count; i++)

@@ -22,6 +22,7 @@
 #include "data/value.h"
 #include "rest/config.h"
 #include "rest/decode.h"
+#include "rest/errors.h"
 #include "rest/operand.h"
 #include "rest/pager.h"
 #include "rest/template.h"
@@ -39,6 +40,7 @@ struct request_description {
     const struct operand *body;    /* NULL: none */
     enum body_format body_format;
     bool idempotent;
+    const char *idempotency_header; /* carries a key of each request; NULL: none */
 };
 
 enum cursor_bounds { CURSOR_OPEN_CLOSED, CURSOR_CLOSED_OPEN };
@@ -79,6 +81,7 @@ struct stream_description {
     const char *map_function;     /* NULL: none */
     const char *const *primary_key;
     size_t primary_key_count;
+    struct error_rules errors; /* before those of the description */
     struct pages pages;
     bool has_cursor;
     struct cursor_description cursor;
@@ -120,6 +123,7 @@ struct description {
     struct limit_description limit;
     const struct node *timeouts;              /* checked; NULL: the defaults */
     const struct node *retry;                 /* checked; NULL: the defaults */
+    struct error_rules errors;                /* of every request */
     const char *user_agent;                   /* NULL: the host's */
     const struct request_description *check;  /* NULL: the first stream's first page serves */
     const struct stream_description *streams; /* the roots, in the description's order */

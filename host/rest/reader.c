@@ -20,8 +20,10 @@ struct reader {
     const struct stream_description *stream;
     struct pager *pager;
     struct arena arena; /* of the page in hand */
+    struct error_judge judge;
     uint64_t pages;
-    bool is_started, is_over, position_refused;
+    bool is_started, is_over;
+    enum reader_end end;
 };
 
 struct reader *reader_new(const struct reader_options *options)
@@ -31,6 +33,11 @@ struct reader *reader_new(const struct reader_options *options)
     reader->stream = options->source.stream;
     reader->options.source.request = &reader->stream->request;
     reader->pager = pager_new(&reader->stream->pages);
+    reader->judge = (struct error_judge){
+        .lists = {&reader->stream->errors, &options->source.description->errors},
+        .source = &reader->options.source,
+        .arena = &reader->arena,
+    };
     return reader;
 }
 
@@ -50,9 +57,14 @@ void page_release(struct page *page)
     *page = (struct page){0};
 }
 
-bool reader_position_refused(const struct reader *reader)
+enum reader_end reader_end(const struct reader *reader)
 {
-    return reader->position_refused;
+    return reader->end;
+}
+
+struct str reader_rejected(const struct reader *reader)
+{
+    return reader->judge.body;
 }
 
 /* --- an answer that is a document ---------------------------------------------------------------------------------------- */
@@ -86,6 +98,12 @@ static int survey(const struct block *body, const char *const *paths, struct jso
                    offset, body->size);
 }
 
+/* Nothing, and nothing after it. */
+static bool has_no_content(const struct reader *reader, const struct http_response *response)
+{
+    return response->status == 204 || reader->judge.found.action == ACTION_IGNORE;
+}
+
 /* A function that parses takes whatever the source sends; only paging fields make it JSON. */
 static bool needs_json(const struct reader *reader, size_t path_count)
 {
@@ -100,12 +118,12 @@ static int fetch(struct reader *reader, const struct http_request *request, stru
     struct retry retry = RETRY_INIT(&options->retry, clock_now_ms(options->clock));
     for (;;) {
         int rc = client_send(options->session, request, &reader->arena, response, err);
-        if (rc != 0) return rc;
-        if (response->status == 204 || !needs_json(reader, path_count)) return 0;
+        if (rc != 0 || has_no_content(reader, response) || !needs_json(reader, path_count)) return rc;
         struct err problem = ERR_INIT;
         rc = survey(response->body, paths, found, path_count, &problem);
         if (rc == 0) return 0;
-        struct retry_verdict verdict = retry_next(&retry, rc, response, retry_random(), clock_now_ms(options->clock));
+        struct retry_verdict verdict =
+            retry_next(&retry, rc, limit_facts_wait_ms(&response->limits), retry_random(), clock_now_ms(options->clock));
         bool may_repeat = request->idempotent || strcmp(request->method, "GET") == 0;
         if (!verdict.again || !may_repeat) {
             err_copy(err, &problem);
@@ -228,7 +246,7 @@ static int start(struct reader *reader, struct err *err)
 {
     reader->is_started = true;
     int rc = pager_start(reader->pager, str_from(reader->options.position), err);
-    if (rc != 0 && reader->options.position) reader->position_refused = true;
+    if (rc != 0 && reader->options.position) reader->end = READER_STARTS_OVER;
     return rc;
 }
 
@@ -240,8 +258,27 @@ static int request_page(struct reader *reader, struct http_request *request, str
     if (rc == ERR_CONFIG) rc = err->class = ERR_PERMISSION; /* the source's doing, not the configuration's */
     if (rc != 0) return err_context(err, "%s: next page", reader->stream->request.where);
     rc = request_build(&reader->options.source, place, &reader->arena, request, err);
+    reader->judge.place = place;
+    errors_judge(&reader->judge, request);
     /* What was put to it must not have changed where it leads. */
     return rc == 0 && place->url.size > 0 ? client_allows(reader->options.client, request->url, err) : rc;
+}
+
+/* What a failed request means for the slice. */
+static enum reader_end end_of(const struct reader *reader, int rc)
+{
+    switch (reader->judge.found.action) {
+    case ACTION_SKIP_SLICE:
+        return READER_SKIPS_SLICE;
+    case ACTION_SKIP_STREAM:
+        return READER_SKIPS_STREAM;
+    case ACTION_RESET_PAGES:
+        return READER_STARTS_OVER;
+    case ACTION_REJECT:
+        return READER_REJECTS;
+    default:
+        return rc == ERR_SOURCE && reader->pages == 0 && reader->options.position ? READER_STARTS_OVER : READER_FAILED;
+    }
 }
 
 static int read_page(struct reader *reader, struct page *page, struct err *err)
@@ -253,9 +290,9 @@ static int read_page(struct reader *reader, struct page *page, struct err *err)
     struct http_response response = {0};
     int rc = request_page(reader, &request, err);
     if (rc == 0) rc = fetch(reader, &request, &response, paths, found, path_count, err);
-    if (rc == ERR_SOURCE && reader->pages == 0 && reader->options.position) reader->position_refused = true;
+    if (rc != 0) reader->end = end_of(reader, rc);
     if (rc != 0) return rc;
-    if (response.status == 204) { /* no content: nothing, and nothing after it */
+    if (has_no_content(reader, &response)) {
         http_response_release(&response);
         return 0;
     }
@@ -310,7 +347,14 @@ int reader_check(struct session *session, const struct request_source *source, s
     }
     struct pager *pager = check.stream ? pager_new(&check.stream->pages) : NULL;
     if (rc == 0 && pager) rc = pager_start(pager, STR(""), err);
-    if (rc == 0) rc = request_build(&check, pager ? pager_place(pager) : &first, &arena, &request, err);
+    struct error_judge judge = {
+        .lists = {check.stream ? &check.stream->errors : NULL, &source->description->errors},
+        .source = &check,
+        .place = pager ? pager_place(pager) : &first,
+        .arena = &arena,
+    };
+    if (rc == 0) rc = request_build(&check, judge.place, &arena, &request, err);
+    if (rc == 0) errors_judge(&judge, &request);
     if (rc == 0) rc = client_send(session, &request, &arena, &response, err);
     if (rc == 0) http_response_release(&response);
     pager_free(pager);

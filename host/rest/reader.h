@@ -55,9 +55,18 @@ void reader_free(struct reader *reader);                         /* NULL is fine
 /* 1: a page; 0: there are no more; or a negative class. After an error or the end it gives no more pages. */
 int reader_next(struct reader *reader, struct page *page, struct err *err) MUST_USE;
 
-/* After an error: the source refused the position this reader was to resume at (400, 404, 410, 422 on its first request). The
- * slice has to start again from its beginning. */
-bool reader_position_refused(const struct reader *reader);
+/* What an error of reader_next is to the slice: the end of its flow, or something a rule of the connector (errors.h) or the
+ * place it happened at has an answer to. */
+enum reader_end {
+    READER_FAILED,
+    READER_STARTS_OVER,  /* the slice starts again from its beginning: by a rule, or because the source refused the position
+                            that was to be resumed at (400, 404, 410, 422 on the first request) */
+    READER_SKIPS_SLICE,  /* what was read of it is all there is */
+    READER_REJECTS,      /* the same, and reader_rejected is kept */
+    READER_SKIPS_STREAM, /* the stream cannot be had */
+};
+enum reader_end reader_end(const struct reader *reader);
+struct str reader_rejected(const struct reader *reader); /* the answer's body, its first 64 KiB; until reader_free */
 
 /* The connector's check: sends its check request, or the first stream's first page where there is none. `source->request` and
  * `source->stream` are set here. */

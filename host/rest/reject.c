@@ -2,6 +2,7 @@
 #include "rest/reject.h"
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/utf8.h"
 #include "os/secret.h"
 
@@ -72,6 +73,20 @@ struct str reject_record(struct decoded *out, struct fields *fields, const struc
     struct str copy = redacted(out, fields->spec->secrets, whole_characters(buf_str(&text)));
     buf_release(&text);
     arena_release(&scratch);
+    return copy;
+}
+
+struct str reject_answer(struct decoded *out, const struct decode_spec *spec, struct str body)
+{
+    struct buf text = BUF_INIT(SIZE_MAX);
+    struct json_writer writer = JSON_WRITER(&text);
+    bool hides = spec->blocked_count > 0 || spec->select;
+    if (hides)
+        buf_append_text(&text, "null");
+    else
+        json_text(&writer, body);
+    struct str copy = redacted(out, spec->secrets, buf_str(&text));
+    buf_release(&text);
     return copy;
 }
 

@@ -16,6 +16,9 @@ bool reject_has_room(const struct decoded *out);
  * A record that is no object is shown as null when fields are hidden: what it holds has no names to go by. */
 struct str reject_record(struct decoded *out, struct fields *fields, const struct json_value *record);
 
+/* The same of an answer of the source, which is JSON or any other text; without its content when fields are hidden. */
+struct str reject_answer(struct decoded *out, const struct decode_spec *spec, struct str body);
+
 /* Adds one; does nothing when there is no room. `reason` is static; `record` comes from reject_record. */
 void reject_add(struct decoded *out, const struct decode_spec *spec, struct str field, const char *reason, const char *detail,
                 struct str record, bool row_was_dropped);

@@ -11,6 +11,7 @@
 #include "base/number.h"
 #include "base/time.h"
 #include "net/url.h"
+#include "os/crypto.h"
 
 /* A request on its way. */
 struct request_in_hand {
@@ -355,6 +356,17 @@ static void default_header(struct request_in_hand *hand, const char *name, const
                      (struct operand_pair){.name = str_from(name), .value = str_from(value)});
 }
 
+/* The same request, sent again, has the same key, by which the source knows it (draft-ietf-httpapi-idempotency-key-header). */
+static void add_idempotency_key(struct request_in_hand *hand)
+{
+    unsigned char random[16];
+    char *key = arena_alloc(hand->operands.arena, 2 * sizeof random + 1);
+    if (!hand->source->request->idempotency_header) return;
+    crypto_random(random, sizeof random);
+    crypto_hex_text(random, sizeof random, key);
+    default_header(hand, hand->source->request->idempotency_header, key);
+}
+
 /* --- the body ------------------------------------------------------------------------------------------------------------ */
 
 static bool has_name(const struct operand_pairs *pairs, struct str name)
@@ -448,6 +460,7 @@ int request_build(const struct request_source *source, const struct page_place *
     if (source->functions) hand.operands.context_json = write_context(source, &hand.values, arena);
     *request = (struct http_request){.method = source->request->method, .idempotent = source->request->idempotent};
     default_header(&hand, "Accept", "application/json");
+    add_idempotency_key(&hand);
     int rc = collect_query(&hand, err);
     if (rc == 0) rc = write_url(&hand, &request->url, err);
     if (rc == 0) rc = write_body(&hand, request, err);

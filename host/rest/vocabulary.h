@@ -32,6 +32,8 @@ extern const struct option_table VOCABULARY_CONFIG_ENTRY;
 extern const struct option_table VOCABULARY_HTTP;
 extern const struct option_table VOCABULARY_TIMEOUTS;
 extern const struct option_table VOCABULARY_RETRY;
+extern const struct option_table VOCABULARY_ERROR_RULE;
+extern const struct option_table VOCABULARY_ERROR_FINDING;
 extern const struct option_table VOCABULARY_CHECK;
 extern const struct option_table VOCABULARY_STREAM;
 extern const struct option_table VOCABULARY_EXPLODED;

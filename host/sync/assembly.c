@@ -268,7 +268,30 @@ bool assembly_order_was_broken(const struct assembly *assembly)
 void assembly_restart(struct assembly *assembly, uint32_t slice)
 {
     CHECK(slice < assembly->options.slice_count);
-    assembly->rows[slice].restart = true;
+    struct slice_rows *rows = &assembly->rows[slice];
+    for (size_t q = 0; q < assembly->options.loaded_count; q++) {
+        struct queue *queue = &rows->queues[q];
+        for (size_t b = 0; b < queue->count; b++) {
+            assembly->bytes -= batch_bytes(queue->batches[b]);
+            batch_free(queue->batches[b]);
+        }
+        queue->count = queue->page = queue->covered_batches = queue->covered_rows = 0;
+    }
+    replace_text(&rows->covered, (struct str){0});
+    replace_text(&rows->position, (struct str){0});
+    rows->restart = true;
+}
+
+const char *assembly_checkpoint(const struct assembly *assembly, uint32_t slice)
+{
+    CHECK(slice < assembly->options.slice_count);
+    return assembly->rows[slice].stored;
+}
+
+bool assembly_is_unordered(const struct assembly *assembly, uint32_t slice)
+{
+    CHECK(slice < assembly->options.slice_count);
+    return assembly->rows[slice].unordered;
 }
 
 void assembly_note(struct assembly *assembly, const char *stream, const char *slice, const char *kind, const char *value)

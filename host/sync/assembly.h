@@ -79,9 +79,12 @@ enum assembly_take {
 bool assembly_take(struct assembly *assembly, enum assembly_take take, struct load *load);
 void assembly_committed(struct assembly *assembly);
 
-/* A slice starts again from its checkpoint: adds to the next load that its held rows go. One that is unordered starts from its
- * beginning, and all of it that is not visible goes. */
+/* A slice starts again from its checkpoint: what waits of it is dropped, and the next load says that its held rows go. One that
+ * is unordered starts from its beginning, and all of it that is not visible goes. */
 void assembly_restart(struct assembly *assembly, uint32_t slice);
+const char *assembly_checkpoint(const struct assembly *assembly, uint32_t slice); /* that a load stored; NULL: none */
+/* Its order was seen to be broken behind a checkpoint: rows of it are visible, and nobody knows which. */
+bool assembly_is_unordered(const struct assembly *assembly, uint32_t slice);
 /* A slice of an older plan that this one replaces: adds to the next load that all it left unpublished goes, and its position.
  */
 void assembly_give_up(struct assembly *assembly, const char *slice);

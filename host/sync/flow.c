@@ -13,7 +13,7 @@
 #include "os/clock.h"
 #include "sync/flow_parts.h"
 
-enum { ITEMS_BETWEEN = 16, PRESSURE_POLL_MS = 50 };
+enum { ITEMS_BETWEEN = 16, PRESSURE_POLL_MS = 50, RESETS_MAX = 3 };
 
 void flow_tell(const struct flow *flow, enum event_kind kind, size_t stream, const struct load_counts *load)
 {
@@ -47,7 +47,8 @@ static void set_status(struct flow *flow, enum stream_status status)
 /* --- slices ----------------------------------------------------------------------------------------------------------------
  */
 
-static int start_slice(struct flow *flow, uint32_t index, bool from_beginning, struct err *err)
+/* From the page the last run came to, or, `anew`, from the newest checkpoint. */
+static int start_slice(struct flow *flow, uint32_t index, bool anew, struct err *err)
 {
     const struct slice_position *position = &flow->positions[index];
     struct slice_options options = {
@@ -57,8 +58,8 @@ static int start_slice(struct flow *flow, uint32_t index, bool from_beginning, s
         .window = flow->windows.slices[index],
         .index = index,
         .cursor_value = flow->windows.stored ? flow->windows.stored : "",
-        .resume_cursor = from_beginning ? NULL : position->cursor,
-        .resume_page = from_beginning ? NULL : position->page,
+        .resume_cursor = assembly_checkpoint(flow->assembly, index),
+        .resume_page = anew ? NULL : position->page,
         .cancel = flow->cancel,
         .out = flow->items,
     };
@@ -92,19 +93,55 @@ static int start_slices(struct flow *flow, struct err *err)
     return 0;
 }
 
-static int slice_ended(struct flow *flow, const struct slice_item *item, struct err *err)
+/* " of slice '2026-01-01T00:00:00Z'", where there is more than one. */
+static const char *of_slice(struct flow *flow, uint32_t index)
+{
+    if (flow->windows.slice_count < 2) return "";
+    return arena_printf(&flow->arena, " of slice '%s'", flow->windows.slices[index].id);
+}
+
+static int start_over(struct flow *flow, struct slice_item *item, struct err *err)
+{
+    if (cancel_stopping(flow->cancel)) return err_copy(err, &item->err);
+    if (assembly_is_unordered(flow->assembly, item->index) && flow->plan->appends) return flow_refuse_unordered(flow, err);
+    if (++flow->resets[item->index] > RESETS_MAX) {
+        err_copy(err, &item->err);
+        return err_context(err, "the source made us start over %d times", RESETS_MAX);
+    }
+    log_warn(flow->log, "starting over with the pages%s: %s", of_slice(flow, item->index), item->err.message);
+    assembly_restart(flow->assembly, item->index);
+    int rc = flow_commit(flow, TAKE_ALL, err);
+    return rc ? rc : start_slice(flow, item->index, true, err);
+}
+
+/* A slice ended with an error, which the connector's rules may have an answer to. */
+static int settle_failed(struct flow *flow, struct slice_item *item, struct err *err)
+{
+    switch (item->end) {
+    case READER_STARTS_OVER:
+        return start_over(flow, item, err);
+    case READER_REJECTS:
+        assembly_add(flow->assembly, item->index, &item->decoded, NULL);
+        break;
+    case READER_SKIPS_SLICE:
+        break;
+    case READER_SKIPS_STREAM:
+        flow->is_skipped = flow->is_skipped || !flow->err.class;
+        return err_copy(err, &item->err);
+    case READER_FAILED:
+        return err_copy(err, &item->err);
+    }
+    log_warn(flow->log, "skipping the rest%s: %s", of_slice(flow, item->index), item->err.message);
+    assembly_finish(flow->assembly, item->index);
+    return 0;
+}
+
+static int slice_ended(struct flow *flow, struct slice_item *item, struct err *err)
 {
     slice_join(flow->running[item->index]);
     flow->running[item->index] = NULL;
     flow->running_count--;
-    if (item->position_refused && !cancel_stopping(flow->cancel)) {
-        if (flow->positions[item->index].unordered && flow->plan->appends) return flow_refuse_unordered(flow, err);
-        log_warn(flow->log, "the source no longer takes the position of the interrupted run; reading from the beginning");
-        assembly_restart(flow->assembly, item->index);
-        int rc = flow_commit(flow, TAKE_ALL, err);
-        return rc ? rc : start_slice(flow, item->index, true, err);
-    }
-    if (item->err.class) return err_copy(err, &item->err);
+    if (item->err.class) return settle_failed(flow, item, err);
     if (item->finished) assembly_finish(flow->assembly, item->index);
     return 0;
 }
@@ -152,7 +189,8 @@ static int run_slices(struct flow *flow, struct err *err)
     return flow->err.class ? err_copy(err, &flow->err) : 0;
 }
 
-/* What a user should know before it is read: nothing of it is an error. */ static void warn(const struct flow *flow)
+/* What a user should know before it is read: nothing of it is an error. */
+static void warn(const struct flow *flow)
 {
     enum time_zone_mark mark;
     int64_t stored_us;
@@ -185,6 +223,13 @@ static int run(struct flow *flow, struct err *err)
     return rc;
 }
 
+static enum stream_status status_of(const struct flow *flow, int rc)
+{
+    if (rc == 0) return STREAM_DONE;
+    if (rc == ERR_CANCELLED) return STREAM_STOPPED;
+    return flow->is_skipped && rc == flow->err.class ? STREAM_SKIPPED : STREAM_FAILED;
+}
+
 void flow_run(const struct sync_context *sync, struct flow_plan *plan, struct stream_progress *progress)
 {
     struct flow flow = {.sync = sync, .plan = plan, .progress = progress, .slots_held = 1};
@@ -208,6 +253,6 @@ void flow_run(const struct sync_context *sync, struct flow_plan *plan, struct st
     channel_free(flow.items);
     cancel_free(flow.cancel);
     for (; flow.slots_held > 0; flow.slots_held--) sem_post(sync->slots);
-    set_status(&flow, rc == 0 ? STREAM_DONE : err.class == ERR_CANCELLED ? STREAM_STOPPED : STREAM_FAILED);
+    set_status(&flow, status_of(&flow, rc));
     arena_release(&flow.arena);
 }

@@ -76,6 +76,7 @@ static int make_plan(struct flow *flow, struct err *err)
     size_t count = flow->windows.slice_count;
     flow->positions = arena_array(&flow->arena, struct slice_position, count + 1);
     flow->running = arena_array(&flow->arena, struct slice *, count + 1);
+    flow->resets = arena_array(&flow->arena, unsigned char, count + 1);
     for (size_t i = 0; stored && i < count; i++) {
         const char *value = state_get(&flow->state, flow_stream(flow), flow->windows.slices[i].id, "position");
         if (value && (rc = slice_position_parse(value, &flow->arena, &flow->positions[i], err)) != 0) return rc;

@@ -26,7 +26,9 @@ struct flow {
     bool begins_anew;         /* a stream is loaded that the state is not for */
     int64_t oldest_ms;        /* when the oldest row that waits came; 0: none waits */
     int64_t resting_until_ms; /* a long wait is under way, and what came before it is committed; 0: none is */
+    unsigned char *resets;    /* per slice of the plan: how often the source made it start over in this run */
     struct err err;
+    bool is_skipped; /* `err` is why the connector says to leave the stream out */
     bool order_warned;
     bool commit_failed; /* nothing more can be made durable */
 };

@@ -8,7 +8,7 @@
 
 const char *stream_status_name(enum stream_status status)
 {
-    static const char *const NAMES[] = {"waiting", "running", "done", "stopped", "failed"};
+    static const char *const NAMES[] = {"waiting", "running", "done", "stopped", "failed", "skipped"};
     return NAMES[status];
 }
 

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "writer/writer.h"
 
-enum stream_status { STREAM_WAITING, STREAM_RUNNING, STREAM_DONE, STREAM_STOPPED, STREAM_FAILED };
+enum stream_status { STREAM_WAITING, STREAM_RUNNING, STREAM_DONE, STREAM_STOPPED, STREAM_FAILED, STREAM_SKIPPED };
 
 const char *stream_status_name(enum stream_status status);
 

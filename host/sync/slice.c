@@ -11,6 +11,7 @@
 #include "os/log.h"
 #include "os/thread.h"
 #include "rest/reader.h"
+#include "rest/reject.h"
 #include "rest/rows.h"
 
 enum { PAGES_BETWEEN = 3, FIRST_PAGE_GUESS = 256 * 1024, THREAD_STACK = 512 * 1024 };
@@ -25,7 +26,8 @@ struct slice {
     struct functions functions;
     bool has_functions;
     bool finished; /* written by fetch before it closes the channel */
-    bool position_refused;
+    enum reader_end end;
+    struct str rejected; /* of READER_REJECTS; in the arena */
     struct err fetch_err;
 };
 
@@ -66,7 +68,8 @@ static void read_pages(struct slice *slice, struct reader *reader)
         if (rc <= 0) {
             free(page);
             slice->finished = rc == 0;
-            slice->position_refused = rc < 0 && reader_position_refused(reader);
+            slice->end = reader_end(reader);
+            slice->rejected = arena_copy(&slice->arena, reader_rejected(reader));
             return;
         }
         FAULT_POINT("sync.page.fetched");
@@ -141,6 +144,17 @@ static void count_rows(const struct slice_options *options, const struct decoded
         atomic_fetch_add(&progress[decoded->exploded[i].stream].records, decoded->exploded[i].rows);
 }
 
+/* The answer that a rule of the connector sends to the rejects, as one record that could not be taken. */
+static void add_rejected(const struct slice *slice, struct slice_item *last)
+{
+    const struct decode_spec *spec = &slice->options.plan->decode;
+    struct decoded *decoded = &last->decoded;
+    decoded->ascending = true;
+    decoded->counts.emitted = decoded->counts.rejected = 1;
+    struct str record = reject_answer(decoded, spec, slice->rejected);
+    reject_add(decoded, spec, STR(""), "refused_by_source", arena_strdup(&decoded->arena, last->err.message), record, true);
+}
+
 static void decode(void *context)
 {
     struct slice *slice = context;
@@ -171,9 +185,12 @@ static void decode(void *context)
         }
     }
     thread_join(&slice->fetch);
-    if (!last->err.class && slice->fetch_err.class) err_copy(&last->err, &slice->fetch_err);
+    if (!last->err.class && slice->fetch_err.class) {
+        err_copy(&last->err, &slice->fetch_err);
+        last->end = slice->end;
+        if (last->end == READER_REJECTS) add_rejected(slice, last);
+    }
     last->finished = slice->finished && result == CHANNEL_CLOSED && !last->err.class;
-    last->position_refused = slice->position_refused;
     decoder_free(decoder);
     FAULT_POINT("sync.slice.ended");
     channel_send(options->out, last, NULL);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rest/reader.h"
 #include "rest/window.h"
 #include "sync/context.h"
 #include "sync/plan.h"
@@ -33,12 +34,12 @@ struct slice_options {
 
 struct slice_item {
     uint32_t index;
-    struct decoded decoded; /* zeroed when ended */
+    struct decoded decoded; /* ended: at most the reject of READER_REJECTS */
     char *position;         /* NULL: not resumable after this page */
     bool ended;
-    bool finished;         /* ended: every page was read */
-    bool position_refused; /* ended: the source does not take `resume_page`; the slice starts again */
-    struct err err;        /* ended: class 0 when nothing failed (it may still have been stopped) */
+    bool finished;       /* ended: every page was read */
+    struct err err;      /* ended: class 0 when nothing failed (it may still have been stopped) */
+    enum reader_end end; /* ended with an error: what it is to the slice */
 };
 
 void slice_item_free(struct slice_item *item); /* NULL is fine */

@@ -90,13 +90,21 @@ static void tell(const struct sync_context *sync, enum event_kind kind, const st
     pthread_mutex_unlock(sync->observer_lock);
 }
 
-/* The run's exit code from those of its streams: the one they share, 8 when only some failed or they differ. */
+/* The run's exit code from those of its streams: the one they share, 8 when only some failed or they differ. What the connector
+ * says to leave out is no failure, unless that leaves nothing. */
 static int overall_code(const struct progress *progress, struct err *err)
 {
     int code = -1;
+    size_t skipped = 0;
+    for (size_t i = 0; i < progress->stream_count; i++) skipped += atomic_load(&progress->streams[i].status) == STREAM_SKIPPED;
+    if (skipped > 0 && skipped == progress->stream_count && !err->class) {
+        err_set(err, ERR_PERMISSION, "cannot load anything: every stream was skipped");
+        err_hint(err, "look at what the source says about each: its plan, or what the credentials are allowed to do");
+    }
     for (size_t i = 0; i < progress->stream_count; i++) {
         const struct err *failed = &progress->streams[i].err;
-        int own = failed->class ? err_class_info(failed->class)->exit_code : 0;
+        bool is_skipped = atomic_load(&progress->streams[i].status) == STREAM_SKIPPED;
+        int own = failed->class && !is_skipped ? err_class_info(failed->class)->exit_code : 0;
         if (failed->class == ERR_CANCELLED && !err->class) err_copy(err, failed);
         code = code == -1 || code == own ? own : 8;
     }

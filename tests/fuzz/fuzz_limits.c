@@ -20,7 +20,8 @@ static void check_retry(const struct limit_facts *facts)
     int tries = 0;
     for (;;) {
         CHECK(++tries < 10000); /* no request is tried for ever */
-        struct retry_verdict verdict = retry_next(&retry, ERR_RATE_LIMIT, &response, 1u << 31, now_ms);
+        struct retry_verdict verdict =
+            retry_next(&retry, ERR_RATE_LIMIT, limit_facts_wait_ms(&response.limits), 1u << 31, now_ms);
         if (!verdict.again) return;
         CHECK(verdict.wait_ms >= 0 && verdict.wait_ms <= RETRY_POLICY_DEFAULT.max_retry_after_ms);
         now_ms += verdict.wait_ms;

@@ -302,11 +302,11 @@ static void test_a_position_resumes_and_a_refused_one_is_told(void **state)
     reader = reader_new(&f.options);
     assert_int_equal(read_all(&f, reader, &pages, &saw_last), 0);
     assert_line(&f, 1, "GET /s?t=abc");
-    assert_false(reader_position_refused(reader));
+    assert_int_equal(reader_end(reader), READER_FAILED);
     reader_free(reader);
     reader = reader_new(&f.options);
     assert_int_equal(read_all(&f, reader, &pages, &saw_last), ERR_SOURCE);
-    assert_true(reader_position_refused(reader));
+    assert_int_equal(reader_end(reader), READER_STARTS_OVER);
     reader_free(reader);
     page_release(&page);
     teardown(&f);
@@ -321,7 +321,7 @@ static void test_a_position_of_other_pages_is_refused(void **state)
     f.options.position = "{\"kind\":\"page\",\"number\":\"3\",\"seen\":\"9\"}";
     struct reader *reader = reader_new(&f.options);
     assert_int_equal(reader_next(reader, &page, &f.err), ERR_DATA);
-    assert_true(reader_position_refused(reader));
+    assert_int_equal(reader_end(reader), READER_STARTS_OVER);
     reader_free(reader);
     teardown(&f);
 }

@@ -96,6 +96,7 @@ static const struct section SECTIONS[] = {
     {"http.rate_limit", NULL, &VOCABULARY_RATE_LIMIT},
     {"http.timeouts", &VOCABULARY_TIMEOUTS, NULL},
     {"http.retry", &VOCABULARY_RETRY, NULL},
+    {"An error rule", &VOCABULARY_ERROR_RULE, NULL},
     {"check", &VOCABULARY_CHECK, NULL},
     {"A stream", &VOCABULARY_STREAM, NULL},
     {"An exploded stream", &VOCABULARY_EXPLODED, NULL},

@@ -7,8 +7,10 @@
         {"params", OPTION_ANY, VALUE, NULL, NULL, NULL, "a map or function: query parameters; a list repeats its name"},       \
         {"headers", OPTION_ANY, VALUE, NULL, NULL, NULL, "a map or function"},                                                 \
         {"body", OPTION_ANY, VALUE, NULL, NULL, NULL, "a map, list, text or function"},                                        \
+        {"body_as", OPTION_ENUM, 0, "json", "json|form|raw", NULL, "how the body is written; raw: a text as it is"},           \
     {                                                                                                                          \
-        "body_as", OPTION_ENUM, 0, "json", "json|form|raw", NULL, "how the body is written; raw: a text as it is"              \
+        "idempotency_key", OPTION_STRING, 0, NULL, NULL, NULL,                                                                 \
+            "header that carries a random key, the same at each try of a request: a POST or PUT may then be sent again"        \
     }
 
 static const struct option CHECK_KEYS[] = {REQUEST_KEYS};
@@ -45,6 +47,8 @@ static const struct option STREAM[] = {
     {"idempotent", OPTION_BOOLEAN, 0, "false", NULL, NULL, "a POST or PUT that may be sent again: it only reads"},
     {"records", OPTION_STRING, FUNCTION, "$", NULL, NULL,
      "path of the records (`data.items`, `*` for every element, `$` for the root), or a function(page, ctx) that parses"},
+    {"errors", OPTION_ANY, FUNCTION, NULL, NULL, NULL,
+     "a list of error rules, before those of `http`, or a function(response, ctx)"},
     {"map", OPTION_STRING, FUNCTION, NULL, NULL, NULL, "a function(record, ctx) that gives none, one or many records"},
     {"primary_key", OPTION_LIST, 0, NULL, NULL, NULL, "one field or a list"},
     {"pages", OPTION_ANY, 0, NULL, NULL, NULL, "a map, see pages kinds; default: none"},

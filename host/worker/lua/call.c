@@ -47,6 +47,7 @@ static const struct {
     bool before_context;
 } SHAPES[] = {
     {{".errors", 7}, push_no_field, NULL, true},
+    {{".action", 7}, push_no_field, NULL, true},
     {{"dynamic.stream", 14}, push_field, "record", true},
     {{"", 0}, push_no_field, NULL, false},
 };

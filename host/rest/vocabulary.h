@@ -1,7 +1,8 @@
 /* vocabulary: every key a description may hold, as option tables.
  *
  * One set of tables validates descriptions, gives the nearest known key for a typo, and is written out as the reference
- * (sdk/description.md). What the tables cannot say (which keys go together) is in description.c.
+ * (sdk/description.md) and as annotations for editors (sdk/lua/description.lua). What the tables cannot say (which keys go
+ * together) is in description.c.
  *
  * Maps whose keys depend on `kind` (auth, pages, rate_limit, cursor) have a list of kinds. The vocabulary knows kinds that this
  * version cannot run: naming one is an error that says so, never silence. */
@@ -52,5 +53,7 @@ const struct vocabulary_kind *vocabulary_kind_of(const struct vocabulary_kinds *
 
 /* Appends the reference as Markdown: every table with its keys, types, defaults and meanings. */
 void vocabulary_write_reference(struct buf *out);
+/* Appends the same as classes for the Lua language server. */
+void vocabulary_write_annotations(struct buf *out);
 
 #endif

@@ -1,5 +1,6 @@
 ---@meta sluice
--- Annotations for editors (LuaLS). Nothing here runs: sluice provides these inside its worker. Reference: sdk/README.md.
+-- Annotations for editors (LuaLS). Nothing here runs: sluice provides these inside its worker. Reference: sdk/README.md; the
+-- keys of a description are in description.lua beside this file.
 
 ---A config value marked `secret`. It can be joined with text by `..`, given to sluice.crypto, and returned where a request needs it.
 ---It cannot be read, measured or compared, and prints as `***`.
@@ -43,35 +44,9 @@ function page:json() end
 ---@alias sluice.RecordsFunction fun(page: sluice.Page, ctx: sluice.Context): sluice.Record[]
 ---@alias sluice.MapFunction fun(record: sluice.Record, ctx: sluice.Context): sluice.Record|sluice.Record[]|nil, sluice.Record?
 
----A stream made of the elements of a list inside each record.
----@class sluice.Exploded
----@field path string where the elements are in a record
----@field copy? table<string, string> column -> declared field of the record
----@field position? string column for the element's place, from 0
----@field primary_key? string|string[]
----@field fields? table
----@field [string] any
-
----@class sluice.Stream
----@field path string|sluice.ValueFunction
----@field records? string|sluice.RecordsFunction where the records are in a page
----@field map? sluice.MapFunction
----@field primary_key? string|string[]
----@field pages? table
----@field cursor? table
----@field fields? table
----@field explode? table<string, sluice.Exploded>
----@field [string] any
-
----@class sluice.Connector
----@field name string
----@field version string
----@field title? string
----@field config? table<string, table>
----@field http? table
----@field check? table
----@field streams table<string, sluice.Stream>
----@field [string] any
+---What to do about an answer: the name of an action, a table with one, or nil for what comes next.
+---@alias sluice.Action "retry"|"rate_limited"|"refresh_auth"|"fail"|"ignore"|"skip_slice"|"skip_stream"|"reset_pages"|"reject"
+---@alias sluice.ErrorsFunction fun(response: sluice.Page, ctx: sluice.Context): sluice.Action|{ action: sluice.Action, wait?: string|number, class?: string, hint?: string }|nil
 
 ---@class sluice
 ---@field null sluice.Null
@@ -85,7 +60,7 @@ function sluice.connector(connector) end
 ---A value that depends on one key of the config.
 ---@param key string a config key
 ---@param cases table<string, any> the value for each of its values
----@return table
+---@return any
 function sluice.select(key, cases) end
 
 ---Marks a table as a list, so that it is one also when empty.

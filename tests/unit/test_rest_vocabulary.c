@@ -87,37 +87,46 @@ static void test_required_keys_of_a_kind(void **state)
     arena_release(&arena);
 }
 
-/* sdk/description.md, from this file's own place. */
-static const char *reference_path(char path[4096])
+/* A file of sdk/, from this file's own place. */
+static const char *sdk_path(const char *name, char path[4096])
 {
     const char *tail = strstr(__FILE__, "tests/unit/");
     assert_non_null(tail);
-    snprintf(path, 4096, "%.*ssdk/description.md", (int)(tail - __FILE__), __FILE__);
+    snprintf(path, 4096, "%.*ssdk/%s", (int)(tail - __FILE__), __FILE__, name);
     return path;
 }
 
-static void test_the_written_reference_is_up_to_date(void **state)
+static void write_file(const char *path, struct str text)
+{
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    assert_int_equal(fwrite(text.data, 1, text.size, out), text.size);
+    assert_int_equal(fclose(out), 0);
+}
+
+static void test_the_written_references_are_up_to_date(void **state)
 {
     (void)state;
-    char path[4096];
-    struct buf expected = BUF_INIT(1 << 20), found = BUF_INIT(1 << 20);
-    vocabulary_write_reference(&expected);
-    assert_false(expected.failed);
-    if (getenv("SLUICE_WRITE_REFERENCE")) {
-        FILE *out = fopen(reference_path(path), "w");
-        assert_non_null(out);
-        assert_int_equal(fwrite(expected.data, 1, expected.size, out), expected.size);
-        assert_int_equal(fclose(out), 0);
+    static const struct {
+        const char *name;
+        void (*write)(struct buf *out);
+    } FILES[] = {{"description.md", vocabulary_write_reference}, {"lua/description.lua", vocabulary_write_annotations}};
+    for (size_t i = 0; i < ARRAY_SIZE(FILES); i++) {
+        char path[4096], piece[4096];
+        struct buf expected = BUF_INIT(1 << 20), found = BUF_INIT(1 << 20);
+        FILES[i].write(&expected);
+        assert_false(expected.failed);
+        if (getenv("SLUICE_WRITE_REFERENCE")) write_file(sdk_path(FILES[i].name, path), buf_str(&expected));
+        FILE *in = fopen(sdk_path(FILES[i].name, path), "r");
+        for (size_t got; in && (got = fread(piece, 1, sizeof piece, in)) > 0;) buf_append(&found, piece, got);
+        if (in) fclose(in);
+        if (!str_equal(buf_str(&expected), buf_str(&found)))
+            fail_msg("sdk/%s is not what the tables say; write it again with\n"
+                     "    SLUICE_WRITE_REFERENCE=1 ctest -R unit.rest_vocabulary   (in the build folder)",
+                     FILES[i].name);
+        buf_release(&expected);
+        buf_release(&found);
     }
-    FILE *in = fopen(reference_path(path), "r");
-    char piece[4096];
-    for (size_t got; in && (got = fread(piece, 1, sizeof piece, in)) > 0;) buf_append(&found, piece, got);
-    if (in) fclose(in);
-    if (!str_equal(buf_str(&expected), buf_str(&found)))
-        fail_msg("sdk/description.md is not what the tables say; write it again with\n"
-                 "    SLUICE_WRITE_REFERENCE=1 ctest -R unit.rest_vocabulary   (in the build folder)");
-    buf_release(&expected);
-    buf_release(&found);
 }
 
 static void test_the_reference_names_every_key_of_every_kind(void **state)
@@ -141,5 +150,5 @@ static void test_the_reference_names_every_key_of_every_kind(void **state)
 
 UNIT_TESTS(cmocka_unit_test(test_each_supported_kind_is_found), cmocka_unit_test(test_later_kinds_are_refused_by_name),
            cmocka_unit_test(test_unknown_kinds_and_keys_name_the_nearest), cmocka_unit_test(test_required_keys_of_a_kind),
-           cmocka_unit_test(test_the_written_reference_is_up_to_date),
+           cmocka_unit_test(test_the_written_references_are_up_to_date),
            cmocka_unit_test(test_the_reference_names_every_key_of_every_kind))

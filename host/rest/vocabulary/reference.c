@@ -1,7 +1,5 @@
-/* reference: all tables as Markdown. The walk follows `child` tables and lists of kinds from one list of sections, so the
- * reference cannot miss a key. */
-#include "base/check.h"
-#include "rest/vocabulary.h"
+/* reference: all tables as Markdown. */
+#include "rest/vocabulary/tables.h"
 
 static const char *const TYPE_WORDS[] = {
     [OPTION_STRING] = "string", [OPTION_INTEGER] = "integer",     [OPTION_BOOLEAN] = "boolean",
@@ -81,30 +79,6 @@ static void write_kinds(struct buf *out, const struct vocabulary_kinds *kinds)
     buf_release(&later);
 }
 
-struct section {
-    const char *title;
-    const struct option_table *table; /* or */
-    const struct vocabulary_kinds *kinds;
-};
-
-static const struct section SECTIONS[] = {
-    {"A connector", &VOCABULARY_CONNECTOR, NULL},
-    {"A config entry", &VOCABULARY_CONFIG_ENTRY, NULL},
-    {"http", &VOCABULARY_HTTP, NULL},
-    {"http.auth", NULL, &VOCABULARY_AUTH},
-    {"http.auth.sign", &VOCABULARY_SIGN, NULL},
-    {"http.rate_limit", NULL, &VOCABULARY_RATE_LIMIT},
-    {"http.timeouts", &VOCABULARY_TIMEOUTS, NULL},
-    {"http.retry", &VOCABULARY_RETRY, NULL},
-    {"An error rule", &VOCABULARY_ERROR_RULE, NULL},
-    {"check", &VOCABULARY_CHECK, NULL},
-    {"A stream", &VOCABULARY_STREAM, NULL},
-    {"An exploded stream", &VOCABULARY_EXPLODED, NULL},
-    {"pages", NULL, &VOCABULARY_PAGES},
-    {"cursor", NULL, &VOCABULARY_CURSOR},
-    {"A field", &VOCABULARY_FIELD, NULL},
-};
-
 void vocabulary_write_reference(struct buf *out)
 {
     buf_append_text(
@@ -121,11 +95,12 @@ void vocabulary_write_reference(struct buf *out)
         "- A parameter, header or body member that is one reference without a value is left out.\n"
         "- `{ [\"$select\"] = \"ENTRY\", cases = { a = .., b = .. } }` stands for the case that `config.ENTRY` names, anywhere "
         "but in `config`.\n\n");
-    for (size_t i = 0; i < ARRAY_SIZE(SECTIONS); i++) {
-        buf_printf(out, "## %s\n\n", SECTIONS[i].title);
-        if (SECTIONS[i].table)
-            write_table(out, SECTIONS[i].table);
+    for (size_t i = 0; i < VOCABULARY_SECTION_COUNT; i++) {
+        const struct vocabulary_section *section = &VOCABULARY_SECTIONS[i];
+        buf_printf(out, "## %s\n\n", section->title);
+        if (section->table)
+            write_table(out, section->table);
         else
-            write_kinds(out, SECTIONS[i].kinds);
+            write_kinds(out, section->kinds);
     }
 }

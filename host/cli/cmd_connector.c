@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "cli/command.h"
+#include "cli/connector_parts.h"
 #include "cli/print.h"
 #include "connector/connector.h"
 #include "data/node.h"
@@ -87,60 +88,98 @@ static void print_streams(const struct node *streams)
     for (size_t i = 0; streams && i < streams->count; i++) print_stream(&streams->children[i], NULL);
 }
 
-static int describe(struct arena *arena, const char *name, bool as_json)
+int connector_load(const char *name, struct arena *arena, struct loaded_connector *loaded)
 {
-    const struct connector *connector;
-    const struct node *root;
-    struct str json;
     struct err err = ERR_INIT;
-    struct connector_path path = {0};
-    struct connector_options options = {0};
+    const struct connector_path path = {0};
+    const struct connector_options options = {0};
     struct problems problems = PROBLEMS_INIT(arena);
-    int rc = connector_find(&path, name, arena, &connector, &err);
-    if (rc == 0) rc = connector_describe(connector, &options, arena, &json, &err);
-    if (rc == 0) rc = description_read(json, arena, &root, &err);
+    int rc = connector_find(&path, name, arena, &loaded->connector, &err);
+    if (rc == 0) rc = connector_describe(loaded->connector, &options, arena, &loaded->json, &err);
+    if (rc == 0) rc = description_read(loaded->json, arena, &loaded->root, &err);
     if (rc) return print_failure(NULL, &err, NULL);
-    description_check(root, &problems);
+    description_check(loaded->root, &problems);
     if (problems.count) return print_problems(&problems, NULL);
+    config_table_read(node_get(loaded->root, "config"), arena, &loaded->config, &problems);
+    return 0;
+}
+
+static int describe(const struct loaded_connector *loaded, bool as_json)
+{
+    const struct node *root = loaded->root;
     if (as_json) {
-        fwrite(json.data, 1, json.size, stdout);
+        fwrite(loaded->json.data, 1, loaded->json.size, stdout);
         printf("\n");
         return 0;
     }
-    struct config_table config;
-    config_table_read(node_get(root, "config"), arena, &config, &problems);
     printf("%s %s", node_cstr(node_get(root, "name"), ""), node_cstr(node_get(root, "version"), ""));
-    printf("  %s\n%s\n", node_cstr(node_get(root, "title"), ""), connector->path);
-    print_config(&config);
+    printf("  %s\n%s\n", node_cstr(node_get(root, "title"), ""), loaded->connector->path);
+    print_config(&loaded->config);
     print_streams(node_get(root, "streams"));
     return 0;
+}
+
+static int lint(const struct arguments *arguments, const struct loaded_connector *loaded, struct arena *arena)
+{
+    const char *against = argument_value(arguments, "--against", NULL);
+    struct loaded_connector old;
+    int code = against ? connector_load(against, arena, &old) : 0;
+    if (code != 0) return code;
+    return connector_lint(loaded, against ? &old : NULL, argument_is_set(arguments, "--strict"),
+                          argument_is_set(arguments, "--json"), arena);
+}
+
+static int run_on(const struct arguments *arguments, const char *what, struct arena *arena)
+{
+    struct loaded_connector loaded;
+    int code = connector_load(arguments->words[1], arena, &loaded);
+    if (code != 0) return code;
+    if (strcmp(what, "lint") == 0) return lint(arguments, &loaded, arena);
+    if (strcmp(what, "docs") == 0) return connector_docs(&loaded);
+    if (argument_is_set(arguments, "--config-schema")) return connector_config_schema(&loaded);
+    return describe(&loaded, argument_is_set(arguments, "--json"));
+}
+
+static bool takes_connector(const char *what)
+{
+    static const char *const NAMES[] = {"describe", "docs", "lint"};
+    for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++)
+        if (strcmp(NAMES[i], what) == 0) return true;
+    return false;
 }
 
 static int run(const struct arguments *arguments)
 {
     struct arena arena = ARENA_INIT(0);
     const char *what = arguments->words[0];
-    bool as_json = argument_is_set(arguments, "--json");
     int code = 2;
     if (strcmp(what, "list") == 0 && arguments->word_count == 1)
-        code = list(&arena, as_json);
-    else if (strcmp(what, "describe") == 0 && arguments->word_count == 2)
-        code = describe(&arena, arguments->words[1], as_json);
+        code = list(&arena, argument_is_set(arguments, "--json"));
+    else if (takes_connector(what) && arguments->word_count == 2)
+        code = run_on(arguments, what, &arena);
     else
-        fprintf(stderr, "sluice connector: use `list`, or `describe NAME`\n");
+        fprintf(stderr, "sluice connector: use `list`, or one of `describe`, `docs`, `lint` and a NAME\n");
     arena_release(&arena);
     return code;
 }
 
-static const struct cli_option OPTIONS[] = {OPTION_JSON};
+static const struct cli_option OPTIONS[] = {
+    OPTION_JSON,
+    {"--config-schema", 0, NULL, false, "describe: print the JSON Schema of its configuration"},
+    {"--against", 0, "OLD", false, "lint: name what breaks pipelines of this older version"},
+    {"--strict", 0, NULL, false, "lint: warnings count as errors"},
+};
 
 const struct command COMMAND_CONNECTOR = {
     .name = "connector",
-    .usage = "list | describe NAME",
-    .summary = "list connectors, or show what one declares",
+    .usage = "list | describe NAME | docs NAME | lint NAME",
+    .summary = "list connectors, show what one declares, look for mistakes in it",
     .details =
         "A connector is found by path, or by name in ./connectors, $XDG_DATA_HOME/sluice/connectors and the installed folder.\n"
-        "`describe --json` prints the whole description that the host runs: what you see is all there is.",
+        "`describe --json` prints the whole description that the host runs: what you see is all there is. `docs` prints what "
+        "its\n"
+        "users should know, as Markdown. `lint` names what will be regretted: secrets that are not marked, hosts that are not\n"
+        "declared, listings without an end, rules that are never reached; it ends with 2 when there are errors.",
     .options = OPTIONS,
     .option_count = ARRAY_SIZE(OPTIONS),
     .min_words = 1,

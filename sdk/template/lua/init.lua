@@ -19,7 +19,7 @@ return sluice.connector {
   streams = {
     orders = {
       path = "/orders", records = "data", primary_key = "id",
-      pages  = { kind = "page", param = "page", start = 1, size = 100, size_param = "per_page" },
+      pages  = { kind = "page", param = "page", start = 1, size = 100, size_param = "per_page", stop = "short" },
       cursor = { field = "updated_at", param = "updated_after", start = "{{config.start}}" },
       fields = { id = "string", total = "decimal", created_at = "timestamp", updated_at = "timestamp" },
     },

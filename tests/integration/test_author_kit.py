@@ -1,0 +1,144 @@
+"""What helps a connector's author and its users: lint, docs, the schema of its configuration, the editor's annotations."""
+
+import json
+import re
+
+import pytest
+
+from conftest import ROOT
+
+GOOD = {
+    "name": '"mine"', "version": '"1.2.0"',
+    "config": '{ api_key = { secret = true, required = true, title = "API key" }, region = { type = "enum", values = { "eu", "us" }, default = "eu" } }',
+    "http": '{ base = "https://api.example.com", auth = { kind = "bearer", token = "{{config.api_key}}" }, headers = { ["X-Region"] = "{{config.region}}" } }',
+    "check": '{ path = "/me" }',
+    "streams": """{ orders = { path = "/orders", records = "data", primary_key = "id",
+        pages = { kind = "page", param = "page", more = "has_more" },
+        cursor = { field = "updated_at", param = "since" },
+        fields = { id = "string", total = "decimal", updated_at = "timestamp" } } }""",
+}
+
+
+def connector(work, name="mine.lua", before="", **keys):
+    members = ",\n".join(f"{key} = {value}" for key, value in {**GOOD, **keys}.items())
+    return work.write(name, f"{before}\nreturn sluice.connector {{\n{members}\n}}")
+
+
+def stream(**keys):
+    """The good stream with other keys; None takes one out."""
+    own = {"path": '"/orders"', "records": '"data"', "primary_key": '"id"', "pages": '{ kind = "page", param = "page", more = "has_more" }',
+           "cursor": '{ field = "updated_at", param = "since" }', "fields": '{ id = "string", total = "decimal", updated_at = "timestamp" }'}
+    return "{ orders = { " + ", ".join(f"{k} = {v}" for k, v in {**own, **keys}.items() if v) + " } }"
+
+
+def lint(work, path, *words, code=0):
+    return [(f["level"], f["rule"], f["place"]) for f in json.loads(work.run("connector", "lint", path, "--json", *words, code=code).out)]
+
+
+def test_nothing_is_said_about_a_good_one(work):
+    assert lint(work, connector(work), "--strict") == []
+    for path in ["connectors/shop", "sdk/template/lua"]:
+        assert lint(work, ROOT / path, "--strict") == []
+
+
+@pytest.mark.parametrize("keys, finding", [
+    ({"config": "{ api_key = { secret = true }, region = {}, session_token = { default = 'x' } }",
+      "http": GOOD["http"].replace("{{config.region}}", "{{config.region}}{{config.session_token}}")}, ("error", "unmarked-secret", "config.session_token")),
+    ({"http": '{ base = "https://api.example.com", auth = { kind = "bearer", token = "abc123" }, params = { a = "{{config.api_key}}{{config.region}}" } }'},
+     ("error", "literal-credential", "http.auth.token")),
+    ({"streams": stream(path='"https://other.example.com/v1/orders/{{config.region}}"')}, ("error", "undeclared-host", "streams.orders.path")),
+    ({"check": "nil"}, ("note", "no-check", "check")),
+    ({"streams": stream(primary_key=None)}, ("warning", "no-primary-key", "streams.orders")),
+    ({"streams": stream(cursor=None)}, ("warning", "no-cursor", "streams.orders")),
+    ({"streams": stream(pages=None)}, ("note", "no-pages", "streams.orders")),
+    ({"streams": stream(pages='{ kind = "page", param = "page" }')}, ("warning", "unbounded-pages", "streams.orders.pages")),
+    ({"streams": stream(errors='{ { status = "4xx", action = "ignore" }, { status = { 404, "410-415" }, path = "a", action = "fail" } }')},
+     ("warning", "unreachable-rule", "streams.orders.errors.1")),
+    ({"config": "{ api_key = { secret = true }, region = {}, unused = {} }"}, ("warning", "unused-config", "config.unused")),
+])
+def test_what_lint_finds(work, keys, finding):
+    """That, and nothing else."""
+    assert lint(work, connector(work, **keys), code=2 if finding[0] == "error" else 0) == [finding]
+
+
+def test_a_declared_host_and_a_later_broader_rule_are_fine(work):
+    http = GOOD["http"].replace("base =", 'hosts = { "*.example.com" }, base =')
+    errors = '{ { status = 404, action = "ignore" }, { status = "4xx", action = "fail" }, { path = "x", action = "fail" } }'
+    assert lint(work, connector(work, http=http, streams=stream(path='"https://other.example.com/v1/orders"', errors=errors))) == []
+
+
+def test_every_case_of_a_choice_is_looked_at(work):
+    streams = stream(pages='sluice.select("region", { eu = { kind = "page", param = "p" }, us = { kind = "page", param = "p", more = "m" } })')
+    assert lint(work, connector(work, streams=streams)) == [("warning", "unbounded-pages", "streams.orders.pages")]
+
+
+def test_a_description_that_depends_on_the_time_is_found(work):
+    path = connector(work, version='"1.0." .. os.time()')
+    assert lint(work, path, code=2) == [("error", "impure", "init.lua")]
+
+
+def test_warnings_are_errors_when_asked(work):
+    path = connector(work, streams=stream(primary_key=None))
+    lint(work, path, "--strict", code=2)
+    said = work.run("connector", "lint", path).out
+    assert "warning: streams.orders: without a primary key" in said and said.endswith("0 errors, 1 warning, 0 notes\n")
+
+
+@pytest.mark.parametrize("keys, rule, place", [
+    ({"streams": stream().replace("orders =", "invoices =", 1)}, "stream-removed", "streams.orders"),
+    ({"streams": stream(fields='{ id = "string", updated_at = "timestamp" }')}, "field-removed", "streams.orders.fields.total"),
+    ({"streams": stream(fields='{ id = "integer", total = "decimal", updated_at = "timestamp" }')}, "type-changed", "streams.orders.fields.id"),
+    ({"streams": stream(primary_key='{ "id", "total" }')}, "key-changed", "streams.orders.primary_key"),
+    ({"streams": stream(cursor='{ field = "total", param = "since" }')}, "cursor-changed", "streams.orders.cursor.field"),
+    ({"streams": stream(sync_modes='{ "full_refresh" }')}, "mode-changed", "streams.orders.sync_modes"),
+    ({"config": GOOD["config"].replace("region =", "zone ="), "http": GOOD["http"].replace("config.region", "config.zone")}, "config-removed", "config.region"),
+    ({"config": GOOD["config"].replace('"eu", "us"', '"eu"')}, "config-changed", "config.region.values"),
+    ({"config": GOOD["config"].replace("region", "more = { required = true }, region"), "http": GOOD["http"].replace("{{config.region}}", "{{config.region}}{{config.more}}")},
+     "config-required", "config.more"),
+])
+def test_what_breaks_needs_a_major_version(work, keys, rule, place):
+    old, same = connector(work, "old.lua"), connector(work, "same.lua", version='"1.3.0"', **keys)
+    assert set(lint(work, same, "--against", old, code=2)) == {("warning", rule, place), ("error", "breaking-change", "version")}
+    major = connector(work, "major.lua", version='"2.0.0"', **keys)
+    assert lint(work, major, "--against", old) == [("warning", rule, place)]
+
+
+def test_what_is_added_breaks_nothing(work):
+    old = connector(work, "old.lua")
+    new = connector(work, "new.lua", streams=stream(fields='{ id = "string", total = "decimal", updated_at = "timestamp", note = "string" }'),
+                    config=GOOD["config"].replace("region", "zone = {}, region"), http=GOOD["http"].replace("{{config.region}}", "{{config.region}}{{config.zone}}"))
+    assert lint(work, new, "--against", old, "--strict") == []
+
+
+def test_docs_name_every_stream_field_and_entry(work):
+    """In the README of the bundled connector, too."""
+    docs = work.run("connector", "docs", ROOT / "connectors/shop").out
+    description = json.loads(work.run("connector", "describe", ROOT / "connectors/shop", "--json").out)
+    readme = (ROOT / "connectors/shop/README.md").read_text()
+    for name in [*description["streams"], *description["config"], "order_items"]:
+        assert f"`{name}`" in docs and f"`{name}`" in readme
+    for field in description["streams"]["orders"]["fields"]:
+        assert f"| `{field}` |" in docs
+
+
+def test_the_schema_of_the_configuration(work):
+    schema = json.loads(work.run("connector", "describe", connector(work), "--config-schema").out)
+    assert schema["required"] == ["api_key"] and schema["additionalProperties"] is False
+    assert schema["properties"]["api_key"] == {"type": "string", "title": "API key", "writeOnly": True, "order": 0}
+    assert schema["properties"]["region"] == {"type": "string", "enum": ["eu", "us"], "default": "eu", "order": 1}
+
+
+def test_annotations_cover_the_bundled_connectors(work):
+    """Each key that they use is one the editor knows."""
+    known = set(re.findall(r"---@field (\w+)\??", (ROOT / "sdk/lua/description.lua").read_text()))
+
+    def keys(node, names_follow):
+        for key, value in node.items():
+            if not names_follow:
+                yield key
+            if isinstance(value, dict) and key not in ("$select", "cases", "headers", "params", "copy", "fields"):
+                yield from keys(value, key in ("config", "streams", "explode", "cases"))
+
+    for path in ["connectors/shop", "sdk/template/lua"]:
+        description = json.loads(work.run("connector", "describe", ROOT / path, "--json").out)
+        assert {key for key in keys(description, False) if not key.startswith("$") and key != "cases"} <= known

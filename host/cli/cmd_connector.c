@@ -155,16 +155,20 @@ static int run(const struct arguments *arguments)
     int code = 2;
     if (strcmp(what, "list") == 0 && arguments->word_count == 1)
         code = list(&arena, argument_is_set(arguments, "--json"));
+    else if (strcmp(what, "new") == 0 && arguments->word_count == 2)
+        code = connector_new(arguments->words[1], argument_value(arguments, "--from", NULL), &arena);
     else if (takes_connector(what) && arguments->word_count == 2)
         code = run_on(arguments, what, &arena);
     else
-        fprintf(stderr, "sluice connector: use `list`, or one of `describe`, `docs`, `lint` and a NAME\n");
+        fprintf(stderr, "sluice connector: use `list`, or one of `new`, `describe`, `docs`, `lint` and a NAME\n");
     arena_release(&arena);
     return code;
 }
 
 static const struct cli_option OPTIONS[] = {
     OPTION_JSON,
+    {"--from", 0, "FILE", false,
+     "new: propose streams, credentials and pages from a curl command, HAR session or OpenAPI document"},
     {"--config-schema", 0, NULL, false, "describe: print the JSON Schema of its configuration"},
     {"--against", 0, "OLD", false, "lint: name what breaks pipelines of this older version"},
     {"--strict", 0, NULL, false, "lint: warnings count as errors"},
@@ -172,9 +176,10 @@ static const struct cli_option OPTIONS[] = {
 
 const struct command COMMAND_CONNECTOR = {
     .name = "connector",
-    .usage = "list | describe NAME | docs NAME | lint NAME",
+    .usage = "list | new NAME | describe NAME | docs NAME | lint NAME",
     .summary = "list connectors, show what one declares, look for mistakes in it",
     .details =
+        "`new` writes ./connectors/NAME/init.lua, which runs and is to be corrected.\n"
         "A connector is found by path, or by name in ./connectors, $XDG_DATA_HOME/sluice/connectors and the installed folder.\n"
         "`describe --json` prints the whole description that the host runs: what you see is all there is. `docs` prints what "
         "its\n"

@@ -25,4 +25,7 @@ int connector_config_schema(const struct loaded_connector *loaded);
 int connector_lint(const struct loaded_connector *loaded, const struct loaded_connector *old, bool is_strict, bool as_json,
                    struct arena *arena);
 
+/* Makes ./connectors/NAME, from a curl command, HAR session or OpenAPI document if `from` names one. */
+int connector_new(const char *name, const char *from, struct arena *arena);
+
 #endif

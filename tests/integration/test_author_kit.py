@@ -142,3 +142,127 @@ def test_annotations_cover_the_bundled_connectors(work):
     for path in ["connectors/shop", "sdk/template/lua"]:
         description = json.loads(work.run("connector", "describe", ROOT / path, "--json").out)
         assert {key for key in keys(description, False) if not key.startswith("$") and key != "cases"} <= known
+
+
+# --- connector new ---------------------------------------------------------------------------------------------------------
+
+def new(work, text=None, name="acme", code=0):
+    """Makes one; its source, its description, and what was said."""
+    words = ["--from", work.write("seen", text)] if text is not None else []
+    ended = work.run("connector", "new", name, *words, code=code)
+    if code:
+        return ended.err
+    source = (work.folder / "connectors" / name / "init.lua").read_text()
+    return source, json.loads(work.run("connector", "describe", name, "--json").out)
+
+
+def test_a_new_connector_runs_and_is_never_overwritten(work):
+    _, description = new(work)
+    assert description["name"] == "acme" and lint(work, "acme", "--strict")[0][1] == "no-check"
+    assert "is there already" in new(work, code=2)
+    assert "is no name of a connector" in new(work, name="Not-One", code=2)
+
+
+CURL = """$ curl -XGET 'https://api.acme.com/v2/invoices?page=1&per_page=50&status=it%27s%20open&updated_since=2024-01-01' \\
+  -H 'Accept: application/json' -H "Authorization: Bearer sk_live_\\"x\\"SECRET" -H 'sec-ch-ua: "x"' \\
+  --cookie 'session=SECRET' -o out.json --compressed -H $'X-Version: 2024'
+"""
+
+
+def test_new_from_a_curl_command(work):
+    source, description = new(work, CURL)
+    assert "SECRET" not in source
+    assert description["config"]["base_url"]["default"] == "https://api.acme.com/v2"
+    assert description["http"]["auth"] == {"kind": "bearer", "token": "{{config.api_key}}"}
+    assert description["http"]["headers"] == {"Accept": "application/json", "X-Version": "2024"}
+    assert description["streams"] == {"invoices": {
+        "path": "/invoices", "params": {"status": "it's open"},
+        "pages": {"kind": "page", "param": "page", "size": 50, "size_param": "per_page", "stop": "short"}}}
+
+
+@pytest.mark.parametrize("options, auth", [
+    ("-u me:SECRET", "basic"), ("-H 'X-Api-Key: SECRET'", "api_key"), ("-H 'Authorization: Token SECRET'", "bearer"), ("-H 'Authorization: SECRET'", "api_key"), ("", None)])
+def test_credentials_of_a_curl_command(work, options, auth):
+    source, description = new(work, f"curl {options} api.acme.com/orders")
+    assert "SECRET" not in source and description["http"].get("auth", {}).get("kind") == auth
+    assert any(entry.get("secret") for entry in description["config"].values()) == bool(auth)
+
+
+def test_new_from_a_post_whose_body_holds_braces_and_a_key(work):
+    body = json.dumps({"filter": {"text": "{{x}}", "api_key": "SECRET", "and": [1, 2.5, True, None, []]}})
+    source, description = new(work, f"curl https://api.acme.com/v1/deals/search --data-raw '{body}'")
+    stream, = description["streams"].values()
+    assert "SECRET" not in source and list(description["streams"]) == ["deals"] and stream["idempotent"]
+    assert stream["body"] == {"filter": {"text": '{{"{{"}}x}}', "api_key": "", "and": [1, 2.5, True, None, []]}}
+
+
+def test_new_from_a_session(work):
+    def entry(method, url, answer, headers=(), **more):
+        return {"request": {"method": method, "url": url, "headers": [dict(zip(("name", "value"), h)) for h in headers]},
+                "response": {"headers": [], "content": {"text": json.dumps(answer)}, **more}}
+
+    records = [{"id": 1, "score": 1, "updated_at": "2024-01-01T00:00:00Z", "day": "2024-01-01", "tags": [], "vip": True, "note": None, "$odd key": "x"},
+               {"id": 2, "score": 2.5, "updated_at": None, "note": "y"}]
+    here = "https://crm.example.com/api/v1"
+    source, description = new(work, json.dumps({"log": {"entries": [
+        entry("GET", here + "/contacts?limit=2&cursor=abc&api_key=SECRET", {"data": {"items": records}, "meta": {"next_cursor": "zz", "has_more": True}}),
+        entry("GET", here + "/contacts?limit=2&cursor=zz", {"data": {"items": records}}),
+        entry("GET", here + "/me", {"name": "one"}),
+        entry("GET", "https://cdn.example.com/list", [{"id": 1}]),
+        entry("OPTIONS", here + "/deals", []),
+        entry("GET", here + "/deals", [{"deal_id": "d"}], headers=[("X-Trace", "1")]),
+        {"request": {}, "response": {}}]}}))
+    assert "SECRET" not in source
+    assert description["streams"]["contacts"] == {
+        "path": "/contacts", "records": "data.items", "primary_key": "id",
+        "pages": {"kind": "cursor", "param": "cursor", "next": "meta.next_cursor", "more": "meta.has_more", "size": 2, "size_param": "limit"},
+        "fields": {"id": "integer", "score": "decimal", "updated_at": "timestamp", "day": "date", "tags": "json", "vip": "boolean", "note": "string", "$$odd key": "string"}}
+    assert description["streams"]["deals"] == {"path": "/deals", "primary_key": "deal_id", "fields": {"deal_id": "string"}}
+    assert set(description["streams"]) == {"contacts", "deals"}
+    assert description["http"]["auth"] == {"kind": "api_key", "key": "{{config.api_key}}", "name": "api_key", "into": "query"}
+
+
+OPENAPI = {
+    "openapi": "3.0.1", "info": {"title": "Acme \"CRM\""}, "servers": [{"url": "https://api.acme.com/v3/"}],
+    "components": {
+        "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}},
+        "parameters": {"limit": {"name": "limit", "in": "query"}},
+        "schemas": {"Order": {"allOf": [{"properties": {"id": {"type": "string"}}}, {"properties": {
+            "total": {"type": "number"}, "updated_at": {"type": "string", "format": "date-time"}, "lines": {"type": "array"}, "self": {"$ref": "#/components/schemas/Order"}}}]}}},
+    "paths": {
+        "/orders": {"parameters": [{"$ref": "#/components/parameters/limit"}], "get": {
+            "parameters": [{"name": "after", "in": "query"}, {"name": "updated_after", "in": "query"}, {"name": "X-Trace", "in": "header"}],
+            "responses": {"200": {"content": {"application/json": {"schema": {"properties": {
+                "next_cursor": {"type": "string"}, "data": {"type": "array", "items": {"$ref": "#/components/schemas/Order"}}}}}}}}}},
+        "/orders/{id}": {"get": {"responses": {"200": {"content": {"application/json": {"schema": {"type": "array", "items": {"properties": {"a": {}}}}}}}}}},
+        "/status": {"get": {"responses": {"200": {"content": {"application/json": {"schema": {"properties": {"ok": {"type": "boolean"}}}}}}}}},
+        "/loop": {"get": {"responses": {"200": {"content": {"application/json": {"schema": {"$ref": "#/paths/~1loop"}}}}}}}}}
+
+
+def test_new_from_an_openapi_document(work):
+    _, description = new(work, json.dumps(OPENAPI))
+    assert description["title"] == 'Acme "CRM"' and description["config"]["base_url"]["default"] == "https://api.acme.com/v3"
+    assert description["http"]["auth"] == {"kind": "api_key", "key": "{{config.api_key}}", "name": "X-Key"}
+    assert description["streams"] == {"orders": {
+        "path": "/orders", "records": "data", "primary_key": "id",
+        "pages": {"kind": "cursor", "param": "after", "next": "next_cursor", "size": 100, "size_param": "limit"},
+        "cursor": {"field": "updated_at", "param": "updated_after", "start": "{{config.start}}"},
+        "fields": {"id": "string", "total": "decimal", "updated_at": "timestamp", "lines": "json", "self": "json"}}}
+
+
+@pytest.mark.parametrize("text, says", [
+    ("", "neither a curl command nor JSON"),
+    ("openapi: 3.0.0", "neither a curl command nor JSON"),
+    ("{}", "neither a HAR session"),
+    ("[1]", "neither a HAR session"),
+    ('{"openapi": "3.0.0", "paths": 7}', "no GET of the document"),
+    (json.dumps({"openapi": "3.0.0", "paths": {"/a": {"get": {"responses": {"200": {"content": {"json": {"schema": {"$ref": "#/x"}}}}}}}}, "x": {"$ref": "#/x"}}), "no GET of the document"),
+    ('{"log": {"entries": {}}}', "no request in the session"),
+    ("curl", "there is no URL"),
+    ("curl 'https://x", "a quote in the curl command is not closed"),
+    ("curl 'https://user:pass@x/y'", "seen"),
+    ("curl ':::'", "seen"),
+])
+def test_what_nothing_can_be_made_of(work, text, says):
+    assert says in new(work, text, code=2)
+    assert not (work.folder / "connectors").exists()

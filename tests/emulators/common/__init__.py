@@ -1,0 +1,1 @@
+"""What the emulators of real APIs share; see ../README.md."""

@@ -1,8 +1,7 @@
-"""The search body: filter groups (OR) of filters (AND), one sort, a numeric `after`, and the cap of 10,000."""
+"""The search body: filter groups (OR) of filters (AND), one sort, a numeric `after`, and the cap."""
 
 from common.seeded import parse_ms
 
-CAP = 10000
 PAGE_MAX = 200
 GROUPS_MAX, FILTERS_MAX, ALL_FILTERS_MAX = 5, 6, 18
 OPERATORS = {"EQ", "NEQ", "LT", "LTE", "GT", "GTE", "BETWEEN", "IN", "NOT_IN", "HAS_PROPERTY", "NOT_HAS_PROPERTY", "CONTAINS_TOKEN",
@@ -48,7 +47,7 @@ def matches(rule, kind, text):
             "GTE": mine >= wanted}[operator]
 
 
-def check(body, kinds):
+def check(body, kinds, cap):
     """(groups, sorts, limit, after) of a search body; BadSearch says what is wrong. `kinds`: property -> type."""
     groups, sorts = body.get("filterGroups", []), body.get("sorts", [])
     limit, after = body.get("limit", 10), body.get("after", "0")
@@ -72,6 +71,6 @@ def check(body, kinds):
         raise BadSearch(f"limit must be between 1 and {PAGE_MAX}")
     if not str(after).isdigit():
         raise BadSearch("after must be a number")
-    if int(after) + limit > CAP:
-        raise BadSearch(f"Paging past {CAP} results is not supported: after + limit must not exceed it")
+    if int(after) + limit > cap:
+        raise BadSearch(f"Paging past {cap} results is not supported: after + limit must not exceed it")
     return groups, sorts, limit, int(after)

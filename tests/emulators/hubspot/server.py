@@ -34,6 +34,7 @@ class HubSpot(Api):
         parser.add_argument("--extra-properties", type=int, default=4, help="custom string properties of each type")
         parser.add_argument("--index-lag", type=float, default=0, help="seconds until a change is found by search")
         parser.add_argument("--same-stamp", action="store_true", help="all first objects of a type share one stamp")
+        parser.add_argument("--search-cap", type=int, default=10000, help="results that a search reaches")
         parser.add_argument("--token-ttl", type=int, default=1800)
 
     def __init__(self, options):
@@ -253,7 +254,7 @@ class HubSpot(Api):
         try:
             if body is None:
                 raise search.BadSearch("Invalid input JSON")
-            groups, sorts, limit, after = search.check(body, self.kinds[kind])
+            groups, sorts, limit, after = search.check(body, self.kinds[kind], self.options.search_cap)
             rows = self.found(kind, groups, sorts)
         except search.BadSearch as bad:
             raise self.error(400, "VALIDATION_ERROR", str(bad)) from None

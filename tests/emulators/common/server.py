@@ -21,6 +21,7 @@ import struct
 import sys
 import threading
 import time
+import traceback
 import urllib.parse
 
 from common.clock import Clock
@@ -135,6 +136,10 @@ class Api:
     def streams(self):
         return sorted(self.tables)
 
+    def revoke(self, gone):
+        """Every credential is no longer good, or good again."""
+        self.tokens.revoked = gone
+
     def control_more(self, spec):
         """Control keys of this emulator; returns what it did."""
         if spec:
@@ -172,6 +177,9 @@ class Api:
         except Refused as refused:
             answer = Answer(refused.body, refused.status, refused.headers,
                             "application/json; charset=utf-8" if not isinstance(refused.body, str) else "text/html")
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as bug:
+            traceback.print_exc()  # a request the emulator did not expect: whoever wrote it sees why
+            answer = Answer({"emulator": f"{type(bug).__name__}: {bug}"}, 500)
         self.finish(request, answer)
         return answer
 
@@ -196,8 +204,8 @@ class Api:
         self.retry_after = spec.pop("retry_after", self.retry_after)
         if spec.pop("expire_tokens", False) and self.tokens:
             self.tokens.expire()
-        if "revoke" in spec and self.tokens:
-            self.tokens.revoked = bool(spec.pop("revoke"))
+        if "revoke" in spec:
+            self.revoke(bool(spec.pop("revoke")))
         self.forbidden = set(spec.pop("forbid", self.forbidden))
         self.missing = set(spec.pop("missing", self.missing))
         if spec.pop("clear_log", False):

@@ -130,7 +130,7 @@ class Table:
         self.changed(row, "updated")
 
     def do_merges(self, row, stamp_ms):
-        """The row becomes part of the next one that is there."""
+        """The row becomes part of the first other one that is there."""
         winner = next((other for other in self.rows if other.deleted_ms is None and other is not row), None)
         if winner is None:
             return

@@ -151,8 +151,10 @@ class GitHub(Api):
     def rows(self, owner, name, kind):
         return [] if self.repository(owner, name) == "empty" else self.tables[f"{name}/{kind}"].live()
 
-    def base(self, name):
-        return f"{self.urls[0]}/repos/{data.OWNER}/{name}"
+    @staticmethod
+    def base(name):
+        """What urls in records begin with: the real host, so that the records do not hang on our port."""
+        return f"https://api.github.com/repos/{data.OWNER}/{name}"
 
     # -- account
 

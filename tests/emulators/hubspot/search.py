@@ -51,6 +51,8 @@ def check(body, kinds, cap):
     """(groups, sorts, limit, after) of a search body; BadSearch says what is wrong. `kinds`: property -> type."""
     groups, sorts = body.get("filterGroups", []), body.get("sorts", [])
     limit, after = body.get("limit", 10), body.get("after", "0")
+    if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups) or not isinstance(sorts, list):
+        raise BadSearch("filterGroups and sorts must be lists")
     if len(groups) > GROUPS_MAX or any(len(g.get("filters", [])) > FILTERS_MAX for g in groups) or \
             sum(len(g.get("filters", [])) for g in groups) > ALL_FILTERS_MAX:
         raise BadSearch("too many filters")

@@ -146,6 +146,8 @@ def test_database_restored_in_the_middle_of_a_sync_is_noticed(work, server, slow
     slow_shop.fault(match="/orders", times=0, delay_ms=200)
     backup = Backup(server) if copied == "before the sync" else None
     process = start_and_reach(sync, 3)
+    slow_shop.control(clear_faults=True)
+    slow_shop.fault(match="/orders", times=0, delay_ms=1500)  # the rest takes longer than a copy and a restore
     backup = backup or Backup(server)
     loads = "SELECT coalesce(max(load_id), 0) FROM _sluice.loads"
     database.connection = server.connect("shop")

@@ -43,6 +43,7 @@ const struct map_entry *map_each(const struct map *map, size_t *at);
 void map_clear(struct map *map); /* forgets the entries, keeps the memory */
 void map_release(struct map *map);
 
-uint64_t hash_bytes(struct str bytes); /* the same hash, for other tables; stable within a process only */
+uint64_t hash_bytes(struct str bytes);  /* the same hash, for other tables; stable within a process only */
+uint64_t hash_stable(struct str bytes); /* the same from run to run: for what is stored */
 
 #endif

@@ -58,6 +58,10 @@ void cursor_track_init(struct cursor_track *track, enum type type, const struct 
     *track = (struct cursor_track){.type = type, .ascending = true};
     if (!bounds) return;
     track->rule = (int)bounds->rule;
+    track->equal = (int)bounds->equal;
+    track->seen = bounds->seen;
+    track->remembers = bounds->remember;
+    track->watches_descent = bounds->newest_first;
     set_bound(&track->drop_up_to, bounds->drop_up_to, type);
     set_bound(&track->from, bounds->from, type);
     set_bound(&track->to, bounds->to, type);
@@ -65,13 +69,16 @@ void cursor_track_init(struct cursor_track *track, enum type type, const struct 
 
 void cursor_track_release(struct cursor_track *track)
 {
-    struct cursor_mark *marks[] = {&track->drop_up_to, &track->from, &track->to, &track->last, &track->max, &track->covered};
+    struct cursor_mark *marks[] = {&track->drop_up_to, &track->from,    &track->to,    &track->last,
+                                   &track->max,        &track->covered, &track->lowest};
     for (size_t i = 0; i < ARRAY_SIZE(marks); i++) buf_release(&marks[i]->text);
+    boundary_release(&track->newest);
 }
 
 void cursor_track_page(struct cursor_track *track)
 {
     track->covered_rows = 0;
+    boundary_clear(&track->newest);
 }
 
 static int order(const struct cursor_track *track, const struct value *value, const struct cursor_mark *mark)
@@ -82,14 +89,14 @@ static int order(const struct cursor_track *track, const struct value *value, co
 static bool is_outside(const struct cursor_track *track, const struct value *cursor)
 {
     if (track->rule == BOUNDS_AS_SENT) return false;
-    bool open_below = track->rule == BOUNDS_OPEN_CLOSED;
+    bool open_below = track->rule == BOUNDS_OPEN_CLOSED, open_above = track->rule == BOUNDS_CLOSED_OPEN;
     if (track->from.set) {
         int from = order(track, cursor, &track->from);
         if (from < 0 || (open_below && from == 0)) return true;
     }
     if (track->to.set) {
         int to = order(track, cursor, &track->to);
-        if (to > 0 || (!open_below && to == 0)) return true;
+        if (to > 0 || (open_above && to == 0)) return true;
     }
     return false;
 }
@@ -120,23 +127,48 @@ static void lose_order(struct cursor_track *track)
 void cursor_track_missing(struct cursor_track *track)
 {
     lose_order(track);
+    track->order_is_lost = track->watches_descent;
 }
 
-enum cursor_verdict cursor_track_record(struct cursor_track *track, const struct value *cursor, size_t rows)
+/* Newest first: has the order held, and did it come down to what is known? */
+static void watch_descent(struct cursor_track *track, const struct value *cursor)
+{
+    int step = track->lowest.set ? order(track, cursor, &track->lowest) : -1;
+    if (step < 0) move_mark(&track->lowest, cursor);
+    if (step > 0) track->order_is_lost = true;
+    if (track->drop_up_to.set && order(track, cursor, &track->drop_up_to) < 0) track->reached_known = true;
+}
+
+static enum cursor_verdict compare_known(const struct cursor_track *track, const struct value *cursor,
+                                         uint64_t (*key)(void *context), void *context)
+{
+    int step = track->drop_up_to.set ? order(track, cursor, &track->drop_up_to) : 1;
+    if (step > 0) return CURSOR_KEEP;
+    if (step < 0 || track->equal == EQUAL_DROP) return CURSOR_COMMITTED;
+    if (track->equal == EQUAL_KEEP) return CURSOR_KEEP;
+    if (track->seen->too_many) return CURSOR_UNKNOWN;
+    return boundary_has(track->seen, key(context)) ? CURSOR_COMMITTED : CURSOR_KEEP;
+}
+
+enum cursor_verdict cursor_track_record(struct cursor_track *track, const struct value *cursor, size_t rows,
+                                        uint64_t (*key)(void *context), void *context)
 {
     int step = track->last.set ? order(track, cursor, &track->last) : 1;
     if (step > 0) move_mark(&track->last, cursor);
     if (step < 0) lose_order(track);
-    if (track->drop_up_to.set && order(track, cursor, &track->drop_up_to) <= 0) return CURSOR_COMMITTED;
+    if (UNLIKELY(track->watches_descent)) watch_descent(track, cursor);
+    enum cursor_verdict known = compare_known(track, cursor, key, context);
+    if (known != CURSOR_KEEP) return known;
     if (is_outside(track, cursor)) return CURSOR_OUTSIDE;
-    if (!track->max.set) {
-        move_mark(&track->max, cursor);
-    } else if (order(track, cursor, &track->max) > 0) {
-        if (track->ascending) {
-            cover_max(track);
-            track->covered_rows = rows;
-        }
-        move_mark(&track->max, cursor);
+    int rise = track->max.set ? order(track, cursor, &track->max) : 1;
+    if (track->max.set && rise > 0 && track->ascending) {
+        cover_max(track);
+        track->covered_rows = rows;
+    }
+    if (rise > 0) move_mark(&track->max, cursor);
+    if (track->remembers && rise >= 0) {
+        if (rise > 0) boundary_clear(&track->newest);
+        boundary_add(&track->newest, key(context));
     }
     return CURSOR_KEEP;
 }
@@ -144,6 +176,7 @@ enum cursor_verdict cursor_track_record(struct cursor_track *track, const struct
 void cursor_track_page_end(struct cursor_track *track)
 {
     own(&track->last);
+    own(&track->lowest);
     own(&track->covered);
     own(&track->max);
 }

@@ -6,6 +6,7 @@
 #include "rest/decode.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/records_path.h"
 #include "rest/explode.h"
@@ -169,6 +170,14 @@ static void report_cursor(struct decoder *decoder)
     out->covered_rows = track->covered_rows;
     out->covered_cursor = cursor_mark_text(&track->covered, track->type, &out->arena);
     out->max_cursor = cursor_mark_text(&track->max, track->type, &out->arena);
+    out->order_is_lost = track->order_is_lost;
+    out->reached_known = track->reached_known && !track->order_is_lost;
+    if (track->newest.count == 0) return;
+    uint64_t *newest = arena_array(&out->arena, uint64_t, track->newest.count);
+    memcpy(newest, track->newest.keys, track->newest.count * sizeof *newest);
+    out->newest = newest;
+    out->newest_count = track->newest.count;
+    out->newest_are_too_many = track->newest.too_many;
 }
 
 /* The page in a block: the body, or a copy of the lines. */
@@ -212,8 +221,8 @@ int decoder_page(struct decoder *decoder, struct block *body, struct str ndjson,
 {
     struct cursor_track *track = &decoder->lane.reader.track;
     begin_page(decoder, page_block(decoder, body, ndjson), out);
-    const struct cursor_track before = *track;
     cursor_track_page(track);
+    const struct cursor_track before = *track;
 
     int rc = 0;
     if (decoder->page.block->size > DECODE_MAX_PAGE_BYTES) {
@@ -226,7 +235,9 @@ int decoder_page(struct decoder *decoder, struct block *body, struct str ndjson,
         out->counts.bytes = decoder->page.block->size;
         report_cursor(decoder);
     } else {
+        struct boundary newest = track->newest;
         *track = before; /* its texts were not touched: that happens at a page's end */
+        track->newest = newest;
         decoded_release(out);
     }
     arena_clear(&decoder->lane.reader.scratch);

@@ -27,12 +27,13 @@
 #include "data/schema.h"
 #include "data/value.h"
 
+struct boundary;
 struct secrets;
 
 enum on_mismatch { MISMATCH_SET_NULL, MISMATCH_REJECT };
 
 /* A record whose cursor is absent, null, not of its type, or a text of over DECODE_MAX_KEY_BYTES. */
-enum cursor_missing { CURSOR_MISSING_INCLUDE, CURSOR_MISSING_REJECT };
+enum cursor_missing { CURSOR_MISSING_INCLUDE, CURSOR_MISSING_REJECT, CURSOR_MISSING_FAIL };
 
 enum {
     DECODE_MAX_KEY_BYTES = 2000,                /* text of a primary key, and of a cursor */
@@ -87,9 +88,18 @@ struct explode_spec {
 
 /* A place in the cursor's order, as a value of cursor_type. Text values are owned by the decoder. */
 struct decode_bounds {
-    struct str drop_up_to; /* canonical text: records at or below it were committed by an earlier run; empty: none */
-    struct str from, to;   /* the window; empty: open */
-    enum { BOUNDS_AS_SENT, BOUNDS_OPEN_CLOSED, BOUNDS_CLOSED_OPEN } rule; /* keep (from, to], [from, to), or whatever is sent */
+    struct str drop_up_to; /* canonical text: records below it were committed by an earlier run; empty: none */
+    enum {
+        EQUAL_DROP,   /* those at it, too */
+        EQUAL_KEEP,   /* those at it are taken again: they are merged */
+        EQUAL_UNSEEN, /* those at it are taken that `seen` does not have; more than it can hold: DATA when one comes */
+    } equal;
+    const struct boundary *seen; /* the caller's */
+    bool remember;               /* report the keys of the records with the newest cursor */
+    bool newest_first;           /* declared so: reported are a record that is out of order, and one that was committed */
+    struct str from, to;         /* the window; empty: open */
+    /* Keep (from, to], [from, to), [from, to], or whatever is sent. */
+    enum { BOUNDS_AS_SENT, BOUNDS_OPEN_CLOSED, BOUNDS_CLOSED_OPEN, BOUNDS_CLOSED } rule;
 };
 
 struct decoded_reject {
@@ -132,8 +142,13 @@ struct decoded {
      * cursors at the end of the page are not covered yet. When the page begins with the value the last page ended with and has
      * no other, this is 0 and covered_cursor is as before. */
     size_t covered_rows;
-    struct str covered_cursor;         /* canonical text; empty: nothing is covered yet */
-    struct str max_cursor;             /* the newest value seen in the slice, canonical text; empty: none */
+    struct str covered_cursor; /* canonical text; empty: nothing is covered yet */
+    struct str max_cursor;     /* the newest value seen in the slice, canonical text; empty: none */
+    const uint64_t *newest;    /* hashes of the keys of this page's records with that value; in the arena */
+    size_t newest_count;
+    bool newest_are_too_many;
+    bool order_is_lost;                /* declared newest first, and seen not to be, in this slice */
+    bool reached_known;                /* newest first so far in this slice, and down to a record below drop_up_to */
     struct decoded_exploded *exploded; /* in the order of the spec; in the arena */
     size_t exploded_count;
     struct arena arena; /* owns rejects and texts */

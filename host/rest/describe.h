@@ -1,5 +1,5 @@
 /* describe: the parts of compiling a description, shared between description.c (the connector and http) and
- * describe_stream.c and describe_explode.c (streams). Nobody else includes this. */
+ * describe_stream.c, describe_cursor.c and describe_explode.c (streams). Nobody else includes this. */
 #ifndef SLUICE_REST_DESCRIBE_H
 #define SLUICE_REST_DESCRIBE_H
 
@@ -31,6 +31,20 @@ struct stream_in_hand {
     const char *path; /* "streams.orders": for messages */
     struct stream_description *stream;
 };
+
+/* Was nothing said? */
+static inline bool node_is_default(const struct node *node)
+{
+    return !node || node->kind == NODE_NULL;
+}
+
+/* "streams.orders.KEY" */
+const char *describe_below(const struct stream_in_hand *hand, const char *key);
+/* Is `format` one, and `type` one that has formats? */
+void describe_check_format(const struct stream_in_hand *hand, const struct node *node, const char *place, const char *format,
+                           enum type type);
+/* The stream's cursor; its fields are there. */
+void describe_cursor(const struct stream_in_hand *hand);
 
 /* The parts that streams of both kinds have. `given`: that many fields are in the stream already, by another way than its
  * records. */

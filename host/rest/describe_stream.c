@@ -8,12 +8,7 @@
 #include "base/time.h"
 #include "rest/vocabulary.h"
 
-static bool is_default(const struct node *node)
-{
-    return !node || node->kind == NODE_NULL;
-}
-
-static const char *below(const struct stream_in_hand *hand, const char *key)
+const char *describe_below(const struct stream_in_hand *hand, const char *key)
 {
     return arena_printf(hand->with->arena, "%s.%s", hand->path, key);
 }
@@ -26,8 +21,8 @@ static const char *text_of(const struct option_table *table, const struct node *
 
 /* --- fields -------------------------------------------------------------------------------------------------------------- */
 
-static void check_format(const struct stream_in_hand *hand, const struct node *node, const char *place, const char *format,
-                         enum type type)
+void describe_check_format(const struct stream_in_hand *hand, const struct node *node, const char *place, const char *format,
+                           enum type type)
 {
     bool is_time = type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMP_NTZ || type == TYPE_DATE;
     if (!is_time) {
@@ -48,7 +43,7 @@ static void read_field_map(const struct stream_in_hand *hand, const struct node 
     CHECK(type_from_name(str_from(option_text(&VOCABULARY_FIELD, node, "type")), &field->type));
     field->format = option_text(&VOCABULARY_FIELD, node, "format");
     field->zone = option_text(&VOCABULARY_FIELD, node, "zone");
-    if (field->format) check_format(hand, node, place, field->format, field->type);
+    if (field->format) describe_check_format(hand, node, place, field->format, field->type);
     if (field->zone && field->type != TYPE_TIMESTAMP)
         problems_add(hand->with->problems, node, "%s: 'zone' belongs to type timestamp only", place);
     else if (field->zone && !time_parse_offset(str_from(field->zone), &seconds)) {
@@ -85,9 +80,9 @@ static void read_field(const struct stream_in_hand *hand, const struct node *nod
 void describe_fields(const struct stream_in_hand *hand, size_t given)
 {
     const struct node *node = node_get(hand->node, "fields");
-    if (is_default(node) || (node->kind == NODE_LIST && node->count == 0)) return;
+    if (node_is_default(node) || (node->kind == NODE_LIST && node->count == 0)) return;
     if (node->kind != NODE_MAP || node->count > DESCRIPTION_MAX_FIELDS) {
-        problems_add(hand->with->problems, node, "%s: expected a map of at most %d fields", below(hand, "fields"),
+        problems_add(hand->with->problems, node, "%s: expected a map of at most %d fields", describe_below(hand, "fields"),
                      DESCRIPTION_MAX_FIELDS);
         return;
     }
@@ -101,123 +96,18 @@ void describe_fields(const struct stream_in_hand *hand, size_t given)
 void describe_primary_key(const struct stream_in_hand *hand)
 {
     const struct node *node = node_get(hand->node, "primary_key");
-    if (is_default(node)) return;
+    if (node_is_default(node)) return;
     size_t count = node->kind == NODE_LIST ? node->count : 1;
     const char **names = arena_array(hand->with->arena, const char *, count + 1);
     for (size_t i = 0; i < count; i++) {
         const struct node *name = node->kind == NODE_LIST ? &node->children[i] : node;
         names[i] = node_cstr(name, "");
         if (stream_field(hand->stream, names[i])) continue;
-        problems_add(hand->with->problems, name, "%s: '%s' has no type", below(hand, "primary_key"), names[i]);
+        problems_add(hand->with->problems, name, "%s: '%s' has no type", describe_below(hand, "primary_key"), names[i]);
         problems_hint(hand->with->problems, "declare it: fields = { %s = \"string\" }", names[i]);
     }
     hand->stream->primary_key = names;
     hand->stream->primary_key_count = count;
-}
-
-/* --- cursor -------------------------------------------------------------------------------------------------------------- */
-
-static bool can_order(enum type type)
-{
-    return type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMP_NTZ || type == TYPE_DATE || type == TYPE_INTEGER ||
-           type == TYPE_DECIMAL || type == TYPE_STRING;
-}
-
-static bool is_time_type(enum type type)
-{
-    return type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMP_NTZ || type == TYPE_DATE;
-}
-
-/* Type and format: the cursor's own, else its field's. */
-static void read_cursor_type(const struct stream_in_hand *hand, const struct option_table *table, const struct node *node,
-                             struct cursor_description *cursor)
-{
-    const struct field_description *field = stream_field(hand->stream, cursor->field);
-    const char *type = option_text(table, node, "type"), *place = below(hand, "cursor");
-    cursor->window.format = option_text(table, node, "format");
-    if (type) {
-        CHECK(type_from_name(str_from(type), &cursor->window.type));
-    } else if (!field) {
-        problems_add(hand->with->problems, node, "%s: '%s' has no type", place, cursor->field);
-        problems_hint(hand->with->problems, "declare it: fields = { %s = \"timestamp\" }, or give the cursor a type",
-                      cursor->field);
-    } else if (!can_order(field->type)) {
-        problems_add(hand->with->problems, node, "%s: a field of type %s cannot be a cursor", place, type_name(field->type));
-    } else {
-        cursor->window.type = field->type;
-    }
-    if (cursor->window.format)
-        check_format(hand, node, place, cursor->window.format, cursor->window.type);
-    else if (field && is_time_type(cursor->window.type))
-        cursor->window.format = field->format;
-}
-
-static void read_lookback(const struct stream_in_hand *hand, const struct node *node, struct cursor_description *cursor)
-{
-    const struct node *lookback = node_get(node, "lookback");
-    if (is_default(lookback)) return;
-    int64_t value = 0;
-    bool is_time = is_time_type(cursor->window.type), is_integer = cursor->window.type == TYPE_INTEGER;
-    bool ok =
-        is_time ? duration_parse(node_text(lookback), &value) : is_integer && number_to_int64(node_text(lookback), &value);
-    if (ok && value >= 0 && (!is_time || value <= INT64_MAX / 1000)) {
-        cursor->window.lookback = is_time ? value * 1000 : value;
-        return;
-    }
-    problems_add(hand->with->problems, lookback, "%s.lookback: expected %s", below(hand, "cursor"),
-                 is_time      ? "a duration like 5m"
-                 : is_integer ? "an integer, as the cursor is one"
-                              : "none: only times and integers can look back");
-}
-
-static void read_step(const struct stream_in_hand *hand, const struct option_table *table, const struct node *node,
-                      struct cursor_description *cursor)
-{
-    if (is_default(node_get(node, "step"))) return;
-    int64_t ms = option_duration_ms(table, node, "step");
-    const char *place = below(hand, "cursor.step");
-    if (!is_time_type(cursor->window.type)) {
-        problems_add(hand->with->problems, node, "%s: only times are read in windows, this cursor is of type %s", place,
-                     type_name(cursor->window.type));
-    } else if (ms <= 0 || ms > INT64_MAX / 1000) {
-        problems_add(hand->with->problems, node, "%s: must be above zero", place);
-    } else if (!cursor->start) {
-        problems_add(hand->with->problems, node, "%s: windows need a 'start'", place);
-    } else {
-        cursor->window.step_us = ms * 1000;
-    }
-}
-
-static void read_cursor(const struct stream_in_hand *hand)
-{
-    const struct node *node = node_get(hand->node, "cursor");
-    const char *place = below(hand, "cursor");
-    if (is_default(node)) return;
-    const struct vocabulary_kind *kind = vocabulary_check_kind(&VOCABULARY_CURSOR, node, place, hand->with->problems);
-    if (!kind) return;
-    struct cursor_description *cursor = &hand->stream->cursor;
-    const char *bounds = option_text(kind->table, node, "bounds");
-    hand->stream->has_cursor = true;
-    *cursor = (struct cursor_description){
-        .field = option_text(kind->table, node, "field"),
-        .param = option_text(kind->table, node, "param"),
-        .until_param = option_text(kind->table, node, "until_param"),
-        .into_body = strcmp(option_text(kind->table, node, "into"), "body") == 0,
-        .ascending = strcmp(option_text(kind->table, node, "order"), "ascending") == 0,
-        .has_bounds = bounds != NULL,
-        .bounds = bounds && strcmp(bounds, "[)") == 0 ? CURSOR_CLOSED_OPEN : CURSOR_OPEN_CLOSED,
-        .missing =
-            strcmp(option_text(kind->table, node, "missing"), "reject") == 0 ? CURSOR_MISSING_REJECT : CURSOR_MISSING_INCLUDE,
-    };
-    read_cursor_type(hand, kind->table, node, cursor);
-    read_lookback(hand, node, cursor);
-    const struct node *start = node_get(node, "start");
-    struct template_scope scope = {
-        .config = hand->with->config, .roots = TEMPLATE_CONFIG | TEMPLATE_NOW, .refuse_secrets = true};
-    if (!is_default(start))
-        cursor->start = template_compile(node_text(start), start, arena_printf(hand->with->arena, "%s.start", place), &scope,
-                                         hand->with->arena, hand->with->problems);
-    read_step(hand, kind->table, node, cursor);
 }
 
 /* --- pages --------------------------------------------------------------------------------------------------------------- */
@@ -244,7 +134,7 @@ static bool text_is(const struct option_table *table, const struct node *map, co
 
 static void check_pages(const struct stream_in_hand *hand, const struct node *node, const struct pages *pages)
 {
-    const char *place = below(hand, "pages");
+    const char *place = describe_below(hand, "pages");
     struct problems *problems = hand->with->problems;
     if (pages->size_param && !pages->size) problems_add(problems, node, "%s: 'size_param' needs a 'size'", place);
     if (pages->stop == STOP_SHORT && !pages->size)
@@ -264,9 +154,9 @@ static void read_pages(const struct stream_in_hand *hand)
     struct pages *pages = &hand->stream->pages;
     bool is_stable = option_boolean(&VOCABULARY_STREAM, hand->node, "stable");
     *pages = (struct pages){.kind = PAGES_NONE, .max_pages = 1, .stable = is_stable};
-    if (is_default(node)) return;
+    if (node_is_default(node)) return;
     const struct vocabulary_kind *kind =
-        vocabulary_check_kind(&VOCABULARY_PAGES, node, below(hand, "pages"), hand->with->problems);
+        vocabulary_check_kind(&VOCABULARY_PAGES, node, describe_below(hand, "pages"), hand->with->problems);
     if (!kind) return;
     const struct option_table *table = kind->table;
     const struct node *next = node_get(node, "next");
@@ -304,7 +194,7 @@ static bool request_calls(const struct request_description *request)
 static void check_into_body(const struct stream_in_hand *hand, const char *what)
 {
     const struct request_description *request = &hand->stream->request;
-    const char *place = below(hand, what);
+    const char *place = describe_below(hand, what);
     if (strcmp(request->method, "GET") == 0)
         problems_add(hand->with->problems, hand->node, "%s: into = \"body\", but a GET carries no body", place);
     bool takes_members = !request->body || request->body->kind == OPERAND_MAP || request->body->kind == OPERAND_FUNCTION;
@@ -321,19 +211,20 @@ static void check_together(const struct stream_in_hand *hand, const struct templ
         stream->pages.kind == PAGES_PAGE || stream->pages.kind == PAGES_OFFSET || stream->pages.kind == PAGES_CURSOR;
     if (needs_place && !stream->pages.param && !scope->uses_page_place && !calls) {
         problems_add(problems, node_get(hand->node, "pages"), "%s: nothing tells the source which page is meant",
-                     below(hand, "pages"));
+                     describe_below(hand, "pages"));
         problems_hint(problems,
                       "name the parameter: param = \"page\"; or place {{page.number}}, {{page.offset}} or {{page.token}}");
     }
-    if (stream->has_cursor && stream->cursor.window.step_us && !stream->cursor.until_param && !scope->uses_cursor_until &&
-        !calls) {
+    if (stream->has_cursor && window_has_step(&stream->cursor.window) && !stream->cursor.until_param &&
+        !scope->uses_cursor_until && !calls) {
         problems_add(problems, node_get(hand->node, "cursor"), "%s: nothing tells the source where a window ends",
-                     below(hand, "cursor"));
+                     describe_below(hand, "cursor"));
         problems_hint(problems, "name the parameter: until_param = \"updated_before\"; or place {{cursor.until}}");
     }
-    if (stream->has_cursor && !stream->cursor.param && !scope->uses_cursor_from && !calls) {
+    bool filters = stream->has_cursor && stream->cursor.kind != CURSOR_CLIENT_SIDE;
+    if (filters && !stream->cursor.param && !scope->uses_cursor_from && !calls) {
         problems_add(problems, node_get(hand->node, "cursor"), "%s: nothing tells the source where to read from",
-                     below(hand, "cursor"));
+                     describe_below(hand, "cursor"));
         problems_hint(problems, "name the parameter: param = \"updated_after\"; or place {{cursor.from}}");
     }
     if (stream->pages.into_body) check_into_body(hand, "pages");
@@ -344,7 +235,7 @@ static void read_sync_modes(const struct stream_in_hand *hand)
 {
     struct stream_description *stream = hand->stream;
     const struct node *node = node_get(hand->node, "sync_modes");
-    if (is_default(node)) {
+    if (node_is_default(node)) {
         stream->full_refresh = true;
         stream->incremental = stream->has_cursor;
         return;
@@ -357,14 +248,14 @@ static void read_sync_modes(const struct stream_in_hand *hand)
         else if (str_equal(node_text(mode), STR("incremental")))
             stream->incremental = true;
         else {
-            problems_add(hand->with->problems, mode, "%s: unknown sync mode '" STR_FMT "'", below(hand, "sync_modes"),
+            problems_add(hand->with->problems, mode, "%s: unknown sync mode '" STR_FMT "'", describe_below(hand, "sync_modes"),
                          STR_ARG(node_text(mode)));
             problems_hint(hand->with->problems, "one of: full_refresh, incremental");
         }
     }
-    if (count == 0) problems_add(hand->with->problems, node, "%s: expected at least one", below(hand, "sync_modes"));
-    if (stream->incremental && is_default(node_get(hand->node, "cursor")))
-        problems_add(hand->with->problems, node, "%s: incremental needs a cursor", below(hand, "sync_modes"));
+    if (count == 0) problems_add(hand->with->problems, node, "%s: expected at least one", describe_below(hand, "sync_modes"));
+    if (stream->incremental && node_is_default(node_get(hand->node, "cursor")))
+        problems_add(hand->with->problems, node, "%s: incremental needs a cursor", describe_below(hand, "sync_modes"));
 }
 
 enum write_hint describe_write_mode(const char *name)
@@ -396,12 +287,12 @@ void describe_stream(const struct describing *with, const struct node *node, str
     if (!describe_is_stream_name(node->key))
         problems_add(with->problems, node, "%s: a stream's name has no spaces, '/' or control characters and at most 255 bytes",
                      hand.path);
-    if (!stream->map_function && !is_default(node_get(node, "map")))
-        problems_add(with->problems, node_get(node, "map"), "%s: expected a function", below(&hand, "map"));
+    if (!stream->map_function && !node_is_default(node_get(node, "map")))
+        problems_add(with->problems, node_get(node, "map"), "%s: expected a function", describe_below(&hand, "map"));
     describe_fields(&hand, 0);
     describe_primary_key(&hand);
-    describe_errors(with, node_get(node, "errors"), below(&hand, "errors"), &stream->errors);
-    read_cursor(&hand);
+    describe_errors(with, node_get(node, "errors"), describe_below(&hand, "errors"), &stream->errors);
+    describe_cursor(&hand);
     read_pages(&hand);
     struct template_scope scope = {
         .config = with->config,

@@ -91,7 +91,7 @@ int lane_take(struct lane *lane, struct jsonscan *scan, enum row_operation opera
         batch_add_row(lane->batch, operation);
         record_begin(&lane->reader);
         if (lane->fill) lane->fill(lane->context, lane->batch, lane->batch_number);
-        switch (record_read(&lane->reader, scan, lane->batch, lane->page->out)) {
+        switch (record_read(&lane->reader, scan, lane->batch, lane->page->out, err)) {
         case RECORD_TAKEN:
             if (UNLIKELY(lane->spec->stream_index == DECODE_NONE))
                 batch_drop_row(lane->batch);
@@ -104,6 +104,9 @@ int lane_take(struct lane *lane, struct jsonscan *scan, enum row_operation opera
         case RECORD_BROKEN:
             batch_drop_row(lane->batch);
             return ERR_TRANSIENT;
+        case RECORD_REFUSED:
+            batch_drop_row(lane->batch);
+            return err->class;
         case RECORD_GROWN:
             batch_drop_row(lane->batch);
             lane_close(lane);

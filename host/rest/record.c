@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/map.h"
 #include "rest/reject.h"
 
 enum {
@@ -326,8 +327,51 @@ static struct value cursor_value(struct record_reader *reader, const struct valu
     return cursor;
 }
 
+/* What names the record in hand: its key's values, or all of it. */
+struct record_name {
+    const struct record_reader *reader;
+    const struct value *row;
+    const struct json_value *record;
+};
+
+static uint64_t hash_name(void *context)
+{
+    const struct record_name *name = context;
+    uint64_t hash = 0;
+    if (name->reader->key_count == 0) { /* from its brace on: what stands between records is not of them */
+        const char *brace = memchr(name->record->raw.data, '{', name->record->raw.size);
+        return hash_stable((struct str){brace, name->record->raw.size - (size_t)(brace - name->record->raw.data)});
+    }
+    for (size_t i = 0; i < name->reader->key_count; i++) {
+        const struct value *value = &name->row[name->reader->keys[i]];
+        bool is_text = value->kind == VALUE_STRING || value->kind == VALUE_DECIMAL || value->kind == VALUE_JSON ||
+                       value->kind == VALUE_BINARY;
+        struct str bytes = is_text ? value_str(value) : (struct str){(const char *)&value->i, sizeof value->i};
+        uint64_t parts[2] = {hash, hash_stable(bytes)};
+        hash = hash_stable((struct str){(const char *)parts, sizeof parts});
+    }
+    return hash;
+}
+
+static enum record_result refuse_missing(const struct decode_spec *spec, const char *detail, struct err *err)
+{
+    err_set(err, ERR_DATA, "%s: '%s'", detail, spec->cursor_field);
+    err_hint(err, "the connector says that none may lack it: cursor.missing = \"fail\"");
+    return RECORD_REFUSED;
+}
+
+static enum record_result refuse_unknown(const struct decode_spec *spec, struct err *err)
+{
+    err_set(err, ERR_DATA,
+            "over %d records share the newest cursor value of '%s', and the source sends some of them again: which were "
+            "appended already is not known",
+            BOUNDARY_MAX_KEYS, spec->cursor_field);
+    err_hint(err, "use write_mode append_dedup");
+    return RECORD_REFUSED;
+}
+
 static enum record_result follow_cursor(struct record_reader *reader, const struct batch *batch,
-                                        const struct findings *findings, struct verdict *verdict)
+                                        const struct findings *findings, struct verdict *verdict, struct err *err)
 {
     const struct decode_spec *spec = reader->spec;
     struct decoded *out = verdict->out;
@@ -341,9 +385,13 @@ static enum record_result follow_cursor(struct record_reader *reader, const stru
         }
         const char *detail =
             findings->cursor.raw.data ? "the cursor field holds no value of its type" : "the record has no cursor field";
+        if (spec->cursor_missing == CURSOR_MISSING_FAIL) return refuse_missing(spec, detail, err);
         return reject(reader, verdict, str_from(spec->cursor_field), "missing_cursor", detail);
     }
-    switch (cursor_track_record(&reader->track, &cursor, out->rows)) {
+    struct record_name name = {reader, row, verdict->record};
+    switch (cursor_track_record(&reader->track, &cursor, out->rows, hash_name, &name)) {
+    case CURSOR_UNKNOWN:
+        return refuse_unknown(spec, err);
     case CURSOR_COMMITTED:
         reader->counts->deduplicated++;
         return RECORD_DROPPED;
@@ -381,7 +429,8 @@ void record_misfit(struct record_reader *reader, struct field *field, const stru
     add_note(reader, field, field->name, json);
 }
 
-enum record_result record_read(struct record_reader *reader, struct jsonscan *scan, struct batch *batch, struct decoded *out)
+enum record_result record_read(struct record_reader *reader, struct jsonscan *scan, struct batch *batch, struct decoded *out,
+                               struct err *err)
 {
     struct findings findings = {.fields = 0};
     const char *start = scan->at;
@@ -392,7 +441,7 @@ enum record_result record_read(struct record_reader *reader, struct jsonscan *sc
 
     if (findings.fields > DECODE_MAX_FIELDS)
         return reject(reader, &verdict, STR(""), "too_many_fields", "the record has over 16384 fields");
-    result = follow_cursor(reader, batch, &findings, &verdict);
+    result = follow_cursor(reader, batch, &findings, &verdict, err);
     if (result == RECORD_TAKEN)
         result = LIKELY(!reader->note_count) ? check_key(reader, newest_row(batch), &verdict) : settle(reader, batch, &verdict);
     if (result == RECORD_TAKEN) reader->counts->repaired += findings.repaired;

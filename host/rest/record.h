@@ -15,6 +15,7 @@ enum record_result {
     RECORD_DROPPED, /* counted, and rejected if that is why; the newest row is to be taken back */
     RECORD_GROWN,   /* the batch has too few columns: give a wider one and the record once more */
     RECORD_BROKEN,  /* scan->error says why */
+    RECORD_REFUSED, /* the sync must end: *err says why */
 };
 
 struct note; /* a value that found no place */
@@ -53,6 +54,7 @@ void record_begin(struct record_reader *reader);
 void record_misfit(struct record_reader *reader, struct field *field, const struct json_value *json);
 /* Reads the object that comes next into the newest row of `batch`, which was just added and may hold what is given. Rejects go
  * to `out`, counts to reader->counts (except `emitted`). */
-enum record_result record_read(struct record_reader *reader, struct jsonscan *scan, struct batch *batch, struct decoded *out);
+enum record_result record_read(struct record_reader *reader, struct jsonscan *scan, struct batch *batch, struct decoded *out,
+                               struct err *err);
 
 #endif

@@ -70,15 +70,42 @@ static void single_slice(struct str from, struct str to, struct arena *arena, st
     plan->slice_count = 1;
 }
 
+/* `months` months after `first`, or before it; a day that the month does not have is its last. */
+static int64_t add_months(int64_t first, int64_t months)
+{
+    struct civil civil;
+    time_to_civil(first, &civil);
+    int64_t month = civil.year * INT64_C(12) + civil.month - 1 + months;
+    civil.year = (int)(month / 12);
+    civil.month = (int)(month % 12) + 1;
+    while (civil.day > 28 && !time_date_is_valid(civil.year, civil.month, civil.day)) civil.day--;
+    return time_from_civil(&civil);
+}
+
+/* Where the window of this index begins. */
+static int64_t edge_at(const struct window_plan *plan, int64_t first, int64_t index)
+{
+    return plan->step_months ? add_months(first, index * plan->step_months) : first + index * plan->step_us;
+}
+
+static int64_t count_windows(const struct window_plan *plan, int64_t first, int64_t last)
+{
+    int64_t span = last - first;
+    if (!plan->step_months) return span / plan->step_us + (span % plan->step_us != 0);
+    int64_t count = span / (31 * DAY_US * plan->step_months); /* at least so many */
+    while (edge_at(plan, first, count) < last) count++;
+    return count;
+}
+
 /* Consecutive windows over [first, last]; both are multiples of the granularity. Neighbours share the text of their edge. */
 static int list_windows(int64_t first, int64_t last, struct arena *arena, struct window_plan *plan, struct err *err)
 {
-    int64_t span;
     plan->slices = NULL;
     plan->slice_count = 0;
     if (first >= last) return 0;
-    if (__builtin_sub_overflow(last, first, &span)) return err_set(err, ERR_BUG, "a window plan's edges are too far apart");
-    int64_t count = span / plan->step_us + (span % plan->step_us != 0);
+    if (!time_in_range(first) || !time_in_range(last))
+        return err_set(err, ERR_BUG, "a window plan's edges are not in the years 1 to 9999");
+    int64_t count = count_windows(plan, first, last);
     if (count > WINDOW_MAX_SLICES) {
         err_set(err, ERR_CONFIG, "the cursor's step gives %lld windows, at most %d are possible", (long long)count,
                 WINDOW_MAX_SLICES);
@@ -87,7 +114,7 @@ static int list_windows(int64_t first, int64_t last, struct arena *arena, struct
     struct window_slice *slices = arena_array(arena, struct window_slice, (size_t)count);
     const char *edge = write_time(plan->type, first, arena).data;
     for (int64_t i = 0; i < count; i++) {
-        int64_t to = i + 1 == count ? last : first + (i + 1) * plan->step_us;
+        int64_t to = i + 1 == count ? last : edge_at(plan, first, i + 1);
         slices[i].id = slices[i].from = edge;
         slices[i].to = edge = write_time(plan->type, to, arena).data;
     }
@@ -96,11 +123,53 @@ static int list_windows(int64_t first, int64_t last, struct arena *arena, struct
     return 0;
 }
 
-static int64_t granularity_of(const struct window_cursor *cursor)
+/* The smallest step that the source can say and tells apart: a time, or calendar months. */
+struct granularity {
+    int64_t us;
+    int months; /* 0: `us` counts */
+};
+
+static struct granularity granularity_of(const struct window_cursor *cursor)
 {
     int64_t step = cursor->format ? time_format_step_us(cursor->format) : 1;
     if (step < 1) step = 1;
-    return cursor->type == TYPE_DATE && step < DAY_US ? DAY_US : step;
+    if (cursor->type == TYPE_DATE && step < DAY_US) step = DAY_US;
+    bool is_coarser = step < 28 * DAY_US && step < cursor->granularity_us;
+    if (is_coarser) step *= (cursor->granularity_us - 1) / step + 1; /* the format must be able to say it */
+    if (is_coarser) return (struct granularity){step, 0};
+    return (struct granularity){step, step >= 365 * DAY_US ? 12 : step >= 28 * DAY_US ? 1 : 0};
+}
+
+static int64_t cut_edge(int64_t instant_us, struct granularity granularity)
+{
+    if (!granularity.months) return cut_down(instant_us, granularity.us);
+    struct civil civil;
+    time_to_civil(instant_us, &civil);
+    return time_from_civil(&(struct civil){.year = civil.year, .month = granularity.months == 12 ? 1 : civil.month, .day = 1});
+}
+
+/* The last edge: the sync's start, less the delay. It is cut to whole seconds at least: what the rest of that second brings is
+ * the next sync's. */
+static int64_t last_edge(const struct window_cursor *cursor, struct granularity granularity, int64_t now_us)
+{
+    int64_t last;
+    if (__builtin_sub_overflow(now_us, cursor->delay_us, &last)) last = now_us;
+    last = cut_edge(cut_down(last, SECOND_US), granularity);
+    if (!cursor->closed_above || granularity.us < SECOND_US) return last;
+    return granularity.months ? add_months(last, -granularity.months) : last - granularity.us;
+}
+
+/* A step that the source cannot say is rounded up to one that it can. */
+static void round_step(struct window_plan *plan, struct granularity granularity)
+{
+    if (granularity.months) {
+        if (!plan->step_months) plan->step_months = (int)(plan->step_us / (31 * DAY_US)) + 1;
+        plan->step_us = 0;
+        int rest = plan->step_months % granularity.months;
+        if (rest) plan->step_months += granularity.months - rest;
+    } else if (plan->step_us % granularity.us) {
+        plan->step_us += granularity.us - plan->step_us % granularity.us;
+    }
 }
 
 /* Where reading begins: the stored cursor less the lookback, but not before `start` if that lies before the cursor. */
@@ -131,18 +200,15 @@ static int plan_time(const struct window_cursor *cursor, struct str stored, stru
     bool is_open = false;
     int rc = first_instant(cursor, stored, start, &first, &is_open, err);
     if (rc != 0) return rc;
-    /* The start of a sync is cut to whole seconds at least: what the rest of that second brings is the next sync's. */
-    int64_t granularity_us = granularity_of(cursor);
-    int64_t last = cut_down(now_us, granularity_us > SECOND_US ? granularity_us : SECOND_US);
-    first = is_open ? 0 : cut_down(first, granularity_us);
-    if (plan->step_us) {
+    struct granularity granularity = granularity_of(cursor);
+    int64_t last = last_edge(cursor, granularity, now_us);
+    first = is_open ? 0 : cut_edge(first, granularity);
+    if (window_has_step(cursor)) {
         if (is_open) {
             err_set(err, ERR_CONFIG, "a cursor with a step needs a start: there is no first window without one");
             return err_hint(err, "give the cursor a start in the connector");
         }
-        /* A step the format cannot say is rounded up to one that it can. */
-        int64_t rest = plan->step_us % granularity_us;
-        if (rest) plan->step_us += granularity_us - rest;
+        round_step(plan, granularity);
         return list_windows(first, last, arena, plan, err);
     }
     if (!is_open && first > last) first = last;
@@ -172,7 +238,10 @@ static int plan_value(const struct window_cursor *cursor, struct str stored, str
 int window_plan(const struct window_cursor *cursor, struct str stored, struct str start, int64_t now_us, struct arena *arena,
                 struct window_plan *plan, struct err *err)
 {
-    *plan = (struct window_plan){.type = cursor->type, .step_us = cursor->step_us, .stored = arena_text(arena, stored)};
+    *plan = (struct window_plan){.type = cursor->type,
+                                 .step_us = cursor->step_us,
+                                 .step_months = cursor->step_months,
+                                 .stored = arena_text(arena, stored)};
     return is_time(cursor->type) ? plan_time(cursor, stored, start, now_us, arena, plan, err)
                                  : plan_value(cursor, stored, start, arena, plan, err);
 }
@@ -188,6 +257,8 @@ void window_to_json(const struct window_plan *plan, struct buf *out)
     json_cstr(&writer, plan->slice_count ? plan->slices[0].from : NULL);
     json_member(&writer, "last");
     json_cstr(&writer, plan->slice_count ? plan->slices[plan->slice_count - 1].to : NULL);
+    json_member(&writer, "step_months");
+    json_int(&writer, plan->step_months);
     json_member(&writer, "step_us"); /* as text: a JSON number would go through a double */
     json_text(&writer, (struct str){step, number_from_int64(plan->step_us, step)});
     json_member(&writer, "stored");
@@ -204,7 +275,7 @@ static int read_slices(const struct cJSON *json, struct arena *arena, struct win
     const char *first = json_string(json_get(json, "first")), *last = json_string(json_get(json, "last"));
     int64_t first_us, last_us;
     if (!first || !last) return 0; /* a plan without slices */
-    if (plan->step_us == 0) {
+    if (!window_plan_has_step(plan)) {
         single_slice(str_from(first), str_from(last), arena, plan);
         return 0;
     }
@@ -217,20 +288,22 @@ int window_from_json(struct str json, struct arena *arena, struct window_plan *p
 {
     struct cJSON *parsed;
     struct err parse = ERR_INIT;
-    double version = 0;
+    double version = 0, months = 0;
     *plan = (struct window_plan){0};
     if (json_parse(json, 64 * 1024, &parsed, &parse) != 0)
         return err_set(err, ERR_BUG, "the stored plan cannot be read: %s", parse.message);
     const char *type = json_string(json_get(parsed, "type")), *step = json_string(json_get(parsed, "step_us"));
     const char *stored = json_string(json_get(parsed, "stored"));
     int rc = 0;
+    json_number(json_get(parsed, "step_months"), &months); /* older plans have none */
     if (!json_number(json_get(parsed, "version"), &version) || version != 1 || !type ||
         !type_from_name(str_from(type), &plan->type) || !step || !number_to_int64(str_from(step), &plan->step_us) ||
-        (plan->step_us != 0 && !is_time(plan->type))) {
+        !(months >= 0 && months <= WINDOW_MAX_MONTHS) || ((plan->step_us != 0 || months != 0) && !is_time(plan->type))) {
         rc = err_set(err, ERR_BUG, "the stored plan is not one of this version");
         err_hint(err, "`sluice state reset` makes a new one");
     } else {
         plan->stored = arena_strdup(arena, stored ? stored : "");
+        plan->step_months = (int)months;
         rc = read_slices(parsed, arena, plan, err);
     }
     json_free(parsed);

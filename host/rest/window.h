@@ -8,9 +8,12 @@
  *     window_to_json(&plan, &buf);                        // the state entry "plan"
  *
  * Cursor values are canonical texts: RFC 3339 UTC, YYYY-MM-DD, decimal integers, or strings as they are. Edges of windows are
- * cut to what the source's format can say (whole seconds, days), and two windows share one edge: with "(]" a window holds what
- * is above `from` and up to `to`, with "[)" what is at `from` or above and below `to`. So none overlap and none leave a gap.
- * Nothing reaches past the sync's start. The lookback moves only where reading begins; it is never stored. Pure. */
+ * cut to what the source can say: whole seconds, minutes, days, by its format or its declared granularity. Two windows share
+ * one edge: with "(]" a window holds what is above `from` and up to `to`, with "[)" what is at `from` or above and below `to`.
+ * So none overlap and none leave a gap.
+ * Nothing reaches past the sync's start, less the delay. A value that stands for a second, a minute or a day is complete only
+ * when that is over: with "(]" the last edge is the last complete one. Months are counted from the first edge; a day that a
+ * month does not have is its last. The lookback moves only where reading begins; it is never stored. Pure. */
 #ifndef SLUICE_REST_WINDOW_H
 #define SLUICE_REST_WINDOW_H
 
@@ -24,13 +27,17 @@
 #include "base/str.h"
 #include "data/value.h"
 
-enum { WINDOW_MAX_SLICES = 50000 };
+enum { WINDOW_MAX_SLICES = 50000, WINDOW_MAX_MONTHS = 1200 };
 
 struct window_cursor {
-    enum type type;     /* TIMESTAMP, TIMESTAMP_NTZ, DATE, INTEGER, DECIMAL, STRING */
-    const char *format; /* the source's spelling, base/time.h; NULL: by type */
-    int64_t step_us;    /* windows; 0: one slice. Instants and dates only */
-    int64_t lookback;   /* microseconds; for INTEGER in its own unit; 0 for others */
+    enum type type;         /* TIMESTAMP, TIMESTAMP_NTZ, DATE, INTEGER, DECIMAL, STRING */
+    const char *format;     /* the source's spelling, base/time.h; NULL: by type */
+    int64_t step_us;        /* windows; 0: one slice, or months. Instants and dates only */
+    int step_months;        /* windows of calendar months; 0: none */
+    int64_t lookback;       /* microseconds; for INTEGER in its own unit; 0 for others */
+    int64_t granularity_us; /* the source's cursor values are cut to this, its format aside; 0: as the format shows */
+    int64_t delay_us;       /* what is newer than this is left for the next sync */
+    bool closed_above;      /* a window holds its upper edge: "(]" */
 };
 
 struct window_slice {
@@ -42,10 +49,21 @@ struct window_slice {
 struct window_plan {
     enum type type;
     int64_t step_us;
+    int step_months;
     const char *stored; /* the cursor the plan was made from, for {{cursor.value}}; "": none */
     const struct window_slice *slices;
     size_t slice_count; /* 0: the source can have nothing new */
 };
+
+/* Is it read in windows? */
+static inline bool window_has_step(const struct window_cursor *cursor)
+{
+    return cursor->step_us || cursor->step_months;
+}
+static inline bool window_plan_has_step(const struct window_plan *plan)
+{
+    return plan->step_us || plan->step_months;
+}
 
 /* Makes a plan. `stored`: the cursor in the state, canonical, empty on the first sync. `start`: where a first sync begins,
  * canonical or any text base/time.h reads as ISO; empty: from the beginning (refused with a step). Errors: CONFIG (too many

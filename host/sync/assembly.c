@@ -31,8 +31,10 @@ struct slice_rows {
     char *stored;          /* cursor of the newest checkpoint that a load stored */
     char *position;        /* of the pager, after the last page queued; NULL: not resumable */
     bool position_is_new;
-    bool at_page; /* a position is stored: the next run would go on there */
-    char *max;    /* newest cursor seen */
+    bool at_page;           /* a position is stored: the next run would go on there */
+    char *max;              /* newest cursor seen */
+    struct boundary newest; /* keys of the records that have it */
+    bool newest_is_known;   /* of all of them */
 };
 
 struct assembly {
@@ -88,6 +90,8 @@ struct assembly *assembly_new(const struct assembly_options *options)
         rows->queues = arena_array(arena, struct queue, options->loaded_count);
         if (options->slices[i].cursor) rows->stored = mem_strdup(options->slices[i].cursor);
         if (options->slices[i].max_cursor) rows->max = mem_strdup(options->slices[i].max_cursor);
+        const char *newest = options->slices[i].newest;
+        rows->newest_is_known = !rows->max || (newest && boundary_from_text(&rows->newest, str_from(newest)));
     }
     assembly->rejects = arena_array(arena, struct reject, ASSEMBLY_MAX_REJECTS);
     assembly->delta = STATE_INIT(&assembly->load_arena);
@@ -107,6 +111,7 @@ void assembly_free(struct assembly *assembly)
         free(rows->stored);
         free(rows->position);
         free(rows->max);
+        boundary_release(&rows->newest);
     }
     for (size_t i = 0; i < assembly->taken_count; i++) batch_free(assembly->taken[i]);
     free(assembly->taken);
@@ -193,6 +198,19 @@ static void note_checkpoint(struct assembly *assembly, struct slice_rows *rows, 
     replace_text(&rows->covered, now);
 }
 
+static void note_newest(const struct assembly *assembly, struct slice_rows *rows, const struct decoded *decoded)
+{
+    if (decoded->max_cursor.size == 0) return;
+    int rise = rows->max ? cursor_compare(decoded->max_cursor, str_from(rows->max), assembly->options.cursor_type) : 1;
+    if (rise < 0) return;
+    if (rise > 0) {
+        replace_text(&rows->max, decoded->max_cursor);
+        boundary_clear(&rows->newest);
+        rows->newest_is_known = true;
+    }
+    boundary_add_all(&rows->newest, decoded->newest, decoded->newest_count, decoded->newest_are_too_many);
+}
+
 static void queue_batches(struct assembly *assembly, struct slice_rows *rows, struct decoded *decoded)
 {
     for (size_t q = 0; q < assembly->options.loaded_count; q++) rows->queues[q].page = rows->queues[q].count;
@@ -212,9 +230,7 @@ void assembly_add(struct assembly *assembly, uint32_t slice, struct decoded *dec
     struct slice_rows *rows = &assembly->rows[slice];
     queue_batches(assembly, rows, decoded);
     note_checkpoint(assembly, rows, decoded);
-    if (decoded->max_cursor.size &&
-        (!rows->max || cursor_compare(decoded->max_cursor, str_from(rows->max), assembly->options.cursor_type) > 0))
-        replace_text(&rows->max, decoded->max_cursor);
+    note_newest(assembly, rows, decoded);
     replace_text(&rows->position, str_from(position));
     rows->position_is_new = true;
     keep_rejects(assembly, decoded);
@@ -355,17 +371,26 @@ static void move_covered(struct assembly *assembly, struct slice_rows *rows)
         move_front(assembly, &rows->queues[q], rows->queues[q].covered_batches, rows->queues[q].covered_rows);
 }
 
-static void set_position(struct assembly *assembly, const struct slice_rows *rows, bool done, const char *cursor,
-                         const char *page)
+/* Adds the keys as a member, if they are to be remembered. */
+static void write_newest(const struct assembly *assembly, struct slice_rows *rows, struct json_writer *writer)
 {
-    struct buf json = BUF_INIT(256 * 1024);
+    if (!assembly->options.keep_boundary || !rows->newest_is_known) return;
+    struct buf text = BUF_INIT(BOUNDARY_TEXT_MAX + 1);
+    boundary_to_text(&rows->newest, &text);
+    json_member(writer, "newest"), json_text(writer, buf_str(&text));
+    buf_release(&text);
+}
+
+static void set_position(struct assembly *assembly, struct slice_rows *rows, bool done, const char *cursor, const char *page)
+{
+    struct buf json = BUF_INIT(256 * 1024 + (assembly->options.keep_boundary ? BOUNDARY_TEXT_MAX : 0));
     struct json_writer writer = JSON_WRITER(&json);
     json_open(&writer, '{');
     if (done) json_member(&writer, "done"), json_bool(&writer, true);
     if (cursor) json_member(&writer, "cursor"), json_cstr(&writer, cursor);
     if (rows->unordered && !done) json_member(&writer, "unordered"), json_bool(&writer, true);
     if (page) json_member(&writer, "page"), json_cstr(&writer, page);
-    if (rows->max) json_member(&writer, "max"), json_cstr(&writer, rows->max);
+    if (rows->max) json_member(&writer, "max"), json_cstr(&writer, rows->max), write_newest(assembly, rows, &writer);
     json_close(&writer, '}');
     if (!json.failed) state_set(&assembly->delta, assembly->options.stream, rows->id, "position", buf_text(&json));
     buf_release(&json);
@@ -434,6 +459,42 @@ static const char *final_cursor(const struct assembly *assembly)
     return cursor;
 }
 
+/* The keys go with the cursor they belong to: one that is set by hand leaves them without a meaning. */
+static void note_boundary(struct assembly *assembly, const char *cursor, struct boundary *keys)
+{
+    struct buf json = BUF_INIT(512 * 1024), text = BUF_INIT(BOUNDARY_TEXT_MAX + 1);
+    struct json_writer writer = JSON_WRITER(&json);
+    if (keys) boundary_to_text(keys, &text);
+    json_open(&writer, '{');
+    json_member(&writer, "cursor"), json_cstr(&writer, cursor);
+    json_member(&writer, "keys"), json_text(&writer, buf_str(&text));
+    json_close(&writer, '}');
+    state_set(&assembly->delta, assembly->options.stream, "", "boundary", keys ? buf_text(&json) : NULL);
+    buf_release(&text);
+    buf_release(&json);
+}
+
+/* Stores the keys of the records that have the cursor: those of this sync, and when it did not move those known before. */
+static void keep_boundary(struct assembly *assembly, const char *moved_to)
+{
+    const struct assembly_options *options = &assembly->options;
+    const char *cursor = moved_to ? moved_to : options->cursor_floor;
+    struct boundary all = {0};
+    bool is_known = moved_to || options->boundary, is_new = moved_to != NULL;
+    if (!cursor) return;
+    if (!moved_to && options->boundary)
+        boundary_add_all(&all, options->boundary->keys, options->boundary->count, options->boundary->too_many);
+    for (size_t i = 0; i < options->slice_count; i++) {
+        const struct slice_rows *rows = &assembly->rows[i];
+        if (!rows->max || cursor_compare(str_from(rows->max), str_from(cursor), options->cursor_type) != 0) continue;
+        is_known = is_known && rows->newest_is_known;
+        is_new = is_new || rows->newest.count;
+        boundary_add_all(&all, rows->newest.keys, rows->newest.count, rows->newest.too_many);
+    }
+    if (is_new) note_boundary(assembly, cursor, is_known ? &all : NULL);
+    boundary_release(&all);
+}
+
 static void finish_plan(struct assembly *assembly)
 {
     const char *stream = assembly->options.stream;
@@ -443,6 +504,7 @@ static void finish_plan(struct assembly *assembly)
         state_set(&assembly->delta, stream, assembly->rows[i].id, "position", NULL);
     const char *cursor = assembly->options.keep_cursor ? final_cursor(assembly) : NULL;
     if (cursor) state_set(&assembly->delta, stream, "", "cursor", cursor);
+    if (assembly->options.keep_boundary) keep_boundary(assembly, cursor);
 }
 
 bool assembly_take(struct assembly *assembly, enum assembly_take take, struct load *load)
@@ -508,6 +570,17 @@ void assembly_correct(struct assembly *assembly, size_t stream, const struct loa
     add_totals(&assembly->totals[stream], counts);
 }
 
+bool boundary_parse(const char *value, const char *cursor, struct boundary *boundary)
+{
+    struct cJSON *json = NULL;
+    struct err ignored = ERR_INIT;
+    if (!value || !cursor || json_parse(str_from(value), 1024 * 1024, &json, &ignored) != 0) return false;
+    const char *belongs_to = json_string(json_get(json, "cursor")), *keys = json_string(json_get(json, "keys"));
+    bool ok = belongs_to && keys && strcmp(belongs_to, cursor) == 0 && boundary_from_text(boundary, str_from(keys));
+    json_free(json);
+    return ok;
+}
+
 int slice_position_parse(const char *value, struct arena *arena, struct slice_position *position, struct err *err)
 {
     struct cJSON *json = NULL;
@@ -522,6 +595,7 @@ int slice_position_parse(const char *value, struct arena *arena, struct slice_po
     position->cursor = arena_strdup(arena, json_string(json_get(json, "cursor")));
     position->page = arena_strdup(arena, json_string(json_get(json, "page")));
     position->max = arena_strdup(arena, json_string(json_get(json, "max")));
+    position->newest = arena_strdup(arena, json_string(json_get(json, "newest")));
     json_free(json);
     return 0;
 }

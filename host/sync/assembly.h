@@ -21,6 +21,7 @@
 #include "base/arena.h"
 #include "data/state.h"
 #include "data/value.h"
+#include "rest/boundary.h"
 #include "rest/decode.h"
 #include "writer/writer.h"
 
@@ -33,6 +34,7 @@ struct assembly_slice {
     bool unordered;         /* an earlier run saw that its order is broken */
     const char *cursor;     /* checkpoint that earlier runs published up to; NULL: none */
     const char *max_cursor; /* newest cursor seen in it by earlier runs, canonical; NULL: none */
+    const char *newest;     /* keys of the records that have it, see rest/boundary.h; NULL: not known */
 };
 
 /* A stream whose records are counted. Those that are loaded come first, by their index in the flow; a root that is read and not
@@ -47,9 +49,11 @@ struct assembly_options {
     bool ascending;   /* declared so: cursor checkpoints inside a slice */
     bool keep_cursor; /* store the stream's cursor when the plan is done */
     enum type cursor_type;
-    const char *cursor_floor; /* the cursor stored so far; never goes below; NULL: none */
-    const char *cursor_cap;   /* the sync's start: never stored past it; NULL: none */
-    const char *cursor_end;   /* windows: the end of the last one, stored when all are done; NULL: the newest seen */
+    const char *cursor_floor;        /* the cursor stored so far; never goes below; NULL: none */
+    const char *cursor_cap;          /* the sync's start: never stored past it; NULL: none */
+    const char *cursor_end;          /* windows: the end of the last one, stored when all are done; NULL: the newest seen */
+    bool keep_boundary;              /* store the keys of the records with the newest cursor; not for windows */
+    const struct boundary *boundary; /* the keys stored so far with `cursor_floor`; NULL: not known */
 };
 
 struct assembly;
@@ -98,9 +102,14 @@ struct slice_position {
     const char *cursor; /* checkpoint: rows at or below it are published */
     const char *page;   /* resume text of the pager */
     const char *max;    /* newest cursor seen */
+    const char *newest; /* keys of the records that have it; NULL: not known */
 };
 /* Reads an entry's value; texts in `arena`. An unreadable one is ERR_BUG naming it: state is ours. */
 int slice_position_parse(const char *value, struct arena *arena, struct slice_position *position, struct err *err) MUST_USE;
+
+/* Reads the value of a "boundary" entry, NULL when there is none. False when it does not belong to `cursor`, or cannot be read.
+ */
+bool boundary_parse(const char *value, const char *cursor, struct boundary *boundary);
 
 /* What became of rows of earlier loads since then: added to the totals. A number that goes down wraps around. */
 void assembly_correct(struct assembly *assembly, size_t stream, const struct load_counts *counts);

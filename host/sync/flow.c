@@ -58,6 +58,7 @@ static int start_slice(struct flow *flow, uint32_t index, bool anew, struct err 
         .window = flow->windows.slices[index],
         .index = index,
         .cursor_value = flow->windows.stored ? flow->windows.stored : "",
+        .boundary = flow->boundary_is_known ? &flow->boundary : NULL,
         .resume_cursor = assembly_checkpoint(flow->assembly, index),
         .resume_page = anew ? NULL : position->page,
         .cancel = flow->cancel,
@@ -157,6 +158,11 @@ static int take_item(struct flow *flow, struct slice_item *item, struct err *err
                  flow->plan->decode.cursor_field);
         flow->order_warned = true;
     }
+    if (item->decoded.order_is_lost && !flow->descent_warned) {
+        log_warn(flow->log, "records are declared to come in descending order of '%s', but do not; all of them are read",
+                 flow->plan->decode.cursor_field);
+        flow->descent_warned = true;
+    }
     return 0;
 }
 
@@ -250,6 +256,7 @@ void flow_run(const struct sync_context *sync, struct flow_plan *plan, struct st
     for (size_t i = 0; rc && i < plan->stream_count; i++) err_copy(&progress[i].err, &err);
     sync->writer->flow_close(flow.writer);
     assembly_free(flow.assembly);
+    boundary_release(&flow.boundary);
     channel_free(flow.items);
     cancel_free(flow.cancel);
     for (; flow.slots_held > 0; flow.slots_held--) sem_post(sync->slots);

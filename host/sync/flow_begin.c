@@ -73,6 +73,8 @@ static int make_plan(struct flow *flow, struct err *err)
     if (flow->plan->sync_mode == SYNC_FULL_REFRESH || !cursor) cursor = "";
     rc = stored ? window_from_json(str_from(stored), &flow->arena, &flow->windows, err) : make_windows(flow, cursor, err);
     if (rc) return err_context(err, "plan");
+    const char *boundary = cursor[0] ? state_get(&flow->state, flow_stream(flow), "", "boundary") : NULL;
+    flow->boundary_is_known = boundary_parse(boundary, cursor, &flow->boundary);
     size_t count = flow->windows.slice_count;
     flow->positions = arena_array(&flow->arena, struct slice_position, count + 1);
     flow->running = arena_array(&flow->arena, struct slice *, count + 1);
@@ -136,11 +138,12 @@ static int make_assembly(struct flow *flow, struct err *err)
                                             .at_page = flow->positions[i].page != NULL,
                                             .unordered = flow->positions[i].unordered,
                                             .cursor = flow->positions[i].cursor,
-                                            .max_cursor = flow->positions[i].max};
+                                            .max_cursor = flow->positions[i].max,
+                                            .newest = flow->positions[i].newest};
     /* Where the plan ends, which may have been made by an earlier run: what changed since then was not seen everywhere.
      * Integers and texts have no such end. */
     const char *end = count && flow->windows.slices[count - 1].to[0] ? flow->windows.slices[count - 1].to : NULL;
-    bool has_windows = plan->stream->has_cursor && flow->windows.step_us > 0;
+    bool has_windows = plan->stream->has_cursor && window_plan_has_step(&flow->windows);
     const char **streams = arena_array(&flow->arena, const char *, plan->stream_count + 1);
     for (size_t i = 0; i < plan->stream_count; i++) streams[i] = plan->streams[i].stream->name;
     if (!plan->loads_root) streams[plan->stream_count] = flow_stream(flow);
@@ -158,6 +161,8 @@ static int make_assembly(struct flow *flow, struct err *err)
         .cursor_floor = stored_cursor(flow),
         .cursor_cap = end,
         .cursor_end = has_windows ? end : NULL,
+        .keep_boundary = plan_appends_once(plan),
+        .boundary = flow->boundary_is_known ? &flow->boundary : NULL,
     };
     flow->assembly = assembly_new(&options);
     coverage_note(&flow->state, plan, flow->assembly);

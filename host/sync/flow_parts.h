@@ -18,6 +18,8 @@ struct flow {
     struct state state;
     struct window_plan windows;
     struct slice_position *positions; /* per slice of the plan */
+    struct boundary boundary;         /* keys of the records that have the stored cursor */
+    bool boundary_is_known;
     struct assembly *assembly;
     struct channel *items;
     struct cancel *cancel;  /* below sync->reading */
@@ -29,7 +31,7 @@ struct flow {
     unsigned char *resets;    /* per slice of the plan: how often the source made it start over in this run */
     struct err err;
     bool is_skipped; /* `err` is why the connector says to leave the stream out */
-    bool order_warned;
+    bool order_warned, descent_warned;
     bool commit_failed; /* nothing more can be made durable */
 };
 

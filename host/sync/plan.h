@@ -56,6 +56,13 @@ void plan_make(const struct description *description, const struct pipeline *pip
                struct arena *arena, struct sync_plan *plan, struct problems *problems);
 void plan_release(struct sync_plan *plan);
 
+/* Are rows appended by a cursor, each once? Not where windows share their edges, and a lookback is there to read again. */
+static inline bool plan_appends_once(const struct flow_plan *flow)
+{
+    const struct window_cursor *window = &flow->stream->cursor.window;
+    return flow->appends && flow->keep_cursor && !window_has_step(window) && window->lookback == 0;
+}
+
 /* Where the flow's rows are charged, and what is replaced in its rejects. Before anything is decoded. */
 void plan_bind(struct flow_plan *flow, struct budget *budget, const struct secrets *secrets);
 

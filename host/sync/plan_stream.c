@@ -158,7 +158,7 @@ void plan_root(struct making *making)
     apply_choice(stream, choice, &table, &flow->decode);
     table.cursor = choice->cursor ? choice->cursor : stream->has_cursor ? stream->cursor.field : NULL;
     bool own_cursor = stream->has_cursor && table.cursor && strcmp(table.cursor, stream->cursor.field) == 0;
-    flow->ascending = own_cursor && stream->cursor.ascending;
+    flow->ascending = own_cursor && stream->cursor.order == CURSOR_ASCENDING;
     flow->keep_cursor = making->usual == SYNC_INCREMENTAL && own_cursor;
     making->cursor = table.cursor;
     making->root_mode = table.mode;

@@ -2,6 +2,7 @@
  * end of the page channel, sends the last item. */
 #include "sync/slice.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/fault.h"
@@ -25,6 +26,7 @@ struct slice {
     struct thread fetch, decode;
     struct functions functions;
     bool has_functions;
+    _Atomic bool enough; /* what follows is known: decode tells fetch */
     bool finished; /* written by fetch before it closes the channel */
     enum reader_end end;
     struct str rejected; /* of READER_REJECTS; in the arena */
@@ -63,6 +65,10 @@ static void read_pages(struct slice *slice, struct reader *reader)
 {
     size_t guess = FIRST_PAGE_GUESS;
     while (!cancel_stopping(slice->cancel) && wait_for_room(slice, guess)) {
+        if (atomic_load(&slice->enough)) {
+            slice->finished = true;
+            return;
+        }
         struct page *page = mem_zero(1, sizeof *page);
         int rc = reader_next(reader, page, &slice->fetch_err);
         if (rc <= 0) {
@@ -113,25 +119,46 @@ static void fetch(void *context)
     channel_close(slice->pages);
 }
 
+/* What an earlier run has committed already. */
+static void bound_known(const struct slice_options *options, struct decode_bounds *bounds)
+{
+    const struct flow_plan *plan = options->plan;
+    bounds->equal = EQUAL_DROP;
+    bounds->drop_up_to = str_from(options->resume_cursor);
+    if (options->resume_cursor || !options->cursor_value[0]) return;
+    if (plan_appends_once(plan)) {
+        bounds->drop_up_to = str_from(options->cursor_value);
+        bounds->equal = options->boundary ? EQUAL_UNSEEN : EQUAL_DROP;
+        bounds->seen = options->boundary;
+    } else if (plan->stream->cursor.kind == CURSOR_CLIENT_SIDE) {
+        bounds->drop_up_to = str_from(options->window.from);
+        bounds->equal = EQUAL_KEEP;
+    }
+}
+
 /* Which records of the slice count. Where the connector does not say which edges are a window's, what is sent is taken: merged
  * rows may come again. Appended ones may not: what is newer than the sync's start is the next sync's, whose cursor begins
- * there; and what the stored cursor covers was appended, whether the source's filter includes its value or not. */
+ * there. */
 static struct decode_bounds bounds_of(const struct slice_options *options)
 {
     const struct flow_plan *plan = options->plan;
     const struct cursor_description *cursor = &plan->stream->cursor;
     struct decode_bounds bounds = {
-        .drop_up_to = str_from(options->resume_cursor),
+        .remember = plan_appends_once(plan),
         .from = str_from(options->window.from),
         .to = str_from(options->window.to),
         .rule = !cursor->has_bounds                    ? BOUNDS_AS_SENT
                 : cursor->bounds == CURSOR_OPEN_CLOSED ? BOUNDS_OPEN_CLOSED
                                                        : BOUNDS_CLOSED_OPEN,
     };
-    if (cursor->has_bounds || cursor->window.step_us || !plan->appends || !plan->keep_cursor) return bounds;
-    bounds.rule = BOUNDS_OPEN_CLOSED;
-    bounds.from = STR("");
-    if (!options->resume_cursor && cursor->window.lookback == 0) bounds.drop_up_to = str_from(options->cursor_value);
+    bound_known(options, &bounds);
+    bool leaves_future = plan->appends && plan->keep_cursor && !window_has_step(&cursor->window);
+    bool begins_at_start = cursor->kind == CURSOR_CLIENT_SIDE && !bounds.drop_up_to.size;
+    bounds.newest_first = cursor->stop_early && bounds.drop_up_to.size > 0;
+    if (cursor->has_bounds || !(leaves_future || begins_at_start)) return bounds;
+    bounds.rule = BOUNDS_CLOSED;
+    if (!begins_at_start) bounds.from = STR("");
+    if (!leaves_future) bounds.to = STR("");
     return bounds;
 }
 
@@ -175,6 +202,7 @@ static void decode(void *context)
         if (rc == 0) {
             item->position = page->position;
             page->position = NULL;
+            if (item->decoded.reached_known) atomic_store(&slice->enough, true);
             count_rows(options, &item->decoded);
         }
         free_page(page);

@@ -17,6 +17,7 @@
 #include "sync/context.h"
 #include "sync/plan.h"
 
+struct boundary;
 struct channel;
 
 struct slice_options {
@@ -24,12 +25,13 @@ struct slice_options {
     const struct flow_plan *plan;
     struct stream_progress *progress; /* of the plan's streams */
     struct window_slice window;
-    uint32_t index;            /* in the flow's plan */
-    const char *cursor_value;  /* the stored cursor; "" on the first sync */
-    const char *resume_cursor; /* records at or below it are published; NULL: none */
-    const char *resume_page;   /* resume text of the pager; NULL: none */
-    struct cancel *cancel;     /* the flow's */
-    struct channel *out;       /* takes struct slice_item */
+    uint32_t index;                  /* in the flow's plan */
+    const char *cursor_value;        /* the stored cursor; "" on the first sync */
+    const struct boundary *boundary; /* keys of the records at it that were appended; NULL: not known */
+    const char *resume_cursor;       /* records at or below it are published; NULL: none */
+    const char *resume_page;         /* resume text of the pager; NULL: none */
+    struct cancel *cancel;           /* the flow's */
+    struct channel *out;             /* takes struct slice_item */
 };
 
 struct slice_item {

@@ -89,6 +89,84 @@ static void test_random_instants_survive_every_format(void **state)
     }
 }
 
+/* The spellings of cursors that APIs and connectors for them use: Salesforce, HubSpot, Zendesk, Jira, GA4, Stripe, NetSuite,
+ * Notion, Slack, Klaviyo, Facebook, Google Ads, ServiceNow, Zoho and others. */
+static const char *const SPELLINGS_IN_USE[] = {
+    "iso8601",
+    "date",
+    "epoch",
+    "epoch_ms",
+    "epoch_us",
+    "%s",
+    "%s.%f",
+
+    "%Y-%m-%d",
+    "%Y%m%d",
+    "%Y/%m/%d",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%d.%m.%Y",
+    "%d-%b-%Y",
+    "%d %b %Y",
+    "%Y-%m",
+    "%Y%m",
+    "%Y",
+    "%Y-%j",
+    "%Y%m%d%H",
+    "%Y%m%d%H%M%S",
+    "%Y%m%dT%H%M%SZ",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%dT%H:%MZ",
+    "%Y-%m-%d %H:%M",
+    "%Y/%m/%d %H:%M",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%dT%H:%M:%SZ",
+    "%Y-%m-%dT%H:%M:%S%z",
+    "%Y-%m-%dT%H:%M:%S+00:00",
+    "%Y-%m-%dT%H:%M:%S.%3fZ",
+    "%Y-%m-%dT%H:%M:%S.%3f%z",
+    "%Y-%m-%dT%H:%M:%S.%3f+0000",
+    "%Y-%m-%dT%H:%M:%S.%fZ",
+    "%Y-%m-%dT%H:%M:%S.%f%z",
+    "%Y-%m-%dT%H:%M:%S.%f",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M:%S%z",
+    "%Y-%m-%d %H:%M:%S.%f",
+    "%Y-%m-%d %H:%M:%S UTC",
+    "%Y-%m-%d %H:%M:%S.%f+00:00",
+    "%a, %d %b %Y %H:%M:%S GMT",
+    "%m/%d/%Y %H:%M:%S",
+    "%m/%d/%Y %I:%M:%S %p",
+    "%d/%m/%Y %H:%M",
+    "%b %e, %Y %I:%M %p",
+};
+
+static void test_spellings_in_use_are_read_as_they_were_written(void **state)
+{
+    (void)state;
+    uint64_t seed = 0x853c49e6748fea9b;
+    const int64_t first = 0, span = 4102444800; /* 1970 to 2100 */
+    assert_true(ARRAY_SIZE(SPELLINGS_IN_USE) >= 43);
+    for (size_t k = 0; k < ARRAY_SIZE(SPELLINGS_IN_USE); k++) {
+        const char *format = SPELLINGS_IN_USE[k];
+        assert_true(time_format_is_valid(format));
+        int64_t step = time_format_step_us(format);
+        for (int i = 0; i < 300; i++) {
+            int64_t instant =
+                first + (int64_t)(next_random(&seed) % (uint64_t)span) * SECOND + (int64_t)(next_random(&seed) % SECOND);
+            char text[64], again[64];
+            int64_t back, same;
+            size_t size = time_write_format(instant, format, text, sizeof text);
+            if (!time_parse_format((struct str){text, size}, format, &back)) fail_msg("'%s' as %s", text, format);
+            assert_true(back <= instant && instant - back < (step >= 365 * DAY  ? 366 * DAY
+                                                             : step >= 28 * DAY ? 31 * DAY
+                                                                                : step));
+            assert_true(time_write_format(back, format, again, sizeof again) == size && memcmp(text, again, size) == 0);
+            assert_true(time_parse_format((struct str){again, size}, format, &same) && same == back);
+        }
+    }
+}
+
 static void test_iso_spellings_that_are_in_use(void **state)
 {
     (void)state;
@@ -565,8 +643,9 @@ static void test_the_environment_does_not_matter(void **state)
 }
 
 UNIT_TESTS(cmocka_unit_test(test_every_day_of_nine_thousand_years_is_counted_right),
-           cmocka_unit_test(test_random_instants_survive_every_format), cmocka_unit_test(test_iso_spellings_that_are_in_use),
-           cmocka_unit_test(test_iso_refuses_everything_else),
+           cmocka_unit_test(test_random_instants_survive_every_format),
+           cmocka_unit_test(test_spellings_in_use_are_read_as_they_were_written),
+           cmocka_unit_test(test_iso_spellings_that_are_in_use), cmocka_unit_test(test_iso_refuses_everything_else),
            cmocka_unit_test(test_a_text_cut_short_is_judged_by_what_is_there),
            cmocka_unit_test(test_the_date_part_is_as_written), cmocka_unit_test(test_http_dates_in_three_spellings),
            cmocka_unit_test(test_formats_are_checked), cmocka_unit_test(test_patterns_read_what_apis_send),

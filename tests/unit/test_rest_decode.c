@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/jsonscan.h"
 #include "os/secret.h"
+#include "rest/boundary.h"
 #include "rest/decode.h"
 
 struct rig {
@@ -682,6 +683,133 @@ static void test_committed_records_are_dropped_without_a_trace(void **state)
     free_rig(&rig);
 }
 
+static uint64_t *keys_of(struct rig *rig)
+{
+    uint64_t *keys = mem_alloc((rig->out.newest_count + 1) * sizeof *keys);
+    memcpy(keys, rig->out.newest, rig->out.newest_count * sizeof *keys);
+    return keys;
+}
+
+static void test_keys_of_the_newest_records_are_told(void **state)
+{
+    (void)state;
+    struct rig rig = new_rig();
+    add_column(&rig, "id", TYPE_STRING);
+    schema_set_key(rig.spec.schema, schema_find(rig.spec.schema, STR("id"))->index);
+    rig.spec.cursor_field = "v";
+    rig.bounds.remember = true;
+    decode(&rig, "[{\"id\":\"a\",\"v\":7},{\"id\":\"b\",\"v\":9},{\"id\":\"c\",\"v\":9},{\"id\":\"d\",\"v\":8}]");
+    assert_int_equal(rig.out.newest_count, 2);
+    uint64_t *first = keys_of(&rig);
+    decode(&rig, "[{\"id\":\"e\",\"v\":5}]");
+    assert_int_equal(rig.out.newest_count, 0);
+    decode(&rig, "[{\"id\":\"b\",\"v\":9,\"x\":1}]"); /* by its key, not by what else is in it */
+    assert_int_equal(rig.out.newest_count, 1);
+    assert_true(rig.out.newest[0] == first[0]);
+    free(first);
+    free_rig(&rig);
+}
+
+static void test_of_those_at_the_cursor_only_the_unseen_are_taken(void **state)
+{
+    (void)state;
+    static const char PAGE[] = "[{\"id\":1,\"v\":8},{\"id\":2,\"v\":9},{\"id\":3,\"v\":9},{\"id\":4,\"v\":10}]";
+    struct boundary seen = {0};
+    struct rig rig = new_rig();
+    add_column(&rig, "id", TYPE_INTEGER);
+    schema_set_key(rig.spec.schema, schema_find(rig.spec.schema, STR("id"))->index);
+    rig.spec.cursor_field = "v";
+    rig.bounds.remember = true;
+    decode(&rig, "[{\"id\":2,\"v\":9}]");
+    struct buf text = BUF_INIT(100);
+    boundary_add(&seen, rig.out.newest[0]);
+    boundary_to_text(&seen, &text); /* as the state would keep it */
+    assert_true(boundary_from_text(&seen, buf_str(&text)));
+    decoder_free(rig.decoder);
+    rig.decoder = NULL;
+    rig.bounds.drop_up_to = STR("9");
+    rig.bounds.equal = EQUAL_UNSEEN;
+    rig.bounds.seen = &seen;
+    check_rows(&rig, PAGE, "{\"id\":3,\"v\":9}\n{\"id\":4,\"v\":10}\n");
+    assert_int_equal(rig.out.counts.deduplicated, 2);
+    decoder_free(rig.decoder);
+    rig.decoder = NULL;
+    seen.too_many = true;
+    assert_int_equal(decode_bytes(&rig, PAGE, strlen(PAGE)), ERR_DATA);
+    assert_non_null(strstr(rig.err.message, "which were appended already is not known"));
+    decoder_free(rig.decoder);
+    rig.decoder = NULL;
+    rig.bounds.equal = EQUAL_KEEP;
+    decode(&rig, PAGE);
+    assert_int_equal(rig.out.rows, 3);
+    buf_release(&text);
+    boundary_release(&seen);
+    free_rig(&rig);
+}
+
+static void test_the_boundary_is_bounded_and_says_so(void **state)
+{
+    (void)state;
+    struct boundary boundary = {0};
+    struct buf text = BUF_INIT(BOUNDARY_TEXT_MAX + 1);
+    for (int round = 0; round < 2; round++) /* the same ones again take no room */
+        for (uint64_t key = 0; key < BOUNDARY_MAX_KEYS; key++) boundary_add(&boundary, key * 0x9e3779b97f4a7c15);
+    assert_false(boundary.too_many);
+    boundary_to_text(&boundary, &text);
+    assert_int_equal(text.size, BOUNDARY_TEXT_MAX);
+    assert_true(boundary_from_text(&boundary, buf_str(&text)));
+    assert_true(boundary_has(&boundary, 77 * 0x9e3779b97f4a7c15));
+    assert_false(boundary_has(&boundary, 78));
+    boundary_add(&boundary, 78);
+    assert_true(boundary.too_many);
+    buf_clear(&text);
+    boundary_to_text(&boundary, &text);
+    assert_string_equal(buf_text(&text), "*");
+    boundary_clear(&boundary);
+    assert_true(boundary_from_text(&boundary, STR("*")) && boundary.too_many);
+    assert_true(boundary_from_text(&boundary, STR("")) && boundary.count == 0);
+    static const char *const WRONG[] = {"1", "000000000000000g", "00000000000000001", "**"};
+    for (size_t i = 0; i < ARRAY_SIZE(WRONG); i++) assert_false(boundary_from_text(&boundary, str_from(WRONG[i])));
+    buf_release(&text);
+    boundary_release(&boundary);
+}
+
+static void test_newest_first_tells_when_what_is_known_is_reached(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *page;
+        bool is_lost, reached;
+    } CASES[] = {
+        {"[{\"v\":12},{\"v\":11}]", false, false},
+        {"[{\"v\":12},{\"v\":10}]", false, false}, /* more of this value may follow */
+        {"[{\"v\":12},{\"v\":12},{\"v\":9}]", false, true},
+        {"[{\"v\":11},{\"v\":12},{\"v\":9}]", true, false},
+        {"[{\"v\":12},{\"w\":12},{\"v\":9}]", true, false},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        struct rig rig = new_rig();
+        rig.spec.cursor_field = "v";
+        rig.bounds = (struct decode_bounds){.drop_up_to = STR("10"), .newest_first = true};
+        decode(&rig, CASES[i].page);
+        assert_int_equal(rig.out.order_is_lost, CASES[i].is_lost);
+        assert_int_equal(rig.out.reached_known, CASES[i].reached);
+        free_rig(&rig);
+    }
+}
+
+static void test_a_missing_cursor_may_end_the_sync(void **state)
+{
+    (void)state;
+    static const char PAGE[] = "[{\"v\":1},{\"x\":1}]";
+    struct rig rig = new_rig();
+    rig.spec.cursor_field = "v";
+    rig.spec.cursor_missing = CURSOR_MISSING_FAIL;
+    assert_int_equal(decode_bytes(&rig, PAGE, strlen(PAGE)), ERR_DATA);
+    assert_non_null(strstr(rig.err.message, "the record has no cursor field: 'v'"));
+    free_rig(&rig);
+}
+
 static void test_windows(void **state)
 {
     (void)state;
@@ -845,7 +973,11 @@ UNIT_TESTS(cmocka_unit_test(test_typed_rows), cmocka_unit_test(test_undeclared_f
            cmocka_unit_test(test_records_of_functions_are_lines), cmocka_unit_test(test_covered_rows_lag_one_value_behind),
            cmocka_unit_test(test_cursors_of_every_type), cmocka_unit_test(test_a_cursor_is_read_leniently_and_only_so_long),
            cmocka_unit_test(test_columns_have_formats_of_their_own), cmocka_unit_test(test_the_cursor_may_be_inside_a_field),
-           cmocka_unit_test(test_a_missing_cursor_follows_the_policy),
+           cmocka_unit_test(test_a_missing_cursor_follows_the_policy), cmocka_unit_test(test_a_missing_cursor_may_end_the_sync),
+           cmocka_unit_test(test_keys_of_the_newest_records_are_told),
+           cmocka_unit_test(test_of_those_at_the_cursor_only_the_unseen_are_taken),
+           cmocka_unit_test(test_the_boundary_is_bounded_and_says_so),
+           cmocka_unit_test(test_newest_first_tells_when_what_is_known_is_reached),
            cmocka_unit_test(test_committed_records_are_dropped_without_a_trace), cmocka_unit_test(test_windows),
            cmocka_unit_test(test_a_failed_page_leaves_the_cursor_as_it_was), cmocka_unit_test(test_rejects_are_limited_and_cut),
            cmocka_unit_test(test_too_many_fields_reject_the_record), cmocka_unit_test(test_names_beyond_the_table_overflow),

@@ -71,7 +71,7 @@ static void test_the_shop_connector(void **state)
     assert_string_equal(orders->cursor.field, "updated_at");
     assert_int_equal(orders->cursor.window.type, TYPE_TIMESTAMP);
     assert_int_equal(orders->cursor.window.lookback, INT64_C(300000000));
-    assert_false(orders->cursor.ascending);
+    assert_int_equal(orders->cursor.order, CURSOR_ANY_ORDER);
     assert_int_equal(orders->field_count, 6);
     assert_int_equal(orders->fields[2].type, TYPE_DECIMAL);
     assert_true(orders->full_refresh && orders->incremental && orders->infer);
@@ -131,7 +131,7 @@ static void test_everything_a_stream_can_say(void **state)
     assert_true(s->pages.stable && s->pages.into_body && !s->pages.keep_params);
     assert_string_equal(s->cursor.window.format, "epoch_ms");
     assert_int_equal(s->cursor.window.step_us, INT64_C(86400000000));
-    assert_true(s->cursor.ascending && s->cursor.has_bounds);
+    assert_true(s->cursor.order == CURSOR_ASCENDING && s->cursor.has_bounds);
     assert_int_equal(s->cursor.bounds, CURSOR_CLOSED_OPEN);
     assert_int_equal(s->cursor.missing, CURSOR_MISSING_REJECT);
     assert_true(s->incremental && !s->full_refresh && !s->infer);

@@ -76,6 +76,45 @@ static void test_windows(void **state)
     arena_release(&arena);
 }
 
+static void test_windows_of_months(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT(0);
+    struct window_cursor cursor = {.type = TYPE_DATE, .step_months = 1};
+    struct window_plan plan = plan_of(&arena, cursor, "", "2023-12-31", "2024-04-15T15:00:00Z");
+    assert_int_equal(plan.slice_count, 4);
+    assert_slice(&plan, 0, "2023-12-31", "2024-01-31");
+    assert_slice(&plan, 1, "2024-01-31", "2024-02-29"); /* the last day that it has */
+    assert_slice(&plan, 2, "2024-02-29", "2024-03-31");
+    assert_slice(&plan, 3, "2024-03-31", "2024-04-15");
+    /* a format of months cannot say a day: edges are the first of months, whatever the step */
+    cursor = (struct window_cursor){.type = TYPE_DATE, .format = "%Y-%m", .step_us = INT64_C(86400000000)};
+    plan = plan_of(&arena, cursor, "", "2024-01-20", "2024-04-15T15:00:00Z");
+    assert_int_equal(plan.slice_count, 3);
+    assert_slice(&plan, 2, "2024-03-01", "2024-04-01");
+    cursor.closed_above = true;
+    plan = plan_of(&arena, cursor, "", "2024-01-20", "2024-04-15T15:00:00Z");
+    assert_slice(&plan, 1, "2024-02-01", "2024-03-01"); /* April is not over, and March was the last whole month */
+    assert_int_equal(plan.slice_count, 2);
+    arena_release(&arena);
+}
+
+static void test_values_coarser_than_the_format_shows(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT(0);
+    struct window_cursor cursor = {.type = TYPE_TIMESTAMP, .granularity_us = 60000000};
+    struct window_plan plan = plan_of(&arena, cursor, "2024-01-01T10:00:31Z", "", "2024-01-01T12:00:59Z");
+    assert_slice(&plan, 0, "2024-01-01T10:00:00Z", "2024-01-01T12:00:00Z");
+    cursor.closed_above = true; /* what is stamped 12:00 may still come */
+    plan = plan_of(&arena, cursor, "2024-01-01T10:00:31Z", "", "2024-01-01T12:00:59Z");
+    assert_slice(&plan, 0, "2024-01-01T10:00:00Z", "2024-01-01T11:59:00Z");
+    cursor = (struct window_cursor){.type = TYPE_TIMESTAMP, .format = "epoch", .delay_us = 60000000};
+    plan = plan_of(&arena, cursor, "2024-01-01T10:00:31Z", "", "2024-01-01T12:00:59Z");
+    assert_slice(&plan, 0, "2024-01-01T10:00:31Z", "2024-01-01T11:59:59Z");
+    arena_release(&arena);
+}
+
 static uint64_t next_random(uint64_t *seed)
 {
     *seed ^= *seed << 13;
@@ -89,8 +128,8 @@ static uint64_t next_random(uint64_t *seed)
 static void test_windows_neither_overlap_nor_leave_gaps(void **state)
 {
     (void)state;
-    static const char *const FORMATS[] = {NULL,       "epoch",         "epoch_ms", "epoch_us", "date", "%Y-%m-%dT%H:%M:%SZ",
-                                          "%Y%m%d%H", "%Y-%m-%d %H:%M"};
+    static const char *const FORMATS[] = {NULL,       "epoch",          "epoch_ms", "epoch_us", "date", "%Y-%m-%dT%H:%M:%SZ",
+                                          "%Y%m%d%H", "%Y-%m-%d %H:%M", "%Y-%m",    "%Y"};
     uint64_t seed = 88172645463325252u;
     for (int round = 0; round < 3000; round++) {
         struct arena arena = ARENA_INIT(0);
@@ -100,10 +139,18 @@ static void test_windows_neither_overlap_nor_leave_gaps(void **state)
         struct window_cursor cursor = {.type = round % 3 ? TYPE_TIMESTAMP : TYPE_DATE,
                                        .format = FORMATS[next_random(&seed) % ARRAY_SIZE(FORMATS)],
                                        .step_us = (int64_t)(next_random(&seed) % 40000000000000u) + 1,
-                                       .lookback = (int64_t)(next_random(&seed) % 1000000000u)};
+                                       .lookback = (int64_t)(next_random(&seed) % 1000000000u),
+                                       .granularity_us = round % 5 ? 0 : (int64_t)(next_random(&seed) % 4000) * 1000000,
+                                       .delay_us = round % 7 ? 0 : (int64_t)(next_random(&seed) % 90000000),
+                                       .closed_above = round % 2};
+        if (round % 4 == 0) {
+            cursor.step_months = (int)(next_random(&seed) % 14) + 1;
+            cursor.step_us = INT64_C(2592000000000) * cursor.step_months;
+        }
         int64_t begin = (int64_t)(next_random(&seed) % 4000000000000000u) - 2000000000000000;
         int64_t now = begin + (int64_t)(next_random(&seed) % 1000) * (cursor.step_us / 7 + 1);
         start[time_write_iso(begin, start)] = '\0';
+        if (cursor.step_months) cursor.step_us = 0;
         int rc = window_plan(&cursor, STR(""), str_from(start), now, &arena, &plan, &err);
         if (rc != 0) fail_msg("%s", err.message);
         for (size_t i = 0; i < plan.slice_count; i++) {
@@ -218,6 +265,10 @@ static void test_a_plan_survives_the_state(void **state)
     assert_survives(&plan, &arena);
     window_plan_whole(&arena, &plan);
     assert_survives(&plan, &arena);
+    cursor = (struct window_cursor){.type = TYPE_TIMESTAMP, .step_months = 2};
+    plan = plan_of(&arena, cursor, "", "2019-12-31T10:00:00Z", "2024-01-05T10:00:00Z");
+    assert_int_equal(plan.slice_count, 25);
+    assert_survives(&plan, &arena);
     arena_release(&arena);
 }
 
@@ -232,6 +283,7 @@ static void test_a_broken_plan_is_refused(void **state)
         "{\"version\":1,\"type\":\"dat\",\"step_us\":\"0\"}",
         "{\"version\":1,\"type\":\"date\"}",
         "{\"version\":1,\"type\":\"integer\",\"step_us\":\"5\",\"first\":\"1\",\"last\":\"9\"}",
+        "{\"version\":1,\"type\":\"date\",\"step_months\":-1,\"step_us\":\"0\"}",
         "{\"version\":1,\"type\":\"date\",\"step_us\":\"-5\",\"first\":\"2024-01-01\",\"last\":\"2024-01-02\"}",
         "{\"version\":1,\"type\":\"date\",\"step_us\":\"86400000000\",\"first\":\"x\",\"last\":\"2024-01-02\"}",
     };
@@ -247,6 +299,7 @@ static void test_a_broken_plan_is_refused(void **state)
 UNIT_TESTS(cmocka_unit_test(test_one_slice_from_the_start_or_the_cursor),
            cmocka_unit_test(test_the_lookback_stops_at_the_start),
            cmocka_unit_test(test_nothing_reaches_past_the_start_of_the_sync), cmocka_unit_test(test_windows),
+           cmocka_unit_test(test_windows_of_months), cmocka_unit_test(test_values_coarser_than_the_format_shows),
            cmocka_unit_test(test_windows_neither_overlap_nor_leave_gaps), cmocka_unit_test(test_too_many_windows),
            cmocka_unit_test(test_integers_decimals_and_strings), cmocka_unit_test(test_values_that_cannot_be_read),
            cmocka_unit_test(test_a_plan_survives_the_state), cmocka_unit_test(test_a_broken_plan_is_refused))

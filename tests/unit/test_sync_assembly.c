@@ -462,6 +462,53 @@ static void test_rejects_past_the_cap_are_counted_and_not_kept(void **state)
     finish(&fixture);
 }
 
+/* A finished sync whose records had this newest cursor and key. */
+static const char *boundary_after(const char *floor, const struct boundary *known, const char *max, uint64_t key, char *out)
+{
+    struct schema *schema = schema_new("orders");
+    const struct assembly_slice plan = {.id = "one"};
+    const struct assembly_options options = {.stream = "orders",
+                                             .streams = STREAMS,
+                                             .stream_count = 1,
+                                             .loaded_count = 1,
+                                             .slices = &plan,
+                                             .slice_count = 1,
+                                             .keep_cursor = true,
+                                             .cursor_type = TYPE_INTEGER,
+                                             .cursor_floor = floor,
+                                             .keep_boundary = true,
+                                             .boundary = known};
+    struct assembly *assembly = assembly_new(&options);
+    struct decoded decoded = {.max_cursor = str_from(max), .newest = &key, .newest_count = 1};
+    struct load load;
+    if (max) assembly_add(assembly, 0, &decoded, NULL);
+    assembly_finish(assembly, 0);
+    assert_true(assembly_take(assembly, TAKE_ALL, &load));
+    const char *found = entry(&load, "", "boundary");
+    if (found) memcpy(out, found, strlen(found) + 1);
+    assembly_free(assembly);
+    schema_free(schema);
+    return found ? out : NULL;
+}
+
+static void test_the_keys_at_the_cursor_go_with_it(void **state)
+{
+    (void)state;
+    char text[400];
+    struct boundary known = {0};
+    assert_string_equal(boundary_after(NULL, NULL, "9", 1, text), "{\"cursor\":\"9\",\"keys\":\"0000000000000001\"}");
+    assert_true(boundary_parse(text, "9", &known));
+    assert_false(boundary_parse(text, "8", &known)); /* the cursor was set by hand since */
+    assert_true(boundary_parse(text, "9", &known));
+    assert_string_equal(boundary_after("9", &known, "12", 2, text), "{\"cursor\":\"12\",\"keys\":\"0000000000000002\"}");
+    /* one more record of the same value: both are known from here on */
+    assert_string_equal(boundary_after("9", &known, "9", 2, text),
+                        "{\"cursor\":\"9\",\"keys\":\"00000000000000010000000000000002\"}");
+    assert_null(boundary_after("9", &known, NULL, 2, text)); /* nothing came: nothing changes */
+    assert_null(boundary_after("9", NULL, "9", 2, text));    /* an older version did not keep the keys: they stay unknown */
+    boundary_release(&known);
+}
+
 static void test_a_position_too_large_to_keep_is_not_stored(void **state)
 {
     (void)state;
@@ -643,4 +690,5 @@ UNIT_TESTS(cmocka_unit_test(test_finished_slice_publishes_all_and_stores_the_new
            cmocka_unit_test(test_a_checkpoint_may_lie_in_any_batch_of_its_page),
            cmocka_unit_test(test_rejects_past_the_cap_are_counted_and_not_kept),
            cmocka_unit_test(test_a_position_too_large_to_keep_is_not_stored),
+           cmocka_unit_test(test_the_keys_at_the_cursor_go_with_it),
            cmocka_unit_test(test_the_newest_cursor_of_all_slices_is_stored), cmocka_unit_test(test_a_restart_alone_is_work))

@@ -90,7 +90,7 @@ static int set(const struct sync_prepared *prepared, struct destination *destina
     struct arena arena = ARENA_INIT(0);
     struct str canonical;
     int rc = 0;
-    if (!flow->stream->has_cursor) {
+    if (!flow->stream->has_cursor || !flow->stream->cursor.field) {
         err_set(err, ERR_CONFIG, "stream '%s' has no cursor to set", flow->stream->name);
         rc = err_hint(err, "only incremental streams remember one");
     } else if (!window_canonical(flow->stream->cursor.window.type, str_from(value), &arena, &canonical)) {
@@ -104,6 +104,8 @@ static int set(const struct sync_prepared *prepared, struct destination *destina
         const struct state_entry plan = {name, "", "plan_mode", NULL};
         const struct state_entry cursor = {name, "", "cursor", canonical.data};
         rc = writer->state_write(destination, name, &plan, err);
+        const struct state_entry token = {name, "", "token", NULL}; /* it would go before the cursor */
+        if (rc == 0) rc = writer->state_write(destination, name, &token, err);
         if (rc == 0) rc = set_coverage(writer, destination, flow, err);
         if (rc == 0) rc = writer->state_write(destination, name, &cursor, err);
         if (rc == 0) fprintf(stderr, "%s: the next run reads from %s\n", name, canonical.data);

@@ -35,7 +35,7 @@ static struct problems *problems_of(const struct reading *reading)
 
 static enum cursor_kind kind_of(const char *name)
 {
-    static const char *const NAMES[CURSOR_KIND_COUNT] = {"filter", "windowed", "client_side"};
+    static const char *const NAMES[CURSOR_KIND_COUNT] = {"filter", "windowed", "client_side", "token"};
     for (int i = 0; i < CURSOR_KIND_COUNT; i++)
         if (strcmp(name, NAMES[i]) == 0) return (enum cursor_kind)i;
     check_failed(__FILE__, __LINE__, "a kind of cursor in the vocabulary that nobody runs");
@@ -56,11 +56,13 @@ static bool is_time_type(enum type type)
 static void read_type(const struct reading *reading)
 {
     struct cursor_description *cursor = reading->cursor;
-    const struct field_description *field = stream_field(reading->hand->stream, cursor->field);
+    const struct field_description *field = cursor->field ? stream_field(reading->hand->stream, cursor->field) : NULL;
     const char *type = text_of(reading, "type"), *place = describe_below(reading->hand, "cursor");
     cursor->window.format = text_of(reading, "format");
     if (type) {
         CHECK(type_from_name(str_from(type), &cursor->window.type));
+    } else if (!cursor->field) {
+        cursor->window.type = TYPE_TIMESTAMP;
     } else if (!field) {
         problems_add(problems_of(reading), reading->node, "%s: '%s' has no type", place, cursor->field);
         problems_hint(problems_of(reading), "declare it: fields = { %s = \"timestamp\" }, or give the cursor a type",
@@ -161,7 +163,8 @@ static enum cursor_missing missing_of(const char *name)
 
 static enum cursor_order order_of(const char *name)
 {
-    return strcmp(name, "ascending") == 0    ? CURSOR_ASCENDING
+    return !name                             ? CURSOR_ANY_ORDER
+           : strcmp(name, "ascending") == 0  ? CURSOR_ASCENDING
            : strcmp(name, "descending") == 0 ? CURSOR_DESCENDING
                                              : CURSOR_ANY_ORDER;
 }
@@ -184,14 +187,17 @@ void describe_cursor(const struct stream_in_hand *hand)
     struct cursor_description *cursor = &hand->stream->cursor;
     const struct reading reading = {hand, kind->table, node, cursor};
     const char *bounds = text_of(&reading, "bounds");
+    bool is_token = kind_of(kind->name) == CURSOR_TOKEN;
     hand->stream->has_cursor = true;
     *cursor = (struct cursor_description){
         .kind = kind_of(kind->name),
         .field = text_of(&reading, "field"),
-        .param = text_of(&reading, "param"),
+        .param = text_of(&reading, is_token ? "start_param" : "param"),
+        .token_path = is_token ? text_of(&reading, "next") : NULL,
+        .token_param = is_token ? text_of(&reading, "param") : NULL,
         .until_param = text_of(&reading, "until_param"),
         .into_body = text_is(&reading, "into", "body"),
-        .order = order_of(option_text(kind->table, node, "order")),
+        .order = order_of(text_of(&reading, "order")),
         .stop_early = option_find(kind->table, STR("stop_early")) && option_boolean(kind->table, node, "stop_early"),
         .has_bounds = bounds != NULL,
         .bounds = bounds && strcmp(bounds, "[)") == 0 ? CURSOR_CLOSED_OPEN : CURSOR_OPEN_CLOSED,

@@ -202,6 +202,20 @@ static void check_into_body(const struct stream_in_hand *hand, const char *what)
         problems_add(hand->with->problems, hand->node, "%s: into = \"body\" needs a body that is a map", place);
 }
 
+/* A sync token goes by a parameter, by a template or function, or is the URL to go to. */
+static void check_token(const struct stream_in_hand *hand, bool is_placed)
+{
+    struct cursor_description *cursor = &hand->stream->cursor;
+    if (cursor->kind != CURSOR_TOKEN) return;
+    cursor->token_is_url = !cursor->token_param && !is_placed;
+    if (!cursor->token_is_url || hand->stream->pages.kind == PAGES_NEXT_URL) return;
+    problems_add(hand->with->problems, node_get(hand->node, "cursor"), "%s: nothing tells the source of the token",
+                 describe_below(hand, "cursor"));
+    problems_hint(hand->with->problems,
+                  "name the parameter: param = \"cursor\"; or place {{cursor.token}}; a token that is a URL "
+                  "needs pages of kind next_url");
+}
+
 static void check_together(const struct stream_in_hand *hand, const struct template_scope *scope)
 {
     const struct stream_description *stream = hand->stream;
@@ -221,7 +235,8 @@ static void check_together(const struct stream_in_hand *hand, const struct templ
                      describe_below(hand, "cursor"));
         problems_hint(problems, "name the parameter: until_param = \"updated_before\"; or place {{cursor.until}}");
     }
-    bool filters = stream->has_cursor && stream->cursor.kind != CURSOR_CLIENT_SIDE;
+    check_token(hand, scope->uses_cursor_token || calls);
+    bool filters = stream->has_cursor && (stream->cursor.kind == CURSOR_FILTER || stream->cursor.kind == CURSOR_WINDOWED);
     if (filters && !stream->cursor.param && !scope->uses_cursor_from && !calls) {
         problems_add(problems, node_get(hand->node, "cursor"), "%s: nothing tells the source where to read from",
                      describe_below(hand, "cursor"));

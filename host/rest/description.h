@@ -45,19 +45,22 @@ struct request_description {
 
 enum cursor_bounds { CURSOR_OPEN_CLOSED, CURSOR_CLOSED_OPEN };
 
-enum cursor_kind { CURSOR_FILTER, CURSOR_WINDOWED, CURSOR_CLIENT_SIDE, CURSOR_KIND_COUNT };
+enum cursor_kind { CURSOR_FILTER, CURSOR_WINDOWED, CURSOR_CLIENT_SIDE, CURSOR_TOKEN, CURSOR_KIND_COUNT };
 enum cursor_order { CURSOR_ANY_ORDER, CURSOR_ASCENDING, CURSOR_DESCENDING };
 
 struct cursor_description {
     enum cursor_kind kind;
-    const char *field;
+    const char *field;            /* NULL: a token goes without */
     const char *param;            /* carries `from`; NULL: a template or function places it, or nothing does */
     const char *until_param;      /* carries `to`; NULL: none */
     bool into_body;               /* both go into the body instead of the query */
     struct window_cursor window;  /* type, format, step, lookback, edges */
     const struct template *start; /* where a first sync begins; NULL: at the beginning */
     enum cursor_order order;      /* as declared; nothing relies on it that is not seen to be so */
-    bool stop_early;              /* client_side: descending, so that nothing new follows what is known */
+    const char *token_path;       /* token: where an answer has it */
+    const char *token_param;      /* carries it; NULL: a template or function places it, or it is a URL */
+    bool token_is_url;
+    bool stop_early; /* client_side: descending, so that nothing new follows what is known */
     bool has_bounds;
     enum cursor_bounds bounds;
     enum cursor_missing missing;

@@ -53,6 +53,7 @@ void page_release(struct page *page)
 {
     block_release(page->body);
     free(page->position);
+    free(page->token);
     free(page->context);
     *page = (struct page){0};
 }
@@ -229,17 +230,32 @@ static int move_on(struct reader *reader, const struct http_response *response, 
 /* --- a page -------------------------------------------------------------------------------------------------------------- */
 
 /* A position is stored in the clear: one that holds a secret is not given out, and the slice would start again. */
+static char *without_secret(const struct reader *reader, char *text)
+{
+    if (!text) return NULL;
+    struct buf redacted = BUF_INIT(8 * strlen(text) + 64);
+    secrets_redact(reader->options.secrets, str_from(text), &redacted);
+    bool is_clean = str_equal(buf_str(&redacted), str_from(text));
+    buf_release(&redacted);
+    if (is_clean) return text;
+    free(text);
+    return NULL;
+}
+
 static char *safe_position(const struct reader *reader)
 {
-    char *position = pager_position(reader->pager);
-    if (!position) return NULL;
-    struct buf redacted = BUF_INIT(8 * strlen(position) + 64);
-    secrets_redact(reader->options.secrets, str_from(position), &redacted);
-    bool is_clean = str_equal(buf_str(&redacted), str_from(position));
-    buf_release(&redacted);
-    if (is_clean) return position;
-    free(position);
-    return NULL;
+    return without_secret(reader, pager_position(reader->pager));
+}
+
+/* The sync token that an answer has, and whether there are records in front of it. */
+static void find_token(struct reader *reader, const struct block *body, const struct json_value *found, struct page *page)
+{
+    bool is_text = found->raw.data && (found->kind == JSON_STRING || found->kind == JSON_NUMBER);
+    struct body_in_hand hand = {reader, body};
+    page->has_records = body_has_records(&hand);
+    if (!is_text) return;
+    struct str text = found->kind == JSON_STRING ? jsonscan_text(found, &reader->arena, NULL) : found->raw;
+    if (text.size && text.size <= PAGER_TOKEN_MAX) page->token = without_secret(reader, str_dup(text));
 }
 
 static int start(struct reader *reader, struct err *err)
@@ -253,7 +269,13 @@ static int start(struct reader *reader, struct err *err)
 static int request_page(struct reader *reader, struct http_request *request, struct err *err)
 {
     const struct page_place *place = pager_place(reader->pager);
+    struct page_place at_token = *place;
     int rc = 0;
+    if (reader->stream->cursor.token_is_url && reader->pages == 0 && place->url.size == 0) {
+        at_token.url = reader->options.source.token;
+        at_token.own_params = at_token.url.size == 0;
+        place = &at_token;
+    }
     if (place->url.size > 0) rc = client_allows(reader->options.client, arena_text(&reader->arena, place->url), err);
     if (rc == ERR_CONFIG) rc = err->class = ERR_PERMISSION; /* the source's doing, not the configuration's */
     if (rc != 0) return err_context(err, "%s: next page", reader->stream->request.where);
@@ -264,28 +286,33 @@ static int request_page(struct reader *reader, struct http_request *request, str
     return rc == 0 && place->url.size > 0 ? client_allows(reader->options.client, request->url, err) : rc;
 }
 
-/* What a failed request means for the slice. */
+/* What a failed request means for the slice. The first one of a run is where a stored position or token is tried. */
 static enum reader_end end_of(const struct reader *reader, int rc)
 {
+    bool is_first = reader->pages == 0, resumes = is_first && reader->options.position;
+    bool tries_token = is_first && !resumes && reader->options.source.token.size;
     switch (reader->judge.found.action) {
     case ACTION_SKIP_SLICE:
         return READER_SKIPS_SLICE;
     case ACTION_SKIP_STREAM:
         return READER_SKIPS_STREAM;
     case ACTION_RESET_PAGES:
-        return READER_STARTS_OVER;
+        return tries_token ? READER_TOKEN_REFUSED : READER_STARTS_OVER;
     case ACTION_REJECT:
         return READER_REJECTS;
     default:
-        return rc == ERR_SOURCE && reader->pages == 0 && reader->options.position ? READER_STARTS_OVER : READER_FAILED;
+        if (rc != ERR_SOURCE) return READER_FAILED;
+        return resumes ? READER_STARTS_OVER : tries_token ? READER_TOKEN_REFUSED : READER_FAILED;
     }
 }
 
 static int read_page(struct reader *reader, struct page *page, struct err *err)
 {
-    const char *paths[PAGER_PATHS_MAX];
-    struct json_value found[PAGER_PATHS_MAX] = {{0}};
+    const char *paths[PAGER_PATHS_MAX + 1];
+    struct json_value found[PAGER_PATHS_MAX + 1] = {{0}};
     size_t path_count = pager_paths(&reader->stream->pages, paths);
+    const struct json_value *token = reader->stream->cursor.token_path ? &found[path_count] : NULL;
+    if (token) paths[path_count++] = reader->stream->cursor.token_path;
     struct http_request request;
     struct http_response response = {0};
     int rc = request_page(reader, &request, err);
@@ -305,6 +332,7 @@ static int read_page(struct reader *reader, struct page *page, struct err *err)
         read.body = block_hold(response.body);
         read.last = rc == 0;
         read.position = read.last ? NULL : safe_position(reader);
+        if (token) find_token(reader, response.body, token, &read);
         *page = read;
         reader->pages++;
     } else {

@@ -41,8 +41,10 @@ struct page {
     struct block *body; /* the caller's reference */
     uint64_t number;    /* 0-based, in this run of the slice */
     bool last;
-    char *position; /* where a later run goes on after this page; NULL: nowhere, or it was the last */
-    char *context;  /* the context (JSON) for the stream's record functions; NULL when it has none */
+    char *token;      /* the source's own, behind this page; NULL: it has none */
+    bool has_records; /* known only where tokens are looked for */
+    char *position;   /* where a later run goes on after this page; NULL: nowhere, or it was the last */
+    char *context;    /* the context (JSON) for the stream's record functions; NULL when it has none */
 };
 
 void page_release(struct page *page);
@@ -61,6 +63,7 @@ enum reader_end {
     READER_FAILED,
     READER_STARTS_OVER,  /* the slice starts again from its beginning: by a rule, or because the source refused the position
                             that was to be resumed at (400, 404, 410, 422 on the first request) */
+    READER_TOKEN_REFUSED, /* likewise, of the sync token it was to begin at */
     READER_SKIPS_SLICE,  /* what was read of it is all there is */
     READER_REJECTS,      /* the same, and reader_rejected is kept */
     READER_SKIPS_STREAM, /* the stream cannot be had */

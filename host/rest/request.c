@@ -45,6 +45,7 @@ static void fill_cursor(const struct request_source *source, struct template_val
     values->cursor_from = values->slice_from;
     values->cursor_until = values->slice_to;
     values->cursor_value = source->cursor_value;
+    values->cursor_token = source->token;
     values->cursor_format = is_time ? cursor->format : NULL;
     values->cursor_is_number = cursor->type == TYPE_INTEGER || cursor->type == TYPE_DECIMAL ||
                                (values->cursor_format && strncmp(values->cursor_format, "epoch", 5) == 0);
@@ -89,6 +90,7 @@ static struct str write_context(const struct request_source *source, const struc
     json_member(&writer, "cursor");
     json_open(&writer, '{');
     context_text(&writer, "from", values->cursor_from);
+    context_text(&writer, "token", values->cursor_token);
     context_text(&writer, "until", values->cursor_until);
     context_text(&writer, "value", values->cursor_value);
     json_close(&writer, '}');
@@ -144,6 +146,22 @@ static int set_cursor_param(struct request_in_hand *hand, const char *name, stru
     return rc;
 }
 
+/* Says where to begin: at the token, or where the window does. A page's own token that goes the same way says it, too. */
+static int add_cursor_params(struct request_in_hand *hand, struct err *err)
+{
+    const struct request_source *source = hand->source;
+    const struct cursor_description *cursor = &source->stream->cursor;
+    const char *page_param = source->stream->pages.param;
+    if (cursor->token_param && page_param && hand->values.page_token.size && strcmp(cursor->token_param, page_param) == 0)
+        return 0;
+    if (source->token.size) {
+        set_param(hand, cursor->into_body, cursor->token_param, source->token, false);
+        return 0;
+    }
+    int rc = set_cursor_param(hand, cursor->param, hand->values.cursor_from, err);
+    return rc ? rc : set_cursor_param(hand, cursor->until_param, hand->values.cursor_until, err);
+}
+
 /* The cursor's and the page's own parameters. */
 static int add_machine_params(struct request_in_hand *hand, struct err *err)
 {
@@ -152,10 +170,7 @@ static int add_machine_params(struct request_in_hand *hand, struct err *err)
     int rc = 0;
     if (!stream) return 0;
     bool goes_by_url = place && place->url.size;
-    if (stream->has_cursor && (!place || place->own_params)) {
-        rc = set_cursor_param(hand, stream->cursor.param, hand->values.cursor_from, err);
-        if (rc == 0) rc = set_cursor_param(hand, stream->cursor.until_param, hand->values.cursor_until, err);
-    }
+    if (stream->has_cursor && (!place || place->own_params)) rc = add_cursor_params(hand, err);
     if (!place || goes_by_url) return rc;
     const struct pages *pages = &stream->pages;
     set_param(hand, pages->into_body, pages->size_param, hand->values.page_size, true);

@@ -26,6 +26,7 @@ struct request_source {
     const struct functions *functions; /* NULL: the description has none */
     const struct window_slice *slice;  /* NULL: none */
     struct str cursor_value;           /* the stored cursor, canonical; empty: none */
+    struct str token;                  /* the source's own, where the sync begins; empty: none */
     const struct guard *own;           /* the connector's own hosts, see access_own */
     int64_t now_us;
 };

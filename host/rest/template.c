@@ -13,17 +13,12 @@ struct known_name {
 };
 
 static const struct known_name NAMES[] = {
-    {"cursor.from", TEMPLATE_CURSOR, NAME_CURSOR_FROM},
-    {"cursor.until", TEMPLATE_CURSOR, NAME_CURSOR_UNTIL},
-    {"cursor.value", TEMPLATE_CURSOR, NAME_CURSOR_VALUE},
-    {"slice.id", TEMPLATE_SLICE, NAME_SLICE_ID},
-    {"slice.from", TEMPLATE_SLICE, NAME_SLICE_FROM},
-    {"slice.to", TEMPLATE_SLICE, NAME_SLICE_TO},
-    {"page.number", TEMPLATE_PAGE, NAME_PAGE_NUMBER},
-    {"page.offset", TEMPLATE_PAGE, NAME_PAGE_OFFSET},
-    {"page.token", TEMPLATE_PAGE, NAME_PAGE_TOKEN},
-    {"page.size", TEMPLATE_PAGE, NAME_PAGE_SIZE},
-    {"now", TEMPLATE_NOW, NAME_NOW},
+    {"cursor.from", TEMPLATE_CURSOR, NAME_CURSOR_FROM},   {"cursor.until", TEMPLATE_CURSOR, NAME_CURSOR_UNTIL},
+    {"cursor.value", TEMPLATE_CURSOR, NAME_CURSOR_VALUE}, {"cursor.token", TEMPLATE_CURSOR, NAME_CURSOR_TOKEN},
+    {"slice.id", TEMPLATE_SLICE, NAME_SLICE_ID},          {"slice.from", TEMPLATE_SLICE, NAME_SLICE_FROM},
+    {"slice.to", TEMPLATE_SLICE, NAME_SLICE_TO},          {"page.number", TEMPLATE_PAGE, NAME_PAGE_NUMBER},
+    {"page.offset", TEMPLATE_PAGE, NAME_PAGE_OFFSET},     {"page.token", TEMPLATE_PAGE, NAME_PAGE_TOKEN},
+    {"page.size", TEMPLATE_PAGE, NAME_PAGE_SIZE},         {"now", TEMPLATE_NOW, NAME_NOW},
 };
 
 /* Roots whose names are chosen by others. */
@@ -141,6 +136,7 @@ static void note_use(struct template_scope *scope, enum name_id name)
 {
     if (name == NAME_CURSOR_FROM || name == NAME_SLICE_FROM) scope->uses_cursor_from = true;
     if (name == NAME_CURSOR_UNTIL || name == NAME_SLICE_TO) scope->uses_cursor_until = true;
+    if (name == NAME_CURSOR_TOKEN) scope->uses_cursor_token = true;
     if (name == NAME_PAGE_NUMBER || name == NAME_PAGE_OFFSET || name == NAME_PAGE_TOKEN) scope->uses_page_place = true;
 }
 

@@ -4,7 +4,7 @@
  *     "updated:>{{cursor.from | format:\"%Y-%m-%d\"}}"
  *
  * A template is text with references between double braces; {{"{{"}} gives "{{". A reference is a name (or a text in quotes)
- * and filters: names    config.NAME  cursor.from|until|value  slice.id|from|to  page.number|offset|token|size  parent.PATH
+ * and filters: names    config.NAME  cursor.from|until|value|token  slice.id|from|to  page.number|offset|token|size parent.PATH
  * record.PATH  now filters  format:"%Y-%m-%d"  minus:"5m"  plus:"5m"  default:"x"  upper  lower  urlencode  string Which names
  * exist depends on the place: a `struct template_scope` says so, and a name that does not exist there is a mistake found when
  * the description is loaded, with the nearest name that does.
@@ -44,6 +44,7 @@ struct template_scope {
     bool refuse_secrets;               /* a secret may not stand here: it would be printed or stored */
     bool uses_cursor_from;
     bool uses_cursor_until;
+    bool uses_cursor_token;
     bool uses_page_place; /* page.number, page.offset or page.token */
 };
 
@@ -51,6 +52,7 @@ struct template_scope {
 struct template_values {
     const struct config *config;
     struct str cursor_from, cursor_until, cursor_value; /* canonical texts, see window.h */
+    struct str cursor_token;                            /* the source's own; empty: none */
     const char *cursor_format;                          /* how an instant among them is written; NULL: as it stands */
     bool cursor_is_number;                              /* integers, and instants written as an epoch */
     struct str slice_id, slice_from, slice_to;          /* slice_from and slice_to are written like the cursor's */

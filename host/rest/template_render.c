@@ -91,6 +91,9 @@ static void load_value(const struct part *part, const struct template_values *va
     case NAME_CURSOR_VALUE:
         set_cursor(value, values, values->cursor_value);
         break;
+    case NAME_CURSOR_TOKEN:
+        buf_append_str(&value->text, values->cursor_token);
+        break;
     case NAME_SLICE_FROM:
         set_cursor(value, values, values->slice_from);
         break;

@@ -35,6 +35,9 @@ struct slice_rows {
     char *max;              /* newest cursor seen */
     struct boundary newest; /* keys of the records that have it */
     bool newest_is_known;   /* of all of them */
+    char *token;            /* the source's, behind the newest page that had one */
+    bool token_is_new;      /* the next load takes all rows up to it, and stores it */
+    bool is_behind_token;   /* records came after it */
 };
 
 struct assembly {
@@ -111,6 +114,7 @@ void assembly_free(struct assembly *assembly)
         free(rows->stored);
         free(rows->position);
         free(rows->max);
+        free(rows->token);
         boundary_release(&rows->newest);
     }
     for (size_t i = 0; i < assembly->taken_count; i++) batch_free(assembly->taken[i]);
@@ -238,6 +242,28 @@ void assembly_add(struct assembly *assembly, uint32_t slice, struct decoded *dec
     add_counts(assembly, assembly->options.root, &decoded->counts, is_loaded ? decoded->rows : 0);
     for (size_t i = 0; i < decoded->exploded_count; i++)
         add_counts(assembly, decoded->exploded[i].stream, &decoded->exploded[i].counts, decoded->exploded[i].rows);
+}
+
+void assembly_token(struct assembly *assembly, uint32_t slice, const char *token, bool has_records)
+{
+    struct slice_rows *rows = &assembly->rows[slice];
+    if (!assembly->options.keep_token) return;
+    if (!token) {
+        rows->is_behind_token = rows->is_behind_token || has_records;
+        return;
+    }
+    replace_text(&rows->token, str_from(token));
+    rows->token_is_new = true;
+    rows->is_behind_token = false;
+    for (size_t q = 0; q < assembly->options.loaded_count; q++) {
+        rows->queues[q].covered_batches = rows->queues[q].count;
+        rows->queues[q].covered_rows = 0;
+    }
+}
+
+bool assembly_lacks_token(const struct assembly *assembly, uint32_t slice)
+{
+    return assembly->options.keep_token && assembly->rows[slice].is_behind_token;
 }
 
 void assembly_finish(struct assembly *assembly, uint32_t slice)
@@ -396,6 +422,12 @@ static void set_position(struct assembly *assembly, struct slice_rows *rows, boo
     buf_release(&json);
 }
 
+static void note_token(struct assembly *assembly, struct slice_rows *rows)
+{
+    assembly_note(assembly, assembly->options.stream, "", "token", rows->token);
+    rows->token_is_new = false;
+}
+
 /* Puts what one slice has into the load, by the rules at the top of assembly.h. */
 static void take_slice(struct assembly *assembly, enum assembly_take take, uint32_t index)
 {
@@ -411,6 +443,7 @@ static void take_slice(struct assembly *assembly, enum assembly_take take, uint3
         move_all(assembly, rows);
         add_slice(assembly, index, rows->id, SLICE_PUBLISH);
         set_position(assembly, rows, true, NULL, NULL);
+        if (rows->token_is_new) note_token(assembly, rows);
         rows->closed = true;
         rows->unordered_is_new = false;
         return;
@@ -419,6 +452,12 @@ static void take_slice(struct assembly *assembly, enum assembly_take take, uint3
         set_position(assembly, rows, false, NULL, NULL);
         assembly->has_notes = true;
         rows->unordered_is_new = false;
+    }
+    if (rows->token_is_new && assembly->options.token_publishes) {
+        move_covered(assembly, rows);
+        add_slice(assembly, index, rows->id, SLICE_PUBLISH);
+        note_token(assembly, rows);
+        return;
     }
     if (rows->covered) {
         move_covered(assembly, rows);

@@ -46,8 +46,10 @@ struct assembly_options {
     size_t root; /* index of the root among them */
     const struct assembly_slice *slices;
     size_t slice_count;
-    bool ascending;   /* declared so: cursor checkpoints inside a slice */
-    bool keep_cursor; /* store the stream's cursor when the plan is done */
+    bool ascending;       /* declared so: cursor checkpoints inside a slice */
+    bool keep_cursor;     /* store the stream's cursor when the plan is done */
+    bool keep_token;      /* store the source's own token: when the plan is done, */
+    bool token_publishes; /* or with each page that has one */
     enum type cursor_type;
     const char *cursor_floor;        /* the cursor stored so far; never goes below; NULL: none */
     const char *cursor_cap;          /* the sync's start: never stored past it; NULL: none */
@@ -65,6 +67,11 @@ void assembly_free(struct assembly *assembly);
  * later run could go on after this page; NULL: nowhere. The rows exploded from a record stay with it: they are in the same
  * load, and a checkpoint covers both or neither. */
 void assembly_add(struct assembly *assembly, uint32_t slice, struct decoded *decoded, const char *position);
+/* The page added last holds this token of the source, which covers all pages up to it; NULL: it has none. For plans of one
+ * slice. */
+void assembly_token(struct assembly *assembly, uint32_t slice, const char *token, bool has_records);
+/* Did records come behind the newest token? Then the next sync would not know where to begin. */
+bool assembly_lacks_token(const struct assembly *assembly, uint32_t slice);
 /* All pages of the slice were added. */
 void assembly_finish(struct assembly *assembly, uint32_t slice);
 

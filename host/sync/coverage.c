@@ -16,7 +16,8 @@ bool coverage_has(const struct state *state, const struct stream_description *st
 const struct stream_description *coverage_missing(const struct state *state, const struct flow_plan *plan)
 {
     const char *root = plan->stream->name;
-    if (!state_get(state, root, "", "plan") && !state_get(state, root, "", "cursor")) return NULL;
+    if (!state_get(state, root, "", "plan") && !state_get(state, root, "", "cursor") && !state_get(state, root, "", "token"))
+        return NULL;
     for (size_t i = 0; i < plan->stream_count; i++)
         if (!coverage_has(state, plan->streams[i].stream)) return plan->streams[i].stream;
     return NULL;

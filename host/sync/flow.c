@@ -58,6 +58,7 @@ static int start_slice(struct flow *flow, uint32_t index, bool anew, struct err 
         .window = flow->windows.slices[index],
         .index = index,
         .cursor_value = flow->windows.stored ? flow->windows.stored : "",
+        .token = flow->token,
         .boundary = flow->boundary_is_known ? &flow->boundary : NULL,
         .resume_cursor = assembly_checkpoint(flow->assembly, index),
         .resume_page = anew ? NULL : position->page,
@@ -115,12 +116,42 @@ static int start_over(struct flow *flow, struct slice_item *item, struct err *er
     return rc ? rc : start_slice(flow, item->index, true, err);
 }
 
+/* The source no longer takes the stored token. What came since the newest record is asked for by its time instead, where the
+ * rows that come again can be told. */
+static int begin_without_token(struct flow *flow, const struct slice_item *item, struct err *err)
+{
+    if (cancel_stopping(flow->cancel)) return err_copy(err, &item->err);
+    if (flow->plan->appends) {
+        err_copy(err, &item->err);
+        err_context(err, "the source does not take the stored sync token, and rows that were appended would come again");
+        return err_hint(err,
+                        "load again from the beginning, with the table emptied: sluice state reset %s --stream %s; or use "
+                        "write_mode append_dedup",
+                        flow->sync->pipeline->name, flow_stream(flow));
+    }
+    const char *from = flow->windows.slice_count ? flow->windows.slices[0].from : "";
+    log_warn(flow->log, "the source no longer takes the stored sync token (%s); reading from %s", item->err.message,
+             from[0] ? from : "the beginning");
+    flow->token = NULL;
+    assembly_restart(flow->assembly, item->index);
+    int rc = flow_commit(flow, TAKE_ALL, err);
+    return rc ? rc : start_slice(flow, item->index, true, err);
+}
+
+static int refuse_tokenless(const struct flow *flow, struct err *err)
+{
+    err_set(err, ERR_DATA, "the last records came without a sync token at '%s'", flow->plan->stream->cursor.token_path);
+    return err_hint(err, "the connector's `cursor.next` must lead to it; look at the source's last page");
+}
+
 /* A slice ended with an error, which the connector's rules may have an answer to. */
 static int settle_failed(struct flow *flow, struct slice_item *item, struct err *err)
 {
     switch (item->end) {
     case READER_STARTS_OVER:
         return start_over(flow, item, err);
+    case READER_TOKEN_REFUSED:
+        return begin_without_token(flow, item, err);
     case READER_REJECTS:
         assembly_add(flow->assembly, item->index, &item->decoded, NULL);
         break;
@@ -143,7 +174,9 @@ static int slice_ended(struct flow *flow, struct slice_item *item, struct err *e
     flow->running[item->index] = NULL;
     flow->running_count--;
     if (item->err.class) return settle_failed(flow, item, err);
-    if (item->finished) assembly_finish(flow->assembly, item->index);
+    if (!item->finished) return 0;
+    if (assembly_lacks_token(flow->assembly, item->index)) return refuse_tokenless(flow, err);
+    assembly_finish(flow->assembly, item->index);
     return 0;
 }
 
@@ -152,6 +185,7 @@ static int take_item(struct flow *flow, struct slice_item *item, struct err *err
     if (item->ended) return slice_ended(flow, item, err);
     if (!flow->oldest_ms) flow->oldest_ms = clock_now_ms(flow->sync->clock);
     assembly_add(flow->assembly, item->index, &item->decoded, item->position);
+    assembly_token(flow->assembly, item->index, item->token, item->has_records);
     if (assembly_order_was_broken(flow->assembly) && !flow->order_warned) {
         log_warn(flow->log,
                  "records are declared to come in ascending order of '%s', but do not; state advances at the end only",

@@ -73,6 +73,8 @@ static int make_plan(struct flow *flow, struct err *err)
     if (flow->plan->sync_mode == SYNC_FULL_REFRESH || !cursor) cursor = "";
     rc = stored ? window_from_json(str_from(stored), &flow->arena, &flow->windows, err) : make_windows(flow, cursor, err);
     if (rc) return err_context(err, "plan");
+    bool has_token = flow->plan->keep_token && flow->plan->sync_mode == SYNC_INCREMENTAL && !flow->begins_anew;
+    flow->token = has_token ? arena_strdup(&flow->arena, state_get(&flow->state, flow_stream(flow), "", "token")) : NULL;
     const char *boundary = cursor[0] ? state_get(&flow->state, flow_stream(flow), "", "boundary") : NULL;
     flow->boundary_is_known = boundary_parse(boundary, cursor, &flow->boundary);
     size_t count = flow->windows.slice_count;
@@ -101,6 +103,7 @@ static int give_up_old_plan(struct flow *flow, struct err *err)
 static void forget_state(struct flow *flow)
 {
     assembly_note(flow->assembly, flow_stream(flow), "", "cursor", NULL);
+    assembly_note(flow->assembly, flow_stream(flow), "", "token", NULL);
     for (size_t i = 0; i < flow->windows.slice_count; i++) assembly_give_up(flow->assembly, flow->windows.slices[i].id);
 }
 
@@ -157,6 +160,8 @@ static int make_assembly(struct flow *flow, struct err *err)
         .slice_count = count,
         .ascending = plan->ascending,
         .keep_cursor = plan->keep_cursor,
+        .keep_token = plan->keep_token,
+        .token_publishes = plan->sync_mode == SYNC_INCREMENTAL,
         .cursor_type = plan->decode.cursor_type,
         .cursor_floor = stored_cursor(flow),
         .cursor_cap = end,

@@ -31,6 +31,7 @@ struct flow_plan {
     const struct stream_description *stream; /* the root */
     enum sync_mode sync_mode;
     bool keep_cursor; /* the flow is incremental by the pipeline: its cursor is stored at the end */
+    bool keep_token;  /* likewise, and the source's own token is stored with the rows */
     bool ascending;   /* declared so, and the cursor is the one that the source filters by */
     bool loads_root;
     bool appends;                /* to one of its tables: what comes twice would be there twice */
@@ -60,7 +61,7 @@ void plan_release(struct sync_plan *plan);
 static inline bool plan_appends_once(const struct flow_plan *flow)
 {
     const struct window_cursor *window = &flow->stream->cursor.window;
-    return flow->appends && flow->keep_cursor && !window_has_step(window) && window->lookback == 0;
+    return flow->appends && flow->keep_cursor && !flow->keep_token && !window_has_step(window) && window->lookback == 0;
 }
 
 /* Where the flow's rows are charged, and what is replaced in its rejects. Before anything is decoded. */

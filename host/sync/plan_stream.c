@@ -25,7 +25,8 @@ static void check_sync_mode(const struct making *making, const struct stream_des
         problems_add(making->problems, choice->node, "stream '%s' can only be synced incrementally", stream->name);
         problems_hint(making->problems, "use sync_mode incremental; `sluice state reset` reads it from the beginning");
     }
-    bool has_other = choice->cursor && stream->has_cursor && strcmp(choice->cursor, stream->cursor.field) != 0;
+    bool has_other =
+        choice->cursor && stream->has_cursor && stream->cursor.field && strcmp(choice->cursor, stream->cursor.field) != 0;
     if (has_other && mode == SYNC_INCREMENTAL) {
         problems_add(making->problems, choice->node,
                      "stream '%s': the source filters by '%s', so incremental cannot go by '%s'", stream->name,
@@ -157,9 +158,11 @@ void plan_root(struct making *making)
     if (choice->has_write_mode) table.mode = choice->write_mode;
     apply_choice(stream, choice, &table, &flow->decode);
     table.cursor = choice->cursor ? choice->cursor : stream->has_cursor ? stream->cursor.field : NULL;
-    bool own_cursor = stream->has_cursor && table.cursor && strcmp(table.cursor, stream->cursor.field) == 0;
+    bool has_field = stream->has_cursor && stream->cursor.field;
+    bool own_cursor = has_field && table.cursor && strcmp(table.cursor, stream->cursor.field) == 0;
     flow->ascending = own_cursor && stream->cursor.order == CURSOR_ASCENDING;
     flow->keep_cursor = making->usual == SYNC_INCREMENTAL && own_cursor;
+    flow->keep_token = making->usual == SYNC_INCREMENTAL && stream->has_cursor && stream->cursor.kind == CURSOR_TOKEN;
     making->cursor = table.cursor;
     making->root_mode = table.mode;
     read_cursor(making, table.cursor, own_cursor);

@@ -38,6 +38,7 @@ void slice_item_free(struct slice_item *item)
     if (!item) return;
     decoded_release(&item->decoded);
     free(item->position);
+    free(item->token);
     free(item);
 }
 
@@ -113,6 +114,7 @@ static void fetch(void *context)
     options.source.functions = slice->has_functions ? &slice->functions : NULL;
     options.source.slice = &window;
     options.source.cursor_value = str_from(slice->options.cursor_value);
+    options.source.token = str_from(slice->options.token);
     struct reader *reader = reader_new(&options);
     read_pages(slice, reader);
     reader_free(reader);
@@ -125,7 +127,7 @@ static void bound_known(const struct slice_options *options, struct decode_bound
     const struct flow_plan *plan = options->plan;
     bounds->equal = EQUAL_DROP;
     bounds->drop_up_to = str_from(options->resume_cursor);
-    if (options->resume_cursor || !options->cursor_value[0]) return;
+    if (options->resume_cursor || plan->stream->cursor.kind == CURSOR_TOKEN || !options->cursor_value[0]) return;
     if (plan_appends_once(plan)) {
         bounds->drop_up_to = str_from(options->cursor_value);
         bounds->equal = options->boundary ? EQUAL_UNSEEN : EQUAL_DROP;
@@ -152,7 +154,8 @@ static struct decode_bounds bounds_of(const struct slice_options *options)
                                                        : BOUNDS_CLOSED_OPEN,
     };
     bound_known(options, &bounds);
-    bool leaves_future = plan->appends && plan->keep_cursor && !window_has_step(&cursor->window);
+    bool is_token = cursor->kind == CURSOR_TOKEN; /* which is behind all that is sent, the future too */
+    bool leaves_future = plan->appends && plan->keep_cursor && !window_has_step(&cursor->window) && !is_token;
     bool begins_at_start = cursor->kind == CURSOR_CLIENT_SIDE && !bounds.drop_up_to.size;
     bounds.newest_first = cursor->stop_early && bounds.drop_up_to.size > 0;
     if (cursor->has_bounds || !(leaves_future || begins_at_start)) return bounds;
@@ -201,7 +204,9 @@ static void decode(void *context)
         FAULT_POINT("sync.page.decoded");
         if (rc == 0) {
             item->position = page->position;
-            page->position = NULL;
+            item->token = page->token;
+            item->has_records = page->has_records;
+            page->position = page->token = NULL;
             if (item->decoded.reached_known) atomic_store(&slice->enough, true);
             count_rows(options, &item->decoded);
         }
@@ -230,6 +235,7 @@ int slice_start(const struct slice_options *options, struct slice **out, struct 
     struct slice *slice = mem_zero(1, sizeof *slice);
     slice->options = *options;
     slice->options.cursor_value = arena_strdup(&slice->arena, options->cursor_value);
+    slice->options.token = arena_strdup(&slice->arena, options->token);
     slice->options.resume_cursor = arena_strdup(&slice->arena, options->resume_cursor);
     slice->options.resume_page = arena_strdup(&slice->arena, options->resume_page);
     slice->pages = channel_new(PAGES_BETWEEN);

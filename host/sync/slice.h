@@ -27,6 +27,7 @@ struct slice_options {
     struct window_slice window;
     uint32_t index;                  /* in the flow's plan */
     const char *cursor_value;        /* the stored cursor; "" on the first sync */
+    const char *token;               /* the source's own, to begin at; NULL: none */
     const struct boundary *boundary; /* keys of the records at it that were appended; NULL: not known */
     const char *resume_cursor;       /* records at or below it are published; NULL: none */
     const char *resume_page;         /* resume text of the pager; NULL: none */
@@ -38,6 +39,8 @@ struct slice_item {
     uint32_t index;
     struct decoded decoded; /* ended: at most the reject of READER_REJECTS */
     char *position;         /* NULL: not resumable after this page */
+    char *token;            /* the source's own, behind this page; NULL: it has none */
+    bool has_records;       /* where tokens are looked for: the page has some, be they taken or not */
     bool ended;
     bool finished;       /* ended: every page was read */
     struct err err;      /* ended: class 0 when nothing failed (it may still have been stopped) */

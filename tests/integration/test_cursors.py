@@ -1,9 +1,19 @@
 """Every kind of cursor, end to end, against APIs that behave as theirs do: what is read again, what is dropped, what the state says,
 and what happens when the source does not keep what it promised."""
 
+import threading
+import time
+
 import pytest
 
 from feed import Feed, configure
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.01)
 
 
 def stamp(minute):
@@ -141,3 +151,125 @@ def test_a_record_without_the_cursor_may_end_the_sync(work, database):
         ended = work.run("run", code=5)
         assert "no cursor field: 'at'" in ended.err
         assert ids(database) == ["r1", "r2"]
+
+
+# --- token
+
+
+class Export:
+    """A cursor export as Zendesk's: changes in order, a token on each page, the end told by a flag."""
+
+    def __init__(self, count=50, size=10):
+        self.changes = rows(*range(count))
+        self.size = size
+        self.refused = set()
+        self.on_page = lambda query: None
+
+    def __call__(self, path, query):
+        self.on_page(query)
+        if query.get("cursor") in self.refused:
+            return 422, {"error": "InvalidCursor"}
+        assert ("cursor" in query) != ("start_time" in query), "both, or neither, say where to begin"
+        begin = int(query["cursor"][1:]) if "cursor" in query else next(
+            (i for i, row in enumerate(self.changes) if row["at"] >= query["start_time"]), len(self.changes))
+        page = self.changes[begin:begin + self.size]
+        return {"rows": page, "after": f"t{begin + len(page)}", "end": begin + len(page) >= len(self.changes)}
+
+
+TOKEN = ('pages = { kind = "cursor", param = "cursor", next = "after", last = "end" }, '
+         'cursor = { kind = "token", next = "after", param = "cursor", start_param = "start_time", start = "2024-01-01", field = "at" }')
+
+
+@pytest.mark.parametrize("write_mode", ["append", "append_dedup"])
+def test_a_token_is_where_the_next_sync_begins(work, database, write_mode):
+    export = Export()
+    with Feed(export) as feed:
+        configure(work, feed, database, TOKEN, write_mode)
+        work.run("run")
+        assert len(ids(database)) == 50 and state_of(database, "token") == "t50"
+        before = len(feed.requests)
+        work.run("run")
+        assert feed.requests[before:] == [("/rows", {"cursor": "t50"})]
+        export.changes += [{"id": "late", "at": stamp(3), "n": 1}]  # older by its time, newer by the source's own order
+        work.run("run")
+        assert len(ids(database)) == 51 and state_of(database, "token") == "t51"
+
+
+def test_a_killed_sync_goes_on_at_the_last_token_that_was_stored(work, database):
+    export = Export(count=200)
+    with Feed(export) as feed:
+        configure(work, feed, database, TOKEN, "append", commit={"bytes": "1KiB", "seconds": 1})
+        reached, gone = threading.Event(), threading.Event()
+
+        def stop_at(query):
+            if query.get("cursor") == "t150":
+                reached.set()
+                gone.wait(30)
+
+        export.on_page = stop_at
+        process = work.start("run")
+        assert reached.wait(30)
+        wait_until(lambda: database.one("SELECT count(*) FROM _sluice.state WHERE kind = 'token'") == 1)
+        process.kill()
+        process.communicate()
+        gone.set()
+        export.on_page = lambda query: None
+        before = len(feed.requests)
+        work.run("run")
+        assert "start_time" not in feed.requests[before][1], "it began again"
+        assert ids(database) == sorted(row["id"] for row in export.changes)
+
+
+def test_a_refused_token_falls_back_to_the_newest_record(work, database):
+    export = Export()
+    with Feed(export) as feed:
+        configure(work, feed, database, TOKEN.replace('field', 'lookback = "2m", field'))
+        work.run("run")
+        export.refused.add("t50")
+        export.changes += rows(60)
+        before = len(feed.requests)
+        ended = work.run("run")
+        assert "no longer takes the stored sync token" in ended.err and "422" in ended.err
+        assert [query for _, query in feed.requests[before:]] == [{"cursor": "t50"}, {"start_time": stamp(47)}]
+        assert len(ids(database)) == 51 and state_of(database, "token") == "t51"
+
+
+def test_a_refused_token_of_appended_rows_ends_the_sync(work, database):
+    export = Export()
+    with Feed(export) as feed:
+        configure(work, feed, database, TOKEN, "append")
+        work.run("run")
+        export.refused.add("t50")
+        ended = work.run("run", code=4)
+        assert "would come again" in ended.err and "state reset p --stream rows" in ended.err
+        assert len(ids(database)) == 50
+
+
+def test_a_token_may_be_a_url(work, database):
+    """As Microsoft's delta links: only the last page has one."""
+    records = rows(*range(25))
+
+    def answer(path, query):
+        begin = int(query.get("skip", query.get("delta", 0)))
+        page = {"rows": records[begin:begin + 10]}
+        if begin + 10 < len(records):
+            return {**page, "next": f"{feed.url}/rows?skip={begin + 10}"}
+        return {**page, "delta": f"{feed.url}/rows?delta={len(records)}"}
+
+    with Feed(answer) as feed:
+        configure(work, feed, database, 'pages = { kind = "next_url", next = "next" }, params = { top = 10 }, '
+                  'cursor = { kind = "token", next = "delta" }', "append")
+        work.run("run")
+        assert len(ids(database)) == 25
+        records += rows(30)
+        before = len(feed.requests)
+        work.run("run")
+        assert [query for _, query in feed.requests[before:]] == [{"delta": "25"}]
+        assert len(ids(database)) == 26
+
+
+def test_records_without_a_token_behind_them_end_the_sync(work, database):
+    with Feed(lambda path, query: {"rows": rows(1), "end": True}) as feed:
+        configure(work, feed, database, TOKEN)
+        ended = work.run("run", code=5)
+        assert "without a sync token at 'after'" in ended.err

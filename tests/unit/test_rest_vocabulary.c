@@ -34,7 +34,7 @@ static void test_later_kinds_are_refused_by_name(void **state)
     struct problems problems;
     static const char *const AUTH[] = {"jwt", "hmac", "oauth1", "session", "sigv4"};
     static const char *const PAGES[] = {"header_token", "last_record", "time_next", "capped_keyset"};
-    static const char *const CURSORS[] = {"token", "refetch", "event_feed"};
+    static const char *const CURSORS[] = {"refetch", "event_feed"};
     static const char *const LIMITS[] = {"concurrency", "cost", "quota"};
     const struct {
         const struct vocabulary_kinds *kinds;

@@ -48,6 +48,23 @@ static const struct option CLIENT_SIDE_KEYS[] = {
      "ascending: state may advance inside a sync; descending: newest first"},
     {"stop_early", OPTION_BOOLEAN, 0, "false", NULL, NULL, "descending: end at the first page that holds what is known"},
 };
+/* `field` is only needed for what a token cannot do. */
+static const struct option TOKEN_KEYS[] = {
+    KIND,
+    {"next", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "path in an answer: where the next sync begins, the newest counts"},
+    {"param", OPTION_STRING, 0, NULL, NULL, NULL,
+     "parameter that carries it; not set, nor {{cursor.token}} placed: it is a URL"},
+    {"into", OPTION_ENUM, 0, "query", "query|body", NULL, "where the parameters go"},
+    {"start_param", OPTION_STRING, 0, NULL, NULL, NULL,
+     "parameter that says where to begin without a token; or {{cursor.from}}"},
+    {"start", OPTION_STRING, TEMPLATE, NULL, NULL, NULL, "where a first sync begins"},
+    {"format", OPTION_STRING, 0, NULL, NULL, NULL, CURSOR_FORMAT_HELP},
+    {"type", OPTION_ENUM, 0, NULL, CURSOR_TYPES, NULL, "default: that of its field, else timestamp"},
+    {"field", OPTION_STRING, 0, NULL, NULL, NULL, "orders versions; after a refused token reading begins at its newest value"},
+    {"lookback", OPTION_ANY, 0, NULL, NULL, NULL, "and this far before it: a duration; of an integer cursor an integer"},
+    {"missing", OPTION_ENUM, 0, "include", "include|reject|fail", NULL, "a record without the field"},
+};
+static const struct option_table TOKEN_TABLE = OPTION_TABLE("cursor token", TOKEN_KEYS);
 static const struct option_table FILTER_TABLE = OPTION_TABLE("cursor filter", FILTER_KEYS);
 static const struct option_table WINDOWED_TABLE = OPTION_TABLE("cursor windowed", WINDOWED_KEYS);
 static const struct option_table CLIENT_SIDE_TABLE = OPTION_TABLE("cursor client_side", CLIENT_SIDE_KEYS);
@@ -55,7 +72,7 @@ static const struct vocabulary_kind CURSOR_KINDS[] = {
     {"filter", &FILTER_TABLE, "the source filters by a parameter"},
     {"windowed", &WINDOWED_TABLE, "the same in windows of `step`"},
     {"client_side", &CLIENT_SIDE_TABLE, "everything is read and the old dropped"},
-    {"token", NULL, "the source's own sync token"},
+    {"token", &TOKEN_TABLE, "the source's own sync token"},
     {"refetch", NULL, "the newest partitions are read again"},
     {"event_feed", NULL, "a list first, events later"},
 };

@@ -78,6 +78,21 @@ static int run_one(const struct arguments *arguments, const char *name, int64_t 
     return code;
 }
 
+/* A backfill is of chosen streams of one pipeline. */
+static bool range_is_usable(const struct arguments *arguments)
+{
+    const char *streams[ARGUMENTS_MAX];
+    bool has_from = argument_is_set(arguments, "--from");
+    if (!has_from && !argument_is_set(arguments, "--to")) return true;
+    const char *problem = !has_from                                                             ? "--to needs --from"
+                          : argument_is_set(arguments, "--full-refresh")                        ? "--from is no --full-refresh"
+                          : argument_values(arguments, "--stream", streams, ARGUMENTS_MAX) == 0 ? "--from needs --stream"
+                          : arguments->word_count > 1                                           ? "--from is for one pipeline"
+                                                                                                : NULL;
+    if (problem) fprintf(stderr, "sluice run: %s\n", problem);
+    return !problem;
+}
+
 static int run(const struct arguments *arguments)
 {
     int64_t every_s = LIVE_EVERY_S;
@@ -86,6 +101,7 @@ static int run(const struct arguments *arguments)
         fprintf(stderr, "sluice run: --progress is a number of seconds from 1 to %d, not '%s'\n", LIVE_EVERY_MAX_S, given);
         return 2;
     }
+    if (!range_is_usable(arguments)) return 2;
     if (arguments->word_count == 1) return run_one(arguments, arguments->words[0], every_s);
     struct cli_context cli;
     int code = cli_open(&cli, arguments, CLI_PROJECT, NULL);
@@ -104,6 +120,8 @@ static const struct cli_option OPTIONS[] = {
     OPTION_FILE,
     OPTION_STREAM,
     {"--full-refresh", 0, NULL, false, "read everything again, as far as the streams allow"},
+    {"--from", 0, "VALUE", false, "read this range of the cursor again (backfill), leaving the state alone; needs --stream"},
+    {"--to", 0, "VALUE", false, "where that range ends (default: now)"},
     {"--jobs", 'j', "N", false, "pipelines at once (default: 4)"},
     {"--progress", 0, "SECONDS", false, "how often progress is written where no terminal shows it (default: 10)"},
     OPTION_JSON,

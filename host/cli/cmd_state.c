@@ -82,35 +82,87 @@ static int set_coverage(const struct writer_type *writer, struct destination *de
     return rc;
 }
 
-/* Sets a stream's cursor; what the last run left unfinished of it goes, since its plan was made from the old one. */
+static int read_cursor(const struct flow_plan *flow, const char *value, struct arena *arena, struct str *canonical,
+                       struct err *err)
+{
+    const struct cursor_description *cursor = &flow->stream->cursor;
+    if (!flow->stream->has_cursor || !cursor->field) {
+        err_set(err, ERR_CONFIG, "stream '%s' has no cursor to set", flow->stream->name);
+        return err_hint(err, "only streams that are incremental by a field remember one");
+    }
+    if (window_canonical(cursor->window.type, str_from(value), arena, canonical)) return 0;
+    err_set(err, ERR_CONFIG, "'%s' is not a %s, which the cursor '%s' is", value, type_name(cursor->window.type),
+            cursor->field);
+    return err_hint(err, "write it like `sluice state show` does");
+}
+
+/* What the last run left unfinished goes, since its plan was made from the old cursor; a token would go before the new one. */
+static int write_cursor(const struct writer_type *writer, struct destination *destination, const struct flow_plan *flow,
+                        const char *canonical, struct err *err)
+{
+    const char *name = flow->stream->name;
+    const struct state_entry plan = {name, "", "plan_mode", NULL}, token = {name, "", "token", NULL};
+    const struct state_entry cursor = {name, "", "cursor", canonical};
+    int rc = writer->state_write(destination, name, &plan, err);
+    if (rc == 0) rc = writer->state_write(destination, name, &token, err);
+    if (rc == 0) rc = set_coverage(writer, destination, flow, err);
+    if (rc == 0) rc = writer->state_write(destination, name, &cursor, err);
+    if (rc == 0) fprintf(stderr, "%s: the next run reads from %s\n", name, canonical);
+    return rc;
+}
+
 static int set(const struct sync_prepared *prepared, struct destination *destination, const struct flow_plan *flow,
                const char *value, struct err *err)
 {
     const struct writer_type *writer = prepared->options.pipeline->writer;
     struct arena arena = ARENA_INIT(0);
     struct str canonical;
-    int rc = 0;
-    if (!flow->stream->has_cursor || !flow->stream->cursor.field) {
-        err_set(err, ERR_CONFIG, "stream '%s' has no cursor to set", flow->stream->name);
-        rc = err_hint(err, "only incremental streams remember one");
-    } else if (!window_canonical(flow->stream->cursor.window.type, str_from(value), &arena, &canonical)) {
-        err_set(err, ERR_CONFIG, "'%s' is not a %s, which the cursor '%s' is", value,
-                type_name(flow->stream->cursor.window.type), flow->stream->cursor.field);
-        rc = err_hint(err, "write it like `sluice state show` does");
-    }
+    int rc = read_cursor(flow, value, &arena, &canonical, err);
     if (rc == 0) rc = writer->acquire(destination, err);
     if (rc == 0) {
-        const char *name = flow->stream->name;
-        const struct state_entry plan = {name, "", "plan_mode", NULL};
-        const struct state_entry cursor = {name, "", "cursor", canonical.data};
-        rc = writer->state_write(destination, name, &plan, err);
-        const struct state_entry token = {name, "", "token", NULL}; /* it would go before the cursor */
-        if (rc == 0) rc = writer->state_write(destination, name, &token, err);
-        if (rc == 0) rc = set_coverage(writer, destination, flow, err);
-        if (rc == 0) rc = writer->state_write(destination, name, &cursor, err);
-        if (rc == 0) fprintf(stderr, "%s: the next run reads from %s\n", name, canonical.data);
+        rc = write_cursor(writer, destination, flow, canonical.data, err);
         writer->release(destination);
     }
+    arena_release(&arena);
+    return rc;
+}
+
+/* The stream's cursor; that of an unpublished build is the newer one. NULL: none. */
+static const char *stored_cursor(const struct flow_state *flows, size_t count, const char *stream)
+{
+    const char *cursor = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const char *found = strcmp(flows[i].flow, stream) == 0 ? state_get(&flows[i].state, stream, "", "cursor") : NULL;
+        if (found && (!cursor || flows[i].is_pending)) cursor = found;
+    }
+    return cursor;
+}
+
+/* Sets the cursors that are newer than `to` back to it. */
+static int rewind_all(const struct sync_prepared *prepared, struct destination *destination, const char *to, struct err *err)
+{
+    const struct writer_type *writer = prepared->options.pipeline->writer;
+    struct arena arena = ARENA_INIT(0);
+    struct flow_state *flows;
+    size_t count;
+    int rc = writer->acquire(destination, err);
+    if (rc) return rc;
+    rc = writer->state_read(destination, &arena, &flows, &count, err);
+    for (size_t i = 0; rc == 0 && i < prepared->plan.count; i++) {
+        const struct flow_plan *flow = &prepared->plan.flows[i];
+        const char *stored = stored_cursor(flows, count, flow->stream->name);
+        struct str canonical;
+        if (!stored) {
+            fprintf(stderr, "%s: has no cursor to set back\n", flow->stream->name);
+            continue;
+        }
+        rc = read_cursor(flow, to, &arena, &canonical, err);
+        if (rc == 0 && cursor_compare(canonical, str_from(stored), flow->stream->cursor.window.type) >= 0)
+            fprintf(stderr, "%s: is at %s, which is not after %s\n", flow->stream->name, stored, canonical.data);
+        else if (rc == 0)
+            rc = write_cursor(writer, destination, flow, canonical.data, err);
+    }
+    writer->release(destination);
     arena_release(&arena);
     return rc;
 }
@@ -139,6 +191,8 @@ static int act(const struct arguments *arguments, const struct sync_prepared *pr
         rc = show(prepared, destination, argument_is_set(arguments, "--json"), err);
     else if (strcmp(what, "set") == 0)
         rc = set(prepared, destination, &prepared->plan.flows[0], arguments->words[2], err);
+    else if (strcmp(what, "rewind") == 0)
+        rc = rewind_all(prepared, destination, argument_value(arguments, "--to", ""), err);
     else
         rc = reset(prepared, destination, err);
     prepared->options.pipeline->writer->close(destination);
@@ -153,10 +207,13 @@ static int check_words(const struct arguments *arguments)
     size_t stream_count = argument_values(arguments, "--stream", streams, ARGUMENTS_MAX);
     bool all = argument_is_set(arguments, "--all");
     if (strcmp(what, "show") == 0 && arguments->word_count <= 2) return 0;
-    if (strcmp(what, "reset") == 0 && arguments->word_count <= 2) {
+    bool rewinds = strcmp(what, "rewind") == 0, has_to = argument_is_set(arguments, "--to");
+    if ((strcmp(what, "reset") == 0 || rewinds) && arguments->word_count <= 2 && rewinds == has_to) {
         if ((stream_count > 0) != all) return 0;
-        fprintf(stderr, all ? "sluice state reset: --all is every stream; leave out --stream\n"
-                            : "sluice state reset: say which --stream, or --all\n");
+        fprintf(stderr,
+                all ? "sluice state %s: --all is every stream; leave out --stream\n"
+                    : "sluice state %s: say which --stream, or --all\n",
+                what);
         return 2;
     }
     if (strcmp(what, "set") == 0 && arguments->word_count == 3) {
@@ -164,8 +221,9 @@ static int check_words(const struct arguments *arguments)
         fprintf(stderr, "sluice state set: say which --stream%s\n", stream_count ? ", one at a time" : "");
         return 2;
     }
-    fprintf(stderr,
-            "sluice state: use `show [PIPELINE]`, `set PIPELINE CURSOR --stream NAME`, or `reset [PIPELINE] --stream NAME`\n");
+    fprintf(stderr, "sluice state: use `show [PIPELINE]`, `set PIPELINE CURSOR --stream NAME`, `rewind [PIPELINE] --to CURSOR "
+                    "--stream NAME`, "
+                    "or `reset [PIPELINE] --stream NAME`\n");
     return 2;
 }
 
@@ -185,17 +243,23 @@ static int run(const struct arguments *arguments)
 }
 
 static const struct cli_option OPTIONS[] = {
-    OPTION_FILE, OPTION_STREAM,     {"--all", 0, NULL, false, "reset: every stream of the pipeline"},
-    OPTION_JSON, OPTION_LOG_FORMAT, OPTION_VERBOSE,
+    OPTION_FILE,
+    OPTION_STREAM,
+    {"--all", 0, NULL, false, "reset, rewind: every stream of the pipeline"},
+    {"--to", 0, "CURSOR", false, "rewind: where the next run begins; a stream that is not that far stays"},
+    OPTION_JSON,
+    OPTION_LOG_FORMAT,
+    OPTION_VERBOSE,
 };
 
 const struct command COMMAND_STATE = {
     .name = "state",
-    .usage = "show [PIPELINE] | set PIPELINE CURSOR --stream NAME | reset [PIPELINE] --stream NAME",
+    .usage = "show [PIPELINE] | set PIPELINE CURSOR --stream NAME | rewind [PIPELINE] --to CURSOR --stream NAME | "
+             "reset [PIPELINE] --stream NAME",
     .summary = "show, set or reset what a pipeline remembers",
     .details = "The destination owns the state; rows are never touched by these commands. `set` moves a stream's cursor, "
-               "`reset` lets it\n"
-               "start from the beginning. Both are refused while a sync holds the pipeline.",
+               "`rewind` only\n"
+               "backwards, `reset` lets it start from the beginning. All are refused while a sync holds the pipeline.",
     .options = OPTIONS,
     .option_count = ARRAY_SIZE(OPTIONS),
     .min_words = 1,

@@ -246,6 +246,37 @@ int window_plan(const struct window_cursor *cursor, struct str stored, struct st
                                  : plan_value(cursor, stored, start, arena, plan, err);
 }
 
+static int refuse_edge(const struct window_cursor *cursor, struct str edge, struct err *err)
+{
+    err_set(err, ERR_CONFIG, "'" STR_FMT "' is not a %s, which the cursor is", STR_ARG(edge), type_name(cursor->type));
+    return err_hint(err, "write it like `sluice state show` does");
+}
+
+int window_range(const struct window_cursor *cursor, struct str from, struct str to, int64_t now_us, struct arena *arena,
+                 struct window_plan *plan, struct err *err)
+{
+    struct window_cursor exact = *cursor;
+    struct str first, last = {0};
+    exact.delay_us = exact.lookback = 0;
+    exact.closed_above = false;
+    *plan = (struct window_plan){
+        .type = cursor->type, .step_us = cursor->step_us, .step_months = cursor->step_months, .stored = ""};
+    if (!window_canonical(cursor->type, from, arena, &first)) return refuse_edge(cursor, from, err);
+    if (to.size && !window_canonical(cursor->type, to, arena, &last)) return refuse_edge(cursor, to, err);
+    if (!is_time(cursor->type)) {
+        single_slice(first, last, arena, plan);
+        return 0;
+    }
+    int64_t first_us, last_us = now_us;
+    CHECK(read_time(first, &first_us) && (!last.size || read_time(last, &last_us)));
+    if (last_us > now_us) last_us = now_us;
+    if (first_us >= last_us) {
+        err_set(err, ERR_CONFIG, "nothing lies between '" STR_FMT "' and '" STR_FMT "'", STR_ARG(from), STR_ARG(to));
+        return err_hint(err, "the range must begin before it ends, and before now");
+    }
+    return plan_time(&exact, STR(""), first, last_us, arena, plan, err);
+}
+
 /* --- as state ------------------------------------------------------------------------------------------------------------ */
 
 void window_to_json(const struct window_plan *plan, struct buf *out)

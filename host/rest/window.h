@@ -71,6 +71,11 @@ static inline bool window_plan_has_step(const struct window_plan *plan)
 int window_plan(const struct window_cursor *cursor, struct str stored, struct str start, int64_t now_us, struct arena *arena,
                 struct window_plan *plan, struct err *err) MUST_USE;
 
+/* The plan that reads exactly from one value to another, whatever the state says: neither lookback nor delay. `to` empty: the
+ * sync's start (of an integer or a text: open). CONFIG for values that are not of the type, or in the wrong order. */
+int window_range(const struct window_cursor *cursor, struct str from, struct str to, int64_t now_us, struct arena *arena,
+                 struct window_plan *plan, struct err *err) MUST_USE;
+
 /* The plan of a stream without a cursor: one open slice. */
 void window_plan_whole(struct arena *arena, struct window_plan *plan);
 

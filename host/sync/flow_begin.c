@@ -40,13 +40,22 @@ static int begin_anew(struct flow *flow, const struct stream_description *joins,
     return 0;
 }
 
+/* A range is read between two syncs: rows of one that was interrupted wait for the rest of its plan. */
+static int refuse_unfinished(const struct flow *flow, struct err *err)
+{
+    const char *kind = state_get(&flow->state, flow_stream(flow), "", "plan_mode");
+    if (!flow->plan->from || !kind || strncmp(kind, "from ", 5) == 0) return 0;
+    err_set(err, ERR_CONFIG, "stream '%s' has a sync that was interrupted, which has to be finished first", flow_stream(flow));
+    return err_hint(err, "sluice run %s --stream %s", flow->sync->pipeline->name, flow_stream(flow));
+}
+
 /* The stored plan counts only for the same kind of sync: a full refresh does not continue an incremental one. */
 static const char *stored_plan(const struct flow *flow)
 {
     if (flow->begins_anew) return NULL;
     const char *plan = state_get(&flow->state, flow_stream(flow), "", "plan");
     const char *mode = state_get(&flow->state, flow_stream(flow), "", "plan_mode");
-    return plan && mode && strcmp(mode, sync_mode_name(flow->plan->sync_mode)) == 0 ? plan : NULL;
+    return plan && mode && strcmp(mode, flow->plan_kind) == 0 ? plan : NULL;
 }
 
 static const char *stored_cursor(const struct flow *flow)
@@ -56,6 +65,10 @@ static const char *stored_cursor(const struct flow *flow)
 
 static int make_windows(struct flow *flow, const char *cursor, struct err *err)
 {
+    const struct flow_plan *plan = flow->plan;
+    if (plan->from)
+        return window_range(&plan->stream->cursor.window, str_from(plan->from), str_from(plan->to), flow->sync->started_us,
+                            &flow->arena, &flow->windows, err);
     struct request_source source = sync_source(flow->sync, flow->plan->stream);
     source.cursor_value = str_from(cursor);
     return request_plan(&source, &flow->arena, &flow->windows, err);
@@ -64,8 +77,8 @@ static int make_windows(struct flow *flow, const char *cursor, struct err *err)
 /* Continues the stored plan or makes a new one; either way each slice's position is known afterwards. */
 static int make_plan(struct flow *flow, struct err *err)
 {
-    const struct stream_description *joins = coverage_missing(&flow->state, flow->plan);
-    int rc = joins ? begin_anew(flow, joins, err) : 0;
+    const struct stream_description *joins = flow->plan->from ? NULL : coverage_missing(&flow->state, flow->plan);
+    int rc = joins ? begin_anew(flow, joins, err) : refuse_unfinished(flow, err);
     if (rc) return rc;
     flow->begins_anew = joins != NULL;
     const char *stored = stored_plan(flow);
@@ -170,7 +183,7 @@ static int make_assembly(struct flow *flow, struct err *err)
         .boundary = flow->boundary_is_known ? &flow->boundary : NULL,
     };
     flow->assembly = assembly_new(&options);
-    coverage_note(&flow->state, plan, flow->assembly);
+    if (!plan->from) coverage_note(&flow->state, plan, flow->assembly);
     if (stored_plan(flow)) return restart_unfinished(flow, err);
     int rc = give_up_old_plan(flow, err);
     if (rc) return rc;
@@ -178,13 +191,16 @@ static int make_assembly(struct flow *flow, struct err *err)
     struct buf json = BUF_INIT(8 * 1024 * 1024);
     window_to_json(&flow->windows, &json);
     assembly_note(flow->assembly, flow_stream(flow), "", "plan", buf_text(&json));
-    assembly_note(flow->assembly, flow_stream(flow), "", "plan_mode", sync_mode_name(plan->sync_mode));
+    assembly_note(flow->assembly, flow_stream(flow), "", "plan_mode", flow->plan_kind);
     buf_release(&json);
     return 0;
 }
 
 int flow_begin(struct flow *flow, struct err *err)
 {
+    const struct flow_plan *plan = flow->plan;
+    flow->plan_kind = plan->from ? arena_printf(&flow->arena, "from %s to %s", plan->from, plan->to ? plan->to : "now")
+                                 : sync_mode_name(plan->sync_mode);
     int rc = open_writer(flow, err);
     if (rc == 0) rc = make_plan(flow, err);
     return rc ? rc : make_assembly(flow, err);

@@ -16,6 +16,7 @@ struct flow {
     struct arena arena;
     struct writer *writer;
     struct state state;
+    const char *plan_kind; /* what the windows are for: a stored plan of another kind is not continued */
     struct window_plan windows;
     struct slice_position *positions; /* per slice of the plan */
     struct boundary boundary;         /* keys of the records that have the stored cursor */

@@ -111,8 +111,9 @@ static void make_flow(struct making *making, const struct stream_description *ro
     making->choice = choice ? choice : choice_of_hidden(making->pipeline, making->arena);
     making->key = key_of(root, making->choice);
     making->usual = usual_mode(making->pipeline, root);
-    flow->sync_mode = making->full_refresh && root->full_refresh ? SYNC_FULL_REFRESH : making->usual;
+    flow->sync_mode = making->request->full_refresh && root->full_refresh ? SYNC_FULL_REFRESH : making->usual;
     plan_root(making);
+    if (making->request->from) plan_check_range(making);
     for (size_t i = 0; i < root->exploded_count; i++) {
         choice = chosen(making->pipeline, &root->exploded[i]);
         if (choice) plan_exploded(making, &root->exploded[i], choice, &exploded[flow->decode.exploded_count++]);
@@ -154,7 +155,7 @@ void plan_make(const struct description *description, const struct pipeline *pip
     for (size_t i = 0; i < description->stream_count; i++) {
         if (!is_wanted(pipeline, request, &description->streams[i])) continue;
         struct making making = {.pipeline = pipeline,
-                                .full_refresh = request->full_refresh,
+                                .request = request,
                                 .arena = arena,
                                 .problems = problems,
                                 .flow = &plan->flows[plan->count++]};

@@ -30,9 +30,10 @@ struct stream_plan {
 struct flow_plan {
     const struct stream_description *stream; /* the root */
     enum sync_mode sync_mode;
-    bool keep_cursor; /* the flow is incremental by the pipeline: its cursor is stored at the end */
-    bool keep_token;  /* likewise, and the source's own token is stored with the rows */
-    bool ascending;   /* declared so, and the cursor is the one that the source filters by */
+    const char *from, *to; /* a backfill, see struct plan_request: it leaves cursor and token alone */
+    bool keep_cursor;      /* the flow is incremental by the pipeline: its cursor is stored at the end */
+    bool keep_token;       /* likewise, and the source's own token is stored with the rows */
+    bool ascending;        /* declared so, and the cursor is the one that the source filters by */
     bool loads_root;
     bool appends;                /* to one of its tables: what comes twice would be there twice */
     struct stream_plan *streams; /* those loaded: the root, if it is, before what is exploded from it */
@@ -50,7 +51,8 @@ struct sync_plan {
 struct plan_request {
     const char *const *streams; /* --stream; NULL: those of the pipeline */
     size_t stream_count;
-    bool full_refresh; /* --full-refresh */
+    bool full_refresh;     /* --full-refresh */
+    const char *from, *to; /* --from, --to: a backfill of this range; NULL: none, and `to` NULL: up to now */
 };
 
 void plan_make(const struct description *description, const struct pipeline *pipeline, const struct plan_request *request,

@@ -22,7 +22,7 @@ static inline struct key_choice key_of(const struct stream_description *stream, 
 /* A flow on its way. */
 struct making {
     const struct pipeline *pipeline;
-    bool full_refresh;
+    const struct plan_request *request;
     struct arena *arena;
     struct problems *problems;
     struct flow_plan *flow;
@@ -43,6 +43,8 @@ static inline bool is_among(const char *name, const char *const *names, size_t c
 
 /* Both add what they make to `making->flow`; mistakes go to its problems. */
 void plan_root(struct making *making);
+/* May the range of the request be read for its own sake? */
+void plan_check_range(const struct making *making);
 void plan_exploded(struct making *making, const struct stream_description *stream, const struct stream_choice *choice,
                    struct explode_spec *spec);
 

@@ -181,6 +181,28 @@ void plan_root(struct making *making)
         flow->hidden = table.schema;
 }
 
+void plan_check_range(const struct making *making)
+{
+    struct flow_plan *flow = making->flow;
+    const struct stream_description *stream = flow->stream;
+    const struct cursor_description *cursor = &stream->cursor;
+    struct problems *problems = making->problems;
+    bool has_range = stream->has_cursor && cursor->kind != CURSOR_TOKEN && flow->sync_mode == SYNC_INCREMENTAL;
+    if (!has_range) {
+        problems_add(problems, making->choice->node, "stream '%s' has no range to read: it goes by no cursor of its own values",
+                     stream->name);
+        problems_hint(problems, "--from and --to are for streams that are incremental by a field");
+    }
+    if (flow->appends) {
+        problems_add(problems, making->choice->node, "stream '%s' is appended: what is there already would be there twice",
+                     stream->name);
+        problems_hint(problems, "--from and --to need write_mode append_dedup");
+    }
+    flow->from = making->request->from;
+    flow->to = making->request->to;
+    flow->keep_cursor = flow->keep_token = false;
+}
+
 /* --- what is exploded from it -------------------------------------------------------------------------------------------- */
 
 static const char *copied_as(const struct stream_description *stream, const char *from)

@@ -153,6 +153,11 @@ static struct decode_bounds bounds_of(const struct slice_options *options)
                 : cursor->bounds == CURSOR_OPEN_CLOSED ? BOUNDS_OPEN_CLOSED
                                                        : BOUNDS_CLOSED_OPEN,
     };
+    if (plan->from) { /* a range is read for its own sake; what is sent beyond it is not taken */
+        if (!cursor->has_bounds) bounds.rule = BOUNDS_CLOSED;
+        bounds.drop_up_to = str_from(options->resume_cursor);
+        return bounds;
+    }
     bound_known(options, &bounds);
     bool is_token = cursor->kind == CURSOR_TOKEN; /* which is behind all that is sent, the future too */
     bool leaves_future = plan->appends && plan->keep_cursor && !window_has_step(&cursor->window) && !is_token;

@@ -62,11 +62,12 @@ return sluice.connector {
 
 
 def configure(work, feed, database, stream, write_mode=None, version="1.0.0", name="p", key="id", **settings):
-    """A pipeline of one stream `rows`, described by the Lua text `stream`."""
+    """A pipeline of one stream `rows`, described by the Lua text `stream`; without a database into files."""
     path = work.write("feed.lua", CONNECTOR % (version, f'primary_key = "{key}",' if key else "", stream))
     choice = {"write_mode": write_mode} if write_mode else {}
-    work.configure(feed, {"type": "postgres", "url": database.url, "schema": "raw"}, name=name, connector=path,
-                   streams={"rows": choice}, **settings)
+    files = {"type": "csv", "path": str(work.folder / "staging"), "compression": "none"}
+    target = {"type": "postgres", "url": database.url, "schema": "raw"} if database else files
+    work.configure(feed, target, name=name, connector=path, streams={"rows": choice}, **settings)
 
 
 def counted(ended):

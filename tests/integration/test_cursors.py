@@ -1,11 +1,13 @@
 """Every kind of cursor, end to end, against APIs that behave as theirs do: what is read again, what is dropped, what the state says,
 and what happens when the source does not keep what it promised."""
 
+import datetime
 import threading
 import time
 
 import pytest
 
+from conftest import staged_loads, staged_rows
 from feed import Feed, configure
 
 
@@ -273,3 +275,121 @@ def test_records_without_a_token_behind_them_end_the_sync(work, database):
         configure(work, feed, database, TOKEN)
         ended = work.run("run", code=5)
         assert "without a sync token at 'after'" in ended.err
+
+
+# --- backfill, rewind
+
+WINDOWED = ('cursor = { kind = "windowed", field = "at", param = "since", until_param = "until", bounds = "[)", step = "30d", '
+            'start = "2024-01-01" }')
+
+
+def day(number):
+    return (datetime.date(2024, 1, 1) + datetime.timedelta(days=number)).isoformat() + "T00:00:00Z"
+
+
+def days(*numbers):
+    return [{"id": f"r{number}", "at": day(number), "n": number} for number in numbers]
+
+
+def between(records):
+    return lambda path, query: {"rows": [row for row in records if query["since"] <= row["at"] < query.get("until", "9")]}
+
+
+@pytest.mark.parametrize("stream", [WINDOWED.replace("kind", "lookback = '10d', kind"),
+                                    'cursor = { field = "at", param = "since", start = "2024-01-01", lookback = "1d", delay = "1d" }'])
+def test_a_backfill_reads_its_range_and_leaves_the_state_alone(work, database, stream):
+    records = days(*range(0, 600, 10))
+    with Feed(between(records)) as feed:
+        configure(work, feed, database, stream)
+        work.run("run")
+        before_state = database.query("SELECT flow, stream, slice, kind, value FROM _sluice.state")
+        for row in records:
+            row["n"] += 1000
+        before = len(feed.requests)
+        work.run("run", "p", "--from", day(60), "--to", day(160), "--stream", "rows")
+        asked = sorted((query["since"], query.get("until")) for _, query in feed.requests[before:])
+        if "step" in stream:
+            assert asked == [(day(m), day(min(m + 30, 160))) for m in (60, 90, 120, 150)]
+        else:
+            assert asked == [(day(60), None)]
+        changed = [n for n, in database.query("SELECT n - 1000 FROM raw.rows WHERE n >= 1000 ORDER BY n")]
+        assert changed in (list(range(60, 160, 10)), list(range(60, 170, 10)))
+        assert database.query("SELECT flow, stream, slice, kind, value FROM _sluice.state") == before_state
+        assert len(ids(database)) == 60
+
+
+def test_a_killed_backfill_goes_on_and_an_other_range_begins_anew(work, database):
+    records = days(*range(0, 600, 10))
+    with Feed(between(records)) as feed:
+        configure(work, feed, database, WINDOWED, concurrency=1, commit={"bytes": "1KiB", "seconds": 1})
+        work.run("run")
+        for row in records:
+            row["n"] += 1000
+        good, feed.answer = feed.answer, lambda path, query: (404, {}) if query["since"] >= day(120) else between(records)(path, query)
+        backfill = ["run", "p", "--stream", "rows", "--from", day(0), "--to", day(300)]
+        work.run(*backfill, code=4)
+        feed.answer = good
+        before = len(feed.requests)
+        work.run(*backfill)
+        assert min(query["since"] for _, query in feed.requests[before:]) == day(120), "finished windows were read again"
+        assert database.one("SELECT count(*) FROM raw.rows WHERE n >= 1000") == 30
+        assert database.query("SELECT * FROM _sluice.state WHERE kind <> 'cursor'") == []
+        feed.answer = lambda path, query: (404, {})
+        work.run(*backfill, code=4)
+        feed.answer = good
+        before = len(feed.requests)
+        work.run("run", "p", "--stream", "rows", "--from", day(400), "--to", day(430))
+        assert [query["since"] for _, query in feed.requests[before:]] == [day(400)]
+        feed.answer = lambda path, query: (404, {})
+        work.run(*backfill, code=4)
+        records += [{"id": "new", "at": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT00:00:00Z"), "n": 1}]
+        work.run("state", "rewind", "p", "--to", day(600), "--stream", "rows")
+        work.run("run", code=4)
+        assert "has to be finished first" in work.run(*backfill, code=2).err
+        feed.answer = good
+        work.run("run")
+        assert "new" in ids(database) and len(ids(database)) == 61
+
+
+def test_what_cannot_be_backfilled(work, database):
+    with Feed(between(days(1))) as feed:
+        configure(work, feed, database, WINDOWED, "append")
+        ended = work.run("run", "p", "--stream", "rows", "--from", "2024-01-01", code=2)
+        assert "would be there twice" in ended.err
+        configure(work, feed, database, 'write_mode = "append_dedup"')
+        assert "goes by no cursor" in work.run("run", "p", "--stream", "rows", "--from", "2024-01-01", code=2).err
+        configure(work, feed, database, WINDOWED)
+        assert "needs --stream" in work.run("run", "p", "--from", "2024-01-01", code=2).err
+        assert "--to needs --from" in work.run("run", "p", "--to", "2024-01-01", code=2).err
+        assert "is not a timestamp" in work.run("run", "p", "--stream", "rows", "--from", "soon", code=2).err
+        assert "nothing lies between" in work.run("run", "p", "--stream", "rows", "--from", "2024-01-02", "--to", "2024-01-01",
+                                                  code=2).err
+
+
+def test_rewind_goes_back_only(work, database):
+    with Feed(between(rows(*range(0, 600, 10)))) as feed:
+        configure(work, feed, database, 'cursor = { field = "at", param = "since", start = "2024-01-01" }')
+        work.run("run")
+        assert state_of(database) == stamp(590)
+        work.run("state", "rewind", "p", "--to", "2024-02-01", "--stream", "rows")
+        assert state_of(database) == stamp(590)
+        work.run("state", "rewind", "p", "--to", "2024-01-01T05:00:00Z", "--all")
+        assert state_of(database) == stamp(300)
+        work.run("state", "rewind", "p", "--to", "soon", "--all", code=2)
+        work.run("state", "rewind", "p", "--all", code=2)
+        before = len(feed.requests)
+        work.run("run")
+        assert feed.requests[before][1]["since"] == stamp(300)
+        assert len(ids(database)) == 60
+
+
+def test_a_backfill_into_staged_files_is_one_load_more(work):
+    with Feed(between(days(*range(0, 600, 10)))) as feed:
+        configure(work, feed, None, WINDOWED)
+        work.run("run")
+        work.run("run", "p", "--from", day(60), "--to", day(160), "--stream", "rows")
+        loads = [staged_rows(load) for load in staged_loads(work.folder / "staging", "rows", "p")]
+        assert [int(row["n"]) for row in loads[-1]] == list(range(60, 160, 10))
+        before = len(feed.requests)
+        work.run("run")
+        assert all(query["since"] > day(600) for _, query in feed.requests[before:]), "the state was moved"

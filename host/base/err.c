@@ -69,6 +69,7 @@ int err_set(struct err *err, int class, const char *format, ...)
     make_one_line(message, sizeof message);
     memcpy(err->message, message, strlen(message) + 1);
     err->class = class;
+    err->is_too_much = false;
     err->hint[0] = '\0';
     return class;
 }

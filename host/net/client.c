@@ -68,6 +68,7 @@ static int refuse(const struct client *client, const struct http_response *respo
     excerpt_append((struct str){response->body->data, response->body->size}, client->options.secrets, &excerpt);
     err_set(err, verdict->class, "%s: the source answered %d%s%s%s%s", may_heal ? "could not be served" : "cannot be served",
             response->status, text[0] ? " " : "", text, excerpt.size ? ": " : "", buf_text(&excerpt));
+    err->is_too_much = response->status == 408 || response->status == 413 || response->status == 504;
     if (verdict->hint[0]) err_hint(err, "%s", verdict->hint);
     buf_release(&excerpt);
     return verdict->class;

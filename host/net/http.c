@@ -293,12 +293,14 @@ static bool check_limits(struct transfer *transfer)
         err_set(failure, ERR_CANCELLED, "stopped while a request was under way");
     } else if (limits->total_ms > 0 && now_ms - transfer->begun_ms >= limits->total_ms) {
         err_set(failure, ERR_TRANSIENT, "could not finish in the %lld ms a request may take", (long long)limits->total_ms);
+        failure->is_too_much = true;
     } else if (transfer->has_first_byte) {
         if (is_crawling(transfer, now_ms))
             err_set(failure, ERR_TRANSIENT, "could not go on: less than %lld bytes/s for %lld ms",
                     (long long)limits->low_speed_bytes, (long long)limits->low_speed_ms);
     } else if (transfer->was_sent && limits->first_byte_ms > 0 && now_ms - transfer->sent_ms >= limits->first_byte_ms) {
         err_set(failure, ERR_TRANSIENT, "could not get an answer: nothing came for %lld ms", (long long)limits->first_byte_ms);
+        failure->is_too_much = true;
     }
     return failure->class == 0;
 }

@@ -207,7 +207,9 @@ void describe_cursor(const struct stream_in_hand *hand)
     read_lookback(&reading);
     read_start(&reading);
     read_step(&reading);
+    if (window_has_step(&cursor->window)) cursor->min_step_us = option_duration_ms(kind->table, node, "min_step") * 1000;
     cursor->window.granularity_us = read_span_us(&reading, "granularity");
+    if (text_of(&reading, "retention")) cursor->retention_us = option_duration_ms(kind->table, node, "retention") * 1000;
     cursor->window.delay_us = read_span_us(&reading, "delay");
     cursor->window.closed_above = cursor->has_bounds && cursor->bounds == CURSOR_OPEN_CLOSED;
     check_stop_early(&reading);

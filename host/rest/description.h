@@ -60,7 +60,9 @@ struct cursor_description {
     const char *token_path;       /* token: where an answer has it */
     const char *token_param;      /* carries it; NULL: a template or function places it, or it is a URL */
     bool token_is_url;
-    bool stop_early; /* client_side: descending, so that nothing new follows what is known */
+    int64_t retention_us; /* 0: for ever */
+    int64_t min_step_us;  /* windows are not split further */
+    bool stop_early;      /* client_side: descending, so that nothing new follows what is known */
     bool has_bounds;
     enum cursor_bounds bounds;
     enum cursor_missing missing;

@@ -22,6 +22,7 @@ static const char *const ACTION_NAMES[] = {
     [ACTION_REFRESH_AUTH] = "refresh_auth",
     [ACTION_FAIL] = "fail",
     [ACTION_IGNORE] = "ignore",
+    [ACTION_SPLIT_WINDOW] = "split_window",
     [ACTION_SKIP_SLICE] = "skip_slice",
     [ACTION_SKIP_STREAM] = "skip_stream",
     [ACTION_RESET_PAGES] = "reset_pages",
@@ -260,10 +261,11 @@ static void to_verdict(const struct error_finding *found, struct verdict *verdic
         int class;
         bool renews_auth;
     } MEANINGS[] = {
-        [ACTION_RETRY] = {ERR_TRANSIENT, false},    [ACTION_RATE_LIMITED] = {ERR_RATE_LIMIT, false},
-        [ACTION_REFRESH_AUTH] = {ERR_AUTH, true},   [ACTION_IGNORE] = {0, false},
-        [ACTION_SKIP_SLICE] = {ERR_SOURCE, false},  [ACTION_SKIP_STREAM] = {ERR_PERMISSION, false},
-        [ACTION_RESET_PAGES] = {ERR_SOURCE, false}, [ACTION_REJECT] = {ERR_SOURCE, false},
+        [ACTION_RETRY] = {ERR_TRANSIENT, false},        [ACTION_RATE_LIMITED] = {ERR_RATE_LIMIT, false},
+        [ACTION_REFRESH_AUTH] = {ERR_AUTH, true},       [ACTION_IGNORE] = {0, false},
+        [ACTION_SPLIT_WINDOW] = {ERR_SOURCE, false},    [ACTION_SKIP_SLICE] = {ERR_SOURCE, false},
+        [ACTION_SKIP_STREAM] = {ERR_PERMISSION, false}, [ACTION_RESET_PAGES] = {ERR_SOURCE, false},
+        [ACTION_REJECT] = {ERR_SOURCE, false},
     };
     verdict->class = found->action == ACTION_FAIL ? found->class : MEANINGS[found->action].class;
     verdict->renews_auth = found->action != ACTION_FAIL && MEANINGS[found->action].renews_auth;

@@ -34,6 +34,7 @@ enum error_action {
     ACTION_REFRESH_AUTH, /* again with new credentials, once */
     ACTION_FAIL,         /* an error at once */
     ACTION_IGNORE,       /* no records here, and no further pages */
+    ACTION_SPLIT_WINDOW, /* it is asked for in halves */
     ACTION_SKIP_SLICE,   /* the same, and people are told */
     ACTION_SKIP_STREAM,  /* this stream cannot be had; the others go on, nothing of it is stored as done */
     ACTION_RESET_PAGES,  /* the slice begins again at its first page */

@@ -287,7 +287,7 @@ static int request_page(struct reader *reader, struct http_request *request, str
 }
 
 /* What a failed request means for the slice. The first one of a run is where a stored position or token is tried. */
-static enum reader_end end_of(const struct reader *reader, int rc)
+static enum reader_end end_of(const struct reader *reader, const struct err *err)
 {
     bool is_first = reader->pages == 0, resumes = is_first && reader->options.position;
     bool tries_token = is_first && !resumes && reader->options.source.token.size;
@@ -296,12 +296,15 @@ static enum reader_end end_of(const struct reader *reader, int rc)
         return READER_SKIPS_SLICE;
     case ACTION_SKIP_STREAM:
         return READER_SKIPS_STREAM;
+    case ACTION_SPLIT_WINDOW:
+        return READER_SPLITS_WINDOW;
     case ACTION_RESET_PAGES:
         return tries_token ? READER_TOKEN_REFUSED : READER_STARTS_OVER;
     case ACTION_REJECT:
         return READER_REJECTS;
     default:
-        if (rc != ERR_SOURCE) return READER_FAILED;
+        if (err->is_too_much && window_has_step(&reader->stream->cursor.window)) return READER_SPLITS_WINDOW;
+        if (err->class != ERR_SOURCE) return READER_FAILED;
         return resumes ? READER_STARTS_OVER : tries_token ? READER_TOKEN_REFUSED : READER_FAILED;
     }
 }
@@ -317,7 +320,7 @@ static int read_page(struct reader *reader, struct page *page, struct err *err)
     struct http_response response = {0};
     int rc = request_page(reader, &request, err);
     if (rc == 0) rc = fetch(reader, &request, &response, paths, found, path_count, err);
-    if (rc != 0) reader->end = end_of(reader, rc);
+    if (rc != 0) reader->end = end_of(reader, err);
     if (rc != 0) return rc;
     if (has_no_content(reader, &response)) {
         http_response_release(&response);

@@ -58,7 +58,7 @@ void window_plan_whole(struct arena *arena, struct window_plan *plan)
 {
     struct window_slice *slice = arena_new(arena, struct window_slice);
     *slice = (struct window_slice){"all", "", ""};
-    *plan = (struct window_plan){.type = TYPE_STRING, .stored = "", .slices = slice, .slice_count = 1};
+    *plan = (struct window_plan){.type = TYPE_STRING, .stored = "", .end = "", .slices = slice, .slice_count = 1};
 }
 
 /* One slice with these edges. */
@@ -66,6 +66,7 @@ static void single_slice(struct str from, struct str to, struct arena *arena, st
 {
     struct window_slice *slice = arena_new(arena, struct window_slice);
     *slice = (struct window_slice){"all", arena_text(arena, from), arena_text(arena, to)};
+    plan->end = slice->to;
     plan->slices = slice;
     plan->slice_count = 1;
 }
@@ -120,6 +121,7 @@ static int list_windows(int64_t first, int64_t last, struct arena *arena, struct
     }
     plan->slices = slices;
     plan->slice_count = (size_t)count;
+    plan->end = slices[count - 1].to;
     return 0;
 }
 
@@ -287,7 +289,13 @@ void window_to_json(const struct window_plan *plan, struct buf *out)
     json_member(&writer, "first");
     json_cstr(&writer, plan->slice_count ? plan->slices[0].from : NULL);
     json_member(&writer, "last");
-    json_cstr(&writer, plan->slice_count ? plan->slices[plan->slice_count - 1].to : NULL);
+    json_cstr(&writer, plan->slice_count ? plan->end : NULL);
+    if (plan->split_count) {
+        json_member(&writer, "splits");
+        json_open(&writer, '[');
+        for (size_t i = 0; i < plan->split_count; i++) json_cstr(&writer, plan->splits[i]);
+        json_close(&writer, ']');
+    }
     json_member(&writer, "step_months");
     json_int(&writer, plan->step_months);
     json_member(&writer, "step_us"); /* as text: a JSON number would go through a double */
@@ -301,6 +309,55 @@ void window_to_json(const struct window_plan *plan, struct buf *out)
     json_close(&writer, '}');
 }
 
+/* Puts an edge into the window. */
+static void split_at(struct window_plan *plan, size_t index, const char *middle, struct arena *arena)
+{
+    struct window_slice *slices = arena_array(arena, struct window_slice, plan->slice_count + 1);
+    const char **splits = arena_array(arena, const char *, plan->split_count + 1);
+    memcpy(slices, plan->slices, plan->slice_count * sizeof *slices);
+    if (plan->split_count) memcpy(splits, plan->splits, plan->split_count * sizeof *splits);
+    slices[plan->slice_count++] = (struct window_slice){middle, middle, slices[index].to};
+    slices[index].to = middle;
+    splits[plan->split_count++] = middle;
+    plan->slices = slices;
+    plan->splits = splits;
+}
+
+bool window_split(const struct window_cursor *cursor, struct window_plan *plan, size_t index, struct str done, int64_t min_us,
+                  struct arena *arena)
+{
+    int64_t from, to, read_to;
+    const struct window_slice *slice = &plan->slices[index];
+    if (!window_plan_has_step(plan) || plan->split_count == WINDOW_MAX_SPLITS || plan->slice_count == WINDOW_MAX_SLICES)
+        return false;
+    if (!read_time(str_from(slice->from), &from) || !read_time(str_from(slice->to), &to)) return false;
+    if (done.size && read_time(done, &read_to) && read_to > from) from = read_to;
+    int64_t middle = cut_edge(from + (to - from) / 2, granularity_of(cursor));
+    if (middle <= from || middle - from < min_us || to - middle < min_us) return false;
+    split_at(plan, index, write_time(plan->type, middle, arena).data, arena);
+    return true;
+}
+
+/* The splits of a stored plan, made again one after the other. */
+static int read_splits(const struct cJSON *json, struct arena *arena, struct window_plan *plan, struct err *err)
+{
+    const struct cJSON *split = json_first(json_get(json, "splits"));
+    for (; split; split = json_next(split)) {
+        const char *text = json_string(split);
+        int64_t middle, from, to;
+        size_t index = 0;
+        bool ok = text && read_time(str_from(text), &middle) && plan->split_count < WINDOW_MAX_SPLITS;
+        for (; ok && index < plan->slice_count; index++) {
+            bool read =
+                read_time(str_from(plan->slices[index].from), &from) && read_time(str_from(plan->slices[index].to), &to);
+            if (read && from < middle && middle < to) break;
+        }
+        if (!ok || index == plan->slice_count) return err_set(err, ERR_BUG, "the stored plan's splits cannot be read");
+        split_at(plan, index, arena_strdup(arena, text), arena);
+    }
+    return 0;
+}
+
 static int read_slices(const struct cJSON *json, struct arena *arena, struct window_plan *plan, struct err *err)
 {
     const char *first = json_string(json_get(json, "first")), *last = json_string(json_get(json, "last"));
@@ -312,7 +369,8 @@ static int read_slices(const struct cJSON *json, struct arena *arena, struct win
     }
     if (plan->step_us < 0 || !read_time(str_from(first), &first_us) || !read_time(str_from(last), &last_us))
         return err_set(err, ERR_BUG, "the stored plan's edges cannot be read");
-    return list_windows(first_us, last_us, arena, plan, err);
+    int rc = list_windows(first_us, last_us, arena, plan, err);
+    return rc ? rc : read_splits(json, arena, plan, err);
 }
 
 int window_from_json(struct str json, struct arena *arena, struct window_plan *plan, struct err *err)

@@ -27,7 +27,7 @@
 #include "base/str.h"
 #include "data/value.h"
 
-enum { WINDOW_MAX_SLICES = 50000, WINDOW_MAX_MONTHS = 1200 };
+enum { WINDOW_MAX_SLICES = 50000, WINDOW_MAX_MONTHS = 1200, WINDOW_MAX_SPLITS = 1000 };
 
 struct window_cursor {
     enum type type;         /* TIMESTAMP, TIMESTAMP_NTZ, DATE, INTEGER, DECIMAL, STRING */
@@ -50,9 +50,12 @@ struct window_plan {
     enum type type;
     int64_t step_us;
     int step_months;
-    const char *stored; /* the cursor the plan was made from, for {{cursor.value}}; "": none */
-    const struct window_slice *slices;
-    size_t slice_count; /* 0: the source can have nothing new */
+    const char *stored;        /* the cursor the plan was made from, for {{cursor.value}}; "": none */
+    const char *end;           /* the last edge; "": open, or no slices */
+    const char *const *splits; /* edges put in later, in that order: each split the window it lay in */
+    size_t split_count;
+    const struct window_slice *slices; /* in their order, what was split off behind them */
+    size_t slice_count;                /* 0: the source can have nothing new */
 };
 
 /* Is it read in windows? */
@@ -78,6 +81,12 @@ int window_range(const struct window_cursor *cursor, struct str from, struct str
 
 /* The plan of a stream without a cursor: one open slice. */
 void window_plan_whole(struct arena *arena, struct window_plan *plan);
+
+/* Splits a window in its middle: slice `index` ends there, and the rest of it becomes the last slice. What lies at or below
+ * `done` (canonical; empty: nothing) was read, so the middle is that of what is left. False when that is too short: the halves
+ * would be below `min_us`, or nothing the source can say lies between. */
+bool window_split(const struct window_cursor *cursor, struct window_plan *plan, size_t index, struct str done, int64_t min_us,
+                  struct arena *arena);
 
 /* The plan as one line of JSON, and back (BUG when it is not ours). Reading gives the same slices, whatever the connector says
  * by now. */

@@ -36,6 +36,7 @@ struct slice_rows {
     struct boundary newest; /* keys of the records that have it */
     bool newest_is_known;   /* of all of them */
     char *token;            /* the source's, behind the newest page that had one */
+    char *stored_token;     /* the newest that a load stored */
     bool token_is_new;      /* the next load takes all rows up to it, and stores it */
     bool is_behind_token;   /* records came after it */
 };
@@ -80,6 +81,7 @@ struct assembly *assembly_new(const struct assembly_options *options)
     assembly->counts = arena_array(arena, struct load_counts, options->stream_count);
     assembly->totals = arena_array(arena, struct load_counts, options->stream_count);
     assembly->options.cursor_floor = arena_strdup(arena, options->cursor_floor);
+    assembly->options.read_at = arena_strdup(arena, options->read_at);
     assembly->options.cursor_cap = arena_strdup(arena, options->cursor_cap);
     assembly->options.cursor_end = arena_strdup(arena, options->cursor_end);
     assembly->rows = arena_array(arena, struct slice_rows, options->slice_count + 1);
@@ -115,6 +117,7 @@ void assembly_free(struct assembly *assembly)
         free(rows->position);
         free(rows->max);
         free(rows->token);
+        free(rows->stored_token);
         boundary_release(&rows->newest);
     }
     for (size_t i = 0; i < assembly->taken_count; i++) batch_free(assembly->taken[i]);
@@ -261,6 +264,11 @@ void assembly_token(struct assembly *assembly, uint32_t slice, const char *token
     }
 }
 
+const char *assembly_stored_token(const struct assembly *assembly, uint32_t slice)
+{
+    return assembly->rows[slice].stored_token;
+}
+
 bool assembly_lacks_token(const struct assembly *assembly, uint32_t slice)
 {
     return assembly->options.keep_token && assembly->rows[slice].is_behind_token;
@@ -321,7 +329,21 @@ void assembly_restart(struct assembly *assembly, uint32_t slice)
     }
     replace_text(&rows->covered, (struct str){0});
     replace_text(&rows->position, (struct str){0});
+    rows->token_is_new = rows->is_behind_token = false;
     rows->restart = true;
+}
+
+uint32_t assembly_split(struct assembly *assembly, uint32_t slice, const char *id)
+{
+    size_t count = assembly->options.slice_count++;
+    struct slice_rows *rows = arena_array(&assembly->arena, struct slice_rows, 2 * (count + 1));
+    memcpy(rows, assembly->rows, count * sizeof *rows);
+    rows[count] = (struct slice_rows){.id = arena_strdup(&assembly->arena, id),
+                                      .queues = arena_array(&assembly->arena, struct queue, assembly->options.loaded_count),
+                                      .newest_is_known = true};
+    assembly->rows = rows;
+    assembly_restart(assembly, slice);
+    return (uint32_t)count;
 }
 
 const char *assembly_checkpoint(const struct assembly *assembly, uint32_t slice)
@@ -426,6 +448,7 @@ static void note_token(struct assembly *assembly, struct slice_rows *rows)
 {
     assembly_note(assembly, assembly->options.stream, "", "token", rows->token);
     rows->token_is_new = false;
+    replace_text(&rows->stored_token, str_from(rows->token));
 }
 
 /* Puts what one slice has into the load, by the rules at the top of assembly.h. */
@@ -543,6 +566,7 @@ static void finish_plan(struct assembly *assembly)
         state_set(&assembly->delta, stream, assembly->rows[i].id, "position", NULL);
     const char *cursor = assembly->options.keep_cursor ? final_cursor(assembly) : NULL;
     if (cursor) state_set(&assembly->delta, stream, "", "cursor", cursor);
+    if (assembly->options.read_at) state_set(&assembly->delta, stream, "", "read_at", assembly->options.read_at);
     if (assembly->options.keep_boundary) keep_boundary(assembly, cursor);
 }
 

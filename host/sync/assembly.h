@@ -55,6 +55,7 @@ struct assembly_options {
     const char *cursor_cap;          /* the sync's start: never stored past it; NULL: none */
     const char *cursor_end;          /* windows: the end of the last one, stored when all are done; NULL: the newest seen */
     bool keep_boundary;              /* store the keys of the records with the newest cursor; not for windows */
+    const char *read_at;             /* when the plan was made, stored when it is done; NULL: not */
     const struct boundary *boundary; /* the keys stored so far with `cursor_floor`; NULL: not known */
 };
 
@@ -70,6 +71,8 @@ void assembly_add(struct assembly *assembly, uint32_t slice, struct decoded *dec
 /* The page added last holds this token of the source, which covers all pages up to it; NULL: it has none. For plans of one
  * slice. */
 void assembly_token(struct assembly *assembly, uint32_t slice, const char *token, bool has_records);
+/* The newest token that a load has stored; NULL: none yet. */
+const char *assembly_stored_token(const struct assembly *assembly, uint32_t slice);
 /* Did records come behind the newest token? Then the next sync would not know where to begin. */
 bool assembly_lacks_token(const struct assembly *assembly, uint32_t slice);
 /* All pages of the slice were added. */
@@ -96,6 +99,9 @@ void assembly_restart(struct assembly *assembly, uint32_t slice);
 const char *assembly_checkpoint(const struct assembly *assembly, uint32_t slice); /* that a load stored; NULL: none */
 /* Its order was seen to be broken behind a checkpoint: rows of it are visible, and nobody knows which. */
 bool assembly_is_unordered(const struct assembly *assembly, uint32_t slice);
+/* The slice now ends in its middle, and `id` is the rest of it: what was not published of it goes, both halves are read anew.
+ * Returns the rest's index. */
+uint32_t assembly_split(struct assembly *assembly, uint32_t slice, const char *id);
 /* A slice of an older plan that this one replaces: adds to the next load that all it left unpublished goes, and its position.
  */
 void assembly_give_up(struct assembly *assembly, const char *slice);

@@ -5,6 +5,7 @@
 #include "sync/flow.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/fault.h"
 #include "base/time.h"
@@ -51,6 +52,7 @@ static void set_status(struct flow *flow, enum stream_status status)
 static int start_slice(struct flow *flow, uint32_t index, bool anew, struct err *err)
 {
     const struct slice_position *position = &flow->positions[index];
+    const char *token = assembly_stored_token(flow->assembly, index);
     struct slice_options options = {
         .sync = flow->sync,
         .plan = flow->plan,
@@ -58,7 +60,7 @@ static int start_slice(struct flow *flow, uint32_t index, bool anew, struct err 
         .window = flow->windows.slices[index],
         .index = index,
         .cursor_value = flow->windows.stored ? flow->windows.stored : "",
-        .token = flow->token,
+        .token = token ? token : flow->token,
         .boundary = flow->boundary_is_known ? &flow->boundary : NULL,
         .resume_cursor = assembly_checkpoint(flow->assembly, index),
         .resume_page = anew ? NULL : position->page,
@@ -144,12 +146,51 @@ static int refuse_tokenless(const struct flow *flow, struct err *err)
     return err_hint(err, "the connector's `cursor.next` must lead to it; look at the source's last page");
 }
 
+/* The arrays by slice have room for one more. */
+static void add_slice(struct flow *flow)
+{
+    size_t count = flow->windows.slice_count;
+    struct slice_position *positions = arena_array(&flow->arena, struct slice_position, count + 1);
+    struct slice **running = arena_array(&flow->arena, struct slice *, count + 1);
+    unsigned char *resets = arena_array(&flow->arena, unsigned char, count + 1);
+    memcpy(positions, flow->positions, (count - 1) * sizeof *positions);
+    memcpy(running, flow->running, (count - 1) * sizeof(struct slice *));
+    memcpy(resets, flow->resets, (count - 1) * sizeof *resets);
+    flow->positions = positions;
+    flow->running = running;
+    flow->resets = resets;
+}
+
+/* The source cannot give this much at once: the window is read in halves, each of which may be split again. The plan that says
+ * so is durable before either is asked for. */
+static int split_window(struct flow *flow, struct slice_item *item, struct err *err)
+{
+    const struct cursor_description *cursor = &flow->plan->stream->cursor;
+    if (cancel_stopping(flow->cancel)) return err_copy(err, &item->err);
+    if (assembly_is_unordered(flow->assembly, item->index) && flow->plan->appends) return flow_refuse_unordered(flow, err);
+    const char *done = assembly_checkpoint(flow->assembly, item->index);
+    if (!window_split(&cursor->window, &flow->windows, item->index, str_from(done), cursor->min_step_us, &flow->arena)) {
+        err_copy(err, &item->err);
+        return err_context(err, "cannot ask for less%s", of_slice(flow, item->index));
+    }
+    add_slice(flow);
+    size_t last = flow->windows.slice_count - 1;
+    log_warn(flow->log, "reading what is left%s in halves, up to '%s' first: %s", of_slice(flow, item->index),
+             flow->windows.slices[item->index].to, item->err.message);
+    CHECK(assembly_split(flow->assembly, item->index, flow->windows.slices[last].id) == last);
+    flow_note_plan(flow);
+    int rc = flow_commit(flow, TAKE_ALL, err);
+    return rc ? rc : start_slice(flow, item->index, true, err);
+}
+
 /* A slice ended with an error, which the connector's rules may have an answer to. */
 static int settle_failed(struct flow *flow, struct slice_item *item, struct err *err)
 {
     switch (item->end) {
     case READER_STARTS_OVER:
         return start_over(flow, item, err);
+    case READER_SPLITS_WINDOW:
+        return split_window(flow, item, err);
     case READER_TOKEN_REFUSED:
         return begin_without_token(flow, item, err);
     case READER_REJECTS:

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/time.h"
 #include "sync/coverage.h"
 #include "sync/flow_parts.h"
 
@@ -74,6 +75,46 @@ static int make_windows(struct flow *flow, const char *cursor, struct err *err)
     return request_plan(&source, &flow->arena, &flow->windows, err);
 }
 
+static const char *time_text(struct flow *flow, int64_t instant_us)
+{
+    char text[TIME_TEXT_MAX];
+    return arena_text(&flow->arena, (struct str){text, time_write_iso(instant_us, text)});
+}
+
+/* Does it matter when this stream was last read? A plan that goes on was made earlier, and says nothing about now. */
+static bool keeps_read_at(const struct flow *flow)
+{
+    const struct flow_plan *plan = flow->plan;
+    return plan->stream->has_cursor && plan->stream->cursor.retention_us && !plan->from && !stored_plan(flow) &&
+           (plan->keep_cursor || plan->keep_token);
+}
+
+/* The source keeps changes for so long only, and the last sync is longer ago: what is missing between is in none of them. */
+static int begin_after_retention(struct flow *flow, struct err *err)
+{
+    const struct flow_plan *plan = flow->plan;
+    const char *read_at = state_get(&flow->state, flow_stream(flow), "", "read_at");
+    enum time_zone_mark mark;
+    int64_t then_us;
+    if (!keeps_read_at(flow) || plan->sync_mode != SYNC_INCREMENTAL || !read_at ||
+        !time_parse_iso(str_from(read_at), &then_us, &mark) ||
+        flow->sync->started_us - then_us <= plan->stream->cursor.retention_us)
+        return 0;
+    if (plan->appends) {
+        err_set(err, ERR_DATA,
+                "the last sync began at %s, and the source does not keep changes for that long; read again from the "
+                "beginning, rows that were appended would be there twice",
+                read_at);
+        return err_hint(err, "empty the table and load everything again: sluice state reset %s --stream %s",
+                        flow->sync->pipeline->name, flow_stream(flow));
+    }
+    log_warn(flow->log,
+             "the last sync began at %s, and the source does not keep changes for that long; reading from the beginning",
+             read_at);
+    flow->begins_anew = true;
+    return 0;
+}
+
 /* Continues the stored plan or makes a new one; either way each slice's position is known afterwards. */
 static int make_plan(struct flow *flow, struct err *err)
 {
@@ -81,6 +122,8 @@ static int make_plan(struct flow *flow, struct err *err)
     int rc = joins ? begin_anew(flow, joins, err) : refuse_unfinished(flow, err);
     if (rc) return rc;
     flow->begins_anew = joins != NULL;
+    rc = begin_after_retention(flow, err);
+    if (rc) return rc;
     const char *stored = stored_plan(flow);
     const char *cursor = stored_cursor(flow);
     if (flow->plan->sync_mode == SYNC_FULL_REFRESH || !cursor) cursor = "";
@@ -143,6 +186,14 @@ static int restart_unfinished(struct flow *flow, struct err *err)
     return 0;
 }
 
+void flow_note_plan(struct flow *flow)
+{
+    struct buf json = BUF_INIT(8 * 1024 * 1024);
+    window_to_json(&flow->windows, &json);
+    assembly_note(flow->assembly, flow_stream(flow), "", "plan", buf_text(&json));
+    buf_release(&json);
+}
+
 static int make_assembly(struct flow *flow, struct err *err)
 {
     struct flow_plan *plan = flow->plan;
@@ -158,7 +209,7 @@ static int make_assembly(struct flow *flow, struct err *err)
                                             .newest = flow->positions[i].newest};
     /* Where the plan ends, which may have been made by an earlier run: what changed since then was not seen everywhere.
      * Integers and texts have no such end. */
-    const char *end = count && flow->windows.slices[count - 1].to[0] ? flow->windows.slices[count - 1].to : NULL;
+    const char *end = count && flow->windows.end[0] ? flow->windows.end : NULL;
     bool has_windows = plan->stream->has_cursor && window_plan_has_step(&flow->windows);
     const char **streams = arena_array(&flow->arena, const char *, plan->stream_count + 1);
     for (size_t i = 0; i < plan->stream_count; i++) streams[i] = plan->streams[i].stream->name;
@@ -180,6 +231,7 @@ static int make_assembly(struct flow *flow, struct err *err)
         .cursor_cap = end,
         .cursor_end = has_windows ? end : NULL,
         .keep_boundary = plan_appends_once(plan),
+        .read_at = keeps_read_at(flow) ? time_text(flow, flow->sync->started_us) : NULL,
         .boundary = flow->boundary_is_known ? &flow->boundary : NULL,
     };
     flow->assembly = assembly_new(&options);
@@ -188,11 +240,8 @@ static int make_assembly(struct flow *flow, struct err *err)
     int rc = give_up_old_plan(flow, err);
     if (rc) return rc;
     if (flow->begins_anew) forget_state(flow);
-    struct buf json = BUF_INIT(8 * 1024 * 1024);
-    window_to_json(&flow->windows, &json);
-    assembly_note(flow->assembly, flow_stream(flow), "", "plan", buf_text(&json));
+    flow_note_plan(flow);
     assembly_note(flow->assembly, flow_stream(flow), "", "plan_mode", flow->plan_kind);
-    buf_release(&json);
     return 0;
 }
 

@@ -27,7 +27,7 @@ struct slice {
     struct functions functions;
     bool has_functions;
     _Atomic bool enough; /* what follows is known: decode tells fetch */
-    bool finished; /* written by fetch before it closes the channel */
+    bool finished;       /* written by fetch before it closes the channel */
     enum reader_end end;
     struct str rejected; /* of READER_REJECTS; in the arena */
     struct err fetch_err;

@@ -53,7 +53,7 @@ class Feed:
 
 CONNECTOR = """
 return sluice.connector {
-  name = "feed", version = "%s", http = { base = "{{config.base_url}}" },
+  name = "feed", version = "%s", http = { base = "{{config.base_url}}" %s },
   config = { base_url = { type = "string", required = true }, api_key = { type = "string", secret = true } },
   streams = { rows = { path = "/rows", records = "rows", %s
     fields = { id = "string", at = "timestamp", n = "integer" }, %s } },
@@ -61,9 +61,11 @@ return sluice.connector {
 """
 
 
-def configure(work, feed, database, stream, write_mode=None, version="1.0.0", name="p", key="id", **settings):
-    """A pipeline of one stream `rows`, described by the Lua text `stream`; without a database into files."""
-    path = work.write("feed.lua", CONNECTOR % (version, f'primary_key = "{key}",' if key else "", stream))
+def configure(work, feed, database, stream, write_mode=None, version="1.0.0", name="p", key="id", once=False, **settings):
+    """A pipeline of one stream `rows`, described by the Lua text `stream`; without a database into files. `once`: a
+    request that fails is not tried again."""
+    path = work.write("feed.lua", CONNECTOR % (version, ", retry = { tries = 1 }" if once else "",
+                                              f'primary_key = "{key}",' if key else "", stream))
     choice = {"write_mode": write_mode} if write_mode else {}
     files = {"type": "csv", "path": str(work.folder / "staging"), "compression": "none"}
     target = {"type": "postgres", "url": database.url, "schema": "raw"} if database else files

@@ -393,3 +393,72 @@ def test_a_backfill_into_staged_files_is_one_load_more(work):
         before = len(feed.requests)
         work.run("run")
         assert all(query["since"] > day(600) for _, query in feed.requests[before:]), "the state was moved"
+
+
+# --- windows that are too much
+
+
+def narrow(records, widest_days, status=504):
+    """A source that cannot answer for more than so many days at once."""
+
+    def answer(path, query):
+        low, high = (datetime.datetime.fromisoformat(query[key].rstrip("Z")) for key in ("since", "until"))
+        if high - low > datetime.timedelta(days=widest_days):
+            return status, {"error": "QUERY_TIMEOUT"}
+        return between(records)(path, query)
+
+    return answer
+
+
+@pytest.mark.parametrize("write_mode", ["append", "append_dedup"])
+@pytest.mark.parametrize("rule", ["", 'errors = { { status = 400, action = "split_window" } }, '])
+def test_a_window_that_is_too_much_is_read_in_halves(work, database, write_mode, rule):
+    records = days(*range(0, 600, 5))
+    with Feed(narrow(records, 45, 400 if rule else 504)) as feed:
+        configure(work, feed, database, rule + WINDOWED.replace("30d", "300d"), write_mode, once=not rule, concurrency=1)
+        ended = work.run("run")
+        assert "in halves" in ended.err
+        assert len(ids(database)) == len(records)
+        assert database.query("SELECT kind FROM _sluice.state WHERE kind NOT IN ('cursor', 'boundary')") == []
+
+
+def test_a_killed_sync_keeps_its_halves(work, database):
+    records = days(*range(0, 600, 5))
+    with Feed(narrow(records, 45)) as feed:
+        configure(work, feed, database, WINDOWED.replace("30d", "300d"), "append", once=True, concurrency=1)
+        good = feed.answer
+        feed.answer = lambda path, query: (404, {}) if query["since"] >= day(150) else good(path, query)
+        work.run("run", code=4)
+        assert database.one("SELECT count(*) FROM _sluice.state WHERE kind = 'plan' AND value LIKE '%splits%'") == 1
+        feed.answer = good
+        before = len(feed.requests)
+        work.run("run")
+        assert (day(0), day(300)) not in [(query["since"], query["until"]) for _, query in feed.requests[before:]]
+        assert len(ids(database)) == len(records)
+
+
+def test_halves_have_an_end(work, database):
+    with Feed(lambda path, query: (504, {})) as feed:
+        configure(work, feed, database, WINDOWED.replace("30d", '300d", min_step = "40d'), once=True, concurrency=1)
+        ended = work.run("run", code=4)
+        assert "cannot ask for less of slice" in ended.err
+
+
+# --- retention
+
+
+@pytest.mark.parametrize("write_mode", ["append", "append_dedup"])
+def test_a_state_that_is_older_than_what_the_source_keeps(work, database, write_mode):
+    records = rows(1, 2, 3)
+    with Feed(inclusive(records)) as feed:
+        configure(work, feed, database, FILTER.replace("field", 'retention = "30d", field'), write_mode)
+        work.run("run")
+        before = len(feed.requests)
+        work.run("run")
+        assert feed.requests[before][1]["since"] == stamp(3), "a quiet stream was read anew"
+        late = {"id": "between", "at": stamp(0), "n": 1}  # its change is not kept any more: only the beginning has it
+        records.insert(0, late)
+        database.query("UPDATE _sluice.state SET value = '2020-01-01T00:00:00Z' WHERE kind = 'read_at'")
+        ended = work.run("run", code=5 if write_mode == "append" else 0)
+        assert "does not keep changes for that long" in ended.err
+        assert ("between" in ids(database)) == (write_mode != "append")

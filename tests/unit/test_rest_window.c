@@ -272,6 +272,61 @@ static void test_a_plan_survives_the_state(void **state)
     arena_release(&arena);
 }
 
+/* Split again and again, at random: the windows are still the same line without gaps, and the state makes the same ones. */
+static void test_split_windows_leave_no_gaps(void **state)
+{
+    (void)state;
+    uint64_t seed = 0x2545f4914f6cdd1d;
+    for (int round = 0; round < 50; round++) {
+        struct arena arena = ARENA_INIT(0);
+        struct window_cursor cursor = {.type = round % 2 ? TYPE_DATE : TYPE_TIMESTAMP, .step_us = INT64_C(86400000000) * 10};
+        struct window_plan plan = plan_of(&arena, cursor, "", "2024-01-01", "2024-03-05T12:34:56Z"), again;
+        struct buf json = BUF_INIT(1 << 20);
+        struct err err = ERR_INIT;
+        for (int i = 0; i < 60; i++) {
+            size_t index = next_random(&seed) % plan.slice_count;
+            (void)window_split(&cursor, &plan, index, STR(""), 60000000, &arena);
+        }
+        assert_true(plan.split_count > 3);
+        window_to_json(&plan, &json);
+        if (window_from_json(buf_str(&json), &arena, &again, &err) != 0) fail_msg("%s", err.message);
+        assert_int_equal(again.slice_count, plan.slice_count);
+        assert_string_equal(again.end, plan.end);
+        const char *at = "2024-01-01T00:00:00Z";
+        if (round % 2) at = "2024-01-01";
+        for (size_t steps = 0; steps < plan.slice_count; steps++) {
+            const char *next = NULL;
+            for (size_t i = 0; i < plan.slice_count; i++) {
+                assert_slice(&again, i, plan.slices[i].from, plan.slices[i].to);
+                assert_string_equal(again.slices[i].id, plan.slices[i].id);
+                if (strcmp(plan.slices[i].from, at) == 0) next = plan.slices[i].to;
+            }
+            assert_non_null(next);
+            at = next;
+        }
+        assert_string_equal(at, plan.end);
+        buf_release(&json);
+        arena_release(&arena);
+    }
+}
+
+static void test_a_window_is_split_behind_what_was_read_and_not_for_ever(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT(0);
+    struct window_cursor cursor = {.type = TYPE_TIMESTAMP, .step_us = INT64_C(3600000000)};
+    struct window_plan plan = plan_of(&arena, cursor, "", "2024-01-01", "2024-01-01T01:00:00Z");
+    assert_true(window_split(&cursor, &plan, 0, STR("2024-01-01T00:40:00Z"), 60000000, &arena));
+    assert_slice(&plan, 0, "2024-01-01T00:00:00Z", "2024-01-01T00:50:00Z");
+    assert_slice(&plan, 1, "2024-01-01T00:50:00Z", "2024-01-01T01:00:00Z");
+    assert_true(window_split(&cursor, &plan, 1, STR(""), 5 * 60000000, &arena));
+    assert_false(window_split(&cursor, &plan, 1, STR(""), 5 * 60000000, &arena));
+    cursor = (struct window_cursor){.type = TYPE_DATE, .step_us = INT64_C(86400000000)};
+    plan = plan_of(&arena, cursor, "", "2024-01-01", "2024-01-02T10:00:00Z");
+    assert_false(window_split(&cursor, &plan, 0, STR(""), 1, &arena)); /* half a day is no date */
+    arena_release(&arena);
+}
+
 static void test_a_broken_plan_is_refused(void **state)
 {
     (void)state;
@@ -285,6 +340,8 @@ static void test_a_broken_plan_is_refused(void **state)
         "{\"version\":1,\"type\":\"integer\",\"step_us\":\"5\",\"first\":\"1\",\"last\":\"9\"}",
         "{\"version\":1,\"type\":\"date\",\"step_months\":-1,\"step_us\":\"0\"}",
         "{\"version\":1,\"type\":\"date\",\"step_us\":\"-5\",\"first\":\"2024-01-01\",\"last\":\"2024-01-02\"}",
+        "{\"version\":1,\"type\":\"date\",\"step_us\":\"86400000000\",\"first\":\"2024-01-01\",\"last\":\"2024-01-09\","
+        "\"splits\":[\"2024-01-10\"]}",
         "{\"version\":1,\"type\":\"date\",\"step_us\":\"86400000000\",\"first\":\"x\",\"last\":\"2024-01-02\"}",
     };
     for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
@@ -302,4 +359,6 @@ UNIT_TESTS(cmocka_unit_test(test_one_slice_from_the_start_or_the_cursor),
            cmocka_unit_test(test_windows_of_months), cmocka_unit_test(test_values_coarser_than_the_format_shows),
            cmocka_unit_test(test_windows_neither_overlap_nor_leave_gaps), cmocka_unit_test(test_too_many_windows),
            cmocka_unit_test(test_integers_decimals_and_strings), cmocka_unit_test(test_values_that_cannot_be_read),
-           cmocka_unit_test(test_a_plan_survives_the_state), cmocka_unit_test(test_a_broken_plan_is_refused))
+           cmocka_unit_test(test_a_plan_survives_the_state), cmocka_unit_test(test_a_broken_plan_is_refused),
+           cmocka_unit_test(test_split_windows_leave_no_gaps),
+           cmocka_unit_test(test_a_window_is_split_behind_what_was_read_and_not_for_ever))

@@ -4,6 +4,7 @@
 #define CURSOR_FORMAT_HELP "how the source spells it: iso8601, epoch, epoch_ms, epoch_us, date or a %Y-%m-%d pattern"
 #define CURSOR_ORDER_HELP "ascending: pages come in the cursor's order, so state may advance inside a slice"
 #define CURSOR_STEP_HELP "read in windows of this length, a duration or months like 1mo, each a slice of its own"
+#define CURSOR_RETENTION_HELP "how long the source keeps this: after a longer pause everything is read anew"
 #define CURSOR_TYPES "timestamp|timestamp_ntz|date|integer|decimal|string"
 
 /* What every kind has that goes by a field of its records. */
@@ -24,6 +25,7 @@
     {"param", OPTION_STRING, 0, NULL, NULL, NULL, "parameter that says where to read from; or place {{cursor.from}}"},         \
         {"until_param", OPTION_STRING, 0, NULL, NULL, NULL, "parameter that says where to stop; or place {{cursor.until}}"},   \
         {"into", OPTION_ENUM, 0, "query", "query|body", NULL, "where both go"},                                                \
+        {"retention", OPTION_DURATION, 0, NULL, NULL, NULL, CURSOR_RETENTION_HELP},                                            \
         {"order", OPTION_ENUM, 0, "unknown", "ascending|unknown", NULL, CURSOR_ORDER_HELP},                                    \
     {                                                                                                                          \
         "bounds", OPTION_ENUM, 0, NULL, "(]|[)", NULL, "which edge of a window belongs to it; default: as sent"                \
@@ -34,12 +36,14 @@ static const struct option FILTER_KEYS[] = {
     CURSOR_FIELD_KEYS,
     CURSOR_FILTER_KEYS,
     {"step", OPTION_STRING, 0, NULL, NULL, NULL, CURSOR_STEP_HELP},
+    {"min_step", OPTION_DURATION, 0, "1m", NULL, NULL, "a window that is too much for the source is halved, down to this"},
 };
 static const struct option WINDOWED_KEYS[] = {
     KIND,
     CURSOR_FIELD_KEYS,
     CURSOR_FILTER_KEYS,
     {"step", OPTION_STRING, REQUIRED, NULL, NULL, NULL, CURSOR_STEP_HELP},
+    {"min_step", OPTION_DURATION, 0, "1m", NULL, NULL, "a window that is too much for the source is halved, down to this"},
 };
 static const struct option CLIENT_SIDE_KEYS[] = {
     KIND,
@@ -63,6 +67,7 @@ static const struct option TOKEN_KEYS[] = {
     {"field", OPTION_STRING, 0, NULL, NULL, NULL, "orders versions; after a refused token reading begins at its newest value"},
     {"lookback", OPTION_ANY, 0, NULL, NULL, NULL, "and this far before it: a duration; of an integer cursor an integer"},
     {"missing", OPTION_ENUM, 0, "include", "include|reject|fail", NULL, "a record without the field"},
+    {"retention", OPTION_DURATION, 0, NULL, NULL, NULL, CURSOR_RETENTION_HELP},
 };
 static const struct option_table TOKEN_TABLE = OPTION_TABLE("cursor token", TOKEN_KEYS);
 static const struct option_table FILTER_TABLE = OPTION_TABLE("cursor filter", FILTER_KEYS);

@@ -122,7 +122,7 @@
 ---@field equals? string|number|boolean|(string|number|boolean)[] it is this, or one of these
 ---@field contains? string|number|boolean|(string|number|boolean)[] this is in it, or one of these; capitals do not matter
 ---@field exists? boolean true: it is there, and is not null or empty; false: it is not there. Default of `header` and `path`: true
----@field action "retry"|"rate_limited"|"refresh_auth"|"fail"|"ignore"|"skip_slice"|"skip_stream"|"reset_pages"|"reject"|sluice.ErrorsFunction what to do, or a function(response, ctx)
+---@field action "retry"|"rate_limited"|"refresh_auth"|"fail"|"ignore"|"skip_slice"|"skip_stream"|"reset_pages"|"split_window"|"reject"|sluice.ErrorsFunction what to do, or a function(response, ctx)
 ---@field wait? string|number retry, rate_limited: how long to wait first; default: what the headers say, else `http.retry`
 ---@field class? "source"|"auth"|"permission"|"data"|"config" fail: whose fault it is, which decides the exit code (default: source)
 ---@field hint? string what people should do about it
@@ -252,35 +252,72 @@
 ---@class sluice.Cursor.filter
 ---@field kind? "filter"
 ---@field field string field of a record that orders the stream
----@field param? string parameter that says where to read from; or place {{cursor.from}}
----@field until_param? string parameter that says where to stop; or place {{cursor.until}}
----@field into? "query"|"body" where both go (default: query)
 ---@field format? string how the source spells it: iso8601, epoch, epoch_ms, epoch_us, date or a %Y-%m-%d pattern
 ---@field type? "timestamp"|"timestamp_ntz"|"date"|"integer"|"decimal"|"string" default: that of its field
 ---@field start? string where a first sync begins
 ---@field lookback? string|number read again this far: a duration; of an integer cursor an integer
+---@field delay? string|number leave what is newer than this for the next sync
+---@field granularity? string|number the source cuts its times to this, its format aside
+---@field missing? "include"|"reject"|"fail" a record without the field (default: include)
+---@field param? string parameter that says where to read from; or place {{cursor.from}}
+---@field until_param? string parameter that says where to stop; or place {{cursor.until}}
+---@field into? "query"|"body" where both go (default: query)
+---@field retention? string|number how long the source keeps this: after a longer pause everything is read anew
 ---@field order? "ascending"|"unknown" ascending: pages come in the cursor's order, so state may advance inside a slice (default: unknown)
 ---@field bounds? "(]"|"[)" which edge of a window belongs to it; default: as sent
----@field missing? "include"|"reject" a record without the field (default: include)
----@field step? string|number read in windows of this length, each a slice of its own
+---@field step? string read in windows of this length, a duration or months like 1mo, each a slice of its own
+---@field min_step? string|number a window that is too much for the source is halved, down to this (default: 1m)
 
 ---the same in windows of `step`.
 ---@class sluice.Cursor.windowed
 ---@field kind "windowed"
 ---@field field string field of a record that orders the stream
----@field param? string parameter that says where to read from; or place {{cursor.from}}
----@field until_param? string parameter that says where to stop; or place {{cursor.until}}
----@field into? "query"|"body" where both go (default: query)
 ---@field format? string how the source spells it: iso8601, epoch, epoch_ms, epoch_us, date or a %Y-%m-%d pattern
 ---@field type? "timestamp"|"timestamp_ntz"|"date"|"integer"|"decimal"|"string" default: that of its field
 ---@field start? string where a first sync begins
 ---@field lookback? string|number read again this far: a duration; of an integer cursor an integer
+---@field delay? string|number leave what is newer than this for the next sync
+---@field granularity? string|number the source cuts its times to this, its format aside
+---@field missing? "include"|"reject"|"fail" a record without the field (default: include)
+---@field param? string parameter that says where to read from; or place {{cursor.from}}
+---@field until_param? string parameter that says where to stop; or place {{cursor.until}}
+---@field into? "query"|"body" where both go (default: query)
+---@field retention? string|number how long the source keeps this: after a longer pause everything is read anew
 ---@field order? "ascending"|"unknown" ascending: pages come in the cursor's order, so state may advance inside a slice (default: unknown)
 ---@field bounds? "(]"|"[)" which edge of a window belongs to it; default: as sent
----@field missing? "include"|"reject" a record without the field (default: include)
----@field step string|number length of a window, each a slice of its own
+---@field step string read in windows of this length, a duration or months like 1mo, each a slice of its own
+---@field min_step? string|number a window that is too much for the source is halved, down to this (default: 1m)
 
----@alias sluice.Cursor sluice.Cursor.filter|sluice.Cursor.windowed
+---everything is read and the old dropped.
+---@class sluice.Cursor.client_side
+---@field kind "client_side"
+---@field field string field of a record that orders the stream
+---@field format? string how the source spells it: iso8601, epoch, epoch_ms, epoch_us, date or a %Y-%m-%d pattern
+---@field type? "timestamp"|"timestamp_ntz"|"date"|"integer"|"decimal"|"string" default: that of its field
+---@field start? string where a first sync begins
+---@field lookback? string|number read again this far: a duration; of an integer cursor an integer
+---@field delay? string|number leave what is newer than this for the next sync
+---@field granularity? string|number the source cuts its times to this, its format aside
+---@field missing? "include"|"reject"|"fail" a record without the field (default: include)
+---@field order? "ascending"|"descending"|"unknown" ascending: state may advance inside a sync; descending: newest first (default: unknown)
+---@field stop_early? boolean descending: end at the first page that holds what is known (default: false)
+
+---the source's own sync token.
+---@class sluice.Cursor.token
+---@field kind "token"
+---@field next string path in an answer: where the next sync begins, the newest counts
+---@field param? string parameter that carries it; not set, nor {{cursor.token}} placed: it is a URL
+---@field into? "query"|"body" where the parameters go (default: query)
+---@field start_param? string parameter that says where to begin without a token; or {{cursor.from}}
+---@field start? string where a first sync begins
+---@field format? string how the source spells it: iso8601, epoch, epoch_ms, epoch_us, date or a %Y-%m-%d pattern
+---@field type? "timestamp"|"timestamp_ntz"|"date"|"integer"|"decimal"|"string" default: that of its field, else timestamp
+---@field field? string orders versions; after a refused token reading begins at its newest value
+---@field lookback? string|number and this far before it: a duration; of an integer cursor an integer
+---@field missing? "include"|"reject"|"fail" a record without the field (default: include)
+---@field retention? string|number how long the source keeps this: after a longer pause everything is read anew
+
+---@alias sluice.Cursor sluice.Cursor.filter|sluice.Cursor.windowed|sluice.Cursor.client_side|sluice.Cursor.token
 
 ---A field.
 ---@class sluice.Field

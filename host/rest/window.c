@@ -312,15 +312,15 @@ void window_to_json(const struct window_plan *plan, struct buf *out)
 /* Puts an edge into the window. */
 static void split_at(struct window_plan *plan, size_t index, const char *middle, struct arena *arena)
 {
-    struct window_slice *slices = arena_array(arena, struct window_slice, plan->slice_count + 1);
-    const char **splits = arena_array(arena, const char *, plan->split_count + 1);
-    memcpy(slices, plan->slices, plan->slice_count * sizeof *slices);
-    if (plan->split_count) memcpy(splits, plan->splits, plan->split_count * sizeof *splits);
-    slices[plan->slice_count++] = (struct window_slice){middle, middle, slices[index].to};
-    slices[index].to = middle;
-    splits[plan->split_count++] = middle;
-    plan->slices = slices;
-    plan->splits = splits;
+    if (plan->split_count == 0) { /* room for all there may be, once */
+        struct window_slice *slices = arena_array(arena, struct window_slice, plan->slice_count + WINDOW_MAX_SPLITS);
+        memcpy(slices, plan->slices, plan->slice_count * sizeof *slices);
+        plan->slices = slices;
+        plan->splits = arena_array(arena, const char *, WINDOW_MAX_SPLITS);
+    }
+    plan->slices[plan->slice_count++] = (struct window_slice){middle, middle, plan->slices[index].to};
+    plan->slices[index].to = middle;
+    plan->splits[plan->split_count++] = middle;
 }
 
 bool window_split(const struct window_cursor *cursor, struct window_plan *plan, size_t index, struct str done, int64_t min_us,

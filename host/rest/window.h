@@ -50,12 +50,12 @@ struct window_plan {
     enum type type;
     int64_t step_us;
     int step_months;
-    const char *stored;        /* the cursor the plan was made from, for {{cursor.value}}; "": none */
-    const char *end;           /* the last edge; "": open, or no slices */
-    const char *const *splits; /* edges put in later, in that order: each split the window it lay in */
+    const char *stored;  /* the cursor the plan was made from, for {{cursor.value}}; "": none */
+    const char *end;     /* the last edge; "": open, or no slices */
+    const char **splits; /* edges put in later, in that order: each split the window it lay in */
     size_t split_count;
-    const struct window_slice *slices; /* in their order, what was split off behind them */
-    size_t slice_count;                /* 0: the source can have nothing new */
+    struct window_slice *slices; /* in their order, what was split off behind them */
+    size_t slice_count;          /* 0: the source can have nothing new */
 };
 
 /* Is it read in windows? */

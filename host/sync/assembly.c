@@ -3,69 +3,10 @@
  *
  * Arrival numbers are given when rows are taken, so that those of a slice rise from load to load in all of its streams alike:
  * what a later load holds is above what an earlier one settled. */
-#include "sync/assembly.h"
+#include "sync/assembly_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/buf.h"
-#include "base/json.h"
-
-struct queue {
-    struct batch **batches;
-    size_t count, capacity;
-    size_t page;                          /* where the newest page begins */
-    size_t covered_batches, covered_rows; /* whole batches before the newest checkpoint, and rows of the next one */
-};
-
-struct slice_rows {
-    const char *id;
-    struct queue *queues;  /* per loaded stream */
-    bool finished;         /* its last page is in the queue or was taken */
-    bool closed;           /* a load with its end was taken */
-    bool restart;          /* the next load drops what is held of it */
-    bool no_checkpoints;   /* order is broken, or not known for what came before */
-    bool unordered;        /* order was broken after a checkpoint was stored, which tells nothing any more */
-    bool unordered_is_new; /* the next load says so */
-    char *covered;         /* cursor of the newest checkpoint in the queue; NULL: none since the last load */
-    char *stored;          /* cursor of the newest checkpoint that a load stored */
-    char *position;        /* of the pager, after the last page queued; NULL: not resumable */
-    bool position_is_new;
-    bool at_page;           /* a position is stored: the next run would go on there */
-    char *max;              /* newest cursor seen */
-    struct boundary newest; /* keys of the records that have it */
-    bool newest_is_known;   /* of all of them */
-    char *token;            /* the source's, behind the newest page that had one */
-    char *stored_token;     /* the newest that a load stored */
-    bool token_is_new;      /* the next load takes all rows up to it, and stores it */
-    bool is_behind_token;   /* records came after it */
-};
-
-struct assembly {
-    struct assembly_options options;
-    struct arena arena;      /* lives as long as the assembly */
-    struct slice_rows *rows; /* per slice */
-    uint64_t next_sequence;  /* arrival number of the next row */
-    size_t bytes;
-    bool order_broken;
-    bool taken_complete;
-
-    struct arena reject_arena; /* rejects waiting */
-    struct reject *rejects;
-    size_t reject_count;
-    uint64_t *reject_totals;     /* by stream, as what follows */
-    struct load_counts *pending; /* of what waits, without rows */
-    struct load_counts *counts;  /* of the load in hand */
-    struct load_counts *totals;
-
-    struct arena load_arena; /* of the load in hand, and of notes for the next */
-    struct state delta;
-    bool has_notes;
-    struct batch **taken;
-    size_t taken_count, taken_capacity;
-    struct load_slice *slices; /* room for the plan's, and those given up */
-    size_t slice_count, slice_capacity;
-};
 
 struct assembly *assembly_new(const struct assembly_options *options)
 {
@@ -84,7 +25,8 @@ struct assembly *assembly_new(const struct assembly_options *options)
     assembly->options.read_at = arena_strdup(arena, options->read_at);
     assembly->options.cursor_cap = arena_strdup(arena, options->cursor_cap);
     assembly->options.cursor_end = arena_strdup(arena, options->cursor_end);
-    assembly->rows = arena_array(arena, struct slice_rows, options->slice_count + 1);
+    assembly->row_capacity = options->slice_count + 1;
+    assembly->rows = arena_array(arena, struct slice_rows, assembly->row_capacity);
     for (size_t i = 0; i < options->slice_count; i++) {
         struct slice_rows *rows = &assembly->rows[i];
         rows->id = arena_strdup(arena, options->slices[i].id);
@@ -127,12 +69,6 @@ void assembly_free(struct assembly *assembly)
     arena_release(&assembly->reject_arena);
     arena_release(&assembly->arena);
     free(assembly);
-}
-
-static void replace_text(char **text, struct str with)
-{
-    free(*text);
-    *text = with.size ? str_dup(with) : NULL;
 }
 
 static void push(struct queue *queue, struct batch *batch)
@@ -264,16 +200,6 @@ void assembly_token(struct assembly *assembly, uint32_t slice, const char *token
     }
 }
 
-const char *assembly_stored_token(const struct assembly *assembly, uint32_t slice)
-{
-    return assembly->rows[slice].stored_token;
-}
-
-bool assembly_lacks_token(const struct assembly *assembly, uint32_t slice)
-{
-    return assembly->options.keep_token && assembly->rows[slice].is_behind_token;
-}
-
 void assembly_finish(struct assembly *assembly, uint32_t slice)
 {
     CHECK(slice < assembly->options.slice_count);
@@ -336,12 +262,16 @@ void assembly_restart(struct assembly *assembly, uint32_t slice)
 uint32_t assembly_split(struct assembly *assembly, uint32_t slice, const char *id)
 {
     size_t count = assembly->options.slice_count++;
-    struct slice_rows *rows = arena_array(&assembly->arena, struct slice_rows, 2 * (count + 1));
-    memcpy(rows, assembly->rows, count * sizeof *rows);
-    rows[count] = (struct slice_rows){.id = arena_strdup(&assembly->arena, id),
-                                      .queues = arena_array(&assembly->arena, struct queue, assembly->options.loaded_count),
-                                      .newest_is_known = true};
-    assembly->rows = rows;
+    if (count >= assembly->row_capacity) {
+        struct slice_rows *rows = arena_array(&assembly->arena, struct slice_rows, count + WINDOW_MAX_SPLITS);
+        memcpy(rows, assembly->rows, count * sizeof *rows);
+        assembly->rows = rows;
+        assembly->row_capacity = count + WINDOW_MAX_SPLITS;
+    }
+    assembly->rows[count] =
+        (struct slice_rows){.id = arena_strdup(&assembly->arena, id),
+                            .queues = arena_array(&assembly->arena, struct queue, assembly->options.loaded_count),
+                            .newest_is_known = true};
     assembly_restart(assembly, slice);
     return (uint32_t)count;
 }
@@ -419,45 +349,13 @@ static void move_covered(struct assembly *assembly, struct slice_rows *rows)
         move_front(assembly, &rows->queues[q], rows->queues[q].covered_batches, rows->queues[q].covered_rows);
 }
 
-/* Adds the keys as a member, if they are to be remembered. */
-static void write_newest(const struct assembly *assembly, struct slice_rows *rows, struct json_writer *writer)
-{
-    if (!assembly->options.keep_boundary || !rows->newest_is_known) return;
-    struct buf text = BUF_INIT(BOUNDARY_TEXT_MAX + 1);
-    boundary_to_text(&rows->newest, &text);
-    json_member(writer, "newest"), json_text(writer, buf_str(&text));
-    buf_release(&text);
-}
-
-static void set_position(struct assembly *assembly, struct slice_rows *rows, bool done, const char *cursor, const char *page)
-{
-    struct buf json = BUF_INIT(256 * 1024 + (assembly->options.keep_boundary ? BOUNDARY_TEXT_MAX : 0));
-    struct json_writer writer = JSON_WRITER(&json);
-    json_open(&writer, '{');
-    if (done) json_member(&writer, "done"), json_bool(&writer, true);
-    if (cursor) json_member(&writer, "cursor"), json_cstr(&writer, cursor);
-    if (rows->unordered && !done) json_member(&writer, "unordered"), json_bool(&writer, true);
-    if (page) json_member(&writer, "page"), json_cstr(&writer, page);
-    if (rows->max) json_member(&writer, "max"), json_cstr(&writer, rows->max), write_newest(assembly, rows, &writer);
-    json_close(&writer, '}');
-    if (!json.failed) state_set(&assembly->delta, assembly->options.stream, rows->id, "position", buf_text(&json));
-    buf_release(&json);
-}
-
-static void note_token(struct assembly *assembly, struct slice_rows *rows)
-{
-    assembly_note(assembly, assembly->options.stream, "", "token", rows->token);
-    rows->token_is_new = false;
-    replace_text(&rows->stored_token, str_from(rows->token));
-}
-
 /* Puts what one slice has into the load, by the rules at the top of assembly.h. */
 static void take_slice(struct assembly *assembly, enum assembly_take take, uint32_t index)
 {
     struct slice_rows *rows = &assembly->rows[index];
     if (rows->restart) {
         add_slice(assembly, index, rows->id, rows->unordered ? SLICE_ABANDON : SLICE_RESTART);
-        set_position(assembly, rows, false, rows->stored, NULL);
+        assembly_note_position(assembly, rows, false, rows->stored, NULL);
         rows->restart = rows->at_page = false;
         return;
     }
@@ -465,27 +363,27 @@ static void take_slice(struct assembly *assembly, enum assembly_take take, uint3
         if (rows->closed) return;
         move_all(assembly, rows);
         add_slice(assembly, index, rows->id, SLICE_PUBLISH);
-        set_position(assembly, rows, true, NULL, NULL);
-        if (rows->token_is_new) note_token(assembly, rows);
+        assembly_note_position(assembly, rows, true, NULL, NULL);
+        if (rows->token_is_new) assembly_note_token(assembly, rows);
         rows->closed = true;
         rows->unordered_is_new = false;
         return;
     }
     if (rows->unordered_is_new) { /* must be durable even when no row goes with it */
-        set_position(assembly, rows, false, NULL, NULL);
+        assembly_note_position(assembly, rows, false, NULL, NULL);
         assembly->has_notes = true;
         rows->unordered_is_new = false;
     }
     if (rows->token_is_new && assembly->options.token_publishes) {
         move_covered(assembly, rows);
         add_slice(assembly, index, rows->id, SLICE_PUBLISH);
-        note_token(assembly, rows);
+        assembly_note_token(assembly, rows);
         return;
     }
     if (rows->covered) {
         move_covered(assembly, rows);
         add_slice(assembly, index, rows->id, SLICE_PUBLISH);
-        set_position(assembly, rows, false, rows->covered, NULL);
+        assembly_note_position(assembly, rows, false, rows->covered, NULL);
         free(rows->stored);
         rows->stored = rows->covered;
         rows->covered = NULL;
@@ -498,76 +396,9 @@ static void take_slice(struct assembly *assembly, enum assembly_take take, uint3
     /* Rows behind the last page, or a page without a position: a stored one would have them read, and held, once more. */
     bool takes_back = rows->at_page && !resumable;
     if ((resumable && rows->position_is_new) || takes_back)
-        set_position(assembly, rows, false, rows->stored, resumable ? rows->position : NULL);
+        assembly_note_position(assembly, rows, false, rows->stored, resumable ? rows->position : NULL);
     rows->at_page = resumable;
     rows->position_is_new = false;
-}
-
-/* The cursor to remember when the plan is done; NULL: as it was. */
-static const char *final_cursor(const struct assembly *assembly)
-{
-    const struct assembly_options *options = &assembly->options;
-    const char *cursor = options->cursor_end;
-    for (size_t i = 0; !options->cursor_end && i < options->slice_count; i++) {
-        const char *max = assembly->rows[i].max;
-        if (max && (!cursor || cursor_compare(str_from(max), str_from(cursor), options->cursor_type) > 0)) cursor = max;
-    }
-    if (cursor && options->cursor_cap &&
-        cursor_compare(str_from(cursor), str_from(options->cursor_cap), options->cursor_type) > 0)
-        cursor = options->cursor_cap;
-    if (cursor && options->cursor_floor &&
-        cursor_compare(str_from(cursor), str_from(options->cursor_floor), options->cursor_type) <= 0)
-        return NULL;
-    return cursor;
-}
-
-/* The keys go with the cursor they belong to: one that is set by hand leaves them without a meaning. */
-static void note_boundary(struct assembly *assembly, const char *cursor, struct boundary *keys)
-{
-    struct buf json = BUF_INIT(512 * 1024), text = BUF_INIT(BOUNDARY_TEXT_MAX + 1);
-    struct json_writer writer = JSON_WRITER(&json);
-    if (keys) boundary_to_text(keys, &text);
-    json_open(&writer, '{');
-    json_member(&writer, "cursor"), json_cstr(&writer, cursor);
-    json_member(&writer, "keys"), json_text(&writer, buf_str(&text));
-    json_close(&writer, '}');
-    state_set(&assembly->delta, assembly->options.stream, "", "boundary", keys ? buf_text(&json) : NULL);
-    buf_release(&text);
-    buf_release(&json);
-}
-
-/* Stores the keys of the records that have the cursor: those of this sync, and when it did not move those known before. */
-static void keep_boundary(struct assembly *assembly, const char *moved_to)
-{
-    const struct assembly_options *options = &assembly->options;
-    const char *cursor = moved_to ? moved_to : options->cursor_floor;
-    struct boundary all = {0};
-    bool is_known = moved_to || options->boundary, is_new = moved_to != NULL;
-    if (!cursor) return;
-    if (!moved_to && options->boundary)
-        boundary_add_all(&all, options->boundary->keys, options->boundary->count, options->boundary->too_many);
-    for (size_t i = 0; i < options->slice_count; i++) {
-        const struct slice_rows *rows = &assembly->rows[i];
-        if (!rows->max || cursor_compare(str_from(rows->max), str_from(cursor), options->cursor_type) != 0) continue;
-        is_known = is_known && rows->newest_is_known;
-        is_new = is_new || rows->newest.count;
-        boundary_add_all(&all, rows->newest.keys, rows->newest.count, rows->newest.too_many);
-    }
-    if (is_new) note_boundary(assembly, cursor, is_known ? &all : NULL);
-    boundary_release(&all);
-}
-
-static void finish_plan(struct assembly *assembly)
-{
-    const char *stream = assembly->options.stream;
-    state_set(&assembly->delta, stream, "", "plan", NULL);
-    state_set(&assembly->delta, stream, "", "plan_mode", NULL);
-    for (size_t i = 0; i < assembly->options.slice_count; i++)
-        state_set(&assembly->delta, stream, assembly->rows[i].id, "position", NULL);
-    const char *cursor = assembly->options.keep_cursor ? final_cursor(assembly) : NULL;
-    if (cursor) state_set(&assembly->delta, stream, "", "cursor", cursor);
-    if (assembly->options.read_at) state_set(&assembly->delta, stream, "", "read_at", assembly->options.read_at);
-    if (assembly->options.keep_boundary) keep_boundary(assembly, cursor);
 }
 
 bool assembly_take(struct assembly *assembly, enum assembly_take take, struct load *load)
@@ -577,7 +408,7 @@ bool assembly_take(struct assembly *assembly, enum assembly_take take, struct lo
     for (uint32_t i = 0; i < assembly->options.slice_count; i++) take_slice(assembly, take, i);
     bool complete = assembly_is_done(assembly) && !assembly->taken_complete;
     for (size_t i = 0; i < assembly->options.slice_count && complete; i++) complete = assembly->rows[i].closed;
-    if (complete) finish_plan(assembly);
+    if (complete) assembly_note_end(assembly);
     if (!assembly->slice_count && !assembly->has_notes && !complete) return false;
     assembly->taken_complete |= complete;
     size_t counts_bytes = assembly->options.stream_count * sizeof *assembly->counts;
@@ -631,36 +462,6 @@ void assembly_committed(struct assembly *assembly)
 void assembly_correct(struct assembly *assembly, size_t stream, const struct load_counts *counts)
 {
     add_totals(&assembly->totals[stream], counts);
-}
-
-bool boundary_parse(const char *value, const char *cursor, struct boundary *boundary)
-{
-    struct cJSON *json = NULL;
-    struct err ignored = ERR_INIT;
-    if (!value || !cursor || json_parse(str_from(value), 1024 * 1024, &json, &ignored) != 0) return false;
-    const char *belongs_to = json_string(json_get(json, "cursor")), *keys = json_string(json_get(json, "keys"));
-    bool ok = belongs_to && keys && strcmp(belongs_to, cursor) == 0 && boundary_from_text(boundary, str_from(keys));
-    json_free(json);
-    return ok;
-}
-
-int slice_position_parse(const char *value, struct arena *arena, struct slice_position *position, struct err *err)
-{
-    struct cJSON *json = NULL;
-    *position = (struct slice_position){0};
-    struct err cause = ERR_INIT;
-    if (json_parse(str_from(value), 1024 * 1024, &json, &cause) != 0 || !json_is_object(json)) {
-        json_free(json);
-        return err_set(err, ERR_BUG, "cannot read the state of a slice: %.200s", value);
-    }
-    position->done = json_get(json, "done") != NULL;
-    position->unordered = json_get(json, "unordered") != NULL;
-    position->cursor = arena_strdup(arena, json_string(json_get(json, "cursor")));
-    position->page = arena_strdup(arena, json_string(json_get(json, "page")));
-    position->max = arena_strdup(arena, json_string(json_get(json, "max")));
-    position->newest = arena_strdup(arena, json_string(json_get(json, "newest")));
-    json_free(json);
-    return 0;
 }
 
 const struct load_counts *assembly_totals(const struct assembly *assembly, size_t stream)

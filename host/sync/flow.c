@@ -149,10 +149,12 @@ static int refuse_tokenless(const struct flow *flow, struct err *err)
 /* The arrays by slice have room for one more. */
 static void add_slice(struct flow *flow)
 {
-    size_t count = flow->windows.slice_count;
-    struct slice_position *positions = arena_array(&flow->arena, struct slice_position, count + 1);
-    struct slice **running = arena_array(&flow->arena, struct slice *, count + 1);
-    unsigned char *resets = arena_array(&flow->arena, unsigned char, count + 1);
+    size_t count = flow->windows.slice_count, room = count + WINDOW_MAX_SPLITS;
+    if (count <= flow->slice_room) return;
+    struct slice_position *positions = arena_array(&flow->arena, struct slice_position, room);
+    struct slice **running = arena_array(&flow->arena, struct slice *, room);
+    unsigned char *resets = arena_array(&flow->arena, unsigned char, room);
+    flow->slice_room = room;
     memcpy(positions, flow->positions, (count - 1) * sizeof *positions);
     memcpy(running, flow->running, (count - 1) * sizeof(struct slice *));
     memcpy(resets, flow->resets, (count - 1) * sizeof *resets);

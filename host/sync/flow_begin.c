@@ -134,9 +134,10 @@ static int make_plan(struct flow *flow, struct err *err)
     const char *boundary = cursor[0] ? state_get(&flow->state, flow_stream(flow), "", "boundary") : NULL;
     flow->boundary_is_known = boundary_parse(boundary, cursor, &flow->boundary);
     size_t count = flow->windows.slice_count;
-    flow->positions = arena_array(&flow->arena, struct slice_position, count + 1);
-    flow->running = arena_array(&flow->arena, struct slice *, count + 1);
-    flow->resets = arena_array(&flow->arena, unsigned char, count + 1);
+    flow->slice_room = count + 1;
+    flow->positions = arena_array(&flow->arena, struct slice_position, flow->slice_room);
+    flow->running = arena_array(&flow->arena, struct slice *, flow->slice_room);
+    flow->resets = arena_array(&flow->arena, unsigned char, flow->slice_room);
     for (size_t i = 0; stored && i < count; i++) {
         const char *value = state_get(&flow->state, flow_stream(flow), flow->windows.slices[i].id, "position");
         if (value && (rc = slice_position_parse(value, &flow->arena, &flow->positions[i], err)) != 0) return rc;

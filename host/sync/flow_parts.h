@@ -18,6 +18,7 @@ struct flow {
     struct state state;
     const char *plan_kind; /* what the windows are for: a stored plan of another kind is not continued */
     struct window_plan windows;
+    size_t slice_room;                /* in the arrays below */
     struct slice_position *positions; /* per slice of the plan */
     struct boundary boundary;         /* keys of the records that have the stored cursor */
     bool boundary_is_known;

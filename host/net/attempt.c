@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/time.h"
 #include "net/breaker.h"
 #include "net/classify.h"
 #include "net/client_internal.h"
@@ -15,18 +16,19 @@
 #include "os/clock.h"
 #include "os/log.h"
 
-enum { REDIRECTS_MAX = 5 };
+enum { REDIRECTS_MAX = 5, LONG_WAIT_MS = 10000 /* one that the log tells of */ };
 
 /* --- one hop ------------------------------------------------------------------------------------- */
 
 /* Where an attempt stands. */
 struct attempt {
     struct session *session;
-    struct http_request request; /* of this hop, without credentials */
-    struct url url;              /* of this hop */
-    uint64_t generation;         /* of the credentials that went with the last hop */
-    bool carried;                /* credentials went with it */
-    struct attempt_facts *facts; /* for the caller */
+    struct http_request request;  /* of this hop, without credentials */
+    struct url url;               /* of this hop */
+    uint64_t generation;          /* of the credentials that went with the last hop */
+    bool carried;                 /* credentials went with it */
+    struct limiter_ticket ticket; /* what it took of the limits */
+    struct attempt_facts *facts;  /* for the caller */
 };
 
 /* The request with credentials, in the scratch arena. */
@@ -71,22 +73,44 @@ struct limit_wait {
     bool is_waiting;
 };
 
-static void on_limit_wait(void *context, int64_t until_ms)
+static void log_long_wait(const struct session *session, int64_t until_ms, const char *what)
+{
+    const struct client_options *options = &session->client->options;
+    char span[TIME_TEXT_MAX], until[TIME_TEXT_MAX];
+    int64_t wait_ms = until_ms - clock_now_ms(options->clock);
+    if (wait_ms < LONG_WAIT_MS || !options->log) return;
+    time_write_span(wait_ms, span);
+    time_write_iso((clock_wall_us(options->clock) / 1000000 + wait_ms / 1000) * 1000000, until);
+    log_info(options->log, "waiting %s for the %s, until %s", span, what, until);
+}
+
+static void on_limit_wait(void *context, int64_t until_ms, const char *what)
 {
     struct limit_wait *wait = context;
     if (wait->is_waiting) session_end_waiting(wait->session);
     wait->is_waiting = until_ms > 0;
-    if (wait->is_waiting) session_begin_waiting(wait->session, until_ms, "rate limit");
+    if (!wait->is_waiting) return;
+    session_begin_waiting(wait->session, until_ms, what);
+    log_long_wait(wait->session, until_ms, what);
 }
 
-static int take_turn(struct session *session, struct err *err)
+static int take_turn(struct attempt *attempt, struct err *err)
 {
+    struct session *session = attempt->session;
     struct client *client = session->client;
     const struct client_options *options = &client->options;
     struct limit_wait wait = {.session = session};
     const struct limiter_watch watch = {on_limit_wait, &wait};
-    int rc = limiter_acquire(options->limiter, options->clock, options->cancel, &watch, err);
+    const struct limiter_request asked = {attempt->request.method, attempt->url.path, attempt->request.stream,
+                                          attempt->request.weight};
+    int64_t resume_ms = 0;
+    int rc =
+        limiter_acquire(options->limiter, &asked, options->clock, options->cancel, &watch, &attempt->ticket, &resume_ms, err);
     __atomic_store_n(&client->counters.pool_left, limiter_left(options->limiter, options->clock), __ATOMIC_RELAXED);
+    if (rc == ERR_RATE_LIMIT) {
+        attempt->facts->is_final = true;
+        __atomic_store_n(&client->counters.resume_ms, resume_ms, __ATOMIC_RELAXED);
+    }
     return rc;
 }
 
@@ -139,15 +163,15 @@ static void tell_breaker(struct session *session, struct str origin, struct brea
 /* Waits for the breaker and for a turn in the rate limit; while it waits for one, the other may close. */
 static int queue_up(struct attempt *attempt, struct str origin, struct breaker_turn *turn, struct err *err)
 {
-    struct session *session = attempt->session;
-    struct clock *clock = session->client->options.clock;
+    struct client *client = attempt->session->client;
+    struct clock *clock = client->options.clock;
     int64_t wait_ms;
-    int rc;
-    do {
-        rc = pass_breaker(attempt, origin, turn, err);
-        if (rc == 0) rc = take_turn(session, err);
-    } while (rc == 0 && breaker_ask(session->client->breaker, origin, turn, clock_now_ms(clock), &wait_ms) != BREAKER_GO);
-    return rc;
+    for (;;) {
+        int rc = pass_breaker(attempt, origin, turn, err);
+        if (rc == 0) rc = take_turn(attempt, err);
+        if (rc != 0 || breaker_ask(client->breaker, origin, turn, clock_now_ms(clock), &wait_ms) == BREAKER_GO) return rc;
+        limiter_give_back(client->options.limiter, &attempt->ticket, clock);
+    }
 }
 
 /* Sends the request that is ready. */
@@ -155,15 +179,18 @@ static int transmit(struct attempt *attempt, const struct http_request *request,
                     struct http_response *response, struct err *err)
 {
     struct session *session = attempt->session;
+    struct client *client = session->client;
     struct breaker_turn turn = {0};
     bool was_sent = false;
     int rc = queue_up(attempt, origin, &turn, err);
     if (rc != 0) {
-        breaker_report(session->client->breaker, origin, &turn, BREAKER_UNKNOWN, "", 0);
+        breaker_report(client->breaker, origin, &turn, BREAKER_UNKNOWN, "", 0);
         return rc;
     }
-    client_count(&session->client->counters.requests, 1);
+    client_count(&client->counters.requests, 1);
     rc = http_send(session->http, request, &session->scratch, response, &was_sent, err);
+    limiter_release(client->options.limiter, &attempt->ticket);
+    if (rc == 0) limiter_observe(client->options.limiter, &attempt->ticket, response, client->options.clock);
     attempt->facts->was_sent = attempt->facts->was_sent || was_sent;
     tell_breaker(session, origin, &turn, rc, response, err);
     return rc;
@@ -183,7 +210,6 @@ static int hop(struct attempt *attempt, struct http_response *response, struct e
     response->url = attempt->url.text;
     client_count(&client->counters.wire_bytes, response->wire_bytes);
     client_count(&client->counters.body_bytes, response->body->size);
-    limiter_observe(client->options.limiter, response->status, &response->limits, client->options.clock);
     return 0;
 }
 
@@ -278,9 +304,7 @@ static int judge(struct attempt *attempt, const struct http_response *response, 
     if (!judge) return 0;
     int rc = judge->judge(judge->context, response, verdict, err);
     if (rc != 0 || verdict->class != ERR_RATE_LIMIT || verdict->wait_ms < 0) return rc;
-    struct limit_facts told = response->limits;
-    told.retry_after_ms = verdict->wait_ms;
-    limiter_observe(options->limiter, 429, &told, options->clock);
+    limiter_pause(options->limiter, &attempt->ticket, verdict->wait_ms, options->clock);
     return 0;
 }
 

@@ -240,7 +240,7 @@ int client_new(const struct client_options *options, struct client **out, struct
 {
     const struct guard_options guard_options = {options->allowed_hosts, options->allowed_host_count, options->allow_private,
                                                 options->allow_http};
-    const struct limiter_options no_limit = {.kind = LIMITER_NONE};
+    const struct limiter_options no_limit = {0};
     struct client *client = mem_zero(1, sizeof *client);
     client->options = *options;
     client->counters.pool_left = -1;

@@ -63,8 +63,8 @@ struct client_options {
 struct client_counters {
     uint64_t requests, retries, wire_bytes, body_bytes; /* atomic */
     int64_t waiting_until_ms;                           /* monotonic, the latest of all; 0: nobody waits */
-    const char *waiting_for; /* "rate limit", "Retry-After", "backoff", "circuit breaker"; static text; NULL: nobody waits */
-    int64_t resume_ms;       /* monotonic: when the source said to come back, past what is waited for; 0: it did not */
+    const char *waiting_for; /* "rate limit", "Retry-After", "backoff", "circuit breaker"; NULL: nobody waits */
+    int64_t resume_ms;       /* monotonic: when it makes sense to come back, past what is waited for; 0: not known */
     int64_t pool_left;       /* requests left in the rate limit when the last one was sent; -1: unknown */
 };
 

@@ -39,9 +39,9 @@ void session_end_waiting(struct session *session);
 
 /* What an attempt found out beside its answer. */
 struct attempt_facts {
-    bool was_sent;          /* a server may have seen a request of it */
-    bool has_renewed;       /* in and out: a token was renewed for this request, so a second 401 counts */
-    bool is_final;          /* trying again is of no use: a token call had all its tries, or the host is given up */
+    bool was_sent;    /* a server may have seen a request of it */
+    bool has_renewed; /* in and out: a token was renewed for this request, so a second 401 counts */
+    bool is_final;    /* trying again is of no use: a token call had all its tries, the host is given up, a quota used up */
     struct verdict verdict; /* on the answer; class 0 when there was none */
 };
 

@@ -455,8 +455,7 @@ static int prepare(struct transfer *transfer, const struct http_request *request
     return 0;
 }
 
-/* The source's clock, by which it says when to come back; ours where it does not tell. */
-static int64_t source_now_us(const struct http_response *response, int64_t wall_us)
+int64_t http_source_now_us(const struct http_response *response, int64_t wall_us)
 {
     int64_t seconds;
     return time_parse_http_date(http_header(response, "date"), &seconds) ? seconds * 1000000 : wall_us;
@@ -482,7 +481,7 @@ int http_send(struct http *http, const struct http_request *request, struct aren
         response->elapsed_ms = clock_now_ms(clock) - transfer->begun_ms;
     }
     if (rc == 0)
-        limit_facts_read(response->headers, response->header_count, source_now_us(response, clock_wall_us(clock)),
+        limit_facts_read(response->headers, response->header_count, http_source_now_us(response, clock_wall_us(clock)),
                          &response->limits);
     if (was_sent) *was_sent = transfer->was_sent;
     curl_easy_reset(http->easy); /* nothing in it points here any more */

@@ -53,6 +53,8 @@ struct http_request {
     bool idempotent;                /* may be sent again when it is unknown whether it arrived; GET and HEAD always are */
     bool anonymous;                 /* client.h adds no credentials: the token call itself, or a URL of another origin */
     const struct http_judge *judge; /* says what answers mean, before their status does (classify.h); NULL: nobody */
+    const char *stream;             /* what it is for, for limits; NULL: none */
+    int64_t weight;                 /* what it counts as in limits; 0: what they say */
 };
 
 struct http_response {
@@ -97,5 +99,7 @@ int http_send(struct http *http, const struct http_request *request, struct aren
 
 void http_response_release(struct http_response *response);
 struct str http_header(const struct http_response *response, const char *name); /* first of that name; empty when absent */
+/* The source's clock, by which it says when to come back; ours, `wall_us`, where it does not tell. */
+int64_t http_source_now_us(const struct http_response *response, int64_t wall_us);
 
 #endif

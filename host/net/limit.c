@@ -1,34 +1,40 @@
-/* How it works: the kinds are kept as one number each, so that taking is a comparison under a short lock. The bucket is the
- * generic cell rate algorithm (ITU-T I.371): `due_ns` is when the bucket would be full again; a request moves it on by one
- * interval and may go while it lies no more than burst - 1 intervals ahead. The window is the times of the last requests in a
- * ring: the oldest must be `per_ms` ago before its place is used again. Very large windows keep one time for several requests,
- * that of the last of them. Waiting is done outside: who finds nothing is told when to ask again, so a pause that begins
+/* How it works: each rule has a cell, and one more, the gate, holds the pauses of all requests. A try takes from the rules in
+ * their order; when one refuses, what the ones before it gave goes back, so all hold at once and nobody holds one while he
+ * waits for another. Waiting is done outside the cells: who finds nothing is told when to ask again, so a pause that begins
  * meanwhile holds for those who wait, too. */
 #include "net/limit.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/buf.h"
 #include "base/check.h"
+#include "base/time.h"
+#include "net/http.h"
 #include "os/cancel.h"
 #include "os/clock.h"
 
-static const int64_t NS_PER_MS = 1000000;
-static const int64_t PER_MAX_MS = (int64_t)366 * 24 * 3600 * 1000;
-enum { REQUESTS_MAX = 1000000, SLOTS_MAX = 4096 };
+static const int64_t PER_MAX_MS = (int64_t)366 * 24 * 3600 * 1000, DAY_MS = (int64_t)24 * 3600 * 1000, HOUR_MS = 3600 * 1000;
+static const char *const KIND_NAMES[] = {"bucket", "window", "concurrency", "cost", "quota"};
+enum { KEY_MAX_BYTES = 64 * 1024, LABEL_MAX = 96, GATE = -1 };
 
-struct local {
-    struct limiter limiter; /* first: a limiter is one of these */
-    pthread_mutex_t lock;   /* over what changes below */
-    enum limiter_kind kind;
-    int64_t requests, per_ms;
-    int64_t interval_ns, tolerance_ns; /* bucket */
-    int64_t due_ns;                    /* bucket */
-    int64_t *times_ms;                 /* window: of the last request in each slot */
-    size_t slots, oldest, used_slots;  /* window: a ring */
-    int64_t share, newest_used;        /* window: requests in a slot, and in the newest */
-    int64_t paused_until_ms;
-    int64_t reported; /* the source's own count; -1: none */
+struct place {
+    struct limit_key key;
+    int64_t horizon_ms;
+    struct limit_cell *cell;             /* atomic */
+    int64_t learned_limit, learned_rate; /* atomic; of cost; 0: not said */
+    char label[LABEL_MAX];               /* "rate limit 'search'" */
+};
+
+struct limiter {
+    const struct limiter_rule *rules;
+    size_t count;
+    struct limit_file *file;
+    struct limit_file *spare;                   /* when the file is full; NULL until then */
+    pthread_mutex_t lock;                       /* over finding cells */
+    int64_t reported;                           /* atomic: what the source says is left; -1: nothing */
+    struct place places[LIMITER_RULES_MAX + 1]; /* the gate is the last */
 };
 
 static int64_t max64(int64_t a, int64_t b)
@@ -36,197 +42,444 @@ static int64_t max64(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static int64_t take_bucket(struct local *local, int64_t now_ms)
+/* --- making -------------------------------------------------------------------------------------- */
+
+static bool is_bucket(const struct limiter_rule *rule)
 {
-    int64_t now_ns = now_ms * NS_PER_MS;
-    int64_t early_ns = local->due_ns - local->tolerance_ns - now_ns;
-    if (early_ns > 0) return (early_ns + NS_PER_MS - 1) / NS_PER_MS;
-    local->due_ns = max64(local->due_ns, now_ns) + local->interval_ns;
-    return 0;
+    return rule->kind == LIMITER_BUCKET || rule->kind == LIMITER_COST;
 }
 
-static void slide_window(struct local *local, int64_t now_ms)
+static bool has_match(const struct limiter_rule *rule)
 {
-    while (local->used_slots > 0 && now_ms - local->times_ms[local->oldest] >= local->per_ms) {
-        local->oldest = (local->oldest + 1) % local->slots;
-        local->used_slots--;
-    }
+    return rule->match.method || rule->match.path || rule->match.streams;
 }
 
-static int64_t take_window(struct local *local, int64_t now_ms)
+static bool in_range(int64_t value, int64_t least, int64_t most)
 {
-    slide_window(local, now_ms);
-    bool has_room = local->used_slots > 0 && local->newest_used < local->share;
-    if (!has_room && local->used_slots == local->slots) return local->times_ms[local->oldest] + local->per_ms - now_ms;
-    if (!has_room) {
-        local->used_slots++;
-        local->newest_used = 0;
-    }
-    local->newest_used++;
-    local->times_ms[(local->oldest + local->used_slots - 1) % local->slots] = now_ms;
-    return 0;
+    return value >= least && value <= most;
 }
 
-static int64_t left_in_window(struct local *local, int64_t now_ms)
+static int check_rule(const struct limiter_rule *rule, struct err *err)
 {
-    slide_window(local, now_ms);
-    int64_t in_newest = local->used_slots > 0 ? local->share - local->newest_used : 0;
-    return (int64_t)(local->slots - local->used_slots) * local->share + in_newest;
-}
-
-static int64_t local_take(struct limiter *limiter, struct clock *clock)
-{
-    struct local *local = (struct local *)limiter;
-    int64_t wait_ms = 0;
-    pthread_mutex_lock(&local->lock);
-    int64_t now_ms = clock_now_ms(clock); /* under the lock: times are taken in order */
-    if (local->paused_until_ms > now_ms)
-        wait_ms = local->paused_until_ms - now_ms;
-    else if (local->kind == LIMITER_BUCKET)
-        wait_ms = take_bucket(local, now_ms);
-    else if (local->kind == LIMITER_WINDOW)
-        wait_ms = take_window(local, now_ms);
-    if (wait_ms == 0 && local->reported > 0) local->reported--;
-    pthread_mutex_unlock(&local->lock);
-    return wait_ms;
-}
-
-static void local_pause(struct limiter *limiter, int64_t until_ms)
-{
-    struct local *local = (struct local *)limiter;
-    pthread_mutex_lock(&local->lock);
-    local->paused_until_ms = max64(local->paused_until_ms, until_ms);
-    pthread_mutex_unlock(&local->lock);
-}
-
-static void local_report(struct limiter *limiter, int64_t remaining)
-{
-    struct local *local = (struct local *)limiter;
-    pthread_mutex_lock(&local->lock);
-    local->reported = remaining;
-    pthread_mutex_unlock(&local->lock);
-}
-
-static int64_t left_in_bucket(const struct local *local, int64_t now_ms)
-{
-    int64_t ahead_ns = local->tolerance_ns + local->interval_ns - max64(0, local->due_ns - now_ms * NS_PER_MS);
-    return max64(0, ahead_ns / local->interval_ns);
-}
-
-static int64_t left_by_count(struct local *local, int64_t now_ms)
-{
-    switch (local->kind) {
-    case LIMITER_NONE:
-        return -1;
-    case LIMITER_BUCKET:
-        return left_in_bucket(local, now_ms);
-    case LIMITER_WINDOW:
-        return left_in_window(local, now_ms);
-    }
-    return -1;
-}
-
-static int64_t local_left(struct limiter *limiter, struct clock *clock)
-{
-    struct local *local = (struct local *)limiter;
-    pthread_mutex_lock(&local->lock);
-    int64_t now_ms = clock_now_ms(clock);
-    int64_t left = left_by_count(local, now_ms);
-    if (local->reported >= 0 && (left < 0 || local->reported < left)) left = local->reported;
-    if (local->paused_until_ms > now_ms) left = 0;
-    pthread_mutex_unlock(&local->lock);
-    return left;
-}
-
-static void local_free(struct limiter *limiter)
-{
-    struct local *local = (struct local *)limiter;
-    pthread_mutex_destroy(&local->lock);
-    free(local->times_ms);
-    free(local);
-}
-
-static const struct limiter_type LOCAL = {local_take, local_pause, local_report, local_left, local_free};
-
-static int check_options(const struct limiter_options *options, struct err *err)
-{
-    if (options->kind == LIMITER_NONE) return 0;
-    bool is_bucket = options->kind == LIMITER_BUCKET;
-    bool is_good = options->requests >= 1 && options->requests <= REQUESTS_MAX && options->per_ms >= 1 &&
-                   options->per_ms <= PER_MAX_MS && options->burst >= is_bucket &&
-                   options->burst <= (is_bucket ? REQUESTS_MAX : 0);
+    bool is_flight = rule->kind == LIMITER_CONCURRENCY;
+    bool is_good =
+        in_range(rule->requests, rule->kind != LIMITER_QUOTA, is_flight ? LIMITER_CONCURRENCY_MAX : LIMITER_UNITS_MAX) &&
+        (is_flight || in_range(rule->per_ms, 1, PER_MAX_MS)) &&
+        in_range(rule->burst, is_bucket(rule), is_bucket(rule) ? LIMITER_UNITS_MAX : 0) &&
+        in_range(rule->weight, 0,
+                 is_bucket(rule)  ? rule->burst
+                 : rule->requests ? rule->requests
+                                  : INT64_MAX) &&
+        rule->stop_at >= 0 && rule->stop_at <= 1 && rule->slow_down >= 0 && rule->slow_down <= 1;
     if (is_good) return 0;
-    err_set(err, ERR_CONFIG, "cannot limit to %lld requests per %lld ms with a burst of %lld", (long long)options->requests,
-            (long long)options->per_ms, (long long)options->burst);
-    return err_hint(err, "requests and burst are 1 to %d, the time is 1 ms to 366 days", REQUESTS_MAX);
+    err_set(err, ERR_CONFIG, "cannot limit to %lld per %lld ms with a burst of %lld and requests that count as %lld",
+            (long long)rule->requests, (long long)rule->per_ms, (long long)rule->burst, (long long)rule->weight);
+    return err_hint(err,
+                    "numbers are 1 to %d (of requests in flight to %d), the time is 1 ms to 366 days, a request counts as no "
+                    "more than there are",
+                    LIMITER_UNITS_MAX, LIMITER_CONCURRENCY_MAX);
 }
 
-static void init_bucket(struct local *local, int64_t burst)
+static struct limit_key key_of(const char *pool, const struct limiter_rule *rule)
 {
-    const int64_t far_ns = INT64_MAX / 4; /* a burst worth centuries is as good as this */
-    /* Rounded up: never faster than asked for. */
-    local->interval_ns = (local->per_ms * NS_PER_MS + local->requests - 1) / local->requests;
-    local->tolerance_ns = burst - 1 > far_ns / local->interval_ns ? far_ns : (burst - 1) * local->interval_ns;
-    local->due_ns = INT64_MIN / 4;
+    struct buf text = BUF_INIT(KEY_MAX_BYTES);
+    if (rule && rule->pool) pool = rule->pool;
+    buf_printf(&text, "%s\n%s", pool ? pool : "", rule ? KIND_NAMES[rule->kind] : "gate");
+    if (rule) buf_printf(&text, "\nper %lld", (long long)rule->per_ms);
+    if (rule && rule->name) {
+        buf_printf(&text, "\nname %s", rule->name);
+    } else if (rule) {
+        buf_printf(&text, "\n%s\n%s", rule->match.method ? rule->match.method : "", rule->match.path ? rule->match.path : "");
+        for (size_t i = 0; i < rule->match.stream_count; i++) buf_printf(&text, "\n%s", rule->match.streams[i]);
+    }
+    struct limit_key key = limit_key_of(buf_str(&text));
+    buf_release(&text);
+    return key;
 }
 
-static void init_window(struct local *local)
+static int64_t horizon_of(const struct limiter_rule *rule)
 {
-    local->share = (local->requests + SLOTS_MAX - 1) / SLOTS_MAX;
-    local->slots = (size_t)(local->requests / local->share); /* what does not fill a slot is given up */
-    local->times_ms = mem_zero(local->slots, sizeof *local->times_ms);
+    if (!rule) return HOUR_MS;
+    if (rule->kind == LIMITER_CONCURRENCY) return DAY_MS;
+    int64_t ms = rule->by_calendar ? 2 * DAY_MS : rule->per_ms;
+    if (is_bucket(rule)) {
+        double full_ms = (double)rule->burst / (double)rule->requests * (double)rule->per_ms;
+        ms = full_ms < (double)PER_MAX_MS ? max64(ms, (int64_t)full_ms) : PER_MAX_MS;
+    }
+    return max64(ms, HOUR_MS);
 }
 
 int limiter_new(const struct limiter_options *options, struct limiter **out, struct err *err)
 {
-    int rc = check_options(options, err);
-    if (rc != 0) return rc;
-    struct local *local = mem_zero(1, sizeof *local);
-    local->limiter.type = &LOCAL;
-    local->kind = options->kind;
-    local->requests = options->requests;
-    local->per_ms = options->per_ms;
-    local->reported = -1;
-    if (options->kind == LIMITER_BUCKET) init_bucket(local, options->burst);
-    if (options->kind == LIMITER_WINDOW) init_window(local);
-    CHECK(pthread_mutex_init(&local->lock, NULL) == 0);
-    *out = &local->limiter;
+    int rc = 0;
+    for (size_t i = 0; i < options->rule_count && rc == 0; i++) rc = check_rule(&options->rules[i], err);
+    if (rc == 0 && options->rule_count > LIMITER_RULES_MAX)
+        rc = err_set(err, ERR_CONFIG, "cannot keep to %zu limits at once: %d at most", options->rule_count, LIMITER_RULES_MAX);
+    if (rc != 0) {
+        limit_file_close(options->file);
+        return rc;
+    }
+    struct limiter *limiter = mem_zero(1, sizeof *limiter);
+    limiter->rules = options->rules;
+    limiter->count = options->rule_count;
+    limiter->file = options->file ? options->file : limit_file_private();
+    limiter->reported = -1;
+    const char *gate_pool = options->pool;
+    for (size_t i = 0; i <= limiter->count; i++) {
+        const struct limiter_rule *rule = i < limiter->count ? &limiter->rules[i] : NULL;
+        struct place *place = &limiter->places[i];
+        if (rule && rule->pool && !has_match(rule)) gate_pool = rule->pool; /* that account's answers are about it */
+        place->key = key_of(rule ? options->pool : gate_pool, rule);
+        place->horizon_ms = horizon_of(rule);
+        snprintf(place->label, sizeof place->label, rule && rule->name ? "%s '%.60s'" : "%s",
+                 rule && rule->kind == LIMITER_QUOTA ? "quota" : "rate limit", rule && rule->name ? rule->name : "");
+    }
+    CHECK(pthread_mutex_init(&limiter->lock, NULL) == 0);
+    *out = limiter;
     return 0;
 }
 
 void limiter_free(struct limiter *limiter)
 {
-    if (limiter) limiter->type->free(limiter);
+    if (!limiter) return;
+    limit_file_close(limiter->file);
+    limit_file_close(limiter->spare);
+    pthread_mutex_destroy(&limiter->lock);
+    free(limiter);
 }
 
-static void tell(const struct limiter_watch *watch, int64_t until_ms)
+/* --- cells --------------------------------------------------------------------------------------- */
+
+static struct limit_cell *find_cell(struct limiter *limiter, struct place *place, int64_t now_ms)
 {
-    if (watch) watch->waiting(watch->context, until_ms);
+    pthread_mutex_lock(&limiter->lock);
+    struct limit_cell *cell = limit_file_cell(limiter->file, place->key, place->horizon_ms, now_ms);
+    if (!cell && !limiter->spare) limiter->spare = limit_file_private();
+    if (!cell) cell = limit_file_cell(limiter->spare, place->key, place->horizon_ms, now_ms);
+    CHECK(cell); /* the spare one has room for every rule */
+    __atomic_store_n(&place->cell, cell, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&limiter->lock);
+    return cell;
 }
 
-int limiter_acquire(struct limiter *limiter, struct clock *clock, struct cancel *cancel, const struct limiter_watch *watch,
-                    struct err *err)
+/* The rule's (or the gate's) cell, used now. */
+static struct limit_cell *cell_of(struct limiter *limiter, int rule, int64_t now_ms)
+{
+    struct place *place = &limiter->places[rule == GATE ? limiter->count : (size_t)rule];
+    struct limit_cell *cell = __atomic_load_n(&place->cell, __ATOMIC_ACQUIRE);
+    if (!cell || !limit_cell_is(cell, place->key)) return find_cell(limiter, place, now_ms);
+    __atomic_store_n(&cell->used_ms, (uint64_t)now_ms, __ATOMIC_RELAXED);
+    return cell;
+}
+
+/* What holds now: as declared, or as the source said. */
+static struct limit_terms terms_of(const struct limiter *limiter, size_t i)
+{
+    const struct limiter_rule *rule = &limiter->rules[i];
+    struct limit_terms terms = {rule->requests, rule->per_ms, rule->burst};
+    if (rule->kind == LIMITER_COST) {
+        int64_t limit = __atomic_load_n(&limiter->places[i].learned_limit, __ATOMIC_RELAXED);
+        int64_t rate = __atomic_load_n(&limiter->places[i].learned_rate, __ATOMIC_RELAXED);
+        if (limit > 0) terms.burst = limit;
+        if (rate > 0) terms.requests = rate, terms.per_ms = 1000;
+    } else if (rule->kind == LIMITER_QUOTA && rule->stop_at > 0) {
+        terms.requests = (int64_t)((double)rule->requests * rule->stop_at);
+    }
+    return terms;
+}
+
+/* --- matching ------------------------------------------------------------------------------------ */
+
+/* '*' stands for any characters; a step back goes to the last one only, so it takes no more than size x size. */
+static bool matches_pattern(const char *pattern, const char *text)
+{
+    const char *star = NULL, *from = NULL;
+    while (*text) {
+        if (*pattern == '*') {
+            star = ++pattern;
+            from = text;
+        } else if (*pattern == *text) {
+            pattern++;
+            text++;
+        } else if (star) {
+            pattern = star;
+            text = ++from;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*') pattern++;
+    return *pattern == '\0';
+}
+
+static bool matches(const struct limiter_match *match, const struct limiter_request *asked)
+{
+    bool is_stream = !match->streams;
+    if (match->method && (!asked->method || strcmp(match->method, asked->method) != 0)) return false;
+    if (match->path && (!asked->path || !matches_pattern(match->path, asked->path))) return false;
+    for (size_t i = 0; i < match->stream_count && !is_stream; i++)
+        is_stream = asked->stream && strcmp(match->streams[i], asked->stream) == 0;
+    return is_stream;
+}
+
+/* --- taking -------------------------------------------------------------------------------------- */
+
+static int64_t day_of(const struct limiter_rule *rule, struct clock *clock, int64_t *until_ms)
+{
+    int64_t local_ms = clock_wall_us(clock) / 1000 + (int64_t)rule->zone_s * 1000;
+    *until_ms = DAY_MS - local_ms % DAY_MS;
+    return local_ms / DAY_MS;
+}
+
+static int64_t take_quota(struct limit_cell *cell, const struct limiter_rule *rule, const struct limit_terms *terms,
+                          int64_t units, const struct limit_time *time, struct limiter_ticket *ticket, struct cell_hold *hold)
+{
+    int64_t until_ms;
+    if (rule->requests == 0) return 0; /* the source counts */
+    if (!rule->by_calendar) return cell_window_take(cell, terms, units, time, hold);
+    ticket->day = day_of(rule, time->clock, &until_ms);
+    hold->units = units;
+    return cell_day_take(cell, terms, units, ticket->day) ? 0 : until_ms;
+}
+
+static int64_t take(struct limiter *limiter, size_t i, const struct limiter_request *asked, struct clock *clock, int64_t now_ms,
+                    struct limiter_ticket *ticket)
+{
+    const struct limiter_rule *rule = &limiter->rules[i];
+    struct limit_cell *cell = cell_of(limiter, (int)i, now_ms);
+    struct limit_terms terms = terms_of(limiter, i);
+    struct cell_hold *hold = &ticket->holds[i];
+    const struct limit_time time = {limiter->file, clock};
+    int64_t units = asked->weight ? asked->weight : rule->weight ? rule->weight : 1, wait_ms = cell_paused_ms(cell, now_ms);
+    if (units > terms.requests && terms.requests > 0 && !is_bucket(rule)) units = terms.requests;
+    *hold = (struct cell_hold){0};
+    if (wait_ms > 0) return wait_ms;
+    switch (rule->kind) {
+    case LIMITER_BUCKET:
+    case LIMITER_COST:
+        wait_ms = cell_bucket_take(cell, &terms, units, &time, hold);
+        break;
+    case LIMITER_WINDOW:
+        wait_ms = cell_window_take(cell, &terms, units, &time, hold);
+        break;
+    case LIMITER_CONCURRENCY:
+        wait_ms = cell_flight_take(cell, &terms, now_ms, hold);
+        break;
+    case LIMITER_QUOTA:
+        wait_ms = take_quota(cell, rule, &terms, units, &time, ticket, hold);
+        break;
+    }
+    return wait_ms;
+}
+
+/* More, or less, of rule `i` was used than was taken. */
+static void correct(struct limiter *limiter, size_t i, const struct limiter_ticket *ticket, int64_t units, struct clock *clock)
+{
+    const struct limit_time time = {limiter->file, clock};
+    const struct limiter_rule *rule = &limiter->rules[i];
+    struct limit_cell *cell = cell_of(limiter, (int)i, limit_file_now_ms(limiter->file, clock));
+    struct limit_terms terms = terms_of(limiter, i);
+    if (units == 0 || ticket->holds[i].units == 0) return;
+    if (is_bucket(rule))
+        cell_bucket_correct(cell, &terms, units, &time);
+    else if (rule->kind == LIMITER_QUOTA && rule->by_calendar)
+        cell_day_correct(cell, units, ticket->day);
+    else if (rule->kind != LIMITER_CONCURRENCY)
+        cell_window_correct(cell, &ticket->holds[i], units);
+}
+
+int64_t limiter_try(struct limiter *limiter, const struct limiter_request *asked, struct clock *clock,
+                    struct limiter_ticket *ticket, int *rule)
+{
+    int64_t now_ms = limit_file_now_ms(limiter->file, clock), wait_ms = cell_paused_ms(cell_of(limiter, GATE, now_ms), now_ms);
+    *rule = GATE;
+    *ticket = (struct limiter_ticket){.is_taken = true};
+    for (size_t i = 0; i < limiter->count && wait_ms == 0; i++) {
+        if (!matches(&limiter->rules[i].match, asked)) continue;
+        *rule = (int)i;
+        wait_ms = take(limiter, i, asked, clock, now_ms, ticket);
+        if (wait_ms == 0) ticket->matched |= 1u << i;
+        if (wait_ms == 0 && limiter->rules[i].slow_down > 0) wait_ms = cell_pace_take(cell_of(limiter, (int)i, now_ms), now_ms);
+    }
+    if (wait_ms > 0) {
+        limiter_give_back(limiter, ticket, clock);
+        return wait_ms;
+    }
+    int64_t reported = __atomic_load_n(&limiter->reported, __ATOMIC_RELAXED);
+    if (reported > 0)
+        (void)__atomic_compare_exchange_n(&limiter->reported, &reported, reported - 1, false, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED);
+    return 0;
+}
+
+void limiter_release(struct limiter *limiter, const struct limiter_ticket *ticket)
+{
+    for (size_t i = 0; i < limiter->count && ticket->is_taken; i++)
+        if ((ticket->matched >> i & 1) && limiter->rules[i].kind == LIMITER_CONCURRENCY)
+            cell_flight_give_back(limiter->places[i].cell, &ticket->holds[i]);
+}
+
+void limiter_give_back(struct limiter *limiter, struct limiter_ticket *ticket, struct clock *clock)
+{
+    if (!ticket->is_taken) return;
+    limiter_release(limiter, ticket);
+    for (size_t i = 0; i < limiter->count; i++)
+        if (ticket->matched >> i & 1) correct(limiter, i, ticket, -ticket->holds[i].units, clock);
+    *ticket = (struct limiter_ticket){0};
+}
+
+/* --- waiting ------------------------------------------------------------------------------------- */
+
+static int refuse(const struct limiter *limiter, int rule, int64_t wait_ms, struct err *err)
+{
+    char span[TIME_TEXT_MAX];
+    const char *label = limiter->places[rule == GATE ? limiter->count : (size_t)rule].label;
+    time_write_span(wait_ms, span);
+    if (rule != GATE && limiter->rules[rule].kind == LIMITER_QUOTA) {
+        err_set(err, ERR_RATE_LIMIT, "could not be sent: the %s is used up for %s", label, span);
+        return err_hint(err, "run again in %s: the sync goes on where it stopped", span);
+    }
+    err_set(err, ERR_RATE_LIMIT, "could not be sent: the %s lets nothing through for %s", label, span);
+    return err_hint(err, "run again in %s, or raise `rate_limit` in the pipeline if the source allows more", span);
+}
+
+static void tell(const struct limiter_watch *watch, int64_t until_ms, const char *what)
+{
+    if (watch) watch->waiting(watch->context, until_ms, what);
+}
+
+int limiter_acquire(struct limiter *limiter, const struct limiter_request *asked, struct clock *clock, struct cancel *cancel,
+                    const struct limiter_watch *watch, struct limiter_ticket *ticket, int64_t *resume_ms, struct err *err)
 {
     int64_t wait_ms;
-    bool goes_on = true, has_waited = false;
-    while (goes_on && (wait_ms = limiter->type->take(limiter, clock)) > 0) {
-        tell(watch, clock_now_ms(clock) + wait_ms);
+    int rule = GATE, rc = 0;
+    bool has_waited = false;
+    while (rc == 0 && (wait_ms = limiter_try(limiter, asked, clock, ticket, &rule)) > 0) {
+        bool is_quota = rule != GATE && limiter->rules[rule].kind == LIMITER_QUOTA;
+        if (is_quota || wait_ms > LIMITER_WAIT_MAX_MS) {
+            *resume_ms = clock_now_ms(clock) + wait_ms;
+            rc = refuse(limiter, rule, wait_ms, err);
+            break;
+        }
+        tell(watch, clock_now_ms(clock) + wait_ms, limiter->places[rule == GATE ? limiter->count : (size_t)rule].label);
         has_waited = true;
-        goes_on = clock_sleep_ms(clock, wait_ms, cancel);
+        if (!clock_sleep_ms(clock, wait_ms, cancel))
+            rc = err_set(err, ERR_CANCELLED, "stopped while waiting for the rate limit");
     }
-    if (has_waited) tell(watch, 0);
-    return goes_on ? 0 : err_set(err, ERR_CANCELLED, "stopped while waiting for the rate limit");
+    if (has_waited) tell(watch, 0, NULL);
+    return rc;
 }
 
-void limiter_observe(struct limiter *limiter, int status, const struct limit_facts *facts, struct clock *clock)
+/* --- what the source says ------------------------------------------------------------------------ */
+
+/* The rules of the request's own class, or everybody. */
+static void pause_class(struct limiter *limiter, const struct limiter_ticket *ticket, int64_t wait_ms, int64_t now_ms)
 {
-    bool is_refusal = status == 429 || status == 503;
+    bool has_class = false;
+    for (size_t i = 0; i < limiter->count; i++) {
+        const struct limiter_rule *rule = &limiter->rules[i];
+        if (!(ticket->matched >> i & 1) || !has_match(rule) || rule->kind == LIMITER_QUOTA) continue;
+        cell_pause(cell_of(limiter, (int)i, now_ms), now_ms + wait_ms);
+        has_class = true;
+    }
+    if (!has_class) cell_pause(cell_of(limiter, GATE, now_ms), now_ms + wait_ms);
+}
+
+void limiter_pause(struct limiter *limiter, const struct limiter_ticket *ticket, int64_t wait_ms, struct clock *clock)
+{
+    if (wait_ms > 0 && wait_ms <= LIMITER_WAIT_MAX_MS)
+        pause_class(limiter, ticket, wait_ms, limit_file_now_ms(limiter->file, clock));
+}
+
+/* How long a quota that is used up stays so: a rolling one gives back all the time, so it is asked again before it is over. */
+static int64_t quota_wait_ms(const struct limiter_rule *rule, const struct limit_learned *learned, struct clock *clock)
+{
+    int64_t until_ms;
+    if (learned->reset_ms >= 0) return learned->reset_ms;
+    if (!rule->by_calendar) return max64(rule->per_ms / 24, 1000);
+    (void)day_of(rule, clock, &until_ms);
+    return until_ms;
+}
+
+static void observe_quota(struct limiter *limiter, size_t i, const struct limit_learned *learned, struct clock *clock,
+                          int64_t now_ms)
+{
+    const struct limiter_rule *rule = &limiter->rules[i];
+    int64_t limit = learned->limit > 0 ? learned->limit : rule->requests;
+    double stop_at = rule->stop_at > 0 ? rule->stop_at : 1;
+    if (learned->remaining < 0 || limit <= 0) return;
+    if ((double)(limit - learned->remaining) < (double)limit * stop_at) return;
+    cell_pause(cell_of(limiter, (int)i, now_ms), now_ms + quota_wait_ms(rule, learned, clock));
+}
+
+static void observe_rule(struct limiter *limiter, size_t i, const struct limiter_ticket *ticket,
+                         const struct limit_learned *learned, struct clock *clock, int64_t now_ms)
+{
+    const struct limiter_rule *rule = &limiter->rules[i];
+    struct place *place = &limiter->places[i];
+    const struct limit_time time = {limiter->file, clock};
+    struct limit_cell *cell = cell_of(limiter, (int)i, now_ms);
+    int64_t limit = learned->limit > 0 ? learned->limit : rule->requests;
+    if (learned->cost >= 0 && learned->cost <= LIMITER_UNITS_MAX)
+        correct(limiter, i, ticket, learned->cost - ticket->holds[i].units, clock);
+    if (rule->learn && in_range(learned->limit, 1, LIMITER_UNITS_MAX))
+        __atomic_store_n(&place->learned_limit, learned->limit, __ATOMIC_RELAXED);
+    if (rule->learn && in_range(learned->rate, 1, LIMITER_UNITS_MAX))
+        __atomic_store_n(&place->learned_rate, learned->rate, __ATOMIC_RELAXED);
+    struct limit_terms terms = terms_of(limiter, i);
+    if (rule->kind == LIMITER_QUOTA && rule->learn)
+        observe_quota(limiter, i, learned, clock, now_ms);
+    else if (is_bucket(rule) && rule->learn && learned->remaining >= 0)
+        cell_bucket_report(cell, &terms, learned->remaining, &time);
+    if (rule->kind != LIMITER_QUOTA && rule->learn && learned->remaining == 0 &&
+        in_range(learned->reset_ms, 1, LIMITER_WAIT_MAX_MS))
+        cell_pause(cell, now_ms + learned->reset_ms);
+    if (rule->slow_down > 0 && learned->remaining >= 0 && (double)learned->remaining < rule->slow_down * (double)limit) {
+        int64_t reset_ms = learned->reset_ms >= 0 ? learned->reset_ms : rule->per_ms;
+        cell_pace(cell, reset_ms / (learned->remaining + 1), now_ms + reset_ms);
+    }
+}
+
+void limiter_observe(struct limiter *limiter, const struct limiter_ticket *ticket, const struct http_response *response,
+                     struct clock *clock)
+{
+    const struct limit_facts *facts = &response->limits;
+    int64_t now_ms = limit_file_now_ms(limiter->file, clock);
+    bool is_refusal = response->status == 429 || response->status == 503;
     int64_t wait_ms = is_refusal ? limit_facts_wait_ms(facts) : facts->remaining == 0 ? facts->reset_ms : -1;
-    if (facts->remaining >= 0) limiter->type->report(limiter, facts->remaining);
-    if (wait_ms > 0 && wait_ms <= LIMITER_PAUSE_MAX_MS) limiter->type->pause(limiter, clock_now_ms(clock) + wait_ms);
+    if (facts->remaining >= 0) __atomic_store_n(&limiter->reported, facts->remaining, __ATOMIC_RELAXED);
+    limiter_pause(limiter, ticket, wait_ms, clock);
+    for (size_t i = 0; i < limiter->count; i++) {
+        struct limit_learned learned = {facts->limit, facts->remaining, facts->reset_ms, -1, -1};
+        const struct limiter_rule *rule = &limiter->rules[i];
+        if (!(ticket->matched >> i & 1)) continue;
+        if (rule->learn) limit_learn_read(rule->learn, response, http_source_now_us(response, clock_wall_us(clock)), &learned);
+        if (rule->learn || rule->slow_down > 0) observe_rule(limiter, i, ticket, &learned, clock, now_ms);
+    }
+}
+
+/* --- for the display ----------------------------------------------------------------------------- */
+
+static int64_t left_of(struct limiter *limiter, size_t i, struct clock *clock, int64_t now_ms)
+{
+    const struct limiter_rule *rule = &limiter->rules[i];
+    struct limit_cell *cell = cell_of(limiter, (int)i, now_ms);
+    struct limit_terms terms = terms_of(limiter, i);
+    int64_t unused;
+    if (rule->kind == LIMITER_CONCURRENCY || rule->requests == 0) return -1;
+    if (cell_paused_ms(cell, now_ms) > 0) return 0;
+    if (is_bucket(rule)) return cell_bucket_left(cell, &terms, now_ms);
+    if (rule->by_calendar) return cell_day_left(cell, &terms, day_of(rule, clock, &unused));
+    return cell_window_left(cell, &terms, now_ms);
 }
 
 int64_t limiter_left(struct limiter *limiter, struct clock *clock)
 {
-    return limiter->type->left(limiter, clock);
+    int64_t now_ms = limit_file_now_ms(limiter->file, clock), left = __atomic_load_n(&limiter->reported, __ATOMIC_RELAXED);
+    if (cell_paused_ms(cell_of(limiter, GATE, now_ms), now_ms) > 0) return 0;
+    for (size_t i = 0; i < limiter->count; i++) {
+        int64_t of_rule = has_match(&limiter->rules[i]) ? -1 : left_of(limiter, i, clock, now_ms);
+        if (of_rule >= 0 && (left < 0 || of_rule < left)) left = of_rule;
+    }
+    return left;
 }

@@ -1,20 +1,24 @@
-/* limit: how fast requests may go out. One limiter is shared by all threads that spend the same allowance.
+/* limit: how fast requests may go out. A limiter is a list of rules; a request waits until all that it matches let it through.
  *
- *     struct limiter_options options = {.kind = LIMITER_BUCKET, .requests = 10, .per_ms = 1000, .burst = 100};
+ *     struct limiter_rule rules[] = {{.kind = LIMITER_WINDOW, .requests = 190, .per_ms = 10000}, {.name = "search", ...}};
+ *     struct limiter_options options = {.rules = rules, .rule_count = 2, .file = file, .pool = "hubspot/api.hubapi.com/9f.."};
  *     if ((rc = limiter_new(&options, &limiter, err)) != 0) ...
- *     rc = limiter_acquire(limiter, clock, cancel, NULL, err);     // waits for its turn
+ *     rc = limiter_acquire(limiter, &asked, clock, cancel, NULL, &ticket, err);    // waits for its turn
  *     ... send ...
- *     limiter_observe(limiter, status, &facts, clock);             // what the source says it has left, see limit_headers.h
+ *     limiter_release(limiter, &ticket);                                            // no longer in flight
+ *     limiter_observe(limiter, &ticket, &response, clock);                          // what the source says it has left
  *
- * Two kinds of limits. A *bucket* refills by `requests` in each `per_ms` and holds `burst`, which may go at once after a pause:
- * as sources count that name both numbers. A *window* lets at most `requests` through in any span of `per_ms`, wherever it
- * begins: right for sources that name only how many in what time, whether they count in fixed windows, and from when, or in
- * sliding ones. (A bucket as large as `requests` would let twice as many through in its first `per_ms`: itself, and what
- * refills it.) On top of both: when the source says that nothing is left, or to come back later, everybody waits until then.
- * LIMITER_NONE only does that.
+ * Kinds: a *bucket* refills by `requests` in each `per_ms` and holds `burst`, which may go at once after a pause, as sources
+ * count that name both numbers. A *window* lets at most `requests` through in any span of `per_ms`, wherever it begins: right
+ * for sources that name only how many in what time, whether they count in fixed windows, and from when, or in sliding ones. (A
+ * bucket as large as `requests` would let twice as many through in its first `per_ms`.) *Concurrency* counts requests in
+ * flight. *Cost* is a bucket of points: a request takes its weight, and what it really cost is settled when the answer says so.
+ * A *quota* is an allowance for a day, rolling or by the calendar: when its share is used up, requests fail (RATE_LIMIT)
+ * instead of waiting. On top of all: when the source says that nothing is left, or to come back later, everybody waits until
+ * then; requests that match a rule with a `match` wait among themselves.
  *
- * A limiter is a small table of functions, so that one that shares its allowance with other processes can take the place of
- * the one made here. Its functions are called from many threads and do not block. */
+ * What is counted lives in cells of a limit_file, so that all processes of a machine share it. Functions may be called from
+ * many threads; only limiter_acquire waits. */
 #ifndef SLUICE_NET_LIMIT_H
 #define SLUICE_NET_LIMIT_H
 
@@ -23,58 +27,102 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "net/limit_headers.h"
+#include "net/limit_cell.h"
+#include "net/limit_learn.h"
 
 struct cancel;
 struct clock;
+struct http_response;
 
-enum limiter_kind { LIMITER_NONE, LIMITER_BUCKET, LIMITER_WINDOW };
+enum limiter_kind { LIMITER_BUCKET, LIMITER_WINDOW, LIMITER_CONCURRENCY, LIMITER_COST, LIMITER_QUOTA };
+
+/* Which requests a rule is for; what is not set matches all. */
+struct limiter_match {
+    const char *method;         /* "GET" */
+    const char *path;           /* of the URL, whole; '*' stands for any characters */
+    const char *const *streams; /* names; NULL: any request */
+    size_t stream_count;
+};
+
+struct limiter_rule {
+    enum limiter_kind kind;
+    const char *name; /* rules of one name, kind, time and pool count together; NULL: those of one match */
+    const char *pool; /* NULL: the options' */
+    struct limiter_match match;
+    int64_t weight;   /* units that a request takes; 0: 1 */
+    int64_t requests; /* 1 to LIMITER_UNITS_MAX: units in `per_ms`, or at once; 0: a quota that only the source counts */
+    int64_t per_ms;   /* 1 ms to 366 days; not of concurrency */
+    int64_t burst;    /* bucket, cost: 1 to LIMITER_UNITS_MAX */
+    bool by_calendar; /* quota: begins anew at midnight, `zone_s` east of UTC */
+    int zone_s;       /* seconds */
+    double stop_at;   /* quota: the share of it that may be used; 0: all */
+    double slow_down; /* below this share of what the source allows, the rest is spread until its reset; 0: never */
+    const struct limit_learn *learn; /* NULL: only the headers everybody knows */
+};
+
+enum { LIMITER_RULES_MAX = 16, LIMITER_UNITS_MAX = 100000000, LIMITER_CONCURRENCY_MAX = LIMIT_CELL_SLOTS / 2 };
 
 struct limiter_options {
-    enum limiter_kind kind;
-    int64_t requests; /* 1 to 1,000,000 */
-    int64_t per_ms;   /* 1 ms to 366 days */
-    int64_t burst;    /* bucket: 1 to 1,000,000; window: 0 */
+    const struct limiter_rule *rules; /* these and what they point to must live as long as the limiter */
+    size_t rule_count;                /* 0: only listens to the source */
+    struct limit_file *file;          /* taken over in any case; NULL: counts in this process alone */
+    const char *pool;                 /* whose allowance it is; NULL with `file` NULL */
 };
 
 struct limiter;
 
-struct limiter_type {
-    /* Takes one request out of the allowance: 0. When there is none: the milliseconds (> 0) after which to ask again. */
-    int64_t (*take)(struct limiter *limiter, struct clock *clock);
-    /* Nobody takes anything before `until_ms` (monotonic); never shortens. */
-    void (*pause)(struct limiter *limiter, int64_t until_ms);
-    /* The source's own count of what is left. */
-    void (*report)(struct limiter *limiter, int64_t remaining);
-    /* What is left, by our count or the source's, whichever is less; -1: unknown. */
-    int64_t (*left)(struct limiter *limiter, struct clock *clock);
-    void (*free)(struct limiter *limiter);
-};
-
-struct limiter {
-    const struct limiter_type *type; /* what follows belongs to the type */
-};
-
-/* A limiter of this process. CONFIG for numbers out of range. */
+/* CONFIG for numbers out of range. */
 int limiter_new(const struct limiter_options *options, struct limiter **out, struct err *err) MUST_USE;
 void limiter_free(struct limiter *limiter); /* NULL is fine */
 
-/* Told when a thread begins to wait (until when, monotonic ms) and when it goes on (0). */
+/* What rules match on. */
+struct limiter_request {
+    const char *method, *path; /* NULL: neither matches anything */
+    const char *stream;        /* NULL: none */
+    int64_t weight;            /* in place of the rules' own; 0: theirs */
+};
+
+/* What a request took. Zeroed before; belongs to one request at a time. */
+struct limiter_ticket {
+    bool is_taken;
+    unsigned matched; /* bit i: rule i */
+    int64_t day;      /* of calendar quotas */
+    struct cell_hold holds[LIMITER_RULES_MAX];
+};
+
+/* Told when a thread begins to wait (until when, monotonic ms; for what, a text of the limiter's) and when it goes on (0). */
 struct limiter_watch {
-    void (*waiting)(void *context, int64_t until_ms);
+    void (*waiting)(void *context, int64_t until_ms, const char *what);
     void *context;
 };
 
-/* Waits for a turn and takes it. CANCELLED when `cancel` fires (STOP or more) while waiting. `watch` may be NULL. */
-int limiter_acquire(struct limiter *limiter, struct clock *clock, struct cancel *cancel, const struct limiter_watch *watch,
+/* Takes a turn: 0. When there is none: the milliseconds (> 0) after which to ask again, *rule (may be NULL) is what it waits
+ * for, -1 for a pause of all. */
+int64_t limiter_try(struct limiter *limiter, const struct limiter_request *asked, struct clock *clock,
+                    struct limiter_ticket *ticket, int *rule);
+
+/* Waits for a turn and takes it. CANCELLED when `cancel` fires (STOP or more) while waiting. RATE_LIMIT when a quota is used
+ * up, or the wait would be over LIMITER_WAIT_MAX_MS; *resume_ms is then when it makes sense to come back (monotonic). */
+int limiter_acquire(struct limiter *limiter, const struct limiter_request *asked, struct clock *clock, struct cancel *cancel,
+                    const struct limiter_watch *watch, struct limiter_ticket *ticket, int64_t *resume_ms,
                     struct err *err) MUST_USE;
+enum { LIMITER_WAIT_MAX_MS = 3600 * 1000 };
 
-enum { LIMITER_PAUSE_MAX_MS = 3600 * 1000 };
+/* The request is no longer in flight, whatever became of it; other units stay used. */
+void limiter_release(struct limiter *limiter, const struct limiter_ticket *ticket);
+/* The request was never sent: everything goes back. */
+void limiter_give_back(struct limiter *limiter, struct limiter_ticket *ticket, struct clock *clock);
 
-/* Takes in what an answer says. Everybody waits when nothing is left before a reset, and when a 429 or 503 says to come back
- * later; waits over LIMITER_PAUSE_MAX_MS are left to the request that meets them (retry.h gives up there, with a name). */
-void limiter_observe(struct limiter *limiter, int status, const struct limit_facts *facts, struct clock *clock);
+/* Takes in what an answer says. Waits over LIMITER_WAIT_MAX_MS are left to the request that meets them (retry.h gives up there,
+ * with a name), but for those of a quota. */
+void limiter_observe(struct limiter *limiter, const struct limiter_ticket *ticket, const struct http_response *response,
+                     struct clock *clock);
 
-int64_t limiter_left(struct limiter *limiter, struct clock *clock); /* for the display; -1: unknown */
+/* The same for a wait that was read elsewhere: everybody, or the class of the request that took `ticket`, waits for so long. */
+void limiter_pause(struct limiter *limiter, const struct limiter_ticket *ticket, int64_t wait_ms, struct clock *clock);
+
+/* What the requests without a match have left, by our count or the source's, whichever is less; for the display; -1: unknown.
+ */
+int64_t limiter_left(struct limiter *limiter, struct clock *clock);
 
 #endif

@@ -29,10 +29,14 @@ static struct str leading_number(struct str text)
     return (struct str){text.data, size};
 }
 
-static bool read_count(struct str text, int64_t *count)
+bool limit_read_count(struct str text, int64_t *count)
 {
     struct str number = leading_number(text);
-    return number_to_int64(number, count) || number_integral(number, count);
+    int64_t thousandths;
+    if (number_to_int64(number, count)) return true;
+    if (!number_scaled(number, 3, &thousandths)) return false;
+    *count = thousandths / 1000;
+    return true;
 }
 
 /* A delay in seconds, with or without a fraction, rounded up to what a clock of milliseconds can wait. */
@@ -69,7 +73,7 @@ static bool read_retry_after(struct str text, int64_t wall_us, int64_t *ms)
     return true;
 }
 
-static bool read_reset(struct str text, int64_t wall_us, int64_t *ms)
+bool limit_read_reset(struct str text, int64_t wall_us, int64_t *ms)
 {
     struct str number = leading_number(text);
     int64_t value_ms; /* as if it were seconds */
@@ -104,13 +108,14 @@ static void read_member(struct str member, struct policy_item *item)
     } MEMBERS[] = {
         {"limit", offsetof(struct policy_item, limit)},   {"remaining", offsetof(struct policy_item, remaining)},
         {"reset", offsetof(struct policy_item, reset_s)}, {"r", offsetof(struct policy_item, remaining)},
-        {"t", offsetof(struct policy_item, reset_s)},
+        {"t", offsetof(struct policy_item, reset_s)},     {"total", offsetof(struct policy_item, limit)},
+        {"q", offsetof(struct policy_item, limit)},       {"resets", offsetof(struct policy_item, reset_s)},
     };
     struct str name = {0};
     if (!str_next(&member, '=', &name)) return;
     for (size_t i = 0; i < ARRAY_SIZE(MEMBERS); i++)
         if (str_equal_nocase(str_trim(name), str_from(MEMBERS[i].name)))
-            (void)read_count(member, (int64_t *)(void *)((char *)item + MEMBERS[i].field));
+            (void)limit_read_count(member, (int64_t *)(void *)((char *)item + MEMBERS[i].field));
 }
 
 static void take_item(const struct policy_item *item, struct limit_facts *facts)
@@ -141,18 +146,63 @@ static void read_policy(struct str text, struct limit_facts *facts)
     take_item(&item, facts);
 }
 
+/* used / limit */
+static bool read_fraction(struct str text, struct policy_item *item)
+{
+    struct str part = {0};
+    int64_t used, limit;
+    if (!str_next(&text, '/', &part) || !limit_read_count(part, &used) || !limit_read_count(text, &limit)) return false;
+    *item = (struct policy_item){limit, used < limit ? limit - used : 0, -1};
+    return true;
+}
+
+static void read_usage(struct str text, struct limit_facts *facts)
+{
+    struct policy_item item = {-1, -1, -1};
+    struct str first = text, member = {0};
+    if (str_next(&first, ';', &member)) {
+        struct str value = member, name = {0};
+        bool is_named = str_next(&value, '=', &name) && value.size > 0;
+        if (read_fraction(is_named ? value : member, &item)) {
+            take_item(&item, facts);
+            return;
+        }
+    }
+    read_policy(text, facts);
+}
+
+void limit_read_usage(struct str text, struct limit_facts *facts)
+{
+    *facts = (struct limit_facts){-1, -1, -1, -1};
+    read_usage(text, facts);
+}
+
 /* --- all headers --------------------------------------------------------------------------------- */
 
-enum fact { LIMIT, REMAINING, RESET, RETRY_AFTER, POLICY };
+enum fact { LIMIT, REMAINING, RESET, RETRY_AFTER, POLICY, USAGE };
 
 static const struct {
     const char *name;
     enum fact fact;
 } HEADERS[] = {
-    {"retry-after", RETRY_AFTER},  {"x-ratelimit-limit", LIMIT},  {"x-ratelimit-remaining", REMAINING},
-    {"x-ratelimit-reset", RESET},  {"x-rate-limit-limit", LIMIT}, {"x-rate-limit-remaining", REMAINING},
-    {"x-rate-limit-reset", RESET}, {"ratelimit-limit", LIMIT},    {"ratelimit-remaining", REMAINING},
-    {"ratelimit-reset", RESET},    {"ratelimit", POLICY},
+    {"retry-after", RETRY_AFTER},
+    {"x-ratelimit-limit", LIMIT},
+    {"x-ratelimit-remaining", REMAINING},
+    {"x-ratelimit-reset", RESET},
+    {"x-rate-limit-limit", LIMIT},
+    {"x-rate-limit-remaining", REMAINING},
+    {"x-rate-limit-reset", RESET},
+    {"ratelimit-limit", LIMIT},
+    {"ratelimit-remaining", REMAINING},
+    {"ratelimit-reset", RESET},
+    {"ratelimit", POLICY},
+    {"ratelimit-policy", POLICY},
+    {"x-rate-limit", LIMIT},
+    {"x-hubspot-ratelimit-max", LIMIT},
+    {"x-hubspot-ratelimit-remaining", REMAINING},
+    {"zendesk-ratelimit-*", USAGE},
+    {"x-shopify-shop-api-call-limit", USAGE},
+    {"sforce-limit-info", USAGE},
 };
 
 static void read_header(enum fact fact, struct str value, int64_t wall_us, struct limit_facts *facts)
@@ -160,13 +210,13 @@ static void read_header(enum fact fact, struct str value, int64_t wall_us, struc
     int64_t number;
     switch (fact) {
     case LIMIT:
-        if (read_count(value, &number)) facts->limit = number;
+        if (limit_read_count(value, &number)) facts->limit = number;
         break;
     case REMAINING:
-        if (read_count(value, &number)) take_remaining(facts, number);
+        if (limit_read_count(value, &number)) take_remaining(facts, number);
         break;
     case RESET:
-        if (read_reset(value, wall_us, &number) && number > facts->reset_ms) facts->reset_ms = number;
+        if (limit_read_reset(value, wall_us, &number) && number > facts->reset_ms) facts->reset_ms = number;
         break;
     case RETRY_AFTER:
         if (read_retry_after(value, wall_us, &number) && number > facts->retry_after_ms) facts->retry_after_ms = number;
@@ -174,7 +224,18 @@ static void read_header(enum fact fact, struct str value, int64_t wall_us, struc
     case POLICY:
         read_policy(value, facts);
         break;
+    case USAGE:
+        read_usage(value, facts);
+        break;
     }
+}
+
+/* A name, or with '*' at its end the beginning of names. */
+static bool is_named(struct str header, struct str name)
+{
+    if (!str_ends(name, STR("*"))) return str_equal_nocase(header, name);
+    name.size--;
+    return header.size > name.size && str_equal_nocase((struct str){header.data, name.size}, name);
 }
 
 void limit_facts_read(const struct http_header *headers, size_t count, int64_t wall_us, struct limit_facts *facts)
@@ -182,7 +243,7 @@ void limit_facts_read(const struct http_header *headers, size_t count, int64_t w
     *facts = (struct limit_facts){-1, -1, -1, -1};
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < ARRAY_SIZE(HEADERS); j++)
-            if (str_equal_nocase(headers[i].name, str_from(HEADERS[j].name)))
+            if (is_named(headers[i].name, str_from(HEADERS[j].name)))
                 read_header(HEADERS[j].fact, headers[i].value, wall_us, facts);
 }
 

@@ -1,6 +1,7 @@
 /* clock: the time, as something a test can replace. Everything that reads the time or sleeps takes a `struct clock *`.
  *
- * Wall time is microseconds since 1970 UTC; it may jump. Monotonic time is milliseconds since some point; it does not. */
+ * Wall time is microseconds since 1970 UTC; it may jump. Monotonic time is milliseconds since some point; it does not.
+ * The system's counts from boot, suspended time included, and is the same for all processes of the machine. */
 #ifndef SLUICE_OS_CLOCK_H
 #define SLUICE_OS_CLOCK_H
 

@@ -7,7 +7,10 @@
 
 #include "base/check.h"
 #include "net/limit.h"
+#include "net/limit_file.h"
 #include "net/url.h"
+#include "os/crypto.h"
+#include "os/log.h"
 #include "rest/vocabulary.h"
 
 /* One look at `auth`: with `config` set it renders, else it only checks. */
@@ -399,15 +402,65 @@ int access_own(const struct description *description, const struct config *confi
 
 /* --- the client ---------------------------------------------------------------------------------------------------------- */
 
-static int read_limit(const struct description *description, const struct access_overrides *overrides, struct arena *arena,
-                      struct limit_description *limit, struct err *err)
+static int read_limits(const struct description *description, const struct access_overrides *overrides, struct arena *arena,
+                       struct limits *limits, struct err *err)
 {
     struct problems problems = PROBLEMS_INIT(arena);
-    *limit = description->limit;
+    *limits = description->limits;
     if (!overrides->rate_limit) return 0;
-    if (vocabulary_check_kind(&VOCABULARY_RATE_LIMIT, overrides->rate_limit, "rate_limit", &problems))
-        limit_read(overrides->rate_limit, limit);
+    limits_compile(overrides->rate_limit, "rate_limit", NULL, arena, limits, &problems);
+    limits_check_streams(limits, "rate_limit", description, &problems);
     return problems_to_err(&problems, ERR_CONFIG, err);
+}
+
+/* Whose allowance requests spend, when no `pool` says: connector, host, and a digest of all secrets, whatever auth makes of
+ * them. */
+static const char *pool_of(const struct description *description, const struct config *config, const struct url *base,
+                           struct arena *arena)
+{
+    struct digest *digest = digest_new();
+    unsigned char bytes[SHA256_SIZE];
+    char text[SHA256_HEX_SIZE];
+    for (size_t i = 0; i < config->table->count; i++) {
+        const struct config_value *value = &config->values[i];
+        if (!config->table->entries[i].secret || !value->is_set) continue;
+        digest_add(digest, value->text.data, value->text.size + 1); /* with its terminator: no two lists look alike */
+    }
+    digest_end(digest, bytes);
+    digest_free(digest);
+    crypto_hex_text(bytes, sizeof bytes, text);
+    return arena_printf(arena, "%s\n%s:%d\n%s", description->name, base->host, base->port, text);
+}
+
+/* NULL with 0 when limits cannot be shared; that was warned of then. */
+static int open_limit_file(const char *folder, const struct client_options *options, struct limit_file **file, struct err *err)
+{
+    struct err problem = ERR_INIT;
+    const struct limit_file_options file_options = {.folder = folder, .clock = options->clock};
+    *file = NULL;
+    int rc = limit_file_open(&file_options, file, &problem);
+    if (rc == ERR_CONFIG) return err_copy(err, &problem);
+    if (rc != 0 && options->log) log_warn(options->log, "rate limits are not shared with other syncs: %s", problem.message);
+    return 0;
+}
+
+static int make_limiter(const struct description *description, const struct config *config,
+                        const struct access_overrides *overrides, int64_t now_us, struct arena *arena,
+                        const struct client_options *options, struct limiter **limiter, struct err *err)
+{
+    struct limits limits;
+    struct url base;
+    struct limiter_options limiting = {0};
+    int rc = read_limits(description, overrides, arena, &limits, err);
+    if (rc == 0) rc = parse_base(description, config, now_us, arena, &base, err);
+    if (rc == 0) rc = limits_rules(&limits, config, now_us, base.path, arena, &limiting.rules, err);
+    if (rc == 0 && limits.count && overrides->limit_folder)
+        rc = open_limit_file(overrides->limit_folder, options, &limiting.file, err);
+    if (rc != 0) return rc;
+    limiting.rule_count = limits.count;
+    limiting.pool = pool_of(description, config, &base, arena);
+    rc = limiter_new(&limiting, limiter, err);
+    return rc == 0 ? 0 : err_context(err, "rate_limit");
 }
 
 static void read_timeouts(const struct node *node, struct http_limits *limits)
@@ -434,22 +487,11 @@ int access_client(const struct description *description, const struct config *co
                   int64_t now_us, struct arena *arena, struct client_options *options, struct err *err)
 {
     struct host_list list;
-    struct limit_description limit;
     struct limiter *limiter = NULL;
     int rc = list_hosts(description, config, now_us, overrides->allow_host_count, arena, &list, err);
-    if (rc == 0) rc = read_limit(description, overrides, arena, &limit, err);
+    if (rc == 0) rc = make_limiter(description, config, overrides, now_us, arena, options, &limiter, err);
     if (rc != 0) return rc;
     for (size_t i = 0; i < overrides->allow_host_count; i++) list.names[list.count++] = overrides->allow_hosts[i];
-    struct limiter_options limiting = {.kind = LIMITER_NONE};
-    if (limit.is_set)
-        limiting = (struct limiter_options){
-            .kind = limit.kind == LIMIT_BUCKET ? LIMITER_BUCKET : LIMITER_WINDOW,
-            .requests = limit.requests,
-            .per_ms = limit.per_ms,
-            .burst = limit.burst,
-        };
-    rc = limiter_new(&limiting, &limiter, err);
-    if (rc != 0) return err_context(err, "rate_limit");
     options->allowed_hosts = list.names;
     options->allowed_host_count = list.count;
     options->allow_private = overrides->allow_private;

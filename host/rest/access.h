@@ -31,12 +31,14 @@ struct access_overrides {
     const char *const *allow_hosts; /* beyond the connector's own; they get no secrets */
     size_t allow_host_count;
     bool allow_private;
-    const struct node *rate_limit; /* the same keys as http.rate_limit; NULL: the connector's */
+    const struct node *rate_limit; /* as http.rate_limit; NULL: the connector's */
+    const char *limit_folder;      /* the state directory, where limits are shared with other syncs; NULL: they are not */
 };
 
 /* Fills hosts, allow_private, allow_http, limits, retry, user_agent and limiter (which options then own; NULL is never left:
- * the source's own limits are always listened to). The rest is the caller's. Texts live in `arena`. CONFIG when http.base is no
- * URL, a host is no host, or the override is wrong. */
+ * the source's own limits are always listened to). The rest is the caller's, options->clock and options->log are set before.
+ * Texts live in `arena`. CONFIG when http.base is no URL, a host is no host, the override is wrong, or what stands in the place
+ * of the shared limits is not ours; where they only cannot be shared, that is a warning. */
 int access_client(const struct description *description, const struct config *config, const struct access_overrides *overrides,
                   int64_t now_us, struct arena *arena, struct client_options *options, struct err *err) MUST_USE;
 

@@ -128,14 +128,6 @@ static int64_t positive_duration(const struct describing *with, const struct opt
     return ms;
 }
 
-static void describe_limit(const struct describing *with, const struct node *node, struct description *description)
-{
-    const struct vocabulary_kind *kind = vocabulary_check_kind(&VOCABULARY_RATE_LIMIT, node, "http.rate_limit", with->problems);
-    if (!kind) return;
-    (void)positive_duration(with, kind->table, node, "per", "http.rate_limit");
-    limit_read(node, &description->limit);
-}
-
 static void describe_http(const struct describing *with, const struct node *http, struct description *description)
 {
     struct template_scope open = {.config = with->config, .roots = TEMPLATE_CONFIG | TEMPLATE_NOW};
@@ -152,7 +144,8 @@ static void describe_http(const struct describing *with, const struct node *http
         description->auth = auth;
     }
     describe_errors(with, node_get(http, "errors"), "http.errors", &description->errors);
-    if (limit && limit->kind != NODE_NULL) describe_limit(with, limit, description);
+    if (limit && limit->kind != NODE_NULL)
+        limits_compile(limit, "http.rate_limit", with->config, with->arena, &description->limits, with->problems);
     if (timeouts) {
         for (size_t i = 0; i < VOCABULARY_TIMEOUTS.count; i++)
             (void)positive_duration(with, &VOCABULARY_TIMEOUTS, timeouts, VOCABULARY_TIMEOUTS.options[i].name, "http.timeouts");
@@ -163,20 +156,6 @@ static void describe_http(const struct describing *with, const struct node *http
         (void)positive_duration(with, &VOCABULARY_RETRY, retry, "budget", "http.retry");
         description->retry = retry;
     }
-}
-
-void limit_read(const struct node *node, struct limit_description *limit)
-{
-    const struct vocabulary_kind *kind = vocabulary_kind_of(&VOCABULARY_RATE_LIMIT, node);
-    CHECK(kind && kind->table);
-    bool has_burst = strcmp(kind->name, "bucket") == 0 && option_is_set(node, "burst");
-    *limit = (struct limit_description){
-        .is_set = true,
-        .kind = has_burst ? LIMIT_BUCKET : LIMIT_WINDOW,
-        .requests = option_integer(kind->table, node, "requests"),
-        .per_ms = option_duration_ms(kind->table, node, "per"),
-        .burst = has_burst ? option_integer(kind->table, node, "burst") : 0,
-    };
 }
 
 /* --- the connector ------------------------------------------------------------------------------------------------------- */
@@ -245,6 +224,8 @@ static void describe_connector(const struct describing *with, const struct node 
         description->check = request;
     }
     describe_streams(with, node_get(root, "streams"), description);
+    if (description->stream_count > 0)
+        limits_check_streams(&description->limits, "http.rate_limit", description, with->problems);
 }
 
 /* Reads the config table on its own: choices below depend on it. False when it cannot be read. */

@@ -23,6 +23,7 @@
 #include "rest/config.h"
 #include "rest/decode.h"
 #include "rest/errors.h"
+#include "rest/limits.h"
 #include "rest/operand.h"
 #include "rest/pager.h"
 #include "rest/template.h"
@@ -41,6 +42,7 @@ struct request_description {
     enum body_format body_format;
     bool idempotent;
     const char *idempotency_header; /* carries a key of each request; NULL: none */
+    int64_t weight;                 /* what it counts as in limits; 0: what they say */
 };
 
 enum cursor_bounds { CURSOR_OPEN_CLOSED, CURSOR_CLOSED_OPEN };
@@ -111,26 +113,16 @@ struct stream_description {
     const char *position; /* column of an element's place, from 0; NULL: none */
 };
 
-enum limit_kind { LIMIT_BUCKET, LIMIT_WINDOW };
-
-struct limit_description {
-    bool is_set;
-    enum limit_kind kind; /* of a bucket without `burst`: LIMIT_WINDOW */
-    int64_t requests;
-    int64_t per_ms;
-    int64_t burst; /* LIMIT_BUCKET */
-};
-
 struct description {
     const char *name, *version, *title;
     struct config_table config_table;
     const struct template *base;
     const struct template *const *hosts; /* beyond the base's */
     size_t host_count;
-    const struct operand *params;  /* of every request; NULL: none */
-    const struct operand *headers; /* of every request; NULL: none */
-    const struct node *auth;       /* checked; see access.h; NULL: none */
-    struct limit_description limit;
+    const struct operand *params;             /* of every request; NULL: none */
+    const struct operand *headers;            /* of every request; NULL: none */
+    const struct node *auth;                  /* checked; see access.h; NULL: none */
+    struct limits limits;                     /* checked against the streams */
     const struct node *timeouts;              /* checked; NULL: the defaults */
     const struct node *retry;                 /* checked; NULL: the defaults */
     struct error_rules errors;                /* of every request */
@@ -162,8 +154,5 @@ void description_compile(const struct node *root, const struct config *config, s
 /* A root or an exploded stream; NULL: none. */
 const struct stream_description *description_stream(const struct description *description, const char *name);
 const struct field_description *stream_field(const struct stream_description *stream, const char *name); /* NULL: none */
-
-/* Reads a checked `rate_limit` map; the pipeline's override has the same keys. */
-void limit_read(const struct node *node, struct limit_description *limit);
 
 #endif

@@ -473,7 +473,10 @@ int request_build(const struct request_source *source, const struct page_place *
     struct request_in_hand hand = {.source = source, .place = place, .values = values_of(source, place, arena)};
     hand.operands = (struct operand_source){.values = &hand.values, .functions = source->functions, .arena = arena};
     if (source->functions) hand.operands.context_json = write_context(source, &hand.values, arena);
-    *request = (struct http_request){.method = source->request->method, .idempotent = source->request->idempotent};
+    *request = (struct http_request){.method = source->request->method,
+                                     .idempotent = source->request->idempotent,
+                                     .stream = source->stream ? source->stream->name : NULL,
+                                     .weight = source->request->weight};
     default_header(&hand, "Accept", "application/json");
     add_idempotency_key(&hand);
     int rc = collect_query(&hand, err);

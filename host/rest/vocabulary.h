@@ -40,6 +40,8 @@ extern const struct option_table VOCABULARY_STREAM;
 extern const struct option_table VOCABULARY_EXPLODED;
 extern const struct option_table VOCABULARY_FIELD;
 extern const struct option_table VOCABULARY_SIGN;
+extern const struct option_table VOCABULARY_LIMIT_MATCH;
+extern const struct option_table VOCABULARY_LIMIT_LEARN;
 extern const struct vocabulary_kinds VOCABULARY_AUTH;
 extern const struct vocabulary_kinds VOCABULARY_PAGES;
 extern const struct vocabulary_kinds VOCABULARY_RATE_LIMIT;

@@ -11,6 +11,7 @@
 #include "os/clock.h"
 #include "os/crypto.h"
 #include "os/fs.h"
+#include "os/log.h"
 #include "rest/access.h"
 #include "sync/sync.h"
 
@@ -125,6 +126,17 @@ static int make_auth(const struct sync_prepared *prepared, struct arena *arena, 
     return rc ? rc : auth_new(spec, &options, out, err);
 }
 
+/* Where limits are shared; NULL, with a warning, where there is no state directory. */
+static const char *limit_folder(const struct sync_prepared *prepared, struct arena *arena)
+{
+    struct err err = ERR_INIT;
+    char *folder = NULL;
+    bool has_limits = prepared->options.pipeline->rate_limit || prepared->description->limits.count > 0;
+    if (!has_limits || fs_state_folder(prepared->options.state_folder, arena, &folder, &err) == 0) return folder;
+    if (prepared->options.log) log_warn(prepared->options.log, "rate limits are not shared with other syncs: %s", err.message);
+    return NULL;
+}
+
 int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct client **out, struct err *err)
 {
     const struct pipeline *pipeline = prepared->options.pipeline;
@@ -132,7 +144,8 @@ int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct cl
     const struct access_overrides overrides = {.allow_hosts = pipeline->allow_hosts,
                                                .allow_host_count = pipeline->allow_host_count,
                                                .allow_private = pipeline->allow_private,
-                                               .rate_limit = pipeline->rate_limit};
+                                               .rate_limit = pipeline->rate_limit,
+                                               .limit_folder = limit_folder(prepared, arena)};
     struct client_options options = {.budget = prepared->budget,
                                      .secrets = prepared->options.secrets,
                                      .clock = prepared->options.clock,

@@ -8,6 +8,7 @@
 
 #include "base/number.h"
 #include "os/fs.h"
+#include "rest/limits.h"
 #include "sync/reference.h"
 
 enum { FILE_MAX = NODE_MAX_BYTES, MEMORY_MIN = 4 * 1024 * 1024 };
@@ -44,14 +45,6 @@ static const struct option NETWORK_ARRAY[] = {
 };
 static const struct option_table NETWORK_OPTIONS = OPTION_TABLE("network", NETWORK_ARRAY);
 
-static const struct option RATE_LIMIT_ARRAY[] = {
-    {"requests", OPTION_INTEGER, OPTION_REQUIRED, NULL, "1..1000000", NULL, "requests per period"},
-    {"per", OPTION_DURATION, 0, "1s", NULL, NULL, "the period"},
-    {"burst", OPTION_INTEGER, 0, NULL, "1..1000000", NULL,
-     "how many may go at once after a pause; without it, never more than requests in any period"},
-};
-static const struct option_table RATE_LIMIT_OPTIONS = OPTION_TABLE("rate_limit", RATE_LIMIT_ARRAY);
-
 static const struct option COMMIT_ARRAY[] = {
     {"bytes", OPTION_SIZE, 0, "8MiB", NULL, NULL, "a load is committed at this size"},
     {"seconds", OPTION_DURATION, 0, "30", NULL, NULL, "... or at this age"},
@@ -65,7 +58,7 @@ static const struct option PIPELINE_ARRAY[] = {
     {"schema", OPTION_STRING, 0, NULL, NULL, NULL, "overrides the destination's schema"},
     {"schedule", OPTION_ANY, 0, NULL, NULL, NULL, "when the service runs it; `sluice run` runs it at once"},
     {"network", OPTION_MAP, 0, NULL, NULL, &NETWORK_OPTIONS, "where requests may go"},
-    {"rate_limit", OPTION_MAP, 0, NULL, NULL, &RATE_LIMIT_OPTIONS, "replaces the connector's"},
+    {"rate_limit", OPTION_ANY, 0, NULL, NULL, NULL, "replaces the connector's: a map, or a list of maps that all hold"},
     {"concurrency", OPTION_INTEGER, 0, "4", "1..64", NULL, "slices at once"},
     {"commit", OPTION_MAP, 0, NULL, NULL, &COMMIT_OPTIONS, "how much one load holds"},
     {"memory", OPTION_SIZE, 0, "32MiB", NULL, NULL, "pages and rows in memory at once"},
@@ -263,8 +256,12 @@ static void check_pipeline(const struct node *root, const struct node *node, boo
 {
     const char *path = arena_printf(arena, "pipelines." STR_FMT, STR_ARG(node->key));
     const struct node *wanted = node_get(node, "destination");
+    const struct node *rate_limit = node_get(node, "rate_limit");
+    struct limits limits;
     uint64_t memory;
     if (node->kind != NODE_MAP) return;
+    if (rate_limit && rate_limit->kind != NODE_NULL)
+        limits_compile(rate_limit, arena_printf(arena, "%s.rate_limit", path), NULL, arena, &limits, problems);
     check_streams(node_get(node, "streams"), node_get(node, "defaults"), path, arena, problems);
     if (size_parse(node_text(node_get(node, "memory")), &memory) && memory < MEMORY_MIN)
         problems_add(problems, node_get(node, "memory"), "%s: memory must be at least 4MiB", path);
@@ -309,7 +306,7 @@ static void read_pipeline(const struct node *root, const struct node *node, stru
     pipeline->connector = option_text(&PIPELINE_OPTIONS, node, "connector");
     pipeline->config = node_get(node, "config");
     pipeline->destination = option_text(&PIPELINE_OPTIONS, node, "destination");
-    pipeline->rate_limit = node_get(node, "rate_limit");
+    if (option_is_set(node, "rate_limit")) pipeline->rate_limit = node_get(node, "rate_limit");
     pipeline->concurrency = (int)option_integer(&PIPELINE_OPTIONS, node, "concurrency");
     pipeline->memory_bytes = (size_t)option_size_bytes(&PIPELINE_OPTIONS, node, "memory");
     const struct node *network = node_get(node, "network");

@@ -31,7 +31,7 @@
 ---@field headers? table<string, any>|sluice.ValueFunction a map or function: headers of every request
 ---@field params? table<string, any>|sluice.ValueFunction a map or function: query parameters of every request
 ---@field auth? sluice.Auth a map, see auth kinds
----@field rate_limit? sluice.RateLimit a map, see rate_limit kinds
+---@field rate_limit? sluice.RateLimit|sluice.RateLimit[] a map, or a list of maps that all hold; see rate_limit kinds
 ---@field errors? sluice.ErrorRule[]|sluice.ErrorsFunction a list of error rules, or a function(response, ctx)
 ---@field timeouts? sluice.Timeouts limits on waiting
 ---@field retry? sluice.Retry how often a request is tried that the source could not serve
@@ -92,14 +92,77 @@
 ---@field requests integer how many in `per`
 ---@field per? string|number the time they are spread over (default: 1s)
 ---@field burst? integer how many at once after a pause; without it, never more than `requests` in any `per`
+---@field weight? integer how many a request counts as (default: 1)
+---@field name? string for messages; limits of one name count together
+---@field pool? string whose allowance it is; default: the connector, its host and the secrets of the configuration
+---@field match? sluice.Match which requests it is for; default: all
+---@field learn? sluice.Learn where answers say what is left: names of headers, or paths into the body (`$.extensions.cost`)
+---@field slow_down? number when less than this share is left, by what answers say, the rest is spread until the reset
 
 ---never more than `requests` in any span of `per`; what a bucket without `burst` does, too.
 ---@class sluice.RateLimit.window
 ---@field kind "window"
 ---@field requests integer how many in each `per`
 ---@field per? string|number length of the window (default: 1s)
+---@field weight? integer how many a request counts as (default: 1)
+---@field name? string for messages; limits of one name count together
+---@field pool? string whose allowance it is; default: the connector, its host and the secrets of the configuration
+---@field match? sluice.Match which requests it is for; default: all
+---@field learn? sluice.Learn where answers say what is left: names of headers, or paths into the body (`$.extensions.cost`)
+---@field slow_down? number when less than this share is left, by what answers say, the rest is spread until the reset
 
----@alias sluice.RateLimit sluice.RateLimit.bucket|sluice.RateLimit.window
+---requests in flight, of all processes together.
+---@class sluice.RateLimit.concurrency
+---@field kind "concurrency"
+---@field requests integer how many at once
+---@field name? string for messages; limits of one name count together
+---@field pool? string whose allowance it is; default: the connector, its host and the secrets of the configuration
+---@field match? sluice.Match which requests it is for; default: all
+
+---a bucket of points: a request takes its `weight`, and what it really cost once the answer says so.
+---@class sluice.RateLimit.cost
+---@field kind "cost"
+---@field points integer how many come back in `per`
+---@field per? string|number the time in which they do (default: 1s)
+---@field burst? integer how many there are after a pause; default: `points`
+---@field weight? integer what a request takes, before its answer says what it took (default: 1)
+---@field name? string for messages; limits of one name count together
+---@field pool? string whose allowance it is; default: the connector, its host and the secrets of the configuration
+---@field match? sluice.Match which requests it is for; default: all
+---@field learn? sluice.Learn where answers say what is left: names of headers, or paths into the body (`$.extensions.cost`)
+---@field slow_down? number when less than this share is left, by what answers say, the rest is spread until the reset
+
+---an allowance for a day or so: when it is used up the sync ends (exit code 4) with everything kept that was read, and says when to come back.
+---@class sluice.RateLimit.quota
+---@field kind "quota"
+---@field requests? integer how many in `per`; without it, only what answers say counts
+---@field per? string|number of a rolling quota: how long a request counts (default: 1d)
+---@field reset? "rolling"|"midnight" when it begins anew (default: rolling)
+---@field zone? string whose midnight: `+02:00`; default: UTC
+---@field stop_at? number the share that may be used; the rest is left to others (default: 1)
+---@field weight? integer how many a request counts as (default: 1)
+---@field name? string for messages; limits of one name count together
+---@field pool? string whose allowance it is; default: the connector, its host and the secrets of the configuration
+---@field match? sluice.Match which requests it is for; default: all
+---@field learn? sluice.Learn where answers say what is left: names of headers, or paths into the body (`$.extensions.cost`)
+
+---@alias sluice.RateLimit sluice.RateLimit.bucket|sluice.RateLimit.window|sluice.RateLimit.concurrency|sluice.RateLimit.cost|sluice.RateLimit.quota
+
+---http.rate_limit.match.
+---@class sluice.Match
+---@field method? string `GET`, `POST` ..
+---@field path? string behind the base's path, whole; `*` stands for any characters: `/crm/*/search`
+---@field streams? string|number|boolean|(string|number|boolean)[] names of streams
+
+---http.rate_limit.learn.
+---@class sluice.Learn
+---@field limit? string how many there are
+---@field remaining? string how many are left
+---@field used? string how many were used; goes with `limit`
+---@field reset? string when there are more: seconds, an epoch in seconds or milliseconds, a date
+---@field cost? string what this request took; its `weight` was the estimate
+---@field rate? string of kind cost: points that come back in each second
+---@field usage? string several at once: `18/5000` (used of how many), `api-usage=18/5000`, `total=10; remaining=9; resets=2`
 
 ---http.timeouts.
 ---@class sluice.Timeouts
@@ -147,6 +210,7 @@
 ---@field body_as? "json"|"form"|"raw" how the body is written; raw: a text as it is (default: json)
 ---@field idempotency_key? string header that carries a random key, the same at each try of a request: a POST or PUT may then be sent again
 ---@field idempotent? boolean a POST or PUT that may be sent again: it only reads (default: false)
+---@field weight? integer what each of its requests counts as in `http.rate_limit`; default: the `weight` there
 ---@field records? string|sluice.RecordsFunction path of the records (`data.items`, `*` for every element, `$` for the root), or a function(page, ctx) that parses (default: $)
 ---@field errors? sluice.ErrorRule[]|sluice.ErrorsFunction a list of error rules, before those of `http`, or a function(response, ctx)
 ---@field map? string|sluice.MapFunction a function(record, ctx) that gives none, one or many records

@@ -217,7 +217,8 @@ static void test_who_waits_for_the_rate_limit_does_not_slip_through(void **state
 {
     (void)state;
     struct bench *bench = bench_new();
-    const struct limiter_options slow = {.kind = LIMITER_WINDOW, .requests = 1, .per_ms = 1000};
+    static const struct limiter_rule RULE = {.kind = LIMITER_WINDOW, .requests = 1, .per_ms = 1000};
+    const struct limiter_options slow = {.rules = &RULE, .rule_count = 1};
     struct slow_spy spy = {.clock = {slow_wall_us, slow_now_ms, slow_sleep_ms}, .bench = bench};
     assert_int_equal(limiter_new(&slow, &bench->options.limiter, &bench->err), 0);
     bench->options.clock = &spy.clock;

@@ -183,7 +183,8 @@ static void test_the_declared_limit_is_kept(void **state)
 {
     (void)state;
     struct bench *bench = bench_new();
-    const struct limiter_options limit = {LIMITER_WINDOW, 2, 10000, 0};
+    static const struct limiter_rule RULE = {.kind = LIMITER_WINDOW, .requests = 2, .per_ms = 10000};
+    const struct limiter_options limit = {.rules = &RULE, .rule_count = 1};
     assert_int_equal(limiter_new(&limit, &bench->options.limiter, &bench->err), 0);
     scripted_answer(&bench->server, (struct scripted_answer){.text = OK_JSON, .again = true});
     for (int i = 0; i < 7; i++) assert_int_equal(bench_get(bench, "/x"), 0);
@@ -228,7 +229,8 @@ static void test_tells_what_it_waits_for(void **state)
     static const char *const WHAT[] = {"rate limit", "backoff", "rate limit", "Retry-After", "rate limit"};
     struct bench *bench = bench_new();
     struct spy spy = {.clock = {spy_wall_us, spy_now_ms, spy_sleep_ms}, .inner = &bench->fake.clock};
-    const struct limiter_options limit = {LIMITER_WINDOW, 1, 100000, 0};
+    static const struct limiter_rule RULE = {.kind = LIMITER_WINDOW, .requests = 1, .per_ms = 100000};
+    const struct limiter_options limit = {.rules = &RULE, .rule_count = 1};
     assert_int_equal(limiter_new(&limit, &bench->options.limiter, &bench->err), 0);
     bench->options.clock = &spy.clock;
     scripted_say(&bench->server, OK_JSON);

@@ -50,10 +50,12 @@ static void test_the_shop_connector(void **state)
     assert_string_equal(shop->title, "Shop");
     assert_false(shop->has_functions);
     assert_non_null(shop->check);
-    assert_true(shop->limit.is_set && shop->limit.kind == LIMIT_BUCKET);
-    assert_int_equal(shop->limit.requests, 10);
-    assert_int_equal(shop->limit.per_ms, 1000);
-    assert_int_equal(shop->limit.burst, 100);
+    assert_int_equal(shop->limits.count, 1);
+    const struct limiter_rule *limit = &shop->limits.list[0].rule;
+    assert_int_equal(limit->kind, LIMITER_BUCKET);
+    assert_int_equal(limit->requests, 10);
+    assert_int_equal(limit->per_ms, 1000);
+    assert_int_equal(limit->burst, 100);
     assert_null(description_stream(shop, "nothing"));
     const struct stream_description *orders = description_stream(shop, "orders");
     assert_non_null(orders);
@@ -77,30 +79,6 @@ static void test_the_shop_connector(void **state)
     assert_true(orders->full_refresh && orders->incremental && orders->infer);
     assert_true(orders->request.idempotent);
     arena_release(&arena);
-}
-
-/* A source that names no burst is not sent one on top of its `requests`. */
-static void test_a_bucket_needs_a_burst(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *keys;
-        enum limit_kind kind;
-        int64_t burst;
-    } CASES[] = {
-        {"\"requests\":10", LIMIT_WINDOW, 0},
-        {"\"kind\":\"bucket\",\"requests\":10", LIMIT_WINDOW, 0},
-        {"\"kind\":\"window\",\"requests\":10", LIMIT_WINDOW, 0},
-        {"\"requests\":10,\"burst\":10", LIMIT_BUCKET, 10},
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
-        struct arena arena = ARENA_INIT(0);
-        struct limit_description limit;
-        limit_read(json_node(&arena, arena_printf(&arena, "{%s}", CASES[i].keys)), &limit);
-        assert_int_equal(limit.kind, CASES[i].kind);
-        assert_int_equal(limit.burst, CASES[i].burst);
-        arena_release(&arena);
-    }
 }
 
 static void test_everything_a_stream_can_say(void **state)
@@ -215,7 +193,9 @@ static void test_wrong_http(void **state)
         {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"client_credentials\",\"token_url\":\"/t\",\"sign\":{\"key\":\"k\","
          "\"message\":\"{{sign.bdy}}\",\"headers\":{\"S\":\"x\"}}}",
          "did you mean 'sign.body'?"},
-        {"\"rate_limit\":{\"kind\":\"quota\"}", "http.rate_limit: kind 'quota' is not supported by this version"},
+        {"\"rate_limit\":{\"kind\":\"qota\"}", "did you mean 'quota'?"},
+        {"\"rate_limit\":{\"requests\":10,\"match\":{\"streams\":[\"ordrs\"]}}", "match names the stream 'ordrs'"},
+        {"\"rate_limit\":{\"requests\":10,\"pool\":\"{{config.api_key}}\"}", "http.rate_limit.pool"},
         {"\"rate_limit\":{\"requests\":10,\"per\":\"0s\"}", "http.rate_limit.per: must be above zero"},
         {"\"timeouts\":{\"connect\":\"0\"}", "http.timeouts.connect: must be above zero"},
         {"\"headers\":{\"X\":\"{{page.token}}\"}", "'page.token' does not exist here"},
@@ -454,9 +434,8 @@ static void test_exploded_streams_that_cannot_work(void **state)
     check_wrong(CASES, ARRAY_SIZE(CASES), with_exploded);
 }
 
-UNIT_TESTS(cmocka_unit_test(test_the_shop_connector), cmocka_unit_test(test_a_bucket_needs_a_burst),
-           cmocka_unit_test(test_everything_a_stream_can_say), cmocka_unit_test(test_wrong_streams),
-           cmocka_unit_test(test_wrong_http), cmocka_unit_test(test_wrong_connectors),
+UNIT_TESTS(cmocka_unit_test(test_the_shop_connector), cmocka_unit_test(test_everything_a_stream_can_say),
+           cmocka_unit_test(test_wrong_streams), cmocka_unit_test(test_wrong_http), cmocka_unit_test(test_wrong_connectors),
            cmocka_unit_test(test_a_choice_is_made_by_the_configuration), cmocka_unit_test(test_wrong_choices),
            cmocka_unit_test(test_a_mistake_outside_the_choices_is_told_once),
            cmocka_unit_test(test_a_value_without_a_case_names_the_cases), cmocka_unit_test(test_variants_show_every_case),

@@ -1,7 +1,11 @@
 /* Requests: URLs, parameters, headers, bodies, functions, secrets; and access of the whole connector. */
 #include "rest_unit.h"
 
+#include <unistd.h>
+
 #include "net/limit.h"
+#include "os/clock.h"
+#include "os/fs.h"
 #include "rest/access.h"
 #include "rest/request.h"
 
@@ -476,6 +480,52 @@ static void test_what_the_client_may_do(void **state)
     teardown(&f);
 }
 
+/* A limiter for that configuration, which shares through `folder`; how long its next request waits. */
+static int64_t wait_of(const char *values, const char *folder, const char *rate_limit)
+{
+    struct fixture f;
+    struct client_options options = {.clock = clock_system()};
+    struct limiter_ticket ticket;
+    const struct limiter_request asked = {"GET", "/v1/x", "items", 0};
+    int rule;
+    setup(&f, "", "\"path\":\"/x\"", values);
+    const struct access_overrides overrides = {
+        .allow_private = true, .rate_limit = json_node(&f.arena, rate_limit), .limit_folder = folder};
+    assert_int_equal(access_client(f.description, f.config, &overrides, 0, &f.arena, &options, &f.err), 0);
+    int64_t wait_ms = limiter_try(options.limiter, &asked, options.clock, &ticket, &rule);
+    limiter_free(options.limiter);
+    teardown(&f);
+    return wait_ms;
+}
+
+static void test_limits_are_shared_by_credential(void **state)
+{
+    (void)state;
+    static const char ACME[] = "{\"key\":\"key-of-acme\"}", OTHER[] = "{\"key\":\"key-of-other\"}";
+    static const char ONE[] = "{\"requests\":1,\"per\":\"1h\"}";
+    static const char POOL[] = "{\"requests\":1,\"per\":\"1h\",\"pool\":\"both\",\"match\":{\"path\":\"/x\"}}";
+    struct arena arena = ARENA_INIT(0);
+    struct err err = ERR_INIT;
+    char *folder;
+    assert_int_equal(fs_make_temp_folder(&arena, &folder, &err), 0);
+    assert_int_equal(wait_of(ACME, folder, ONE), 0);
+    assert_true(wait_of(ACME, folder, ONE) > 0);
+    assert_int_equal(wait_of(OTHER, folder, ONE), 0);
+    assert_int_equal(wait_of(ACME, NULL, ONE), 0);
+    assert_int_equal(wait_of(ACME, folder, POOL), 0);
+    assert_true(wait_of(OTHER, folder, POOL) > 0);
+    /* Where nothing can be shared each counts by itself. */
+    assert_int_equal(wait_of(ACME, "/proc", ONE), 0);
+    struct buf content = BUF_INIT(4 << 20);
+    assert_int_equal(fs_read_file(fs_join(&arena, folder, "limits"), 4 << 20, &content, &err), 0);
+    assert_null(memmem(content.data, content.size, "key-of", 6));
+    buf_release(&content);
+    assert_int_equal(fs_remove_tree(folder, "limits", &err), 0);
+    assert_int_equal(fs_remove_tree(folder, "limits.lock", &err), 0);
+    assert_int_equal(rmdir(folder), 0);
+    arena_release(&arena);
+}
+
 /* --- plans
  * --------------------------------------------------------------------------------------------------------------------- */
 
@@ -515,4 +565,5 @@ UNIT_TESTS(cmocka_unit_test(test_the_first_request_of_the_shop), cmocka_unit_tes
            cmocka_unit_test(test_a_function_places_a_secret), cmocka_unit_test(test_results_of_the_wrong_shape),
            cmocka_unit_test(test_a_secret_stays_with_the_connectors_own_hosts),
            cmocka_unit_test(test_other_hosts_get_no_credentials), cmocka_unit_test(test_bases_that_are_no_urls),
-           cmocka_unit_test(test_what_the_client_may_do), cmocka_unit_test(test_a_plan_begins_where_the_stream_says))
+           cmocka_unit_test(test_what_the_client_may_do), cmocka_unit_test(test_limits_are_shared_by_credential),
+           cmocka_unit_test(test_a_plan_begins_where_the_stream_says))

@@ -35,7 +35,6 @@ static void test_later_kinds_are_refused_by_name(void **state)
     static const char *const AUTH[] = {"jwt", "hmac", "oauth1", "session", "sigv4"};
     static const char *const PAGES[] = {"header_token", "last_record", "time_next", "capped_keyset"};
     static const char *const CURSORS[] = {"refetch", "event_feed"};
-    static const char *const LIMITS[] = {"concurrency", "cost", "quota"};
     const struct {
         const struct vocabulary_kinds *kinds;
         const char *const *names;
@@ -44,7 +43,6 @@ static void test_later_kinds_are_refused_by_name(void **state)
         {&VOCABULARY_AUTH, AUTH, ARRAY_SIZE(AUTH)},
         {&VOCABULARY_PAGES, PAGES, ARRAY_SIZE(PAGES)},
         {&VOCABULARY_CURSOR, CURSORS, ARRAY_SIZE(CURSORS)},
-        {&VOCABULARY_RATE_LIMIT, LIMITS, ARRAY_SIZE(LIMITS)},
     };
     for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
         for (size_t j = 0; j < groups[i].count; j++) {

@@ -8,7 +8,7 @@ static const struct {
 } ANY_TYPES[] =
     {
         {"auth", "sluice.Auth"},
-        {"rate_limit", "sluice.RateLimit"},
+        {"rate_limit", "sluice.RateLimit|sluice.RateLimit[]"},
         {"pages", "sluice.Pages"},
         {"cursor", "sluice.Cursor"},
         {"errors", "sluice.ErrorRule[]"},

@@ -34,7 +34,7 @@ static const struct option HTTP[] = {
     {"headers", OPTION_ANY, VALUE, NULL, NULL, NULL, "a map or function: headers of every request"},
     {"params", OPTION_ANY, VALUE, NULL, NULL, NULL, "a map or function: query parameters of every request"},
     {"auth", OPTION_ANY, 0, NULL, NULL, NULL, "a map, see auth kinds"},
-    {"rate_limit", OPTION_ANY, 0, NULL, NULL, NULL, "a map, see rate_limit kinds"},
+    {"rate_limit", OPTION_ANY, 0, NULL, NULL, NULL, "a map, or a list of maps that all hold; see rate_limit kinds"},
     {"errors", OPTION_ANY, FUNCTION, NULL, NULL, NULL, "a list of error rules, or a function(response, ctx)"},
     {"timeouts", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_TIMEOUTS, "limits on waiting"},
     {"retry", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_RETRY, "how often a request is tried that the source could not serve"},

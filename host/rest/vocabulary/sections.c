@@ -8,6 +8,8 @@ const struct vocabulary_section VOCABULARY_SECTIONS[] = {
     {"http.auth", "Auth", NULL, &VOCABULARY_AUTH},
     {"http.auth.sign", "Sign", &VOCABULARY_SIGN, NULL},
     {"http.rate_limit", "RateLimit", NULL, &VOCABULARY_RATE_LIMIT},
+    {"http.rate_limit.match", "Match", &VOCABULARY_LIMIT_MATCH, NULL},
+    {"http.rate_limit.learn", "Learn", &VOCABULARY_LIMIT_LEARN, NULL},
     {"http.timeouts", "Timeouts", &VOCABULARY_TIMEOUTS, NULL},
     {"http.retry", "Retry", &VOCABULARY_RETRY, NULL},
     {"An error rule", "ErrorRule", &VOCABULARY_ERROR_RULE, NULL},

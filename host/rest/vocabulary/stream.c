@@ -45,6 +45,8 @@ const struct option_table VOCABULARY_EXPLODED = OPTION_TABLE("an exploded stream
 static const struct option STREAM[] = {
     REQUEST_KEYS,
     {"idempotent", OPTION_BOOLEAN, 0, "false", NULL, NULL, "a POST or PUT that may be sent again: it only reads"},
+    {"weight", OPTION_INTEGER, 0, NULL, "1..1000000", NULL,
+     "what each of its requests counts as in `http.rate_limit`; default: the `weight` there"},
     {"records", OPTION_STRING, FUNCTION, "$", NULL, NULL,
      "path of the records (`data.items`, `*` for every element, `$` for the root), or a function(page, ctx) that parses"},
     {"errors", OPTION_ANY, FUNCTION, NULL, NULL, NULL,

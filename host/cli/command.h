@@ -64,7 +64,7 @@ struct command {
     }
 #define OPTION_STATE_DIR                                                                                                       \
     {                                                                                                                          \
-        "--state-dir", 0, "DIR", false, "where tokens are kept (default: $XDG_STATE_HOME/sluice)"                              \
+        "--state-dir", 0, "DIR", false, "where tokens and rate limits are kept (default: $XDG_STATE_HOME/sluice)"              \
     }
 
 const struct command *const *command_list(size_t *count);

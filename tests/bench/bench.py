@@ -150,7 +150,7 @@ class Bench:
         }
         path = self.folder / f"{name}.yaml"
         path.write_text(json.dumps(config))
-        return Measured([self.sluice, "run", "-f", path], env={**os.environ, "XDG_STATE_HOME": str(self.folder / "state")})
+        return Measured([self.sluice, "run", "-f", path, "--state-dir", self.folder / "state"])
 
     def psql(self, *commands):
         words = [binaries() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", self.database.url]

@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from integration import SLUICE, Ended
+from integration import Ended
 from proxy import SERVER, Fault
 
 CALLS = ("write", "fsync", "rename", "link", "mkdir", "unlink", "openat", "connect", "sendto", "sendmsg", "recvfrom", "recvmsg")
@@ -69,7 +69,7 @@ class Tracer:
         return [*words, "-e", "inject=" + inject] if inject else words
 
     def _run_whole(self, inject):
-        process = subprocess.run([*self._words(inject), "-qq", SLUICE, "run"], cwd=self.sync.work.folder, text=True,
+        process = subprocess.run([*self._words(inject), "-qq", *self.sync.work.words("run")], cwd=self.sync.work.folder, text=True,
                                  env=self.sync.work.environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
         return Ended(process.returncode, process.stdout, process.stderr), read_trace(self.trace)
 

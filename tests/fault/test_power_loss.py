@@ -12,7 +12,7 @@ import shutil
 import pytest
 
 from chosen import PARTS, chosen
-from integration import SLUICE, compare, staged_loads, staged_rows, staging_equals_oracle
+from integration import compare, staged_loads, staged_rows, staging_equals_oracle
 from disk import make, read, record, trace
 from shop import Shop
 
@@ -115,7 +115,7 @@ def test_any_tree_the_power_leaves_is_recovered(work, name, part):
             shop.mutate("orders", updates=50, inserts=20, deletes=20)
         before = read(original)
         unleaked = {"ASAN_OPTIONS": "detect_leaks=0"}  # the leak check does not work under ptrace
-        ended = trace([SLUICE, "run"], logs, cwd=work.folder, env={**work.environment, **unleaked})
+        ended = trace(work.words("run"), logs, cwd=work.folder, env={**work.environment, **unleaked})
         assert ended.returncode == 0, ended.stderr
         disk = record(logs, original, before)
         assert read(original) == disk.after(len(disk.operations), lambda operation: True), "the model of the disk is wrong"

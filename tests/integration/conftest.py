@@ -17,6 +17,7 @@ from postgres import Postgres  # noqa: E402
 from shop import API_KEY, API_SECRET, Shop, key_of  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parents[2]
+STATEFUL = ("run", "check", "preview")  # commands that have --state-dir
 SLUICE = os.environ.get("SLUICE_BIN", str(ROOT / "build" / "dev" / "sluice"))
 
 
@@ -83,8 +84,17 @@ class Workspace:
             pipeline["streams"] = streams
         self.write("sluice.yaml", json.dumps({"destinations": {"target": destination}, "pipelines": {name: pipeline}}, indent=1))
 
+    def words(self, *words):
+        """The command with a state directory of its own: root's is the machine's, where limits are shared with everybody."""
+        own = ["--state-dir", self.folder / "state" / "sluice"] if words[0] in STATEFUL and "--state-dir" not in words else []
+        return [*self.wrapper, SLUICE, *map(str, [*words, *own])]
+
+    def forget_limits(self):
+        """What the source said about waiting holds for later runs, too, unless it never said it."""
+        (self.folder / "state" / "sluice" / "limits").unlink(missing_ok=True)
+
     def start(self, *words, **options):
-        return subprocess.Popen([*self.wrapper, SLUICE, *map(str, words)], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+        return subprocess.Popen(self.words(*words), cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
     def run(self, *words, code=0, timeout=120, **options):

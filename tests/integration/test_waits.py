@@ -50,6 +50,7 @@ def test_a_long_wait_publishes_and_holds_nothing(work, database, size):
         assert stream["written"] == database.one("SELECT count(*) FROM shop_raw.orders"), out
         assert stream["deduplicated"] == 1, out
         shop.control(clear_faults=True, clear_log=True)
+        work.forget_limits()
         work.run("run")
         table_equals_oracle(database, shop, "orders")
         assert len(shop.requests("/orders")) <= 7, "it began again from the beginning"
@@ -71,6 +72,7 @@ def test_a_wait_comes_after_what_was_read_of_an_existing_table(work, database):
         out, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 143, out + err
         shop.control(clear_faults=True)
+        work.forget_limits()
         work.run("run")
         table_equals_oracle(database, shop, "orders")
 

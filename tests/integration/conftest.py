@@ -86,7 +86,7 @@ class Workspace:
 
     def words(self, *words):
         """The command with a state directory of its own: root's is the machine's, where limits are shared with everybody."""
-        own = ["--state-dir", self.folder / "state" / "sluice"] if words[0] in STATEFUL and "--state-dir" not in words else []
+        own = ["--state-dir", self.folder / "state" / "sluice"] if words and words[0] in STATEFUL and "--state-dir" not in words else []
         return [*self.wrapper, SLUICE, *map(str, [*words, *own])]
 
     def forget_limits(self):

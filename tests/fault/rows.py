@@ -11,6 +11,11 @@ from shop import KEYS
 SHAPE = {**SHAPES, "orders": {**SHAPES["orders"], "items": "json", "shipping": "json"}}
 
 
+def flow_of(stream):
+    """The stream whose records feed it, and whose cursor is its own."""
+    return "orders" if stream == "order_items" else stream
+
+
 def canonical(record, stream):
     """One spelling per row, whether it comes from the oracle, a table or a CSV file."""
     return json.dumps([spelled(record.get(column), kind) for column, kind in SHAPE[stream].items()], ensure_ascii=False)
@@ -18,6 +23,17 @@ def canonical(record, stream):
 
 def bag(records, stream):
     return collections.Counter(canonical(record, stream) for record in records)
+
+
+def exploded(orders, with_empty):
+    """The items of these orders, each as often as its order is there. `with_empty`: an order without any has a row that says so."""
+    names, rows = list(SHAPE["orders"]), collections.Counter()
+    for row, count in orders.items():
+        order = dict(zip(names, json.loads(row)))
+        items = [{**item, "line": str(line)} for line, item in enumerate(json.loads(order["items"]))]
+        for item in items or [{}] * with_empty:
+            rows[canonical({**item, "order_id": order["id"], "order_updated_at": order["updated_at"]}, "order_items")] += count
+    return rows
 
 
 def digest(rows):
@@ -42,16 +58,16 @@ def same(found, expected, stream, what):
 
 
 def table_rows(database, stream, schema="shop_raw"):
-    """None when there is no table."""
+    """Those that are not marked as deleted; None when there is no table."""
     if not database.one(f"SELECT to_regclass('{schema}.{stream}') IS NOT NULL"):
         return None
-    return bag(rows_of(database, f"{schema}.{stream}", list(SHAPE[stream])), stream)
+    return bag(rows_of(database, f"{schema}.{stream} WHERE NOT _sluice_deleted", list(SHAPE[stream])), stream)
 
 
 def committed_rows(staging, stream, pipeline="shop"):
     """All rows of committed loads, also of those whose folders a killed sync did not get to rename: the next start does."""
     rows = staging_rows(staging, stream, False, pipeline) or collections.Counter()
-    for commit in (staging / ".sluice" / pipeline / stream / "commits").glob("[0-9]*"):
+    for commit in (staging / ".sluice" / pipeline / flow_of(stream) / "commits").glob("[0-9]*"):
         names_load = any("load" in json.loads(line) for line in commit.read_text().splitlines())
         hidden = staging / pipeline / stream / f".{commit.name}"
         if names_load and hidden.exists():

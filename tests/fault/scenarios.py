@@ -1,8 +1,8 @@
 """The canonical syncs: short ones that together pass every step of the commit protocol.
 
-A scenario is what stands in sluice.yaml, how the source looks before the sync that meets the fault (`before` is synced first, and
-None means that the table is new), and where its rows go. To add one (an exploded child stream, say) add a line to the table; what
-follows from its modes, `subject.py` works out."""
+A scenario is what stands in sluice.yaml, what changes in the source before the sync that meets the fault (None: nothing was synced
+yet, and the table is new), and where its rows go. To add one add a line to the table; what follows from its modes, `subject.py`
+works out."""
 
 import dataclasses
 import pathlib
@@ -10,6 +10,8 @@ import pathlib
 LUA = pathlib.Path(__file__).parent / "connectors"
 CHANGES = {"orders": {"updates": 30, "inserts": 20}}
 LESS = {"orders": {"updates": 30, "inserts": 10, "deletes": 15}}
+FEWER = {"orders": {"updates": 20, "inserts": 8}}  # for the exploded ones: an order has none to three items, others in each version
+BOTH = ("orders", "order_items")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,10 +22,12 @@ class Scenario:
     is_sorted: bool = True          # else which rows a cursor covers is known at the end only, and they are held until then
     changes: dict = None            # of the source, between a first sync and the one that meets the fault; None: it is the first
     streams: tuple = ("orders",)
+    joins: tuple = ()               # those of them that are chosen only from the sync on that meets the fault
     connector: str = "shop"         # or one of connectors/
     orders: int = 80
     page_size: int = 20
     duplicates: int = 0             # records that come twice, per page
+    stale: int = 0                  # older versions of records, per page
     attached: str = ""              # SQL after the first sync: what others hang on the table
     commit: str = "8KiB"            # size of a load: about a page
     writers: tuple = ("postgres", "csv")
@@ -67,6 +71,19 @@ SCENARIOS = [
     Scenario("positions_append", connector="stable", changes=CHANGES),
     Scenario("positions_dedup", write_mode="append_dedup", connector="stable", changes=CHANGES),
     Scenario("positions_overwrite", "full_refresh", "overwrite", connector="stable", changes=LESS),
+    Scenario("exploded_append_first", streams=BOTH, orders=50),
+    Scenario("exploded_append_held", streams=BOTH, orders=50, is_sorted=False, changes=FEWER),
+    Scenario("exploded_dedup_first", write_mode="append_dedup", streams=BOTH, orders=50, is_sorted=False, stale=3),
+    Scenario("exploded_dedup", write_mode="append_dedup", streams=BOTH, orders=50, page_size=10, changes=FEWER),
+    Scenario("exploded_alone", write_mode="append_dedup", streams=("order_items",), orders=50, is_sorted=False, changes=FEWER),
+    Scenario("exploded_dedup_stale", write_mode="append_dedup", streams=BOTH, orders=50, is_sorted=False, stale=4, changes=FEWER),
+    Scenario("exploded_dedup_joins", write_mode="append_dedup", streams=BOTH, joins=("order_items",), orders=50, changes=FEWER),
+    Scenario("exploded_overwrite", "full_refresh", "overwrite", streams=BOTH, orders=50, changes=LESS),
+    Scenario("exploded_overwrite_in_place", "full_refresh", "overwrite", streams=BOTH, orders=50, changes=LESS, writers=("postgres",),
+             attached="CREATE VIEW shop_raw.gifts AS SELECT * FROM shop_raw.order_items WHERE gift"),
+    Scenario("exploded_slices_dedup", "full_refresh", "append_dedup", connector="windows", streams=BOTH, orders=30, changes=FEWER),
+    Scenario("exploded_positions_append_first", connector="stable", streams=BOTH, orders=50),
+    Scenario("exploded_positions_dedup", write_mode="append_dedup", connector="stable", streams=BOTH, orders=50, changes=FEWER),
     Scenario("snapshot", orders=330, page_size=3, commit="1B", writers=("csv",), labels=r"csv\.(snapshot|fold)\..*"),
 ]
 

@@ -17,9 +17,9 @@ import signal
 import subprocess
 import uuid
 
-from integration import Workspace, spelled
+from integration import Workspace, spelled, staged_sets
 from leftovers import database_is_clean, no_process_is_left, staging_is_clean
-from rows import SHAPE, bag, committed_rows, key_of, same, staging_rows, table_rows
+from rows import SHAPE, bag, committed_rows, exploded, flow_of, key_of, same, staging_rows, table_rows
 from scenarios import LUA
 from shop import CURSORS, Shop
 
@@ -32,6 +32,7 @@ class Subject:
         self.server, self.writer, self.scenario = server, writer, scenario
         self.settings = settings or {}
         self.grants = False
+        self.streams = scenario.streams  # chosen now
         self.base_staging, self.staging = folder / "base", folder / "staging"
         self.base_name, self.database = "b" + uuid.uuid4().hex[:12], None
         self.current = {stream: collections.Counter() for stream in scenario.streams}   # the source as of now
@@ -50,6 +51,10 @@ class Subject:
                 self.shop.mutate("orders", inserts=30)
         if scenario.duplicates:
             self.shop.fault(match="/orders", times=0, duplicate=scenario.duplicates)
+        if scenario.stale:
+            self.remember()
+            self.shop.mutate("orders", updates=scenario.orders // 2)
+            self.shop.fault(match="/orders", times=0, stale=scenario.stale)
         self.remember()
         if self.writer == "postgres":
             self.database = self.server.create_database(self.base_name)
@@ -58,7 +63,10 @@ class Subject:
             self.staging.mkdir(parents=True)
         self.configure()
         if scenario.changes:
+            self.streams = tuple(stream for stream in scenario.streams if stream not in scenario.joins)
+            self.configure()
             self.settle(self.run())
+            self.streams = scenario.streams
             self.advance()
         if self.writer == "postgres":
             self.prepare_table()
@@ -85,9 +93,15 @@ class Subject:
     def remember(self):
         """Takes over what the source has now: versions it had before count for those who append."""
         self.previous = self.current
-        self.current = {stream: bag(self.shop.oracle(stream).values(), stream) for stream in self.scenario.streams}
+        self.records = {flow: bag(self.shop.oracle(flow).values(), flow) for flow in map(flow_of, self.scenario.streams)}
+        self.current = {stream: self.items_of(self.records["orders"]) if stream == "order_items" else self.records[stream]
+                        for stream in self.scenario.streams}
         self.versions = {stream: self.versions[stream] + (self.current[stream] - self.previous[stream])
                          for stream in self.scenario.streams}
+
+    def items_of(self, orders):
+        """As they are to be found with these orders. Staging that is to be merged also says which orders have none."""
+        return exploded(orders, self.writer == "csv" and self.scenario.write_mode_of("order_items") == "append_dedup")
 
     def advance(self):
         for stream, changes in (self.scenario.changes or {"orders": {"updates": 30, "inserts": 20}}).items():
@@ -114,7 +128,8 @@ class Subject:
         config = {"page_size": scenario.page_size}
         if scenario.connector == "shop":
             config.update(sorted=scenario.is_sorted, lookback="0s")
-        self.work.configure(self.shop, destination, streams=scenario.settings, config=config, connector=scenario.connector if scenario.connector == "shop" else LUA / f"{scenario.connector}.lua",
+        self.work.configure(self.shop, destination, streams={name: scenario.settings[name] for name in self.streams}, config=config,
+                            connector=scenario.connector if scenario.connector == "shop" else LUA / f"{scenario.connector}.lua",
                             commit={"bytes": scenario.commit, "seconds": 1}, rate_limit={"requests": 100000, "per": "1s"},
                             concurrency=3, **self.settings)
 
@@ -163,11 +178,15 @@ class Subject:
             return table_rows(self.database, stream)
         return staging_rows(self.staging, stream, self.scenario.write_mode_of(stream) == "overwrite")
 
+    def committed(self, stream):
+        """Also what the next start is to make visible."""
+        return committed_rows(self.staging, stream) if self.writer == "csv" else self.rows(stream)
+
     def expected(self, stream):
         """What the target holds when a sync went through."""
         mode = self.scenario.write_mode_of(stream)
         appends = mode == "append" or (mode == "append_dedup" and self.writer == "csv")
-        if appends and self.scenario.sync_mode == "incremental":
+        if appends and self.scenario.sync_mode == "incremental" and not self.is_staged_again(stream):
             return self.versions[stream]
         return self.current[stream]
 
@@ -182,12 +201,16 @@ class Subject:
         for stream, rows in found.items():
             if rows is not None:
                 self.look_at(stream, rows)
+        self.look_at_sets()
         if self.scenario.is_sliced or self.scenario.sync_mode == "full_refresh":
             return
-        for stream, cursor in cursors.items():
+        for stream in self.scenario.streams:
+            if flow_of(stream) not in cursors or stream in self.scenario.joins:
+                continue
+            cursor = cursors[flow_of(stream)]
             limit = spelled(cursor, "time")
             due = [row for row in self.expected(stream) if self.cursor_of(row, stream) <= limit]
-            have = committed_rows(self.staging, stream) if self.writer == "csv" else found[stream] or {}
+            have = (self.committed(stream) if self.writer == "csv" else found[stream]) or {}
             lost = [row for row in due if row not in have]
             assert not lost, f"{stream}: the cursor {cursor} is ahead of {len(lost)} rows: " \
                 f"{[key_of(row, stream) for row in lost[:3]]}"
@@ -205,14 +228,29 @@ class Subject:
             keys = [key_of(row, stream) for row in rows.elements()]
             assert len(keys) == len(set(keys)), f"{stream}: a key is there twice"
 
+    def look_at_sets(self):
+        """An order stands beside the items of its version, or neither is there."""
+        appears_at_once = self.writer == "postgres" or self.scenario.write_mode != "overwrite"  # folders appear one by one
+        if {"orders", "order_items"} <= set(self.streams) and appears_at_once and not self.scenario.joins:
+            for _ in range(2):  # a COMMIT on its way may come in between, but only once
+                orders, items = (self.committed(stream) or collections.Counter() for stream in ("orders", "order_items"))
+                if items == self.items_of(orders):
+                    return
+            same(items, self.items_of(orders), "order_items", "the items beside their orders")
+
     def is_staged_again(self, stream):
-        """A full refresh into staging adds all of it again, for whoever merges there."""
-        return self.writer == "csv" and self.scenario.sync_mode == "full_refresh" and \
-            self.scenario.write_mode_of(stream) != "overwrite"
+        """A full refresh into staging adds all of it again, for whoever merges there; so does a stream that joins, to its flow."""
+        return self.writer == "csv" and self.scenario.write_mode_of(stream) != "overwrite" and \
+            (self.scenario.sync_mode == "full_refresh" or self.scenario.stale > 0 or len(self.scenario.joins) > 0)
 
     @staticmethod
     def cursor_of(row, stream):
         return json.loads(row)[list(SHAPE[stream]).index(CURSORS[stream])]
+
+    @staticmethod
+    def set_of(row, stream):
+        """What a newer version replaces: the row, or all of its order's."""
+        return json.loads(row)[list(SHAPE[stream]).index("order_id")] if stream == "order_items" else key_of(row, stream)
 
     def settle(self, ended=None, tries=1):
         """Runs until a sync goes through (`ended`: the run that was the last), then compares rows, cursor, books, leftovers."""
@@ -221,17 +259,20 @@ class Subject:
             if ended[0] == 0:
                 break
         assert ended[0] == 0, f"the run after the fault ended with {ended[0]}\n{ended[1]}"
-        for stream in self.scenario.streams:
+        for stream in self.streams:
             rows = self.rows(stream) or collections.Counter()
             if self.is_staged_again(stream):
                 rows = self.folded(rows, stream)
             same(rows, self.expected(stream), stream, f"{self.writer} {self.scenario.name} {stream}")
+            if stream == "order_items" and self.writer == "csv" and self.scenario.write_mode_of(stream) == "append_dedup":
+                same(bag(staged_sets(self.staging), stream), bag(self.shop.oracle(stream).values(), stream), stream,
+                     "the sets as the manifests say")
         self.check_cursors()
         if self.writer == "csv":
             staging_is_clean(self.staging)
             return
-        database_is_clean(self.database, self.scenario.streams)
-        for stream in self.scenario.streams:
+        database_is_clean(self.database, self.streams)
+        for stream in self.streams:
             if self.scenario.write_mode_of(stream) == "append":
                 assert self.database.one("SELECT sum(written) FROM _sluice.loads WHERE stream = %s", stream) == \
                     sum(self.expected(stream).values()), "the ledger's rows are not the table's"
@@ -240,19 +281,17 @@ class Subject:
                                        "AND table_name = 'orders'") == [("SELECT",)], "the grants are not what they were"
 
     def folded(self, rows, stream):
-        """The newest version per key."""
+        """The newest version per key, or of each set."""
         newest = {}
         for row in rows:
-            key = key_of(row, stream)
-            if key not in newest or self.cursor_of(row, stream) >= self.cursor_of(newest[key], stream):
-                newest[key] = row
-        return collections.Counter(newest.values())
+            newest[self.set_of(row, stream)] = max(newest.get(self.set_of(row, stream), ""), self.cursor_of(row, stream))
+        return collections.Counter({row for row in rows if self.cursor_of(row, stream) == newest[self.set_of(row, stream)]})
 
     def check_cursors(self):
         if self.scenario.sync_mode == "full_refresh":
             return
         cursors = self.cursors()
-        for stream in self.scenario.streams:
-            newest = max(self.cursor_of(row, stream) for row in self.current[stream])
+        for stream, records in self.records.items():
+            newest = max(self.cursor_of(row, stream) for row in records)
             stored = spelled(cursors[stream], "time")
             assert stored >= newest if self.scenario.is_sliced else stored == newest, f"{stream}: cursor {stored}, newest row {newest}"

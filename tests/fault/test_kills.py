@@ -12,7 +12,7 @@ from subject import Subject
 
 KILLS, PARTS = (9, 2) if FULL else (4, 1)  # that land, per case: over 500 in `./dev fault`
 SEED = os.environ.get("SLUICE_FAULT_SEED", "1")
-SAMPLE = ("append", "dedup", "overwrite", "slices_dedup_first")
+SAMPLE = ("append", "dedup", "overwrite", "slices_dedup_first", "exploded_dedup")
 
 # Longer than the syncs of the enumeration, so that there is something to kill.
 LONGER = [(writer, dataclasses.replace(scenario, orders=5 * scenario.orders, page_size=2 * scenario.page_size, commit="16KiB"))

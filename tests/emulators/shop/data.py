@@ -165,6 +165,7 @@ class Stream:
                                 for i in range(count)))
         self.updated = array("q", self.born)
         self.version = {}      # number -> version, where it is not 0
+        self.earlier = {}      # number -> its cursor before its last change
         self.deleted = set()
         self.cache = [None] * count
         self.shapes = []
@@ -182,15 +183,23 @@ class Stream:
     def record(self, number):
         data = self.cache[number]
         if data is None:
-            first = mix(self.seed, self.salt, number, 0)
-            version = self.version.get(number, 0)
-            h = mix(self.seed, self.salt, number, version) if version else first
-            created = self.born[number] - (first >> 40) % 3600 * 1000
-            text = self.render_text(h, number, self.others, created, self.updated[number])
-            for shape in self.shapes:
-                text = shape.apply(self.id_of(number), text)
-            data = self.cache[number] = text.encode()
+            data = self.cache[number] = self.render(number, self.version.get(number, 0), self.updated[number])
         return data
+
+    def render(self, number, version, updated_ms):
+        first = mix(self.seed, self.salt, number, 0)
+        h = mix(self.seed, self.salt, number, version) if version else first
+        created = self.born[number] - (first >> 40) % 3600 * 1000
+        text = self.render_text(h, number, self.others, created, updated_ms)
+        for shape in self.shapes:
+            text = shape.apply(self.id_of(number), text)
+        return text.encode()
+
+    def stale(self, place, count):
+        """`count` records as they were before their last change: others at each place, then the first ones again."""
+        numbers = sorted(number for number in self.earlier if number not in self.deleted)
+        chosen = [numbers[(place * count + i) % len(numbers)] for i in range(min(count, len(numbers)))]
+        return [self.render(number, self.version[number] - 1, self.earlier[number]) for number in chosen]
 
     # -- reading
 
@@ -271,6 +280,7 @@ class Stream:
         kept = array("q", (number for number in self.by_cursor if number not in gone))
         for position, number in enumerate(changed):
             self.version[number] = self.version.get(number, 0) + 1
+            self.earlier[number] = self.updated[number]
             self.updated[number] = stamp_of(position)
             self.cache[number] = None
         for position in range(inserts + late):

@@ -32,7 +32,7 @@ import data  # noqa: E402
 LOGGED_HEADERS = ("authorization", "api-key", "api-timestamp", "api-signature", "accept-encoding", "user-agent",
                   "if-none-match", "content-type", "idempotency-key", "range")
 FAULT_KEYS = {"match", "method", "times", "after", "status", "body", "headers", "delay_ms", "truncate_at", "close", "reset",
-              "gzip", "chunked", "drip", "token_loop", "empty", "duplicate", "splice", "raw"}
+              "gzip", "chunked", "drip", "token_loop", "empty", "duplicate", "stale", "splice", "raw"}
 CONTROL_KEYS = {"mutate", "fault", "clear_faults", "quota", "expire_tokens", "expire_page_tokens", "revoke", "clock", "shape",
                 "clear_log", "sign_body"}
 
@@ -215,6 +215,8 @@ class State:
         records = [] if fault.get("empty") else [stream.record(number) for number in numbers]
         if fault.get("duplicate"):
             records += records[-int(fault["duplicate"]):]
+        if fault.get("stale"):
+            records += stream.stale(page - 1 if by_page else 0, int(fault["stale"]))
         key = "records" if dialect == "b" else name
         tail = {"a": ',"has_more":true' if has_more else ',"has_more":false',
                 "b": ',"next_page_token":' + json.dumps(token),

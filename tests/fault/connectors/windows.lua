@@ -34,6 +34,15 @@ return sluice.connector {
         items = "json",
         shipping = "json",
       },
+      explode = {
+        order_items = {
+          path = "items",
+          copy = { order_id = "id", order_updated_at = "updated_at" },
+          position = "line",
+          primary_key = { "order_id", "line" },
+          fields = { sku = "string", title = "string", quantity = "integer", unit_price = "decimal", gift = "boolean" },
+        },
+      },
     },
   },
 }

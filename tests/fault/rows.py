@@ -75,6 +75,13 @@ def committed_rows(staging, stream, pipeline="shop"):
     return rows
 
 
+def booked_rows(staging, stream, pipeline="shop"):
+    """How many the commits say they wrote."""
+    commits = (staging / ".sluice" / pipeline / flow_of(stream) / "commits").glob("[0-9]*")
+    counts = [json.loads(line).get("counts", {}) for commit in commits for line in commit.read_text().splitlines()]
+    return sum(int(count["written"]) for count in counts if count.get("stream") == stream)
+
+
 def staging_rows(staging, stream, newest_only, pipeline="shop"):
     """All published rows, or those of the newest load; None when nothing is published."""
     loads = staged_loads(staging, stream, pipeline)

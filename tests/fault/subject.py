@@ -19,7 +19,7 @@ import uuid
 
 from integration import Workspace, spelled, staged_sets
 from leftovers import database_is_clean, no_process_is_left, staging_is_clean
-from rows import SHAPE, bag, committed_rows, exploded, flow_of, key_of, same, staging_rows, table_rows
+from rows import SHAPE, bag, booked_rows, committed_rows, exploded, flow_of, key_of, same, staging_rows, table_rows
 from scenarios import LUA
 from shop import CURSORS, Shop
 
@@ -270,6 +270,8 @@ class Subject:
         self.check_cursors()
         if self.writer == "csv":
             staging_is_clean(self.staging)
+            for stream in self.streams:
+                self.check_books(stream)
             return
         database_is_clean(self.database, self.streams)
         for stream in self.streams:
@@ -279,6 +281,13 @@ class Subject:
         if self.grants:
             assert self.database.query("SELECT DISTINCT privilege_type FROM information_schema.role_table_grants WHERE grantee = 'reader' "
                                        "AND table_name = 'orders'") == [("SELECT",)], "the grants are not what they were"
+
+    def check_books(self, stream):
+        """What was staged is what the commits say was written; snapshots and overwrites do not keep all of it."""
+        rows = [row for row in self.rows(stream).elements() if key_of(row, stream)[-1] is not None]  # not that a set is empty
+        if self.scenario.write_mode_of(stream) != "overwrite" and self.scenario.name != "snapshot":
+            booked = booked_rows(self.staging, stream)
+            assert booked == len(rows), f"{stream}: {len(rows)} rows are staged, {booked} are in the books"
 
     def folded(self, rows, stream):
         """The newest version per key, or of each set."""

@@ -112,10 +112,24 @@ static struct load_counts counts_to_store(const struct csv_work *work, size_t in
     return counts;
 }
 
+/* Rows that were counted as written when they were staged, and that this load drops. */
+static uint64_t rows_dropped(const struct csv_work *work, const char *stream)
+{
+    const struct writer *writer = work->writer;
+    uint64_t rows = 0;
+    for (size_t i = 0; i < writer->segment_count; i++)
+        if (work->segment_fates[i] == CSV_DROP && strcmp(writer->segments[i].stream, stream) == 0)
+            rows += writer->segments[i].rows - writer->segments[i].empties;
+    return rows;
+}
+
 static void describe_stream(struct csv_work *work, size_t index)
 {
     const struct csv_stream *stream = &work->writer->streams[index];
     struct load_counts counts = counts_to_store(work, index);
+    uint64_t dropped = rows_dropped(work, stream->spec.stream);
+    counts.written -= dropped; /* below zero when it was more than this load wrote */
+    counts.discarded += dropped;
     struct csv_table table = table_after(work, index);
     if (!stream->table_is_stored || table.rows != stream->table.rows || table.has_rows != stream->table.has_rows)
         csv_commit_table(work->commit, &table);

@@ -151,6 +151,7 @@ static int hand_on(struct csv_work *work, const struct target *target, const str
     if (target->spool) return write_spool(work, target->spool, columns, text, &now, err);
     target->segment->bytes += text.size;
     target->segment->rows += now.all;
+    target->segment->empties += now.empties;
     target->segment->crc = crc32_add(target->segment->crc, text.data, text.size);
     return csv_stage_write(&work->stage, text, err);
 }

@@ -4,9 +4,9 @@
 prepares the state a sync begins from, `settle` runs until all is well and compares with the oracle."""
 
 import json
-import pathlib
 
 from integration import rows_of, spelled, staging_equals_oracle, staged_loads, staged_rows, table_equals_oracle
+from leftovers import database_is_clean, staging_is_clean
 
 ALLOWED = (0, 6, 9)  # how a sync may end that met a fault at its destination
 KINDS = ("append", "merge", "build")
@@ -60,8 +60,7 @@ def staging_holds_the_oracle(sync):
     staging_equals_oracle(sync.staging, sync.shop, "orders")
     versions = [(row["id"], row["updated_at"]) for load in staged_loads(sync.staging, "orders") for row in staged_rows(load)]
     assert len(versions) == len(set(versions)), "a version was staged twice"
-    hidden = [str(path) for path in pathlib.Path(sync.staging, "shop", "orders").iterdir() if path.name.startswith(".")]
-    assert hidden == [], "an unfinished load was left behind"
+    staging_is_clean(sync.staging)
 
 
 def database_holds_the_oracle(sync, database):
@@ -74,16 +73,7 @@ def database_holds_the_oracle(sync, database):
         assert latest == {name: spelled(record["updated_at"], "time") for name, record in sync.shop.oracle("orders").items()}
     else:
         table_equals_oracle(database, sync.shop, "orders")
-    state = database.query("SELECT kind, value FROM _sluice.state WHERE NOT pending")
-    assert [kind for kind, _ in state] == ["cursor"], state
+    database_is_clean(database, ["orders"])
+    value = database.one("SELECT value FROM _sluice.state WHERE kind = 'cursor'")
     newest = max(spelled(record["updated_at"], "time") for record in sync.shop.oracle("orders").values())
-    value = state[0][1]
     assert spelled(json.loads(value) if value.startswith('"') else value, "time") <= newest, "the cursor is ahead of the rows"
-    tables = {name for name, in database.query("SELECT tablename FROM pg_tables WHERE schemaname = 'shop_raw'")}
-    assert tables == {"orders"}, "a build was left behind"
-    assert database.query("SELECT * FROM _sluice.builds WHERE kind = 'build'") == []
-    assert database.query("SELECT * FROM _sluice.held") == []
-    assert database.query("SELECT * FROM _sluice.heads WHERE building OR publishing") == []
-    assert database.query("SELECT * FROM _sluice.leases WHERE until > clock_timestamp()") == [], "the lease was kept"
-    assert database.query("SELECT * FROM _sluice.loads "
-                          "WHERE emitted <> written + unchanged + deduplicated + rejected + discarded") == []

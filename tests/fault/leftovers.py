@@ -56,7 +56,7 @@ def database_is_clean(database, tables, schema="shop_raw"):
 STAGING = [
     r"\.sluice/[^/]+/lease(\.lock)?",
     r"\.sluice/[^/]+/[^/]+/commits/\d+",
-    r"[^./][^/]*/[^./][^/]*/\d+/(manifest\.json|schema\.json|part-\d{5}\.csv)",
+    r"[^./][^/]*/[^./][^/]*/\d+/(manifest\.json|schema\.json|part-\d{5}\.csv(\.gz)?)",
 ]
 
 

@@ -61,10 +61,8 @@ class Subject:
             self.stack.callback(self.server.command, f'DROP DATABASE IF EXISTS "{self.base_name}" WITH (FORCE)')
         else:
             self.staging.mkdir(parents=True)
-        self.configure()
         if scenario.changes:
-            self.streams = tuple(stream for stream in scenario.streams if stream not in scenario.joins)
-            self.configure()
+            self.choose(stream for stream in scenario.streams if stream not in scenario.joins)
             self.settle(self.run())
             self.streams = scenario.streams
             self.advance()
@@ -119,6 +117,10 @@ class Subject:
         else:
             shutil.rmtree(self.staging, ignore_errors=True)
             shutil.copytree(self.base_staging, self.staging)
+        self.configure()
+
+    def choose(self, streams):
+        self.streams = tuple(streams)
         self.configure()
 
     def configure(self):

@@ -123,6 +123,23 @@ static uint64_t rows_dropped(const struct csv_work *work, const char *stream)
     return rows;
 }
 
+/* Of streams that are no longer chosen; the others' counts say it themselves. */
+static void describe_dropped(struct csv_work *work)
+{
+    const struct writer *writer = work->writer;
+    for (size_t i = 0; i < writer->segment_count; i++) {
+        const char *stream = writer->segments[i].stream;
+        bool is_new = work->segment_fates[i] == CSV_DROP;
+        for (size_t j = 0; j < i && is_new; j++)
+            is_new = work->segment_fates[j] != CSV_DROP || strcmp(writer->segments[j].stream, stream) != 0;
+        for (size_t j = 0; j < writer->stream_count && is_new; j++)
+            is_new = strcmp(writer->streams[j].spec.stream, stream) != 0;
+        if (!is_new) continue;
+        uint64_t rows = rows_dropped(work, stream);
+        csv_commit_counts(work->commit, stream, &(struct load_counts){.written = 0 - rows, .discarded = rows});
+    }
+}
+
 static void describe_stream(struct csv_work *work, size_t index)
 {
     const struct csv_stream *stream = &work->writer->streams[index];
@@ -305,6 +322,7 @@ int csv_flow_commit(struct writer *writer, const struct load *load, struct err *
     work.commit = csv_flow_commit_new(writer, CSV_COMMIT_DELTA);
     describe_rows(&work);
     for (size_t i = 0; i < writer->stream_count; i++) describe_stream(&work, i);
+    describe_dropped(&work);
     if (load->state) csv_commit_state(work.commit, load->state);
     FAULT_POINT("csv.load.before");
     rc = csv_commit_append(work.commit, writer->paths.commits, &keep_files, err);

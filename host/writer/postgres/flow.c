@@ -93,10 +93,12 @@ static int find_side_tables(struct writer *writer, struct err *err)
                       PG_PARAMS(writer->spec.pipeline, writer->spec.flow), &rows, err);
     for (size_t i = 0; rc == 0 && i < pg_rows(rows); i++) {
         enum place place = strcmp(pg_cell(rows, i, 1), "build") == 0 ? PLACE_BUILD : PLACE_STAGE;
+        bool is_chosen = false;
         for (size_t t = 0; rc == 0 && t < writer->table_count; t++) {
             const struct table *table = &writer->tables[t];
             const struct relation *relation = &table->at[place];
             if (strcmp(table->spec->stream, pg_cell(rows, i, 0)) != 0) continue;
+            is_chosen = true;
             if (relation->exists && strcmp(relation->schema, pg_cell(rows, i, 2)) == 0) continue;
             err_set(err, ERR_SCHEMA, "the unpublished rows of stream '%s' are in \"%s\".\"%s\", which is gone",
                     table->spec->stream, pg_cell(rows, i, 2), pg_cell(rows, i, 3));
@@ -107,6 +109,7 @@ static int find_side_tables(struct writer *writer, struct err *err)
             rc = err_hint(err, "restore it, or load everything again: sluice state reset %s --stream %s", writer->spec.pipeline,
                           writer->spec.flow);
         }
+        writer->has_others = writer->has_others || !is_chosen;
     }
     pg_free(rows);
     return rc;

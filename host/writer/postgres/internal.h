@@ -89,6 +89,7 @@ struct writer {
     bool is_building;   /* rows or state wait for the publication of builds; see pgw_flow_is_building */
     bool is_publishing; /* the builds are finished and wait for their publication */
     bool has_held;      /* slices with rows that are not published */
+    bool has_others;    /* stages or builds of streams that are not chosen now */
     int64_t building_since_ms;
 };
 

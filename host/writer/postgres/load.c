@@ -290,6 +290,7 @@ static int load_body(struct writer *writer, struct transaction *tx, void *contex
     struct reject_list rejects = {0};
     int rc;
     memset(work->deltas, 0, sizeof(*work->deltas) * writer->table_count);
+    if ((rc = pgw_stage_drop_others(writer, tx, err)) != 0) return rc;
     if ((rc = restart_slices(writer, tx, work, err)) != 0) return rc;
     PG_FAULT_POINT(tx->pg, "pg.load.restarted");
     for (size_t t = 0; t < writer->table_count; t++) {
@@ -336,6 +337,7 @@ int pgw_load_commit(struct writer *writer, const struct load *load, struct err *
         if (rc != ERR_HELD && rc != ERR_CANCELLED) err_context(err, "could not commit a load of flow '%s'", writer->spec.flow);
         goto out;
     }
+    writer->has_others = false;
     PG_FAULT_POINT(writer->pg, "pg.load.committed");
     for (size_t t = 0; t < writer->table_count; t++) pgw_report_counts(&writer->tables[t], &work.deltas[t], &load->counts[t]);
     if (writer->is_publishing) rc = pgw_publish_flow(writer, load->counts, err);

@@ -1,6 +1,7 @@
 /* Plain statements; the rules about when to use which are in load.c and publish.c. */
 #include "writer/postgres/stage.h"
 
+#include "writer/postgres/ledger.h"
 #include "writer/postgres/load.h"
 
 static void put_slices(const char *slices, struct buf *sql)
@@ -183,6 +184,60 @@ int pgw_stage_restart(struct writer *writer, struct transaction *tx, const struc
 int pgw_stage_abandon(struct transaction *tx, const struct table *table, const char *slices, uint64_t *rows, struct err *err)
 {
     return delete_unpublished(tx, table, "WHERE r._sluice_slice = ANY($1::text[])", PG_PARAMS(slices), rows, err);
+}
+
+/* Rows of a side table, without those that only say a set is empty. `is_stage`: as they were counted, should a crash have
+ * emptied it. */
+static int count_rows(struct transaction *tx, const struct pg_result *side, size_t i, uint64_t *rows, struct err *err)
+{
+    struct buf sql = BUF_INIT(4096);
+    struct pg_result *result;
+    *rows = (uint64_t)pg_int(side, i, 4);
+    if (strcmp(pg_cell(side, i, 1), "stage") == 0) return 0;
+    buf_printf(&sql, "SELECT count(%s) FROM ", pg_bool(side, i, 5) ? SET_COLUMN : "*");
+    pg_quote_table(&sql, pg_cell(side, i, 2), pg_cell(side, i, 3));
+    int rc = pg_query(tx->pg, buf_text(&sql), PG_NONE, &result, err);
+    buf_release(&sql);
+    if (rc != 0) return rc;
+    *rows = (uint64_t)pg_int(result, 0, 0);
+    pg_free(result);
+    return 0;
+}
+
+static int drop_side(struct writer *writer, struct transaction *tx, const struct pg_result *sides, size_t i, struct err *err)
+{
+    const char *stream = pg_cell(sides, i, 0);
+    struct buf sql = BUF_INIT(4096);
+    uint64_t rows = 0;
+    int rc = count_rows(tx, sides, i, &rows, err);
+    buf_append_text(&sql, "DROP TABLE ");
+    pg_quote_table(&sql, pg_cell(sides, i, 2), pg_cell(sides, i, 3));
+    if (rc == 0) rc = pg_exec(tx->pg, buf_text(&sql), err);
+    buf_release(&sql);
+    if (rc == 0)
+        rc = pg_query(tx->pg, "DELETE FROM _sluice.builds WHERE table_schema = $1 AND table_name = $2",
+                      PG_PARAMS(pg_cell(sides, i, 2), pg_cell(sides, i, 3)), NULL, err);
+    if (rc != 0 || rows == 0) return rc;
+    const struct ledger_counts delta = {.written = -(int64_t)rows, .discarded = (int64_t)rows};
+    return pgw_ledger_add_load(writer, tx->pg, tx->load_id, stream, "load", &delta, NULL, err);
+}
+
+int pgw_stage_drop_others(struct writer *writer, struct transaction *tx, struct err *err)
+{
+    struct buf chosen = BUF_INIT(SIZE_MAX);
+    struct pg_result *sides = NULL;
+    if (!writer->has_others) return 0;
+    for (size_t t = 0; t < writer->table_count; t++) pg_array_add(&chosen, writer->tables[t].spec->stream);
+    pg_array_end(&chosen);
+    int rc = pg_query(tx->pg,
+                      "SELECT stream, kind, table_schema, table_name, rows - empties, EXISTS (SELECT FROM pg_attribute "
+                      "WHERE attrelid = to_regclass(format('%I.%I', table_schema, table_name)) AND attname = '" SET_COLUMN "') "
+                      "FROM _sluice.builds WHERE pipeline = $1 AND flow = $2 AND stream <> ALL($3::text[])",
+                      PG_PARAMS(writer->spec.pipeline, writer->spec.flow, buf_text(&chosen)), &sides, err);
+    for (size_t i = 0; rc == 0 && i < pg_rows(sides); i++) rc = drop_side(writer, tx, sides, i, err);
+    pg_free(sides);
+    buf_release(&chosen);
+    return rc;
 }
 
 int pgw_stage_hold(struct writer *writer, struct transaction *tx, const char *slice, uint64_t from_seq, struct err *err)

@@ -42,6 +42,11 @@ int pgw_stage_restart(struct writer *writer, struct transaction *tx, const struc
 int pgw_stage_abandon(struct transaction *tx, const struct table *table, const char *slices, uint64_t *rows,
                       struct err *err) MUST_USE;
 
+/* Drops the stages and builds of the flow's streams that are not chosen now, and books their rows as discarded. For the load
+ * that takes these streams out of the state: when they are chosen again the flow is read anew, and old rows must not be there.
+ */
+int pgw_stage_drop_others(struct writer *writer, struct transaction *tx, struct err *err) MUST_USE;
+
 /* The books of held slices. settle sets tx->has_held. */
 int pgw_stage_hold(struct writer *writer, struct transaction *tx, const char *slice, uint64_t from_seq,
                    struct err *err) MUST_USE;

@@ -11,6 +11,7 @@
 #include "base/records_path.h"
 #include "rest/explode.h"
 #include "rest/lane.h"
+#include "rest/repeats.h"
 
 enum { SHOWN_BYTES = 80 };
 
@@ -20,6 +21,7 @@ struct decoder {
     struct exploder *exploders; /* as the spec has them */
     /* of the page in hand */
     struct lane_page page;
+    struct repeats repeats;
     size_t covered_rows; /* of the lane, when those of the exploded streams were noted */
 };
 
@@ -42,6 +44,7 @@ void decoder_free(struct decoder *decoder)
     if (!decoder) return;
     for (size_t i = 0; i < decoder->spec->exploded_count; i++) exploder_release(&decoder->exploders[i]);
     free(decoder->exploders);
+    repeats_release(&decoder->repeats);
     lane_release(&decoder->lane);
     free(decoder);
 }
@@ -75,6 +78,22 @@ static int explode(struct decoder *decoder, bool taken, struct err *err)
     return rc;
 }
 
+void decoder_lap(struct decoder *decoder, uint64_t lap)
+{
+    repeats_lap(&decoder->repeats, lap);
+}
+
+/* Did the record that comes next come in the lap before? Then it is passed over, like one that was committed before. Broken
+ * JSON is for the reader of the record to find. */
+static bool is_repeat(struct decoder *decoder, struct jsonscan *scan)
+{
+    struct jsonscan ahead = *scan;
+    struct json_value record;
+    if (!jsonscan_value(&ahead, &record) || !repeats_knows(&decoder->repeats, record.raw)) return false;
+    *scan = ahead;
+    return true;
+}
+
 /* records_take: reads one record. */
 static int take_record(void *context, struct jsonscan *scan, struct err *err)
 {
@@ -87,6 +106,10 @@ static int take_record(void *context, struct jsonscan *scan, struct err *err)
     }
     out->records++;
     out->counts.emitted++;
+    if (UNLIKELY(decoder->spec->drop_repeats) && is_repeat(decoder, scan)) {
+        out->counts.deduplicated++;
+        return 0;
+    }
     int taken = lane_take(&decoder->lane, scan, ROW_UPSERT, err);
     if (UNLIKELY(taken < 0)) return taken;
     out->rows += (size_t)taken;

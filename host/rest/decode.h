@@ -57,7 +57,8 @@ struct decode_spec {
     size_t select_count;
     const char *const *blocked; /* these never leave this function, not in rejects, not in the overflow */
     size_t blocked_count;
-    bool infer; /* undeclared fields become columns; false: they are dropped, uncounted */
+    bool drop_repeats; /* records of the lap before, word for word (repeats.h) */
+    bool infer;        /* undeclared fields become columns; false: they are dropped, uncounted */
     enum on_mismatch on_mismatch;
     const char *cursor_field;  /* top-level field or dotted path; NULL: none */
     enum type cursor_type;     /* TIMESTAMP, TIMESTAMP_NTZ, DATE, INTEGER, DECIMAL or STRING */
@@ -115,7 +116,7 @@ struct decode_counts {
     uint64_t emitted;                      /* records: all of them */
     uint64_t rejected;                     /* of these: not taken, and in the rejects */
     uint64_t discarded;                    /* of these: outside the slice's window */
-    uint64_t deduplicated;                 /* of these: at or below drop_up_to, so committed before */
+    uint64_t deduplicated;                 /* of these: at or below drop_up_to, so committed before; or repeats */
     uint64_t repaired, nulled, overflowed; /* values of the rows that were kept */
     uint64_t bytes;                        /* of source text */
 };
@@ -158,6 +159,7 @@ struct decoder;
 
 struct decoder *decoder_new(const struct decode_spec *spec, uint32_t slice, const struct decode_bounds *bounds);
 void decoder_free(struct decoder *decoder);
+void decoder_lap(struct decoder *decoder, uint64_t lap); /* of the page that comes next, see repeats.h */
 
 /* Decodes one page. `body` is held by the batches that point into it. With `ndjson.data` set (the result of a
  * connector's functions, which may be empty) the records are taken from there instead, its bytes are copied and `body` may be

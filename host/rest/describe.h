@@ -1,5 +1,5 @@
 /* describe: the parts of compiling a description, shared between description.c (the connector and http) and
- * describe_stream.c, describe_cursor.c and describe_explode.c (streams). Nobody else includes this. */
+ * describe_stream.c, describe_pages.c, describe_cursor.c and describe_explode.c (streams). Nobody else includes this. */
 #ifndef SLUICE_REST_DESCRIBE_H
 #define SLUICE_REST_DESCRIBE_H
 
@@ -52,6 +52,11 @@ void describe_fields(const struct stream_in_hand *hand, size_t given);
 void describe_primary_key(const struct stream_in_hand *hand);
 enum write_hint describe_write_mode(const char *name); /* NULL: none */
 bool describe_is_stream_name(struct str name);
+
+/* How the stream's pages follow each other; and, with all templates compiled: does anything tell the source which page is
+ * meant? `calls`: a function may. */
+void describe_pages(const struct stream_in_hand *hand);
+void describe_check_place(const struct stream_in_hand *hand, const struct template_scope *scope, bool calls);
 
 /* The streams exploded from the records of `hand`'s stream, which is compiled but for these. */
 void describe_exploded(const struct stream_in_hand *hand);

@@ -13,12 +13,6 @@ const char *describe_below(const struct stream_in_hand *hand, const char *key)
     return arena_printf(hand->with->arena, "%s.%s", hand->path, key);
 }
 
-/* A key's text, or NULL when the kind's table has no such key. */
-static const char *text_of(const struct option_table *table, const struct node *map, const char *key)
-{
-    return option_find(table, str_from(key)) ? option_text(table, map, key) : NULL;
-}
-
 /* --- fields -------------------------------------------------------------------------------------------------------------- */
 
 void describe_check_format(const struct stream_in_hand *hand, const struct node *node, const char *place, const char *format,
@@ -110,78 +104,6 @@ void describe_primary_key(const struct stream_in_hand *hand)
     hand->stream->primary_key_count = count;
 }
 
-/* --- pages --------------------------------------------------------------------------------------------------------------- */
-
-static enum pages_kind pages_kind_of(const char *name)
-{
-    for (int i = 0; i < PAGES_KIND_COUNT; i++)
-        if (strcmp(name, pages_kind_name((enum pages_kind)i)) == 0) return (enum pages_kind)i;
-    check_failed(__FILE__, __LINE__, "a kind of pages in the vocabulary without a pager");
-}
-
-static int64_t integer_of(const struct option_table *table, const struct node *map, const char *key, int64_t fallback)
-{
-    const struct option *option = option_find(table, str_from(key));
-    bool has_value = option && option->type == OPTION_INTEGER && (option_is_set(map, key) || option->fallback);
-    return has_value ? option_integer(table, map, key) : fallback;
-}
-
-static bool text_is(const struct option_table *table, const struct node *map, const char *key, const char *value)
-{
-    const char *text = text_of(table, map, key);
-    return text && strcmp(text, value) == 0;
-}
-
-static void check_pages(const struct stream_in_hand *hand, const struct node *node, const struct pages *pages)
-{
-    const char *place = describe_below(hand, "pages");
-    struct problems *problems = hand->with->problems;
-    if (pages->size_param && !pages->size) problems_add(problems, node, "%s: 'size_param' needs a 'size'", place);
-    if (pages->stop == STOP_SHORT && !pages->size)
-        problems_add(problems, node, "%s: stop = \"short\" needs a 'size' to be shorter than", place);
-    if (!hand->stream->records_function) return;
-    bool has_flag = pages->more || pages->last || pages->total_pages;
-    if (pages->kind == PAGES_OFFSET)
-        problems_add(problems, node, "%s: offsets count records, and a function that parses hides their number", place);
-    if (pages->kind == PAGES_PAGE && !has_flag)
-        problems_add(problems, node,
-                     "%s: with a function that parses, the last page must be told by 'more', 'last' or 'total_pages'", place);
-}
-
-static void read_pages(const struct stream_in_hand *hand)
-{
-    const struct node *node = node_get(hand->node, "pages");
-    struct pages *pages = &hand->stream->pages;
-    bool is_stable = option_boolean(&VOCABULARY_STREAM, hand->node, "stable");
-    *pages = (struct pages){.kind = PAGES_NONE, .max_pages = 1, .stable = is_stable};
-    if (node_is_default(node)) return;
-    const struct vocabulary_kind *kind =
-        vocabulary_check_kind(&VOCABULARY_PAGES, node, describe_below(hand, "pages"), hand->with->problems);
-    if (!kind) return;
-    const struct option_table *table = kind->table;
-    const struct node *next = node_get(node, "next");
-    pages->kind = pages_kind_of(kind->name);
-    if (pages->kind == PAGES_NONE) return;
-    pages->param = text_of(table, node, "param");
-    pages->size_param = text_of(table, node, "size_param");
-    pages->into_body = text_is(table, node, "into", "body");
-    pages->start = integer_of(table, node, "start", 0);
-    pages->first_token = pages->kind == PAGES_CURSOR ? text_of(table, node, "start") : NULL;
-    pages->size = integer_of(table, node, "size", 0);
-    pages->more = text_of(table, node, "more");
-    pages->last = text_of(table, node, "last");
-    pages->total = text_of(table, node, "total");
-    pages->total_pages = text_of(table, node, "total_pages");
-    pages->next_function = option_function(next);
-    pages->next = pages->next_function ? NULL : text_of(table, node, "next");
-    pages->relation = text_of(table, node, "rel");
-    pages->keep_params = option_find(table, STR("keep_params")) && option_boolean(table, node, "keep_params");
-    pages->stop = text_is(table, node, "stop", "short") ? STOP_SHORT : STOP_EMPTY;
-    pages->max_pages = integer_of(table, node, "max_pages", 1);
-    pages->stable = option_is_set(node, "stable") ? option_boolean(table, node, "stable") : is_stable;
-    check_pages(hand, node, pages);
-}
-
 /* --- the whole ----------------------------------------------------------------------------------------------------------- */
 
 static bool request_calls(const struct request_description *request)
@@ -221,14 +143,7 @@ static void check_together(const struct stream_in_hand *hand, const struct templ
     const struct stream_description *stream = hand->stream;
     struct problems *problems = hand->with->problems;
     bool calls = request_calls(&stream->request);
-    bool needs_place =
-        stream->pages.kind == PAGES_PAGE || stream->pages.kind == PAGES_OFFSET || stream->pages.kind == PAGES_CURSOR;
-    if (needs_place && !stream->pages.param && !scope->uses_page_place && !calls) {
-        problems_add(problems, node_get(hand->node, "pages"), "%s: nothing tells the source which page is meant",
-                     describe_below(hand, "pages"));
-        problems_hint(problems,
-                      "name the parameter: param = \"page\"; or place {{page.number}}, {{page.offset}} or {{page.token}}");
-    }
+    describe_check_place(hand, scope, calls);
     if (stream->has_cursor && window_has_step(&stream->cursor.window) && !stream->cursor.until_param &&
         !scope->uses_cursor_until && !calls) {
         problems_add(problems, node_get(hand->node, "cursor"), "%s: nothing tells the source where a window ends",
@@ -237,12 +152,13 @@ static void check_together(const struct stream_in_hand *hand, const struct templ
     }
     check_token(hand, scope->uses_cursor_token || calls);
     bool filters = stream->has_cursor && (stream->cursor.kind == CURSOR_FILTER || stream->cursor.kind == CURSOR_WINDOWED);
-    if (filters && !stream->cursor.param && !scope->uses_cursor_from && !calls) {
+    bool goes_by_time = stream->pages.kind == PAGES_TIME_NEXT && !stream->pages.first_token;
+    if (filters && !stream->cursor.param && !scope->uses_cursor_from && !goes_by_time && !calls) {
         problems_add(problems, node_get(hand->node, "cursor"), "%s: nothing tells the source where to read from",
                      describe_below(hand, "cursor"));
         problems_hint(problems, "name the parameter: param = \"updated_after\"; or place {{cursor.from}}");
     }
-    if (stream->pages.into_body) check_into_body(hand, "pages");
+    if (pages_moving(&stream->pages)->into_body || stream->pages.key_into_body) check_into_body(hand, "pages");
     if (stream->has_cursor && stream->cursor.into_body) check_into_body(hand, "cursor");
 }
 
@@ -308,7 +224,7 @@ void describe_stream(const struct describing *with, const struct node *node, str
     describe_primary_key(&hand);
     describe_errors(with, node_get(node, "errors"), describe_below(&hand, "errors"), &stream->errors);
     describe_cursor(&hand);
-    read_pages(&hand);
+    describe_pages(&hand);
     struct template_scope scope = {
         .config = with->config,
         .roots = TEMPLATE_CONFIG | TEMPLATE_NOW | TEMPLATE_SLICE | (stream->has_cursor ? TEMPLATE_CURSOR : 0) |

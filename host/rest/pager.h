@@ -7,9 +7,9 @@
  *
  * Ends: an empty page (page, offset), a short page where the stream says so, a `more` or `last` flag, a total, no next token
  * (absent, null, false, empty). What counts is the raw number of records, before any filter. An answer that could make it
- * run for ever is DATA "page loop": a token or URL seen among the last 1,000, or the same non-empty body twice in a row; so is
- * passing max_pages.
- * A position is JSON text of the request that comes next; a stream that declares itself `stable` can be resumed there. */
+ * run for ever is DATA "page loop": a token or URL that comes again, after however many pages, or non-empty bodies that repeat;
+ * so is passing max_pages. A position is JSON text of the request that comes next; a stream that declares itself `stable` can
+ * be resumed there. */
 #ifndef SLUICE_REST_PAGER_H
 #define SLUICE_REST_PAGER_H
 
@@ -22,7 +22,19 @@
 #include "base/jsonscan.h"
 #include "base/str.h"
 
-enum pages_kind { PAGES_NONE, PAGES_PAGE, PAGES_OFFSET, PAGES_CURSOR, PAGES_NEXT_URL, PAGES_LINK_HEADER, PAGES_KIND_COUNT };
+enum pages_kind {
+    PAGES_NONE,
+    PAGES_PAGE,
+    PAGES_OFFSET,
+    PAGES_CURSOR,
+    PAGES_NEXT_URL,
+    PAGES_LINK_HEADER,
+    PAGES_HEADER_TOKEN,
+    PAGES_LAST_RECORD,
+    PAGES_TIME_NEXT,
+    PAGES_CAPPED_KEYSET,
+    PAGES_KIND_COUNT
+};
 
 enum pages_stop { STOP_EMPTY, STOP_SHORT };
 
@@ -33,7 +45,7 @@ struct pages {
     const char *size_param;    /* carries the size */
     bool into_body;            /* both go into the body instead of the query */
     int64_t start;             /* page, offset: the first one */
-    const char *first_token;   /* cursor: sent with the first request */
+    const char *first_token;   /* cursor, header_token, last_record, time_next: sent with the first request */
     int64_t size;              /* 0: not declared */
     const char *more;          /* path of a flag that is true while pages follow */
     const char *last;          /* path of a flag that is true on the last page */
@@ -42,13 +54,24 @@ struct pages {
     const char *next;          /* path of the token or URL */
     const char *next_function; /* instead of the path: "streams.orders.pages.next" */
     const char *relation;      /* link_header: "next" */
+    const char *header;        /* header_token: its name */
+    const char *end;           /* header_token: the value that means the end, beside none */
+    const char *field;         /* last_record: path within the record */
+    const char *format;        /* time_next: of its times */
+    int64_t cap;               /* so many records are all that one query gives; 0: no cap */
+    const char *key;           /* capped_keyset: path within a record of what the next query begins behind */
+    const char *key_param;     /* capped_keyset: carries it */
+    const char *key_start;     /* capped_keyset: sent with the first query */
+    bool key_into_body;
+    bool inclusive;            /* capped_keyset: the filter lets the key's own value through again */
+    const struct pages *inner; /* capped_keyset: what pages up to the cap; NULL for other kinds */
     bool keep_params;          /* later requests carry the stream's own parameters too */
     enum pages_stop stop;
     int64_t max_pages;
     bool stable;
 };
 
-enum { PAGER_TOKEN_MAX = 64 * 1024, PAGER_LOOP_MAX = 1000, PAGER_PATHS_MAX = 5 };
+enum { PAGER_TOKEN_MAX = 64 * 1024, PAGER_PATHS_MAX = 5 };
 
 /* What the request in hand carries. Unused parts are empty. */
 struct page_place {
@@ -57,8 +80,11 @@ struct page_place {
     int64_t number; /* page: its number */
     bool has_offset;
     int64_t offset;   /* offset: records before it */
-    struct str token; /* cursor */
+    struct str token; /* cursor and its like: the token; time_next: the time */
     struct str url;   /* next_url, link_header: where to go, absolute; empty: the stream's own path */
+    struct str key;   /* capped_keyset: the query gives what comes behind it */
+    int64_t size;     /* records to ask for; 0: as declared */
+    uint64_t lap;     /* pages_overlap: the records of one lap may come again in the next, no later */
     bool own_params;  /* the stream's own parameters go with it */
 };
 
@@ -70,15 +96,20 @@ struct page_facts {
     uint64_t body_hash;
     bool (*has_records)(void *context); /* asked when two bodies are the same: did this one hold records? */
     void *context;
-    struct str url;       /* that answered: what a relative next URL is resolved against */
-    struct str link;      /* link_header: the next target, empty when there is none */
-    struct str next_json; /* next function: its result */
+    struct str url;         /* that answered: what a relative next URL is resolved against */
+    struct str link;        /* link_header: the next target, empty when there is none */
+    struct str header;      /* header_token: its value, empty when there is none */
+    struct json_value last; /* the value at pager_last_path in the last record */
+    struct str next_json;   /* next function: its result */
 };
 
 struct pager;
 
 struct pager *pager_new(const struct pages *pages); /* which must outlive it */
 void pager_free(struct pager *pager);               /* NULL is fine */
+
+/* time_next: when the first page begins, where `start` does not say; it must outlive the pager. Before pager_start. */
+void pager_first_time(struct pager *pager, const char *time);
 
 /* Goes to the first page, or to `position`. DATA when a position cannot be read or is of another kind of pages. */
 int pager_start(struct pager *pager, struct str position, struct err *err) MUST_USE;
@@ -87,11 +118,17 @@ const struct page_place *pager_place(const struct pager *pager); /* valid until 
 /* Moves on. 1: there is a next page; 0: that was the last; or a negative class. */
 int pager_next(struct pager *pager, const struct page_facts *facts, struct err *err) MUST_USE;
 
+bool pager_capped(const struct pager *pager);         /* after an error: it is the cap; smaller windows would get by */
+const char *pager_warning(const struct pager *pager); /* what the user should hear of the last move; NULL: nothing */
+
 /* Where pager_place stands, as JSON text to be freed; NULL when the stream is not stable or it is over. */
 char *pager_position(const struct pager *pager);
 
 size_t pager_paths(const struct pages *pages, const char *paths[PAGER_PATHS_MAX]);
 bool pager_counts_records(const struct pages *pages);
+const char *pager_last_path(const struct pages *pages);      /* of the value wanted of the last record; NULL: none */
+bool pages_overlap(const struct pages *pages);               /* may a record come again in a later page? */
+const struct pages *pages_moving(const struct pages *pages); /* those inside capped_keyset, else the same */
 const char *pages_kind_name(enum pages_kind kind);
 
 #endif

@@ -12,6 +12,7 @@
 #include "net/retry.h"
 #include "os/cancel.h"
 #include "os/clock.h"
+#include "os/log.h"
 #include "os/secret.h"
 #include "rest/link.h"
 
@@ -21,6 +22,7 @@ struct reader {
     struct pager *pager;
     struct arena arena; /* of the page in hand */
     struct error_judge judge;
+    struct arena first_time;
     uint64_t pages;
     bool is_started, is_over;
     enum reader_end end;
@@ -45,6 +47,7 @@ void reader_free(struct reader *reader)
 {
     if (!reader) return;
     pager_free(reader->pager);
+    arena_release(&reader->first_time);
     arena_release(&reader->arena);
     free(reader);
 }
@@ -144,6 +147,7 @@ static int fetch(struct reader *reader, const struct http_request *request, stru
 
 struct counting {
     size_t records;
+    struct str last; /* as it stands in the body */
 };
 
 static int count_record(void *context, struct jsonscan *scan, struct err *err)
@@ -153,16 +157,15 @@ static int count_record(void *context, struct jsonscan *scan, struct err *err)
     (void)err;
     if (!jsonscan_value(scan, &value)) return ERR_TRANSIENT;
     counting->records++;
+    counting->last = value.raw;
     return 0;
 }
 
-static int count_records(const struct reader *reader, const struct block *body, size_t *records, struct err *err)
+static int count_records(const struct reader *reader, const struct block *body, struct counting *counting, struct err *err)
 {
-    struct counting counting = {0};
     struct jsonscan scan;
     jsonscan_init(&scan, body->data, body->size);
-    int rc = records_walk(&scan, reader->stream->records_path, count_record, &counting, err);
-    *records = counting.records;
+    int rc = records_walk(&scan, reader->stream->records_path, count_record, counting, err);
     if (rc == 0 || !scan.error) return rc == 0 ? 0 : err_context(err, "%s", reader->stream->request.where);
     return err_set(err, ERR_TRANSIENT, "%s: the answer is no JSON: %s at byte %zu", reader->stream->request.where, scan.error,
                    jsonscan_offset(&scan));
@@ -178,15 +181,35 @@ static bool body_has_records(void *context)
 {
     const struct body_in_hand *hand = context;
     struct err ignored = ERR_INIT;
-    size_t records = 0;
+    struct counting counting = {0};
     if (hand->reader->stream->records_function) return hand->body->size > 0;
-    return count_records(hand->reader, hand->body, &records, &ignored) == 0 && records > 0;
+    return count_records(hand->reader, hand->body, &counting, &ignored) == 0 && counting.records > 0;
+}
+
+static struct str find_header(const struct reader *reader, const struct http_response *response)
+{
+    const char *name = reader->stream->pages.header;
+    for (size_t i = 0; name && i < response->header_count; i++)
+        if (str_equal_nocase(response->headers[i].name, str_from(name))) return str_trim(response->headers[i].value);
+    return (struct str){0};
+}
+
+/* The value the pager wants of the last record; null when it has none. */
+static struct json_value find_last(const struct reader *reader, struct str record)
+{
+    const char *path = pager_last_path(&reader->stream->pages), *problem;
+    struct json_value found = {.kind = JSON_NULL};
+    size_t offset;
+    bool is_object = record.size > 0 && record.data[0] == '{';
+    if (path && is_object && !jsonscan_survey(record.data, record.size, &path, &found, 1, &problem, &offset))
+        found = (struct json_value){.kind = JSON_NULL};
+    return found;
 }
 
 static struct str find_link(const struct reader *reader, const struct http_response *response)
 {
     struct str target = {0};
-    const char *relation = reader->stream->pages.relation;
+    const char *relation = pages_moving(&reader->stream->pages)->relation;
     for (size_t i = 0; relation && i < response->header_count; i++)
         if (str_equal_nocase(response->headers[i].name, STR("link")) &&
             link_find(response->headers[i].value, str_from(relation), &target))
@@ -197,7 +220,7 @@ static struct str find_link(const struct reader *reader, const struct http_respo
 static int call_next(struct reader *reader, const struct block *body, struct str *result, struct err *err)
 {
     const struct request_source *source = &reader->options.source;
-    const char *name = reader->stream->pages.next_function;
+    const char *name = pages_moving(&reader->stream->pages)->next_function;
     if (!name) return 0;
     CHECK(source->functions);
     struct str context = request_context(source, pager_place(reader->pager), &reader->arena);
@@ -215,15 +238,22 @@ static int move_on(struct reader *reader, const struct http_response *response, 
         .context = &hand,
         .url = str_from(response->url),
         .link = find_link(reader, response),
+        .header = find_header(reader, response),
     };
     int rc = 0;
     if (pager_counts_records(&reader->stream->pages) && !reader->stream->records_function) {
+        struct counting counting = {0};
+        rc = count_records(reader, response->body, &counting, err);
         facts.records_known = true;
-        rc = count_records(reader, response->body, &facts.records, err);
+        facts.records = counting.records;
+        facts.last = find_last(reader, counting.last);
     }
     if (rc == 0) rc = call_next(reader, response->body, &facts.next_json, err);
     if (rc != 0) return rc;
     rc = pager_next(reader->pager, &facts, err);
+    if (rc < 0 && pager_capped(reader->pager)) reader->end = READER_CAPPED;
+    if (pager_warning(reader->pager) && reader->options.log)
+        log_warn(reader->options.log, "%s: %s", reader->stream->request.where, pager_warning(reader->pager));
     return rc < 0 ? err_context(err, "%s", reader->stream->request.where) : rc;
 }
 
@@ -261,6 +291,7 @@ static void find_token(struct reader *reader, const struct block *body, const st
 static int start(struct reader *reader, struct err *err)
 {
     reader->is_started = true;
+    pager_first_time(reader->pager, request_first_time(&reader->options.source, &reader->first_time));
     int rc = pager_start(reader->pager, str_from(reader->options.position), err);
     if (rc != 0 && reader->options.position) reader->end = READER_STARTS_OVER;
     return rc;
@@ -326,7 +357,7 @@ static int read_page(struct reader *reader, struct page *page, struct err *err)
         http_response_release(&response);
         return 0;
     }
-    struct page read = {.number = reader->pages};
+    struct page read = {.number = reader->pages, .lap = pager_place(reader->pager)->lap};
     if (reader->stream->records_function || reader->stream->map_function)
         read.context = mem_strdup(
             arena_text(&reader->arena, request_context(&reader->options.source, pager_place(reader->pager), &reader->arena)));
@@ -377,6 +408,7 @@ int reader_check(struct session *session, const struct request_source *source, s
         if (rc == 0) check.slice = &plan.slices[plan.slice_count - 1];
     }
     struct pager *pager = check.stream ? pager_new(&check.stream->pages) : NULL;
+    if (rc == 0 && pager) pager_first_time(pager, request_first_time(&check, &arena));
     if (rc == 0 && pager) rc = pager_start(pager, STR(""), err);
     struct error_judge judge = {
         .lists = {check.stream ? &check.stream->errors : NULL, &source->description->errors},

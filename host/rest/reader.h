@@ -24,6 +24,7 @@
 
 struct cancel;
 struct clock;
+struct log;
 struct secrets;
 
 struct reader_options {
@@ -34,12 +35,14 @@ struct reader_options {
     struct retry_policy retry;
     struct clock *clock;
     struct cancel *cancel;
+    struct log *log;         /* may be NULL */
     struct secrets *secrets; /* a position that holds one is not given out; may be NULL */
 };
 
 struct page {
     struct block *body; /* the caller's reference */
     uint64_t number;    /* 0-based, in this run of the slice */
+    uint64_t lap;       /* pages_overlap: its records may come again in the next lap */
     bool last;
     char *token;      /* the source's own, behind this page; NULL: it has none */
     bool has_records; /* known only where tokens are looked for */
@@ -68,6 +71,7 @@ enum reader_end {
     READER_SKIPS_SLICE,   /* what was read of it is all there is */
     READER_REJECTS,       /* the same, and reader_rejected is kept */
     READER_SKIPS_STREAM,  /* the stream cannot be had */
+    READER_CAPPED,       /* the query gave all it can (pages.cap), and there is more: a smaller window would get by */
 };
 enum reader_end reader_end(const struct reader *reader);
 struct str reader_rejected(const struct reader *reader); /* the answer's body, its first 64 KiB; until reader_free */

@@ -59,8 +59,10 @@ static struct template_values values_of(const struct request_source *source, con
     if (!place) return values;
     if (place->has_number) values.page_number = number_text(place->number, arena);
     if (place->has_offset) values.page_offset = number_text(place->offset, arena);
-    if (source->stream && source->stream->pages.size) values.page_size = number_text(source->stream->pages.size, arena);
+    int64_t size = place->size || !source->stream ? place->size : pages_moving(&source->stream->pages)->size;
+    if (size) values.page_size = number_text(size, arena);
     values.page_token = place->token;
+    values.page_key = place->key;
     return values;
 }
 
@@ -98,6 +100,7 @@ static struct str write_context(const struct request_source *source, const struc
     json_text(&writer, (struct str){now, time_write_iso(values->now_us, now)});
     json_member(&writer, "page");
     json_open(&writer, '{');
+    context_text(&writer, "key", values->page_key);
     context_number(&writer, "number", values->page_number);
     context_number(&writer, "offset", values->page_offset);
     context_number(&writer, "size", values->page_size);
@@ -172,7 +175,8 @@ static int add_machine_params(struct request_in_hand *hand, struct err *err)
     bool goes_by_url = place && place->url.size;
     if (stream->has_cursor && (!place || place->own_params)) rc = add_cursor_params(hand, err);
     if (!place || goes_by_url) return rc;
-    const struct pages *pages = &stream->pages;
+    const struct pages *pages = pages_moving(&stream->pages);
+    set_param(hand, stream->pages.key_into_body, stream->pages.key_param, hand->values.page_key, false);
     set_param(hand, pages->into_body, pages->size_param, hand->values.page_size, true);
     if (place->has_number) set_param(hand, pages->into_body, pages->param, hand->values.page_number, true);
     if (place->has_offset) set_param(hand, pages->into_body, pages->param, hand->values.page_offset, true);
@@ -384,35 +388,52 @@ static void add_idempotency_key(struct request_in_hand *hand)
 
 /* --- the body ------------------------------------------------------------------------------------------------------------ */
 
-static bool has_name(const struct operand_pairs *pairs, struct str name)
+/* `map` with the value put to its place: a member of that name, or a dotted path through maps ("variables.after"), which are
+ * made where there are none. */
+static int put_member(struct request_in_hand *hand, const struct operand *map, struct str path, const struct operand *value,
+                      const struct operand **out, struct err *err)
 {
-    for (size_t i = 0; i < pairs->count; i++)
-        if (str_equal(pairs->list[i].name, name)) return true;
-    return false;
+    struct arena *arena = hand->operands.arena;
+    const struct operand *own = NULL;
+    bool is_empty = !map || (map->kind == OPERAND_LIST && map->count == 0);
+    if (map) {
+        int rc = operand_resolve(map, &hand->operands, &own, err);
+        if (rc != 0) return rc;
+        is_empty = own->kind == OPERAND_LIST && own->count == 0;
+    }
+    if (!is_empty && own->kind != OPERAND_MAP)
+        return err_set(err, ERR_CONNECTOR, "a body that takes parameters must be a map, where '" STR_FMT "' goes, too",
+                       STR_ARG(path));
+    size_t count = is_empty ? 0 : own->count, at = 0;
+    while (at < count && !str_equal(own->children[at].key, path)) at++;
+    struct str rest = path, step = path;
+    bool is_path = hand->source->request->body_format == BODY_JSON;
+    if (at == count && is_path && str_next(&rest, '.', &step))
+        for (at = 0; at < count && !str_equal(own->children[at].key, step);) at++;
+    bool is_here = step.size == path.size;
+    struct operand *members = arena_array(arena, struct operand, count + 1), *put = arena_new(arena, struct operand);
+    if (count) memcpy(members, own->children, count * sizeof *members);
+    const struct operand *inner = value;
+    int rc = is_here ? 0 : put_member(hand, at < count ? &own->children[at] : NULL, rest, value, &inner, err);
+    if (rc != 0) return rc;
+    members[at] = *inner;
+    members[at].key = step;
+    *put = (struct operand){.kind = OPERAND_MAP, .children = members, .count = at == count ? count + 1 : count};
+    *out = put;
+    return 0;
 }
 
-/* The body's map with the members that parameters put into it. */
+/* The body with the values that parameters put into it: members of a form, or places in a document. */
 static int merge_body(struct request_in_hand *hand, const struct operand **body, struct err *err)
 {
-    const struct operand *own = NULL;
-    int rc = hand->source->request->body ? operand_resolve(hand->source->request->body, &hand->operands, &own, err) : 0;
-    *body = own;
-    if (rc != 0 || hand->body.count == 0) return rc;
-    bool is_empty = !own || (own->kind == OPERAND_LIST && own->count == 0);
-    if (!is_empty && own->kind != OPERAND_MAP) return err_set(err, ERR_CONNECTOR, "a body that takes parameters must be a map");
-    size_t own_count = is_empty ? 0 : own->count, count = 0;
-    struct operand *members = arena_array(hand->operands.arena, struct operand, own_count + hand->body.count);
-    for (size_t i = 0; i < own_count; i++)
-        if (!has_name(&hand->body, own->children[i].key)) members[count++] = own->children[i];
-    for (size_t i = 0; i < hand->body.count; i++) {
+    *body = hand->source->request->body;
+    int rc = *body ? operand_resolve(*body, &hand->operands, body, err) : 0;
+    for (size_t i = 0; rc == 0 && i < hand->body.count; i++) {
         const struct operand_pair *pair = &hand->body.list[i];
-        members[count++] =
-            (struct operand){.kind = pair->is_number ? OPERAND_RAW : OPERAND_TEXT, .key = pair->name, .text = pair->value};
+        const struct operand value = {.kind = pair->is_number ? OPERAND_RAW : OPERAND_TEXT, .text = pair->value};
+        rc = put_member(hand, *body, pair->name, &value, body, err);
     }
-    struct operand *merged = arena_new(hand->operands.arena, struct operand);
-    *merged = (struct operand){.kind = OPERAND_MAP, .children = members, .count = count};
-    *body = merged;
-    return 0;
+    return rc;
 }
 
 static int render_body(struct request_in_hand *hand, const struct operand *body, struct buf *out, struct err *err)
@@ -485,6 +506,17 @@ int request_build(const struct request_source *source, const struct page_place *
     if (rc == 0) rc = write_headers(&hand, request, err);
     if (rc == 0) rc = check_target(&hand, request, err);
     return rc == 0 ? 0 : err_context(err, "%s", source->request->where);
+}
+
+const char *request_first_time(const struct request_source *source, struct arena *arena)
+{
+    const char *format = source->stream ? source->stream->pages.format : NULL, *from = source->slice ? source->slice->from : "";
+    char text[64];
+    int64_t instant_us;
+    enum time_zone_mark mark;
+    if (!format || !from[0]) return NULL;
+    if (!time_parse_iso(str_from(from), &instant_us, &mark)) return from; /* an integer cursor: spelled already */
+    return time_write_format(instant_us, format, text, sizeof text) ? arena_strdup(arena, text) : NULL;
 }
 
 int request_plan(const struct request_source *source, struct arena *arena, struct window_plan *plan, struct err *err)

@@ -41,8 +41,11 @@ int request_build(const struct request_source *source, const struct page_place *
  */
 int request_plan(const struct request_source *source, struct arena *arena, struct window_plan *plan, struct err *err) MUST_USE;
 
+/* pages time_next: where the slice begins, as its times are spelled; NULL when nothing says so. */
+const char *request_first_time(const struct request_source *source, struct arena *arena);
+
 /* The context of the connector's functions as a JSON object in `arena`:
- * {"config":{..},"cursor":{"from","until","value"},"now":"..","page":{"number","offset","size","token"},"secrets":["api_key"],
+ * {"config":{..},"cursor":{"from","until","value"},"now":"..","page":{"key","number","offset","size","token"},"secrets":["api_key"],
  * "slice":{"from","id","to"}}; what has no value is left out. */
 struct str request_context(const struct request_source *source, const struct page_place *place, struct arena *arena);
 

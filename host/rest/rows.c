@@ -13,6 +13,7 @@ int rows_of_page(const struct stream_description *stream, const struct functions
                                str_from(page->context), (struct str){page->body->data, page->body->size}, &arena, &ndjson, err);
         if (!ndjson.data) ndjson = STR(""); /* no records, rather than those of the page */
     }
+    decoder_lap(decoder, page->lap);
     if (rc == 0) rc = decoder_page(decoder, page->body, ndjson, out, err);
     arena_release(&arena);
     return rc;

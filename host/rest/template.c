@@ -18,7 +18,8 @@ static const struct known_name NAMES[] = {
     {"slice.id", TEMPLATE_SLICE, NAME_SLICE_ID},          {"slice.from", TEMPLATE_SLICE, NAME_SLICE_FROM},
     {"slice.to", TEMPLATE_SLICE, NAME_SLICE_TO},          {"page.number", TEMPLATE_PAGE, NAME_PAGE_NUMBER},
     {"page.offset", TEMPLATE_PAGE, NAME_PAGE_OFFSET},     {"page.token", TEMPLATE_PAGE, NAME_PAGE_TOKEN},
-    {"page.size", TEMPLATE_PAGE, NAME_PAGE_SIZE},         {"now", TEMPLATE_NOW, NAME_NOW},
+    {"page.size", TEMPLATE_PAGE, NAME_PAGE_SIZE},         {"page.key", TEMPLATE_PAGE, NAME_PAGE_KEY},
+            {"now", TEMPLATE_NOW, NAME_NOW},
 };
 
 /* Roots whose names are chosen by others. */
@@ -138,6 +139,7 @@ static void note_use(struct template_scope *scope, enum name_id name)
     if (name == NAME_CURSOR_UNTIL || name == NAME_SLICE_TO) scope->uses_cursor_until = true;
     if (name == NAME_CURSOR_TOKEN) scope->uses_cursor_token = true;
     if (name == NAME_PAGE_NUMBER || name == NAME_PAGE_OFFSET || name == NAME_PAGE_TOKEN) scope->uses_page_place = true;
+    if (name == NAME_PAGE_KEY) scope->uses_page_key = true;
 }
 
 static bool compile_name(const struct compiler *compiler, struct str name, struct part *part)

@@ -4,7 +4,7 @@
  *     "updated:>{{cursor.from | format:\"%Y-%m-%d\"}}"
  *
  * A template is text with references between double braces; {{"{{"}} gives "{{". A reference is a name (or a text in quotes)
- * and filters: names    config.NAME  cursor.from|until|value|token  slice.id|from|to  page.number|offset|token|size parent.PATH
+ * and filters: names    config.NAME  cursor.from|until|value|token  slice.id|from|to  page.number|offset|token|size|key parent.PATH
  * record.PATH  now filters  format:"%Y-%m-%d"  minus:"5m"  plus:"5m"  default:"x"  upper  lower  urlencode  string Which names
  * exist depends on the place: a `struct template_scope` says so, and a name that does not exist there is a mistake found when
  * the description is loaded, with the nearest name that does.
@@ -46,6 +46,7 @@ struct template_scope {
     bool uses_cursor_until;
     bool uses_cursor_token;
     bool uses_page_place; /* page.number, page.offset or page.token */
+    bool uses_page_key;
 };
 
 /* The values behind the names, for one request. Empty texts are values that are not there (page.token on the first page). */
@@ -56,7 +57,7 @@ struct template_values {
     const char *cursor_format;                          /* how an instant among them is written; NULL: as it stands */
     bool cursor_is_number;                              /* integers, and instants written as an epoch */
     struct str slice_id, slice_from, slice_to;          /* slice_from and slice_to are written like the cursor's */
-    struct str page_number, page_offset, page_token, page_size;
+    struct str page_number, page_offset, page_token, page_size, page_key;
     struct str parent, record; /* JSON texts with JSONSCAN_PADDING readable bytes behind them */
     int64_t now_us;            /* when the sync began */
 };

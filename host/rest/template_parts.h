@@ -21,6 +21,7 @@ enum name_id {
     NAME_PAGE_OFFSET,
     NAME_PAGE_TOKEN,
     NAME_PAGE_SIZE,
+    NAME_PAGE_KEY,
     NAME_NOW,
 };
 

@@ -115,6 +115,9 @@ static void load_value(const struct part *part, const struct template_values *va
     case NAME_PAGE_TOKEN:
         set_value(value, values->page_token);
         break;
+    case NAME_PAGE_KEY:
+        set_value(value, values->page_key);
+        break;
     case NAME_NOW:
         set_value(value, (struct str){text, time_write_iso(values->now_us, text)});
         break;

@@ -111,6 +111,7 @@ static void apply_choice(const struct stream_description *stream, const struct s
         .select_count = choice->select_count,
         .blocked = choice->blocked,
         .blocked_count = choice->blocked_count,
+        .drop_repeats = pages_overlap(&stream->pages),
         .infer = stream->infer,
         .on_mismatch = choice->on_mismatch,
     };

@@ -109,6 +109,7 @@ static void fetch(void *context)
         .retry = sync->retry,
         .clock = sync->clock,
         .cancel = slice->cancel,
+        .log = sync->log,
         .secrets = sync->secrets,
     };
     options.source.functions = slice->has_functions ? &slice->functions : NULL;
@@ -208,10 +209,16 @@ static void decode(void *context)
         int rc = rows_of_page(options->plan->stream, &slice->functions, page, decoder, &item->decoded, &last->err);
         FAULT_POINT("sync.page.decoded");
         if (rc == 0) {
-            item->position = page->position;
+            /* A page after which records may come again is no place to go on from where rows are appended: what a later run
+             * would have to compare them with is gone. */
+            bool may_go_on = !options->plan->appends || !pages_overlap(&options->plan->stream->pages);
+            if (may_go_on) {
+                item->position = page->position;
+                page->position = NULL;
+            }
             item->token = page->token;
             item->has_records = page->has_records;
-            page->position = page->token = NULL;
+            page->token = NULL;
             if (item->decoded.reached_known) atomic_store(&slice->enough, true);
             count_rows(options, &item->decoded);
         }

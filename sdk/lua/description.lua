@@ -245,6 +245,7 @@
 ---@field kind "page"
 ---@field param? string parameter that carries the number; or place {{page.number}}
 ---@field start? integer number of the first page (default: 1)
+---@field cap? integer records that one query gives at most, however it is paged; more are an error, not a loss
 ---@field size? integer records asked for per page: {{page.size}}
 ---@field size_param? string parameter that carries the size
 ---@field into? "query"|"body" where `param` and `size_param` go (default: query)
@@ -261,6 +262,7 @@
 ---@field kind "offset"
 ---@field param? string parameter that carries the offset; or place {{page.offset}}
 ---@field start? integer offset of the first page (default: 0)
+---@field cap? integer records that one query gives at most, however it is paged; more are an error, not a loss
 ---@field size? integer records asked for per page: {{page.size}}
 ---@field size_param? string parameter that carries the size
 ---@field into? "query"|"body" where `param` and `size_param` go (default: query)
@@ -274,15 +276,16 @@
 ---a token in each answer asks for the next.
 ---@class sluice.Pages.cursor
 ---@field kind "cursor"
----@field param? string parameter that carries the token; or place {{page.token}}
 ---@field next string|sluice.ValueFunction path of the next token, or a function(ctx, page)
+---@field param? string parameter that carries the token; or place {{page.token}}
 ---@field start? string token of the first request; default: none is sent
+---@field keep_params? boolean false: requests with a token carry no other parameters but the size (default: true)
 ---@field size? integer records asked for per page: {{page.size}}
 ---@field size_param? string parameter that carries the size
 ---@field into? "query"|"body" where `param` and `size_param` go (default: query)
 ---@field more? string path of a flag that is true while pages follow
 ---@field last? string path of a flag that is true on the last page
----@field keep_params? boolean false: requests with a token carry no other parameters but the size (default: true)
+---@field cap? integer records that one query gives at most, however it is paged; more are an error, not a loss
 ---@field max_pages? integer more pages in one slice are an error (default: 1000000)
 ---@field stable? boolean as the stream's `stable`
 
@@ -310,7 +313,71 @@
 ---@field max_pages? integer more pages in one slice are an error (default: 1000000)
 ---@field stable? boolean as the stream's `stable`
 
----@alias sluice.Pages sluice.Pages.none|sluice.Pages.page|sluice.Pages.offset|sluice.Pages.cursor|sluice.Pages.next_url|sluice.Pages.link_header
+---a token in a header of each answer.
+---@class sluice.Pages.header_token
+---@field kind "header_token"
+---@field header string header of the answer that holds the next token
+---@field end? string its value on the last page; so are an empty one and none (default: null)
+---@field param? string parameter that carries the token; or place {{page.token}}
+---@field start? string token of the first request; default: none is sent
+---@field keep_params? boolean false: requests with a token carry no other parameters but the size (default: true)
+---@field size? integer records asked for per page: {{page.size}}
+---@field size_param? string parameter that carries the size
+---@field into? "query"|"body" where `param` and `size_param` go (default: query)
+---@field more? string path of a flag that is true while pages follow
+---@field last? string path of a flag that is true on the last page
+---@field max_pages? integer more pages in one slice are an error (default: 1000000)
+---@field stable? boolean as the stream's `stable`
+
+---a field of the last record asks for the next page.
+---@class sluice.Pages.last_record
+---@field kind "last_record"
+---@field field string field, or dotted path, of the last record: what the parameter carries
+---@field param? string parameter that carries the token; or place {{page.token}}
+---@field start? string token of the first request; default: none is sent
+---@field keep_params? boolean false: requests with a token carry no other parameters but the size (default: true)
+---@field size? integer records asked for per page: {{page.size}}
+---@field size_param? string parameter that carries the size
+---@field into? "query"|"body" where `param` and `size_param` go (default: query)
+---@field more? string path of a flag that is true while pages follow
+---@field last? string path of a flag that is true on the last page
+---@field total? string path of the number of records in all
+---@field stop? "empty"|"short" what ends it beside flags and totals: a page without records, or one with fewer than `size` (default: empty)
+---@field max_pages? integer more pages in one slice are an error (default: 1000000)
+---@field stable? boolean as the stream's `stable`
+
+---the end time of a page is the start of the next.
+---@class sluice.Pages.time_next
+---@field kind "time_next"
+---@field next string path of a page's end time
+---@field param? string parameter that carries a page's start time; or place {{page.token}}
+---@field start? string start time of the first page; default: the cursor's
+---@field format? string of the times (default: epoch)
+---@field keep_params? boolean false: requests after the first carry no other parameters but the size (default: true)
+---@field size? integer records asked for per page: {{page.size}}
+---@field size_param? string parameter that carries the size
+---@field into? "query"|"body" where `param` and `size_param` go (default: query)
+---@field more? string path of a flag that is true while pages follow
+---@field last? string path of a flag that is true on the last page
+---@field total? string path of the number of records in all
+---@field stop? "empty"|"short" what ends it beside flags and totals: a page without records, or one with fewer than `size` (default: empty)
+---@field max_pages? integer more pages in one slice are an error (default: 1000000)
+---@field stable? boolean as the stream's `stable`
+
+---starts over behind the last key where the source caps depth.
+---@class sluice.Pages.capped_keyset
+---@field kind "capped_keyset"
+---@field cap integer records that one query gives at most, however it is paged
+---@field key string field, or dotted path, of a record that the source sorts by; unique, unless `inclusive`
+---@field pages sluice.Pages how pages follow up to the cap: a map of kind page, offset, cursor, next_url or link_header
+---@field param? string parameter that carries the last key; or place {{page.key}}
+---@field into? "query"|"body" where `param` goes (default: query)
+---@field start? string key of the first query; default: none is sent
+---@field inclusive? boolean true: the filter gives the key's own value, too (>=); what comes twice by that is dropped (default: false)
+---@field max_pages? integer more pages in one slice are an error (default: 1000000)
+---@field stable? boolean as the stream's `stable`
+
+---@alias sluice.Pages sluice.Pages.none|sluice.Pages.page|sluice.Pages.offset|sluice.Pages.cursor|sluice.Pages.next_url|sluice.Pages.link_header|sluice.Pages.header_token|sluice.Pages.last_record|sluice.Pages.time_next|sluice.Pages.capped_keyset
 
 ---the source filters by a parameter.
 ---@class sluice.Cursor.filter

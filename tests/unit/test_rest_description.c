@@ -142,7 +142,25 @@ static void test_wrong_streams(void **state)
         {"\"path\":\"/s\",\"fields\":{\"a\":7}", "expected a type's name or a map"},
         {"\"path\":\"/s\",\"sync_modes\":[\"incremental\"]", "incremental needs a cursor"},
         {"\"path\":\"/s\",\"sync_modes\":[\"often\"]", "unknown sync mode 'often'"},
-        {"\"path\":\"/s\",\"pages\":{\"kind\":\"last_record\"}", "kind 'last_record' is not supported by this version"},
+        {"\"path\":\"/s\",\"pages\":{\"kind\":\"last_record\",\"param\":\"p\"}", "'field' is missing"},
+        {"\"path\":\"/s\",\"pages\":{\"kind\":\"last_record\",\"field\":\"id\"}",
+         "nothing tells the source which page is meant"},
+        {"\"path\":\"/s\",\"pages\":{\"kind\":\"time_next\",\"param\":\"p\",\"next\":\"end\"}",
+         "nothing tells when the last page has come"},
+        {"\"path\":\"/"
+         "s\",\"pages\":{\"kind\":\"time_next\",\"param\":\"p\",\"next\":\"end\",\"last\":\"l\",\"format\":\"often\"}",
+         "'often' is not a time format"},
+        {"\"path\":\"/"
+         "s\",\"pages\":{\"kind\":\"capped_keyset\",\"key\":\"id\",\"cap\":10,\"pages\":{\"kind\":\"page\",\"param\":\"p\"}}",
+         "nothing tells the source behind which key to begin"},
+        {"\"path\":\"/"
+         "s\",\"pages\":{\"kind\":\"capped_keyset\",\"key\":\"id\",\"cap\":10,\"param\":\"k\",\"pages\":{\"kind\":\"page\","
+         "\"param\":\"p\",\"cap\":5}}",
+         "streams.s.pages.pages: 'cap' belongs to the capped_keyset around it"},
+        {"\"path\":\"/"
+         "s\",\"pages\":{\"kind\":\"capped_keyset\",\"key\":\"id\",\"cap\":10,\"param\":\"k\",\"pages\":{\"kind\":\"last_"
+         "record\",\"field\":\"id\",\"param\":\"p\"}}",
+         "cannot go by kind 'last_record'"},
         {"\"path\":\"/s\",\"pages\":{\"kind\":\"page\"}", "nothing tells the source which page is meant"},
         {"\"path\":\"/s\",\"pages\":{\"kind\":\"page\",\"param\":\"p\",\"size_param\":\"n\"}", "'size_param' needs a 'size'"},
         {"\"path\":\"/s\",\"pages\":{\"kind\":\"offset\",\"param\":\"p\",\"stop\":\"short\"}",

@@ -33,7 +33,6 @@ static void test_later_kinds_are_refused_by_name(void **state)
     struct arena arena = ARENA_INIT(0);
     struct problems problems;
     static const char *const AUTH[] = {"jwt", "hmac", "oauth1", "session", "sigv4"};
-    static const char *const PAGES[] = {"header_token", "last_record", "time_next", "capped_keyset"};
     static const char *const CURSORS[] = {"refetch", "event_feed"};
     const struct {
         const struct vocabulary_kinds *kinds;
@@ -41,7 +40,6 @@ static void test_later_kinds_are_refused_by_name(void **state)
         size_t count;
     } groups[] = {
         {&VOCABULARY_AUTH, AUTH, ARRAY_SIZE(AUTH)},
-        {&VOCABULARY_PAGES, PAGES, ARRAY_SIZE(PAGES)},
         {&VOCABULARY_CURSOR, CURSORS, ARRAY_SIZE(CURSORS)},
     };
     for (size_t i = 0; i < ARRAY_SIZE(groups); i++)

@@ -89,7 +89,7 @@ void vocabulary_write_reference(struct buf *out)
         "secret config entry.\n"
         "- Durations: `500ms`, `30s`, `5m`, `2h`, `1d`, `1w`; a bare number is seconds.\n"
         "- Names in templates: `config.NAME`, `cursor.from`, `cursor.until`, `cursor.value`, `slice.id`, `slice.from`, "
-        "`slice.to`, `page.number`, `page.offset`, `page.token`, `page.size`, `now`.\n"
+        "`slice.to`, `page.number`, `page.offset`, `page.token`, `page.size`, `page.key`, `now`.\n"
         "- Filters: `format:\"%Y-%m-%d\"`, `minus:\"5m\"`, `plus:\"5m\"`, `default:\"x\"`, `upper`, `lower`, `urlencode`, "
         "`string`.\n"
         "- A parameter, header or body member that is one reference without a value is left out.\n"

@@ -262,7 +262,7 @@ static void test_more_of_one_value_than_the_cap_is_an_error(void **state)
         .kind = PAGES_CAPPED_KEYSET, .max_pages = 1000, .cap = 2 * SIZE, .key = "v", .inclusive = true, .inner = &inner};
     struct source source = {.pages = &pages, .total = 60, .share = 25, .cap = 2 * SIZE};
     assert_int_equal(read_all(&source), ERR_DATA);
-    assert_non_null(strstr(source.err.message, "over 20 records share the v '0'"));
+    assert_non_null(strstr(source.err.message, "20 records or more share the v '0'"));
     assert_non_null(strstr(source.err.hint, "unique"));
 }
 

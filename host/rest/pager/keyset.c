@@ -64,7 +64,7 @@ static int no_way_on(struct pager *pager, struct err *err)
     const struct pages *pages = pager->declared;
     struct str key = buf_str(&pager->key);
     if (!pages->inclusive) return pager_loop(err, "last key", key);
-    err_set(err, ERR_DATA, "over %lld records share the %s '" STR_FMT "': no query can give them all", (long long)pages->cap,
+    err_set(err, ERR_DATA, "%lld records or more share the %s '" STR_FMT "': no query can give them all", (long long)pages->cap,
             pages->key, STR_ARG(key));
     return err_hint(err, "let `pages.key` be a field whose values are unique, like the id, and sort and filter by it");
 }

@@ -143,7 +143,9 @@ void describe_pages(const struct stream_in_hand *hand)
 
 void describe_check_place(const struct stream_in_hand *hand, const struct template_scope *scope, bool calls)
 {
-    const struct pages *declared = &hand->stream->pages, *pages = pages_moving(declared);
+    struct pages *declared = &hand->stream->pages;
+    const struct pages *pages = pages_moving(declared);
+    declared->sends_size = pages->size_param || scope->uses_page_size;
     const struct node *node = node_get(hand->node, "pages");
     bool needs_place = pages->kind != PAGES_NONE && pages->kind != PAGES_NEXT_URL && pages->kind != PAGES_LINK_HEADER &&
                        pages->kind != PAGES_CAPPED_KEYSET;

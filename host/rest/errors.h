@@ -38,6 +38,7 @@ enum error_action {
     ACTION_SKIP_SLICE,   /* the same, and people are told */
     ACTION_SKIP_STREAM,  /* this stream cannot be had; the others go on, nothing of it is stored as done */
     ACTION_RESET_PAGES,  /* the slice begins again at its first page */
+    ACTION_SHRINK_PAGE,  /* the same page again, asked for in half the size */
     ACTION_REJECT,       /* as skip_slice, and the answer is kept among the rejects */
 };
 

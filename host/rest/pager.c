@@ -200,6 +200,28 @@ static void set_size(struct pager *pager)
     pager->place.size = is_near ? left : pager->size;
 }
 
+bool pager_can_shrink(const struct pager *pager)
+{
+    const struct pages *pages = pager->pages;
+    return pager->declared->sends_size && pager->place.size > 1 && pages->kind != PAGES_PAGE && pages->kind != PAGES_NONE &&
+           !pager->place.url.size;
+}
+
+void pager_shrink(struct pager *pager)
+{
+    pager->size = pager->place.size / 2;
+    pager->calm = 0;
+    set_size(pager);
+}
+
+/* A page came: after some of them the source is asked for more again. */
+static void grow(struct pager *pager)
+{
+    if (pager->size == pager->pages->size || ++pager->calm < PAGER_CALM) return;
+    pager->size = 2 * pager->size < pager->pages->size ? 2 * pager->size : pager->pages->size;
+    pager->calm = 0;
+}
+
 static int resume(struct pager *pager, const struct cJSON *position, struct err *err)
 {
     int rc = KINDS[pager->pages->kind]->resume(pager, position, err);
@@ -271,6 +293,7 @@ int pager_next(struct pager *pager, const struct page_facts *facts, struct err *
         return err_hint(
             err, "if the source is that large, raise the connector's `pages.max_pages`, or read it in windows with `step`");
     }
+    grow(pager);
     set_size(pager);
     pager->is_over = false;
     return 1;

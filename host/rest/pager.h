@@ -43,6 +43,7 @@ struct pages {
     enum pages_kind kind;
     const char *param;         /* carries the number, offset or token */
     const char *size_param;    /* carries the size */
+    bool sends_size;           /* by size_param or a template: a smaller one can be asked for */
     bool into_body;            /* both go into the body instead of the query */
     int64_t start;             /* page, offset: the first one */
     const char *first_token;   /* cursor, header_token, last_record, time_next: sent with the first request */
@@ -71,7 +72,7 @@ struct pages {
     bool stable;
 };
 
-enum { PAGER_TOKEN_MAX = 64 * 1024, PAGER_PATHS_MAX = 5 };
+enum { PAGER_TOKEN_MAX = 64 * 1024, PAGER_PATHS_MAX = 5, PAGER_CALM = 10 };
 
 /* What the request in hand carries. Unused parts are empty. */
 struct page_place {
@@ -117,6 +118,11 @@ const struct page_place *pager_place(const struct pager *pager); /* valid until 
 
 /* Moves on. 1: there is a next page; 0: that was the last; or a negative class. */
 int pager_next(struct pager *pager, const struct page_facts *facts, struct err *err) MUST_USE;
+
+/* May the page in hand be asked for in half the size? Not when its size is 1 or not declared, when the place depends on it
+ * (page numbers), or is a URL of the source's making. */
+bool pager_can_shrink(const struct pager *pager);
+void pager_shrink(struct pager *pager); /* does so, from here on; after PAGER_CALM pages that came the size doubles again */
 
 bool pager_capped(const struct pager *pager);         /* after an error: it is the cap; smaller windows would get by */
 const char *pager_warning(const struct pager *pager); /* what the user should hear of the last move; NULL: nothing */

@@ -340,6 +340,29 @@ static enum reader_end end_of(const struct reader *reader, const struct err *err
     }
 }
 
+/* Requests the page in hand; in half its size, and half of that, when the source says or shows that it is too much at once. The
+ * last try, for one record, goes by the ordinary rules. */
+static int fetch_page(struct reader *reader, struct http_response *response, const char *const *paths, struct json_value *found,
+                      size_t path_count, struct err *err)
+{
+    for (;;) {
+        struct http_request request;
+        struct err failure = ERR_INIT;
+        bool too_much = false, can_shrink = pager_can_shrink(reader->pager);
+        int rc = request_page(reader, &request, err);
+        if (rc != 0) return rc;
+        if (can_shrink) request.too_much = &too_much;
+        rc = fetch(reader, &request, response, paths, found, path_count, &failure);
+        if (rc == 0) return 0;
+        too_much = too_much || reader->judge.found.action == ACTION_SHRINK_PAGE;
+        if (!too_much || !can_shrink || cancel_stopping(reader->options.cancel)) return err_copy(err, &failure);
+        pager_shrink(reader->pager);
+        if (reader->options.log)
+            log_info(reader->options.log, "%s: asking for %lld records a page: %s", reader->stream->request.where,
+                     (long long)pager_place(reader->pager)->size, failure.message);
+    }
+}
+
 static int read_page(struct reader *reader, struct page *page, struct err *err)
 {
     const char *paths[PAGER_PATHS_MAX + 1];
@@ -347,10 +370,8 @@ static int read_page(struct reader *reader, struct page *page, struct err *err)
     size_t path_count = pager_paths(&reader->stream->pages, paths);
     const struct json_value *token = reader->stream->cursor.token_path ? &found[path_count] : NULL;
     if (token) paths[path_count++] = reader->stream->cursor.token_path;
-    struct http_request request;
     struct http_response response = {0};
-    int rc = request_page(reader, &request, err);
-    if (rc == 0) rc = fetch(reader, &request, &response, paths, found, path_count, err);
+    int rc = fetch_page(reader, &response, paths, found, path_count, err);
     if (rc != 0) reader->end = end_of(reader, err);
     if (rc != 0) return rc;
     if (has_no_content(reader, &response)) {

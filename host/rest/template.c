@@ -140,6 +140,7 @@ static void note_use(struct template_scope *scope, enum name_id name)
     if (name == NAME_CURSOR_TOKEN) scope->uses_cursor_token = true;
     if (name == NAME_PAGE_NUMBER || name == NAME_PAGE_OFFSET || name == NAME_PAGE_TOKEN) scope->uses_page_place = true;
     if (name == NAME_PAGE_KEY) scope->uses_page_key = true;
+    if (name == NAME_PAGE_SIZE) scope->uses_page_size = true;
 }
 
 static bool compile_name(const struct compiler *compiler, struct str name, struct part *part)

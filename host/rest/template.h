@@ -47,6 +47,7 @@ struct template_scope {
     bool uses_cursor_token;
     bool uses_page_place; /* page.number, page.offset or page.token */
     bool uses_page_key;
+    bool uses_page_size;
 };
 
 /* The values behind the names, for one request. Empty texts are values that are not there (page.token on the first page). */

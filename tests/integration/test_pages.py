@@ -34,6 +34,10 @@ class Api(http.server.BaseHTTPRequestHandler):
         query = {k: v for k, v in urllib.parse.parse_qsl(url.query)}
         self.server.seen.append((url.path, query))
         size = int(query.get("size", 10))
+        if size > self.server.largest and self.server.holds:
+            self.server.over.wait(60)
+            self.close_connection = True
+            return None
         if size > self.server.largest:
             return self.answer({"error": "too large"}, 413)
         at = int(query.get("at", 0))
@@ -78,16 +82,17 @@ class Api(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def api():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    server.seen, server.largest = [], 1000
+    server.seen, server.largest, server.holds, server.over = [], 1000, False, threading.Event()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
+    server.over.set()
     server.shutdown()
     server.server_close()
 
 
 CONNECTOR = """
 return sluice.connector { name = "all", version = "1.0.0", config = { base_url = { type = "string", required = true }, api_key = { type = "string", secret = true } },
-  http = { base = "{{config.base_url}}", retry = { tries = 2, wait = "1ms" } },
+  http = { base = "{{config.base_url}}", retry = { tries = 2, wait = "1ms" }, timeouts = { first_byte = "2s" } },
   streams = { things = { primary_key = "id", fields = { id = "integer", ts = { type = "timestamp", format = "epoch" } },
     write_mode = "append", %s } } }
 """
@@ -129,6 +134,35 @@ STREAMS = {
 def test_each_record_comes_once(work, api, name):
     _, ids = sync(work, api, STREAMS[name])
     assert sorted(ids) == IDS
+
+
+@pytest.mark.parametrize("kind", ["offset", "cursor"])
+def test_a_page_that_is_too_large_is_asked_for_in_parts(work, api, kind):
+    api.largest = 6
+    stream = {"offset": "path = '/offset', records = 'data', pages = { kind = 'offset', param = 'at', size = 20, size_param = 'size' }",
+              "cursor": "path = '/export', records = 'data', pages = { kind = 'time_next', param = 'start_time', next = 'end_time', "
+                        "last = 'end_of_stream', start = '0', size = 20, size_param = 'size' }"}[kind]
+    _, ids = sync(work, api, stream)
+    assert sorted(ids) == IDS
+    sizes = [int(query["size"]) for _, query in api.seen]
+    assert sizes[:3] == [20, 10, 5]
+    if kind == "offset":
+        assert sizes[11:14] == [5, 10, 5]  # tried again, and too large still
+
+
+def test_a_page_that_takes_too_long_is_asked_for_in_parts(work, api):
+    api.largest, api.holds = 12, True
+    _, ids = sync(work, api, "path = '/offset', records = 'data', pages = { kind = 'offset', param = 'at', size = 20, size_param = "
+                             "'size', total = 'total' }")
+    assert sorted(ids) == IDS
+    assert [int(query["size"]) for _, query in api.seen[:2]] == [20, 10]
+
+
+def test_pages_by_number_cannot_shrink(work, api):
+    api.largest = 6
+    ended, _ = sync(work, api, "path = '/offset', records = 'data', pages = { kind = 'page', param = 'p', size = 20, size_param = "
+                               "'size' }", code=4)
+    assert "413" in ended.err and len(api.seen) == 1
 
 
 def test_a_cap_is_an_error_that_names_it(work, api):

@@ -12,7 +12,8 @@ struct pager {
     const struct pages *pages; /* that move: those inside capped_keyset, else as `declared` */
     const struct pages *declared;
     struct page_place place;
-    int64_t size;    /* records asked for per page; 0: not declared */
+    int64_t size;    /* records asked for per page: as declared, or less for a while; 0: not declared */
+    int calm;        /* pages since it became less */
     struct buf next; /* the token or URL that place points into */
     int64_t seen;    /* raw records up to here, earlier runs of the same slice included; capped_keyset: since its last start */
     uint64_t read;   /* pages of this run */

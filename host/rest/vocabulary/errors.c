@@ -1,7 +1,7 @@
 /* errors: the keys of a rule that says what an answer means, and of what a function says about one. */
 #include "rest/vocabulary/tables.h"
 
-#define ACTIONS "retry|rate_limited|refresh_auth|fail|ignore|skip_slice|skip_stream|reset_pages|split_window|reject"
+#define ACTIONS "retry|rate_limited|refresh_auth|fail|ignore|skip_slice|skip_stream|reset_pages|split_window|shrink_page|reject"
 
 #define FINDING_KEYS                                                                                                           \
     {"wait",                                                                                                                   \

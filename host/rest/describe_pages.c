@@ -53,6 +53,9 @@ static void check_pages(const struct stream_in_hand *hand, const struct node *no
         problems_add(problems, node, "%s.format: '%s' is not a time format", place, pages->format);
         problems_hint(problems, "iso8601, epoch, epoch_ms, epoch_us, date, or a pattern like %%Y-%%m-%%d");
     }
+    bool tells_next = pages->total_pages || (pages->total && pages->size);
+    if (pages->parallel > 1 && (!tells_next || pages->cap))
+        problems_add(problems, node, "%s: 'parallel' needs a 'total' and a 'size', or 'total_pages', and no 'cap'", place);
     if (!hand->stream->records_function) return;
     if (pages->kind == PAGES_PAGE && !has_flag && !pages->total_pages && !pages->cap)
         problems_add(problems, node,
@@ -82,7 +85,7 @@ static void read_inner(const struct stream_in_hand *hand, const struct node *nod
     if (!is_allowed && inner->kind != PAGES_NONE)
         problems_add(hand->with->problems, map, "%s: capped_keyset cannot go by kind '%s'", place,
                      pages_kind_name(inner->kind));
-    static const char *const OUTER[] = {"cap", "max_pages", "stable"};
+    static const char *const OUTER[] = {"cap", "max_pages", "stable", "parallel"};
     for (size_t i = 0; i < ARRAY_SIZE(OUTER); i++)
         if (option_is_set(map, OUTER[i]))
             problems_add(hand->with->problems, map, "%s: '%s' belongs to the capped_keyset around it", place, OUTER[i]);
@@ -126,6 +129,7 @@ static void read_kind(const struct stream_in_hand *hand, const struct node *node
     pages->keep_params = boolean_of(table, node, "keep_params");
     pages->stop = text_is(table, node, "stop", "short") ? STOP_SHORT : STOP_EMPTY;
     pages->max_pages = integer_of(table, node, "max_pages", 1);
+    pages->parallel = integer_of(table, node, "parallel", 1);
     if (option_is_set(node, "stable")) pages->stable = option_boolean(table, node, "stable");
     if (is_keyset) read_inner(hand, node, place, pages);
     check_pages(hand, node, place, pages);
@@ -154,6 +158,10 @@ void describe_check_place(const struct stream_in_hand *hand, const struct templa
         problems_hint(hand->with->problems,
                       "name the parameter: param = \"page\"; or place {{page.number}}, {{page.offset}} or {{page.token}}");
     }
+    const struct request_description *request = &hand->stream->request;
+    if (declared->parallel > 1 && strcmp(request->method, "GET") != 0 && !request->idempotent)
+        problems_add(hand->with->problems, node,
+                     "%s.pages: 'parallel' needs requests that may be sent again: idempotent = true", hand->path);
     if (declared->kind == PAGES_CAPPED_KEYSET && !declared->key_param && !scope->uses_page_key && !calls) {
         problems_add(hand->with->problems, node, "%s.pages: nothing tells the source behind which key to begin", hand->path);
         problems_hint(hand->with->problems, "name the parameter: param = \"since_id\"; or place {{page.key}} in a filter");

@@ -174,6 +174,7 @@ struct pager *pager_new(const struct pages *pages)
     pager->key = BUF_INIT(PAGER_TOKEN_MAX);
     pager->last_key = BUF_INIT(PAGER_TOKEN_MAX);
     pager->size = pager->pages->size;
+    pager->total = pager->total_pages = -1;
     return pager;
 }
 
@@ -256,6 +257,27 @@ const struct page_place *pager_place(const struct pager *pager)
     return &pager->place;
 }
 
+bool pager_ahead(const struct pager *pager, int64_t steps, struct page_place *place)
+{
+    const struct pages *pages = pager->pages;
+    int64_t size = pager->place.size;
+    bool is_declared = size > 0 && size == pages->size && pager->declared->cap == 0;
+    *place = pager->place;
+    if (place->has_number) {
+        place->number += steps;
+        int64_t pages_before = place->number - pages->start;
+        if (pager->total_pages >= 0) return pages_before < pager->total_pages;
+        return is_declared && pager->total >= 0 && pages_before < (pager->total + size - 1) / size;
+    }
+    place->offset += steps * size;
+    return place->has_offset && is_declared && pager->total >= 0 && place->offset - pages->start < pager->total;
+}
+
+void pager_go(struct pager *pager, const struct page_place *place)
+{
+    pager->place = *place;
+}
+
 bool pager_capped(const struct pager *pager)
 {
     return pager->is_capped;
@@ -279,6 +301,8 @@ int pager_next(struct pager *pager, const struct page_facts *facts, struct err *
     struct page_says says = listen(pager->pages, facts->found);
     CHECK(!pager->is_over);
     pager->is_over = true;
+    pager->total = says.total;
+    pager->total_pages = says.total_pages;
     buf_clear(&pager->warning);
     int rc = check_body(pager, facts, err);
     if (rc != 0) return rc;

@@ -69,6 +69,7 @@ struct pages {
     bool keep_params;          /* later requests carry the stream's own parameters too */
     enum pages_stop stop;
     int64_t max_pages;
+    int64_t parallel; /* page, offset: so many requests at once, where the source tells the total; 1: one after the other */
     bool stable;
 };
 
@@ -123,6 +124,12 @@ int pager_next(struct pager *pager, const struct page_facts *facts, struct err *
  * (page numbers), or is a URL of the source's making. */
 bool pager_can_shrink(const struct pager *pager);
 void pager_shrink(struct pager *pager); /* does so, from here on; after PAGER_CALM pages that came the size doubles again */
+
+/* The place `steps` behind the one in hand, where totals say that there is one and how large pages are; false: that is not
+ * known. It is a guess: a page with fewer records, or another total, moves what follows. */
+bool pager_ahead(const struct pager *pager, int64_t steps, struct page_place *place);
+/* Takes the place for the one in hand: for a pager that does not move. */
+void pager_go(struct pager *pager, const struct page_place *place);
 
 bool pager_capped(const struct pager *pager);         /* after an error: it is the cap; smaller windows would get by */
 const char *pager_warning(const struct pager *pager); /* what the user should hear of the last move; NULL: nothing */

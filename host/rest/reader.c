@@ -14,6 +14,7 @@
 #include "os/clock.h"
 #include "os/log.h"
 #include "os/secret.h"
+#include "rest/ahead.h"
 #include "rest/link.h"
 
 struct reader {
@@ -23,6 +24,9 @@ struct reader {
     struct arena arena; /* of the page in hand */
     struct error_judge judge;
     struct arena first_time;
+    struct ahead *ahead; /* pages requested before their turn; NULL: none */
+    struct reader *lanes[AHEAD_MAX];
+    size_t lane_count;
     uint64_t pages;
     bool is_started, is_over;
     enum reader_end end;
@@ -46,6 +50,11 @@ struct reader *reader_new(const struct reader_options *options)
 void reader_free(struct reader *reader)
 {
     if (!reader) return;
+    ahead_free(reader->ahead);
+    for (size_t i = 0; i < reader->lane_count; i++) {
+        session_free(reader->lanes[i]->options.session);
+        reader_free(reader->lanes[i]);
+    }
     pager_free(reader->pager);
     arena_release(&reader->first_time);
     arena_release(&reader->arena);
@@ -340,11 +349,67 @@ static enum reader_end end_of(const struct reader *reader, const struct err *err
     }
 }
 
+/* --- pages before their turn --------------------------------------------------------------------------------------------- */
+
+/* ahead_run: a lane is a reader whose pager does not move. It tries once: what fails is asked for again in its turn. */
+static void run_lane(void *context, struct ahead_page *page)
+{
+    struct reader *lane = context;
+    const char *paths[PAGER_PATHS_MAX];
+    size_t path_count = pager_paths(&lane->stream->pages, paths);
+    struct http_request request;
+    struct err failure = ERR_INIT;
+    bool too_much = false;
+    arena_clear(&lane->arena);
+    pager_go(lane->pager, &page->place);
+    page->rc = request_page(lane, &request, &failure);
+    request.too_much = &too_much;
+    if (page->rc == 0) page->rc = fetch(lane, &request, &page->response, paths, page->found, path_count, &failure);
+    if (page->rc == 0 && lane->judge.found.action != ACTION_NONE) {
+        http_response_release(&page->response); /* a rule fits: for the reader to see */
+        page->rc = ERR_SOURCE;
+    }
+}
+
+static void start_lanes(struct reader *reader)
+{
+    size_t count = (size_t)reader->stream->pages.parallel;
+    for (size_t i = 0; i < count; i++) {
+        struct reader_options options = reader->options;
+        options.position = NULL;
+        options.session = session_new(options.client);
+        reader->lanes[i] = reader_new(&options);
+    }
+    reader->lane_count = count;
+    reader->ahead = ahead_new(count, (void *const *)reader->lanes, run_lane);
+}
+
+/* The page in hand, if it was asked for before its turn and came; those behind it are asked for. */
+static bool take_ahead(struct reader *reader, struct http_response *response, struct json_value *found)
+{
+    struct page_place places[AHEAD_MAX];
+    int64_t count = 0, parallel = reader->stream->pages.parallel;
+    if (parallel <= 1 || reader->pages == 0) return false;
+    while (count < parallel && pager_ahead(reader->pager, count, &places[count])) count++;
+    if (count <= 1 && !reader->ahead) return false;
+    if (!reader->ahead && reader->lane_count == 0) start_lanes(reader);
+    if (!reader->ahead) return false;
+    ahead_want(reader->ahead, places, (size_t)count);
+    struct ahead_page *page = ahead_take(reader->ahead, pager_place(reader->pager));
+    if (!page || page->rc != 0) return false;
+    *response = page->response;
+    page->response = (struct http_response){0};
+    memcpy(found, page->found, sizeof page->found);
+    reader->judge.found = (struct error_finding){.wait_ms = -1, .hint = ""};
+    return true;
+}
+
 /* Requests the page in hand; in half its size, and half of that, when the source says or shows that it is too much at once. The
  * last try, for one record, goes by the ordinary rules. */
 static int fetch_page(struct reader *reader, struct http_response *response, const char *const *paths, struct json_value *found,
                       size_t path_count, struct err *err)
 {
+    if (take_ahead(reader, response, found)) return 0;
     for (;;) {
         struct http_request request;
         struct err failure = ERR_INIT;

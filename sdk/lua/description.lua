@@ -246,6 +246,7 @@
 ---@field param? string parameter that carries the number; or place {{page.number}}
 ---@field start? integer number of the first page (default: 1)
 ---@field cap? integer records that one query gives at most, however it is paged; more are an error, not a loss
+---@field parallel? integer so many pages are requested at once where the source tells the total; they are taken in their order (default: 1)
 ---@field size? integer records asked for per page: {{page.size}}
 ---@field size_param? string parameter that carries the size
 ---@field into? "query"|"body" where `param` and `size_param` go (default: query)
@@ -263,6 +264,7 @@
 ---@field param? string parameter that carries the offset; or place {{page.offset}}
 ---@field start? integer offset of the first page (default: 0)
 ---@field cap? integer records that one query gives at most, however it is paged; more are an error, not a loss
+---@field parallel? integer so many pages are requested at once where the source tells the total; they are taken in their order (default: 1)
 ---@field size? integer records asked for per page: {{page.size}}
 ---@field size_param? string parameter that carries the size
 ---@field into? "query"|"body" where `param` and `size_param` go (default: query)

@@ -49,6 +49,22 @@ class Api(http.server.BaseHTTPRequestHandler):
             return self.answer({"data": RECORDS[end - 10:end], "has_more": end < COUNT})
         if url.path == "/offset":
             return self.answer({"data": RECORDS[at:at + size], "total": COUNT})
+        if url.path == "/page":
+            number = int(query["p"])
+            return self.answer({"data": RECORDS[number * 10:number * 10 + 10], "pages": -(-COUNT // 10)})
+        if url.path == "/gate":  # three pages answer when all three were asked for
+            if at in (10, 20, 30):
+                self.server.gate.wait(60)
+            return self.answer({"data": RECORDS[at:at + size], "total": COUNT})
+        if url.path == "/stingy":
+            return self.answer({"data": RECORDS[at:at + 5], "total": COUNT})
+        if url.path == "/growing":
+            return self.answer({"data": RECORDS[at:at + size], "total": min(COUNT, at + 25)})
+        if url.path == "/stumbling":
+            times = sum(1 for path, asked in self.server.seen if asked.get("at") == query.get("at"))
+            if at == 30 and times < 3:
+                return self.answer({"error": "no"}, 404 if times == 1 else 503)
+            return self.answer({"data": RECORDS[at:at + size], "total": COUNT})
         if url.path == "/export":
             rows = [r for r in RECORDS if r["ts"] >= int(query["start_time"])]
             end = size
@@ -82,6 +98,7 @@ class Api(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def api():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
+    server.gate = threading.Barrier(3)
     server.seen, server.largest, server.holds, server.over = [], 1000, False, threading.Event()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -124,6 +141,10 @@ STREAMS = {
     "keyset": SEARCH % ("id", "GT", "id", "0", "", 10),
     "keyset, pages that do not divide the cap": SEARCH % ("id", "GT", "id", "0", "", 7),
     "keyset, inclusive": SEARCH % ("ts", "GTE", "ts", "0", "inclusive = true,", 8),
+    "offset, parallel": "path = '/offset', records = 'data', pages = { kind = 'offset', param = 'at', size = 10, size_param = 'size', "
+                        "total = 'total', parallel = 4 }",
+    "page, parallel": "path = '/page', records = 'data', pages = { kind = 'page', param = 'p', start = 0, total_pages = 'pages', "
+                      "parallel = 3 }",
     "graphql": "path = '/graphql', method = 'POST', idempotent = true, records = 'data', body = { query = 'q', variables = { kind = "
                "'x' } }, pages = { kind = 'cursor', into = 'body', param = 'variables.after', size = 10, "
                "size_param = 'variables.first', next = 'end', more = 'more' }",
@@ -134,6 +155,18 @@ STREAMS = {
 def test_each_record_comes_once(work, api, name):
     _, ids = sync(work, api, STREAMS[name])
     assert sorted(ids) == IDS
+
+
+PARALLEL = "path = '/%s', records = 'data', pages = { kind = 'offset', param = 'at', size = 10, size_param = 'size', total = " \
+           "'total', parallel = 3 }"
+
+
+@pytest.mark.parametrize("path", ["gate", "stingy", "growing", "stumbling"])
+def test_pages_at_once_come_in_their_order(work, api, path):
+    """Also from a source that gives less than is asked for, whose total moves, or that fails a page now and then."""
+    _, ids = sync(work, api, PARALLEL % path)
+    assert ids == IDS
+    assert not api.gate.broken
 
 
 @pytest.mark.parametrize("kind", ["offset", "cursor"])

@@ -20,6 +20,7 @@ struct pager {
     struct trail trail;
     struct echo echo;
     bool is_over, is_capped;
+    int64_t total, total_pages; /* as the newest page says; -1: it does not */
     /* time_next */
     const char *first_time; /* NULL: not told */
     struct buf warning;

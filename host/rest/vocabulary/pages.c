@@ -12,6 +12,11 @@
     {                                                                                                                          \
         "stable", OPTION_BOOLEAN, 0, NULL, NULL, NULL, "as the stream's `stable`"                                              \
     }
+#define PARALLEL_KEY                                                                                                           \
+    {                                                                                                                          \
+        "parallel", OPTION_INTEGER, 0, "1", "1..16", NULL,                                                                     \
+            "so many pages are requested at once where the source tells the total; they are taken in their order"              \
+    }
 #define CAP_KEY                                                                                                                \
     {                                                                                                                          \
         "cap", OPTION_INTEGER, 0, NULL, "1..1000000000", NULL,                                                                 \
@@ -42,6 +47,7 @@ static const struct option PAGES_PAGE_KEYS[] = {
     {"param", OPTION_STRING, 0, NULL, NULL, NULL, "parameter that carries the number; or place {{page.number}}"},
     {"start", OPTION_INTEGER, 0, "1", "0..1000000000", NULL, "number of the first page"},
     CAP_KEY,
+    PARALLEL_KEY,
     SIZE_KEYS,
     FLAG_KEYS,
     COUNT_KEYS,
@@ -53,6 +59,7 @@ static const struct option PAGES_OFFSET_KEYS[] = {
     {"param", OPTION_STRING, 0, NULL, NULL, NULL, "parameter that carries the offset; or place {{page.offset}}"},
     {"start", OPTION_INTEGER, 0, "0", "0..1000000000", NULL, "offset of the first page"},
     CAP_KEY,
+    PARALLEL_KEY,
     SIZE_KEYS,
     FLAG_KEYS,
     COUNT_KEYS,

@@ -285,7 +285,7 @@ bool pager_capped(const struct pager *pager)
 
 const char *pager_warning(const struct pager *pager)
 {
-    return pager->warning.size ? pager->warning.data : NULL;
+    return pager->warning.size ? buf_text(&pager->warning) : NULL;
 }
 
 static int move(struct pager *pager, const struct page_facts *facts, const struct page_says *says, struct err *err)

@@ -10,7 +10,14 @@
 
 static void check_position(enum pages_kind kind, struct str position)
 {
+    const bool is_keyset = kind == PAGES_CAPPED_KEYSET, is_time = kind == PAGES_TIME_NEXT;
+    const struct pages inner = {.kind = PAGES_CURSOR, .param = "p", .size = 10, .next = "n", .keep_params = true};
     const struct pages pages = {.kind = kind,
+                                .inner = is_keyset ? &inner : NULL,
+                                .cap = is_keyset ? 100 : 0,
+                                .key = "k",
+                                .field = "k",
+                                .format = "epoch",
                                 .param = "p",
                                 .size = 10,
                                 .max_pages = 100,
@@ -18,12 +25,15 @@ static void check_position(enum pages_kind kind, struct str position)
                                 .stable = true,
                                 .next = "n",
                                 .relation = "next"};
-    const struct json_value next = {.kind = JSON_STRING, .raw = STR("https://h.test/?p=2")};
+    const struct json_value next = {.kind = is_time ? JSON_NUMBER : JSON_STRING,
+                                    .raw = is_time ? STR("1700000000") : STR("https://h.test/?p=2")};
     const struct page_facts facts = {.found = &next,
                                      .records_known = true,
                                      .records = 10,
                                      .url = STR("https://h.test/"),
-                                     .link = STR("https://h.test/?p=3")};
+                                     .link = STR("https://h.test/?p=3"),
+                                     .header = STR("h"),
+                                     .last = {.kind = JSON_NUMBER, .raw = STR("7")}};
     struct err err = ERR_INIT;
     struct pager *pager = pager_new(&pages), *other = pager_new(&pages);
     int rc = pager_start(pager, position, &err);
@@ -35,6 +45,7 @@ static void check_position(enum pages_kind kind, struct str position)
         CHECK(again && pager_start(other, str_from(again), &err) == 0);
         CHECK(a->has_number == b->has_number && a->number == b->number);
         CHECK(a->has_offset == b->has_offset && a->offset == b->offset);
+        CHECK(str_equal(a->key, b->key) && a->size == b->size);
         CHECK(str_equal(a->token, b->token) && str_equal(a->url, b->url) && a->own_params == b->own_params);
         free(again);
     }

@@ -164,15 +164,6 @@ static void log_answer(const struct exchange *exchange, const struct http_respon
     buf_release(&url);
 }
 
-/* Would a request for less get by? */
-static bool asks_too_much(const struct exchange *exchange, bool has_answer, int status, int rc)
-{
-    bool is_refused = has_answer && status == 413;
-    const bool *too_much = exchange->request->too_much; /* the transport raised it when it waited for too long */
-    bool is_slow = has_answer ? status == 408 || status == 504 : rc == ERR_TRANSIENT && too_much && *too_much;
-    return too_much && (is_refused || (is_slow && may_send_again(exchange)));
-}
-
 /* One try and what becomes of it: 0 with an answer to give, 1 to try again, or the failure. */
 static int try_and_judge(struct exchange *exchange, struct retry *retry, struct http_response *response, struct err *err)
 {
@@ -185,12 +176,8 @@ static int try_and_judge(struct exchange *exchange, struct retry *retry, struct 
     int64_t declared_ms = has_answer ? exchange->facts.verdict.wait_ms : -1;
     struct retry_verdict next = retry_next(retry, rc, declared_ms, retry_random(), clock_now_ms(client->options.clock));
     bool may_repeat = may_send_again(exchange);
-    bool is_too_much = asks_too_much(exchange, has_answer, response->status, rc);
     http_response_release(response);
-    if (is_too_much) {
-        *exchange->request->too_much = true;
-        return rc;
-    }
+    if (err->is_too_much && exchange->request->can_shrink && may_repeat) return rc;
     if (!next.again || !may_repeat) {
         if (next.reason == RETRY_WAIT_TOO_LONG)
             __atomic_store_n(&client->counters.resume_ms, clock_now_ms(client->options.clock) + declared_ms, __ATOMIC_RELAXED);

@@ -56,7 +56,6 @@ struct transfer {
     struct err failure; /* ours: a time limit, cancelled, an address refused; class 0: none */
     struct err refused; /* an address that guard refused while there may be others */
     bool was_sent;      /* the request may have reached the server */
-    bool *too_much;     /* of the request */
     bool has_first_byte;
     int64_t begun_ms, sent_ms; /* sent_ms: when the last of the request went out */
     curl_off_t uploaded;
@@ -303,7 +302,6 @@ static bool check_limits(struct transfer *transfer)
         err_set(failure, ERR_TRANSIENT, "could not get an answer: nothing came for %lld ms", (long long)limits->first_byte_ms);
         failure->is_too_much = true;
     }
-    if (failure->class == ERR_TRANSIENT && transfer->too_much) *transfer->too_much = true;
     return failure->class == 0;
 }
 
@@ -472,7 +470,6 @@ int http_send(struct http *http, const struct http_request *request, struct aren
     struct err failure = ERR_INIT;
     bool is_head = strcmp(request->method, "HEAD") == 0;
     transfer->http = http;
-    transfer->too_much = request->too_much;
     transfer->begun_ms = clock_now_ms(clock);
     answer_init(&transfer->answer, &http->options.limits, http->options.budget, arena, is_head);
     int rc = prepare(transfer, request, arena, &url, err);

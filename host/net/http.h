@@ -49,11 +49,11 @@ struct http_request {
     const char *url;    /* absolute; http or https */
     const struct http_header *headers;
     size_t header_count;
-    struct str body;                /* empty: none */
-    bool idempotent;                /* may be sent again when it is unknown whether it arrived; GET and HEAD always are */
-    bool anonymous;                 /* client.h adds no credentials: the token call itself, or a URL of another origin */
-    bool *too_much;                 /* raised instead of another try when the answer is 413, or took too long (408, 504, none in
-                                       time): the caller asks for less. NULL: it cannot */
+    struct str body; /* empty: none */
+    bool idempotent; /* may be sent again when it is unknown whether it arrived; GET and HEAD always are */
+    bool anonymous;  /* client.h adds no credentials: the token call itself, or a URL of another origin */
+    bool can_shrink; /* a failure that says it is too much (err.is_too_much) is no cause for another try: the caller
+                        asks for less */
     const struct http_judge *judge; /* says what answers mean, before their status does (classify.h); NULL: nobody */
     const char *stream;             /* what it is for, for limits; NULL: none */
     int64_t weight;                 /* what it counts as in limits; 0: what they say */

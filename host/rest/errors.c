@@ -266,8 +266,7 @@ static void to_verdict(const struct error_finding *found, struct verdict *verdic
         [ACTION_REFRESH_AUTH] = {ERR_AUTH, true},       [ACTION_IGNORE] = {0, false},
         [ACTION_SPLIT_WINDOW] = {ERR_SOURCE, false},    [ACTION_SKIP_SLICE] = {ERR_SOURCE, false},
         [ACTION_SKIP_STREAM] = {ERR_PERMISSION, false}, [ACTION_RESET_PAGES] = {ERR_SOURCE, false},
-        [ACTION_SHRINK_PAGE] = {ERR_SOURCE, false},
-        [ACTION_REJECT] = {ERR_SOURCE, false},
+        [ACTION_SHRINK_PAGE] = {ERR_SOURCE, false},     [ACTION_REJECT] = {ERR_SOURCE, false},
     };
     verdict->class = found->action == ACTION_FAIL ? found->class : MEANINGS[found->action].class;
     verdict->renews_auth = found->action != ACTION_FAIL && MEANINGS[found->action].renews_auth;

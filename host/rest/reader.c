@@ -260,7 +260,8 @@ static int move_on(struct reader *reader, const struct http_response *response, 
     if (rc == 0) rc = call_next(reader, response->body, &facts.next_json, err);
     if (rc != 0) return rc;
     rc = pager_next(reader->pager, &facts, err);
-    if (rc < 0 && pager_capped(reader->pager)) reader->end = READER_CAPPED;
+    if (rc < 0 && pager_capped(reader->pager) && window_has_step(&reader->stream->cursor.window))
+        reader->end = READER_SPLITS_WINDOW;
     if (pager_warning(reader->pager) && reader->options.log)
         log_warn(reader->options.log, "%s: %s", reader->stream->request.where, pager_warning(reader->pager));
     return rc < 0 ? err_context(err, "%s", reader->stream->request.where) : rc;
@@ -359,11 +360,10 @@ static void run_lane(void *context, struct ahead_page *page)
     size_t path_count = pager_paths(&lane->stream->pages, paths);
     struct http_request request;
     struct err failure = ERR_INIT;
-    bool too_much = false;
     arena_clear(&lane->arena);
     pager_go(lane->pager, &page->place);
     page->rc = request_page(lane, &request, &failure);
-    request.too_much = &too_much;
+    request.can_shrink = true;
     if (page->rc == 0) page->rc = fetch(lane, &request, &page->response, paths, page->found, path_count, &failure);
     if (page->rc == 0 && lane->judge.found.action != ACTION_NONE) {
         http_response_release(&page->response); /* a rule fits: for the reader to see */
@@ -413,14 +413,14 @@ static int fetch_page(struct reader *reader, struct http_response *response, con
     for (;;) {
         struct http_request request;
         struct err failure = ERR_INIT;
-        bool too_much = false, can_shrink = pager_can_shrink(reader->pager);
+        bool can_shrink = pager_can_shrink(reader->pager);
         int rc = request_page(reader, &request, err);
         if (rc != 0) return rc;
-        if (can_shrink) request.too_much = &too_much;
+        request.can_shrink = can_shrink;
         rc = fetch(reader, &request, response, paths, found, path_count, &failure);
         if (rc == 0) return 0;
-        too_much = too_much || reader->judge.found.action == ACTION_SHRINK_PAGE;
-        if (!too_much || !can_shrink || cancel_stopping(reader->options.cancel)) return err_copy(err, &failure);
+        bool is_too_much = failure.is_too_much || reader->judge.found.action == ACTION_SHRINK_PAGE;
+        if (!is_too_much || !can_shrink || cancel_stopping(reader->options.cancel)) return err_copy(err, &failure);
         pager_shrink(reader->pager);
         if (reader->options.log)
             log_info(reader->options.log, "%s: asking for %lld records a page: %s", reader->stream->request.where,

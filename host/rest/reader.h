@@ -67,11 +67,11 @@ enum reader_end {
     READER_STARTS_OVER,   /* the slice starts again from its beginning: by a rule, or because the source refused the position
                              that was to be resumed at (400, 404, 410, 422 on the first request) */
     READER_TOKEN_REFUSED, /* likewise, of the sync token it was to begin at */
-    READER_SPLITS_WINDOW, /* what was asked for is too much: by a rule, or it took too long (a time-out, 408, 413, 504) */
+    READER_SPLITS_WINDOW, /* what was asked for is too much: by a rule, it took too long (a time-out, 408, 413, 504), or it is
+                             more than a query gives (pages.cap) */
     READER_SKIPS_SLICE,   /* what was read of it is all there is */
     READER_REJECTS,       /* the same, and reader_rejected is kept */
     READER_SKIPS_STREAM,  /* the stream cannot be had */
-    READER_CAPPED,       /* the query gave all it can (pages.cap), and there is more: a smaller window would get by */
 };
 enum reader_end reader_end(const struct reader *reader);
 struct str reader_rejected(const struct reader *reader); /* the answer's body, its first 64 KiB; until reader_free */

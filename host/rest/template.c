@@ -13,13 +13,19 @@ struct known_name {
 };
 
 static const struct known_name NAMES[] = {
-    {"cursor.from", TEMPLATE_CURSOR, NAME_CURSOR_FROM},   {"cursor.until", TEMPLATE_CURSOR, NAME_CURSOR_UNTIL},
-    {"cursor.value", TEMPLATE_CURSOR, NAME_CURSOR_VALUE}, {"cursor.token", TEMPLATE_CURSOR, NAME_CURSOR_TOKEN},
-    {"slice.id", TEMPLATE_SLICE, NAME_SLICE_ID},          {"slice.from", TEMPLATE_SLICE, NAME_SLICE_FROM},
-    {"slice.to", TEMPLATE_SLICE, NAME_SLICE_TO},          {"page.number", TEMPLATE_PAGE, NAME_PAGE_NUMBER},
-    {"page.offset", TEMPLATE_PAGE, NAME_PAGE_OFFSET},     {"page.token", TEMPLATE_PAGE, NAME_PAGE_TOKEN},
-    {"page.size", TEMPLATE_PAGE, NAME_PAGE_SIZE},         {"page.key", TEMPLATE_PAGE, NAME_PAGE_KEY},
-            {"now", TEMPLATE_NOW, NAME_NOW},
+    {"cursor.from", TEMPLATE_CURSOR, NAME_CURSOR_FROM},
+    {"cursor.until", TEMPLATE_CURSOR, NAME_CURSOR_UNTIL},
+    {"cursor.value", TEMPLATE_CURSOR, NAME_CURSOR_VALUE},
+    {"cursor.token", TEMPLATE_CURSOR, NAME_CURSOR_TOKEN},
+    {"slice.id", TEMPLATE_SLICE, NAME_SLICE_ID},
+    {"slice.from", TEMPLATE_SLICE, NAME_SLICE_FROM},
+    {"slice.to", TEMPLATE_SLICE, NAME_SLICE_TO},
+    {"page.number", TEMPLATE_PAGE, NAME_PAGE_NUMBER},
+    {"page.offset", TEMPLATE_PAGE, NAME_PAGE_OFFSET},
+    {"page.token", TEMPLATE_PAGE, NAME_PAGE_TOKEN},
+    {"page.size", TEMPLATE_PAGE, NAME_PAGE_SIZE},
+    {"page.key", TEMPLATE_PAGE, NAME_PAGE_KEY},
+    {"now", TEMPLATE_NOW, NAME_NOW},
 };
 
 /* Roots whose names are chosen by others. */

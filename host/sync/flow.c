@@ -203,7 +203,6 @@ static int settle_failed(struct flow *flow, struct slice_item *item, struct err 
     case READER_SKIPS_STREAM:
         flow->is_skipped = flow->is_skipped || !flow->err.class;
         return err_copy(err, &item->err);
-    case READER_CAPPED: /* windows have the length they were declared with */
     case READER_FAILED:
         return err_copy(err, &item->err);
     }

@@ -185,7 +185,7 @@
 ---@field equals? string|number|boolean|(string|number|boolean)[] it is this, or one of these
 ---@field contains? string|number|boolean|(string|number|boolean)[] this is in it, or one of these; capitals do not matter
 ---@field exists? boolean true: it is there, and is not null or empty; false: it is not there. Default of `header` and `path`: true
----@field action "retry"|"rate_limited"|"refresh_auth"|"fail"|"ignore"|"skip_slice"|"skip_stream"|"reset_pages"|"split_window"|"reject"|sluice.ErrorsFunction what to do, or a function(response, ctx)
+---@field action "retry"|"rate_limited"|"refresh_auth"|"fail"|"ignore"|"skip_slice"|"skip_stream"|"reset_pages"|"split_window"|"shrink_page"|"reject"|sluice.ErrorsFunction what to do, or a function(response, ctx)
 ---@field wait? string|number retry, rate_limited: how long to wait first; default: what the headers say, else `http.retry`
 ---@field class? "source"|"auth"|"permission"|"data"|"config" fail: whose fault it is, which decides the exit code (default: source)
 ---@field hint? string what people should do about it

@@ -56,6 +56,9 @@ class Api(http.server.BaseHTTPRequestHandler):
             if at in (10, 20, 30):
                 self.server.gate.wait(60)
             return self.answer({"data": RECORDS[at:at + size], "total": COUNT})
+        if url.path == "/window":  # a query gives no more than the cap, and does not say so
+            found = [r for r in RECORDS if int(query["from"]) < 100000 + r["ts"] * 3600 <= int(query["to"])]
+            return self.answer({"data": [{"id": r["id"], "ts": 100000 + r["ts"] * 3600} for r in found[:CAP]][at:at + size]})
         if url.path == "/stingy":
             return self.answer({"data": RECORDS[at:at + 5], "total": COUNT})
         if url.path == "/growing":
@@ -203,3 +206,12 @@ def test_a_cap_is_an_error_that_names_it(work, api):
                                  "total = 'total' }", code=5)
     assert "at most 20 records to one query (pages.cap)" in ended.err
     assert len(api.seen) == 1
+
+
+def test_a_window_over_the_cap_is_read_in_halves(work, api):
+    """As search endpoints are: what lies behind the cap is never given, whatever page is asked for."""
+    cursor = ("kind = 'windowed', field = 'ts', format = 'epoch', param = 'from', until_param = 'to', bounds = '(]', start = '1970-01-01', "
+              "step = '100000d', min_step = '1s'")
+    ended, ids = sync(work, api, "path = '/window', records = 'data', pages = { kind = 'offset', param = 'at', size = 10, size_param = 'size', cap = 20 }, "
+                                 "cursor = { %s }," % cursor)
+    assert sorted(ids) == [r["id"] for r in RECORDS] and "in halves" in ended.err, ended

@@ -446,6 +446,8 @@ static int prepare(struct transfer *transfer, const struct http_request *request
     if (rc == 0) rc = add_headers(transfer, request, err);
     if (rc != 0) return rc;
     curl_easy_reset(easy); /* of options; connections stay */
+    transfer->answer.compression = request->compression;
+    transfer->answer.spool = request->spool;
     transfer->answer.is_over_tls = strcmp(url->scheme, "https") == 0;
     SET(CURLOPT_URL, url->text);
     set_transport(http, easy);

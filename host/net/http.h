@@ -26,6 +26,7 @@ struct cancel;
 struct clock;
 struct guard;
 struct http_judge;
+struct spool;
 
 struct http_header {
     struct str name; /* as sent or received; compare with str_equal_nocase */
@@ -44,6 +45,13 @@ struct http_limits {
 };
 extern const struct http_limits HTTP_LIMITS_DEFAULT;
 
+/* How a body is packed, beside the transport's own coding. */
+enum http_compression {
+    HTTP_UNPACK_BY_TYPE, /* gzip when the answer's Content-Type says so */
+    HTTP_UNPACK_GZIP,    /* gzip, unless it does not begin as that does: then a server has unpacked it already */
+    HTTP_UNPACK_ZIP,     /* one file in a ZIP archive */
+};
+
 struct http_request {
     const char *method; /* "GET" */
     const char *url;    /* absolute; http or https */
@@ -57,6 +65,8 @@ struct http_request {
     const struct http_judge *judge; /* says what answers mean, before their status does (classify.h); NULL: nobody */
     const char *stream;             /* what it is for, for limits; NULL: none */
     int64_t weight;                 /* what it counts as in limits; 0: what they say */
+    enum http_compression compression;
+    struct spool *spool; /* where an answer's body below 300 goes, not into the response; cleared before. NULL: none */
 };
 
 struct http_response {

@@ -9,6 +9,8 @@
 #include "base/check.h"
 #include "base/number.h"
 #include "os/inflate.h"
+#include "os/spool.h"
+#include "os/unpack.h"
 
 enum { BODY_FIRST_BYTES = 64 * 1024 };
 
@@ -26,9 +28,11 @@ void answer_init(struct answer *answer, const struct http_limits *limits, struct
 void answer_release(struct answer *answer)
 {
     inflate_free(answer->inflate);
+    unpack_free(answer->unpack);
     block_release(answer->body);
     buf_release(&answer->head);
     answer->inflate = NULL;
+    answer->unpack = NULL;
     answer->body = NULL;
 }
 
@@ -163,7 +167,7 @@ static void make_room(struct answer *answer, size_t more)
 {
     size_t cap = body_cap(answer), needed = (answer->body ? answer->body->size : 0) + more;
     size_t wanted = answer->body ? answer->body->capacity * 2 : BODY_FIRST_BYTES;
-    if (!answer->body && !answer->inflate && answer->length > 0) wanted = (size_t)answer->length;
+    if (!answer->body && !answer->inflate && !answer->unpack && answer->length > 0) wanted = (size_t)answer->length;
     if (wanted < needed) wanted = needed;
     if (wanted > cap) wanted = cap;
     if (!answer->body)
@@ -175,6 +179,10 @@ static void make_room(struct answer *answer, size_t more)
 static int take_body(void *context, const void *data, size_t size, struct err *err)
 {
     struct answer *answer = context;
+    if (answer->spool && !is_refusal(answer)) {
+        int rc = spool_append(answer->spool, data, size, &answer->failure);
+        return rc == 0 ? 0 : err_copy(err, &answer->failure);
+    }
     size_t have = answer->body ? answer->body->size : 0, room = body_cap(answer) - have;
     bool is_over = size > room;
     if (is_over && !is_refusal(answer)) {
@@ -188,14 +196,46 @@ static int take_body(void *context, const void *data, size_t size, struct err *e
     return is_over ? err_set(err, ERR_DATA, "the rest of a refusal's body is not wanted") : 0;
 }
 
+static int take_packed(void *context, const void *data, size_t size, struct err *err)
+{
+    struct answer *answer = context;
+    return unpack_feed(answer->unpack, data, size, err);
+}
+
+static struct str header_of(const struct answer *answer, struct str name)
+{
+    for (size_t i = 0; i < answer->header_count; i++)
+        if (str_equal(answer->headers[i].name, name)) return answer->headers[i].value;
+    return STR("");
+}
+
+/* The body itself may be packed. */
+static void begin_unpacking(struct answer *answer, const struct inflate_limits *limits)
+{
+    static const char *const GZIP_TYPES[] = {"application/gzip", "application/x-gzip"};
+    struct str rest = header_of(answer, STR("content-type")), type;
+    if (is_refusal(answer) || !expects_body(answer)) return;
+    bool is_packed = answer->compression != HTTP_UNPACK_BY_TYPE;
+    (void)str_next(&rest, ';', &type);
+    for (size_t i = 0; i < ARRAY_SIZE(GZIP_TYPES); i++)
+        is_packed = is_packed || str_equal_nocase(str_trim(type), str_from(GZIP_TYPES[i]));
+    enum unpack_format format = answer->compression == HTTP_UNPACK_ZIP ? UNPACK_ZIP : UNPACK_GZIP;
+    if (is_packed) answer->unpack = unpack_new(format, limits, take_body, answer);
+}
+
 static int begin_body(struct answer *answer)
 {
     static const struct {
         const char *coding;
         enum inflate_format format;
     } CODINGS[] = {{"gzip", INFLATE_GZIP}, {"x-gzip", INFLATE_GZIP}, {"deflate", INFLATE_DEFLATE}};
-    const struct inflate_limits limits = {answer->limits->body_bytes, answer->limits->inflate_ratio};
-    if (!answer->is_head && !is_refusal(answer) && answer->length > 0 && (uint64_t)answer->length > answer->limits->body_bytes)
+    const size_t most = answer->spool ? SIZE_MAX / 2 : answer->limits->body_bytes; /* a spool has a limit of its own */
+    const struct inflate_limits limits = {most, answer->limits->inflate_ratio};
+    if (answer->spool) spool_clear(answer->spool);
+    begin_unpacking(answer, &limits);
+    inflate_sink *sink = answer->unpack ? take_packed : take_body;
+    if (!answer->is_head && !is_refusal(answer) && !answer->spool && answer->length > 0 &&
+        (uint64_t)answer->length > answer->limits->body_bytes)
         return body_too_large(answer);
     for (size_t i = 0; i < answer->header_count; i++) {
         struct str value = answer->headers[i].value;
@@ -203,7 +243,7 @@ static int begin_body(struct answer *answer)
                         str_equal_nocase(value, STR("identity"));
         for (size_t j = 0; j < ARRAY_SIZE(CODINGS) && !is_known && !answer->inflate; j++) {
             is_known = str_equal_nocase(value, str_from(CODINGS[j].coding));
-            if (is_known && expects_body(answer)) answer->inflate = inflate_new(CODINGS[j].format, &limits, take_body, answer);
+            if (is_known && expects_body(answer)) answer->inflate = inflate_new(CODINGS[j].format, &limits, sink, answer);
         }
         if (!is_known && expects_body(answer))
             return err_set(&answer->failure, ERR_DATA, "cannot decode the answer's content coding '" STR_FMT "': %s",
@@ -238,7 +278,9 @@ bool answer_body(struct answer *answer, const char *data, size_t size)
     struct err failure = ERR_INIT;
     answer->wire_bytes += size;
     if (!expects_body(answer)) return true;
-    int rc = answer->inflate ? inflate_feed(answer->inflate, data, size, &failure) : take_body(answer, data, size, &failure);
+    int rc = answer->inflate  ? inflate_feed(answer->inflate, data, size, &failure)
+             : answer->unpack ? take_packed(answer, data, size, &failure)
+                              : take_body(answer, data, size, &failure);
     if (rc != 0) answer->failure = failure;
     return rc == 0;
 }
@@ -250,7 +292,8 @@ bool answer_body(struct answer *answer, const char *data, size_t size)
 static bool has_proved_end(const struct answer *answer)
 {
     bool is_framed = answer->version >= 20 && answer->is_over_tls;
-    return !expects_body(answer) || answer->length >= 0 || answer->is_chunked || is_framed || answer->inflate;
+    return !expects_body(answer) || answer->length >= 0 || answer->is_chunked || is_framed || answer->inflate ||
+           (answer->unpack && unpack_proves_end(answer->unpack));
 }
 
 int answer_finish(struct answer *answer, const struct err *transfer, struct http_response *response, struct err *err)
@@ -261,6 +304,8 @@ int answer_finish(struct answer *answer, const struct err *transfer, struct http
     if (answer->failure.class == 0 && !answer->has_headers)
         err_set(&answer->failure, ERR_TRANSIENT, "could not get an answer: the connection ended before its headers did");
     if (answer->failure.class == 0 && answer->inflate && inflate_finish(answer->inflate, &inflated) != 0)
+        answer->failure = inflated;
+    if (answer->failure.class == 0 && answer->unpack && unpack_finish(answer->unpack, &inflated) != 0)
         answer->failure = inflated;
     if (answer->failure.class != 0 && (!status_counts || answer->failure.class == ERR_CANCELLED)) {
         if (answer->failure.class == ERR_DATA && !answer->failure.hint[0])

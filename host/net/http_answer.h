@@ -22,6 +22,8 @@
 #include "net/http.h"
 
 struct inflate;
+struct spool;
+struct unpack;
 
 enum { ANSWER_INFORMATIONAL_MAX = 20, ANSWER_REFUSAL_BODY_BYTES = 64 * 1024 };
 
@@ -42,7 +44,10 @@ struct answer {
     int64_t length; /* Content-Length; -1: none */
     bool is_chunked;
     struct inflate *inflate; /* NULL: the body comes plain */
-    struct block *body;      /* NULL until its first byte */
+    enum http_compression compression;
+    struct unpack *unpack; /* behind `inflate`; NULL: the body is not packed */
+    struct spool *spool;   /* where the body goes; NULL: into `body` */
+    struct block *body;    /* NULL until its first byte */
     uint64_t wire_bytes;
     struct err failure; /* class 0: none */
 };

@@ -57,8 +57,9 @@ struct decode_spec {
     size_t select_count;
     const char *const *blocked; /* these never leave this function, not in rejects, not in the overflow */
     size_t blocked_count;
-    bool drop_repeats; /* records of the lap before, word for word (repeats.h) */
-    bool infer;        /* undeclared fields become columns; false: they are dropped, uncounted */
+    bool drop_repeats;       /* records of the lap before, word for word (repeats.h) */
+    bool texts_are_problems; /* a record that is a text says what was wrong with it: see rest/format/csv.c */
+    bool infer;              /* undeclared fields become columns; false: they are dropped, uncounted */
     enum on_mismatch on_mismatch;
     const char *cursor_field;  /* top-level field or dotted path; NULL: none */
     enum type cursor_type;     /* TIMESTAMP, TIMESTAMP_NTZ, DATE, INTEGER, DECIMAL or STRING */

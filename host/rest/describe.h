@@ -57,6 +57,8 @@ bool describe_is_stream_name(struct str name);
  * meant? `calls`: a function may. */
 void describe_pages(const struct stream_in_hand *hand);
 void describe_check_place(const struct stream_in_hand *hand, const struct template_scope *scope, bool calls);
+/* How the bodies of answers are written; behind the records and the pages. */
+void describe_format(const struct stream_in_hand *hand);
 
 /* The streams exploded from the records of `hand`'s stream, which is compiled but for these. */
 void describe_exploded(const struct stream_in_hand *hand);

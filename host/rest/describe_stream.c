@@ -225,6 +225,7 @@ void describe_stream(const struct describing *with, const struct node *node, str
     describe_errors(with, node_get(node, "errors"), describe_below(&hand, "errors"), &stream->errors);
     describe_cursor(&hand);
     describe_pages(&hand);
+    describe_format(&hand);
     struct template_scope scope = {
         .config = with->config,
         .roots = TEMPLATE_CONFIG | TEMPLATE_NOW | TEMPLATE_SLICE | (stream->has_cursor ? TEMPLATE_CURSOR : 0) |

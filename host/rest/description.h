@@ -23,6 +23,7 @@
 #include "rest/config.h"
 #include "rest/decode.h"
 #include "rest/errors.h"
+#include "rest/format/format.h"
 #include "rest/limits.h"
 #include "rest/operand.h"
 #include "rest/pager.h"
@@ -91,6 +92,7 @@ struct stream_description {
     const char *records_path;     /* "$" by default */
     const char *records_function; /* NULL: none */
     const char *map_function;     /* NULL: none */
+    struct format format;         /* of the answers' bodies */
     const char *const *primary_key;
     size_t primary_key_count;
     struct error_rules errors; /* before those of the description */

@@ -123,6 +123,14 @@ int lane_take_other(struct lane *lane, struct jsonscan *scan)
     if (!jsonscan_value(scan, &value)) return ERR_TRANSIENT;
     lane->reader.counts->rejected++;
     if (!reject_has_room(out)) return 0;
+    if (value.kind == JSON_STRING && lane->spec->texts_are_problems) {
+        const char *problem = arena_text(&out->arena, jsonscan_text(&value, &lane->reader.scratch, NULL));
+        const char *cut = strstr(problem, ": "); /* the row's text follows, which may hold what is hidden */
+        if (cut && (cut = strstr(cut + 2, ": ")))
+            problem = arena_text(&out->arena, (struct str){problem, (size_t)(cut - problem)});
+        reject_add(out, lane->spec, STR(""), "malformed_row", problem, reject_record(out, &lane->reader.fields, &value), true);
+        return 0;
+    }
     const char *detail = arena_printf(&out->arena, "expected an object, got %s", json_kind_name(value.kind));
     struct str text = reject_record(out, &lane->reader.fields, &value);
     reject_add(out, lane->spec, STR(""), "not_an_object", detail, text, true);

@@ -8,14 +8,22 @@
 #include "base/check.h"
 #include "base/jsonscan.h"
 #include "base/map.h"
+#include "base/number.h"
 #include "base/records_path.h"
 #include "net/retry.h"
 #include "os/cancel.h"
 #include "os/clock.h"
+#include "os/fs.h"
 #include "os/log.h"
 #include "os/secret.h"
+#include "os/spool.h"
 #include "rest/ahead.h"
+#include "rest/format/parts.h"
 #include "rest/link.h"
+
+enum { WANTED_PATHS_MAX = PAGER_PATHS_MAX + 1 };
+
+static const uint64_t MAX_STREAM_BYTES = UINT64_C(1) << 36; /* 64 GiB: more is no answer, it is a mistake */
 
 struct reader {
     struct reader_options options;
@@ -28,6 +36,12 @@ struct reader {
     struct reader *lanes[AHEAD_MAX];
     size_t lane_count;
     uint64_t pages;
+    /* An answer that comes in parts. */
+    struct http_response response;
+    struct parts *parts; /* NULL: none is in hand */
+    struct spool *spool; /* of a stream, made for its first answer */
+    size_t part_records;
+    uint64_t part_hash;
     bool is_started, is_over;
     enum reader_end end;
 };
@@ -55,6 +69,9 @@ void reader_free(struct reader *reader)
         session_free(reader->lanes[i]->options.session);
         reader_free(reader->lanes[i]);
     }
+    parts_free(reader->parts);
+    http_response_release(&reader->response);
+    spool_free(reader->spool);
     pager_free(reader->pager);
     arena_release(&reader->first_time);
     arena_release(&reader->arena);
@@ -117,23 +134,84 @@ static bool has_no_content(const struct reader *reader, const struct http_respon
     return response->status == 204 || reader->judge.found.action == ACTION_IGNORE;
 }
 
+/* Nothing but the connection's end says that rows are whole, unless their number was told. */
+static int check_count(struct reader *reader, const struct http_response *response, struct err *err)
+{
+    const struct format *format = &reader->stream->format;
+    struct str told = format->count_header ? http_header(response, format->count_header) : STR("");
+    bool is_rows = format->kind == FORMAT_CSV || format->kind == FORMAT_NDJSON;
+    int64_t wanted = -1;
+    if (told.size && !number_to_int64(told, &wanted))
+        return err_set(err, ERR_TRANSIENT, "the header %s is no number: '" STR_FMT "'", format->count_header, STR_ARG(told));
+    if (wanted < 0 && is_rows && response->ends_with_connection) {
+        err_set(err, ERR_TRANSIENT, "nothing tells whether the answer is whole: it has neither a length nor a count");
+        return err_hint(err, "if the source sends the number of records, name its header: count_header");
+    }
+    if (wanted < 0 && !response->ends_with_connection) return 0;
+    struct parts *parts = parts_new(format, response->body->budget, response->body, reader->spool);
+    bool is_last = false;
+    int rc = 0;
+    while (rc == 0 && !is_last) {
+        struct block *document = NULL;
+        rc = parts_next(parts, &document, &is_last, err);
+        block_release(document);
+    }
+    uint64_t records = parts_records(parts);
+    parts_free(parts);
+    if (rc != 0 || wanted < 0 || records == (uint64_t)wanted) return rc;
+    return err_set(err, ERR_TRANSIENT, "the answer has %llu records, but %s says %lld", (unsigned long long)records,
+                   format->count_header, (long long)wanted);
+}
+
+static int turn_xml(struct reader *reader, struct http_response *response, struct err *err)
+{
+    struct block *json = NULL;
+    int rc = format_xml(&reader->stream->format, response->body, response->body->budget, &json, err);
+    if (rc != 0) return rc;
+    block_release(response->body);
+    response->body = json;
+    return 0;
+}
+
+/* Is the answer what it should be, and whole? Makes JSON of it where that is done at once. */
+static int verify(struct reader *reader, struct http_response *response, const char *const *paths, struct json_value *found,
+                  size_t count, struct err *err)
+{
+    const struct format *format = &reader->stream->format;
+    if (format_comes_in_parts(format)) return check_count(reader, response, err);
+    int rc = format->kind == FORMAT_XML ? turn_xml(reader, response, err) : 0;
+    return rc == 0 ? survey(response->body, paths, found, count, err) : rc;
+}
+
 /* A function that parses takes whatever the source sends; only paging fields make it JSON. */
 static bool needs_json(const struct reader *reader, size_t path_count)
 {
     return !reader->stream->records_function || path_count > 0;
 }
 
+static int open_spool(const struct stream_description *stream, const char *state_folder, struct arena *arena,
+                      struct spool **spool, struct err *err)
+{
+    char *folder = NULL;
+    if (!stream || !stream->format.stream || *spool) return 0;
+    int rc = fs_state_folder(state_folder, arena, &folder, err);
+    return rc == 0 ? spool_new(folder, MAX_STREAM_BYTES, spool, err) : rc;
+}
+
 /* Sends until the answer is a document, or the policy gives up. */
-static int fetch(struct reader *reader, const struct http_request *request, struct http_response *response,
-                 const char *const *paths, struct json_value *found, size_t path_count, struct err *err)
+static int fetch(struct reader *reader, struct http_request *request, struct http_response *response, const char *const *paths,
+                 struct json_value *found, size_t path_count, struct err *err)
 {
     const struct reader_options *options = &reader->options;
+    int spooled = open_spool(reader->stream, options->state_folder, &reader->arena, &reader->spool, err);
+    if (spooled != 0) return spooled;
     struct retry retry = RETRY_INIT(&options->retry, clock_now_ms(options->clock));
     for (;;) {
+        request->spool = reader->spool;
         int rc = client_send(options->session, request, &reader->arena, response, err);
         if (rc != 0 || has_no_content(reader, response) || !needs_json(reader, path_count)) return rc;
         struct err problem = ERR_INIT;
-        rc = survey(response->body, paths, found, path_count, &problem);
+        rc = verify(reader, response, paths, found, path_count, &problem);
         if (rc == 0) return 0;
         struct retry_verdict verdict =
             retry_next(&retry, rc, limit_facts_wait_ms(&response->limits), retry_random(), clock_now_ms(options->clock));
@@ -191,6 +269,7 @@ static bool body_has_records(void *context)
     const struct body_in_hand *hand = context;
     struct err ignored = ERR_INIT;
     struct counting counting = {0};
+    if (hand->reader->parts) return parts_records(hand->reader->parts) > 0;
     if (hand->reader->stream->records_function) return hand->body->size > 0;
     return count_records(hand->reader, hand->body, &counting, &ignored) == 0 && counting.records > 0;
 }
@@ -242,7 +321,7 @@ static int move_on(struct reader *reader, const struct http_response *response, 
     struct body_in_hand hand = {reader, response->body};
     struct page_facts facts = {
         .found = found,
-        .body_hash = hash_bytes((struct str){response->body->data, response->body->size}),
+        .body_hash = reader->part_hash ^ hash_bytes((struct str){response->body->data, response->body->size}),
         .has_records = body_has_records,
         .context = &hand,
         .url = str_from(response->url),
@@ -254,7 +333,7 @@ static int move_on(struct reader *reader, const struct http_response *response, 
         struct counting counting = {0};
         rc = count_records(reader, response->body, &counting, err);
         facts.records_known = true;
-        facts.records = counting.records;
+        facts.records = counting.records + reader->part_records;
         facts.last = find_last(reader, counting.last);
     }
     if (rc == 0) rc = call_next(reader, response->body, &facts.next_json, err);
@@ -428,13 +507,104 @@ static int fetch_page(struct reader *reader, struct http_response *response, con
     }
 }
 
+/* --- a page's parts ------------------------------------------------------------------------------------------------------ */
+
+/* What is to be found in a page: what paging asks for, and last the sync token. */
+static size_t wanted_paths(const struct reader *reader, const char *paths[WANTED_PATHS_MAX])
+{
+    size_t count = pager_paths(&reader->stream->pages, paths);
+    if (reader->stream->cursor.token_path) paths[count++] = reader->stream->cursor.token_path;
+    return count;
+}
+
+static char *page_context(struct reader *reader)
+{
+    if (!reader->stream->records_function && !reader->stream->map_function) return NULL;
+    const struct page_place *place = pager_place(reader->pager);
+    return mem_strdup(arena_text(&reader->arena, request_context(&reader->options.source, place, &reader->arena)));
+}
+
+/* The answer's end: moves the pager. */
+static int end_page(struct reader *reader, const struct http_response *response, const struct json_value *found,
+                    struct page *page, struct err *err)
+{
+    const char *paths[WANTED_PATHS_MAX];
+    struct page read = {
+        .number = reader->pages, .lap = pager_place(reader->pager)->lap, .context = page_context(reader)};
+    int rc = move_on(reader, response, found, err);
+    if (rc < 0) {
+        page_release(&read);
+        return rc;
+    }
+    read.body = block_hold(response->body);
+    read.last = rc == 0;
+    read.position = read.last ? NULL : safe_position(reader);
+    if (reader->stream->cursor.token_path) find_token(reader, response->body, &found[wanted_paths(reader, paths) - 1], &read);
+    *page = read;
+    reader->pages++;
+    return 1;
+}
+
+static void end_parts(struct reader *reader)
+{
+    parts_free(reader->parts);
+    http_response_release(&reader->response);
+    reader->parts = NULL;
+    reader->part_records = 0;
+    reader->part_hash = 0;
+}
+
+/* The last part has what paging asks for, and stands for the answer from here on. */
+static int read_last_part(struct reader *reader, struct block *document, struct page *page, struct err *err)
+{
+    const char *paths[WANTED_PATHS_MAX];
+    struct json_value found[WANTED_PATHS_MAX] = {{0}};
+    size_t path_count = wanted_paths(reader, paths);
+    block_release(reader->response.body);
+    reader->response.body = document;
+    int rc = survey(document, paths, found, path_count, err);
+    return rc == 0 ? end_page(reader, &reader->response, found, page, err) : rc;
+}
+
+static int pass_part(struct reader *reader, struct block *document, struct page *page, struct err *err)
+{
+    struct counting counting = {0};
+    int rc = 0;
+    if (pager_counts_records(&reader->stream->pages)) rc = count_records(reader, document, &counting, err);
+    if (rc != 0) {
+        block_release(document);
+        return rc;
+    }
+    reader->part_records += counting.records;
+    reader->part_hash =
+        (reader->part_hash << 1 | reader->part_hash >> 63) ^ hash_bytes((struct str){document->data, document->size});
+    *page = (struct page){.body = document,
+                          .number = reader->pages,
+                          .lap = pager_place(reader->pager)->lap,
+                          .continues = true,
+                          .context = page_context(reader)};
+    return 1;
+}
+
+static int read_part(struct reader *reader, struct page *page, struct err *err)
+{
+    struct block *document = NULL;
+    bool is_last = false;
+    int rc = parts_next(reader->parts, &document, &is_last, err);
+    if (rc == 0) rc = is_last ? read_last_part(reader, document, page, err) : pass_part(reader, document, page, err);
+    if (rc < 0) {
+        err_context(err, "page %llu", (unsigned long long)reader->pages + 1);
+        (void)client_name_request(reader->options.client, reader->stream->request.method, reader->response.url, err);
+    }
+    if (rc < 0 || is_last) end_parts(reader);
+    return rc;
+}
+
 static int read_page(struct reader *reader, struct page *page, struct err *err)
 {
-    const char *paths[PAGER_PATHS_MAX + 1];
-    struct json_value found[PAGER_PATHS_MAX + 1] = {{0}};
-    size_t path_count = pager_paths(&reader->stream->pages, paths);
-    const struct json_value *token = reader->stream->cursor.token_path ? &found[path_count] : NULL;
-    if (token) paths[path_count++] = reader->stream->cursor.token_path;
+    const char *paths[WANTED_PATHS_MAX];
+    struct json_value found[WANTED_PATHS_MAX] = {{0}};
+    size_t path_count = wanted_paths(reader, paths);
     struct http_response response = {0};
     int rc = fetch_page(reader, &response, paths, found, path_count, err);
     if (rc != 0) reader->end = end_of(reader, err);
@@ -443,28 +613,24 @@ static int read_page(struct reader *reader, struct page *page, struct err *err)
         http_response_release(&response);
         return 0;
     }
-    struct page read = {.number = reader->pages, .lap = pager_place(reader->pager)->lap};
-    if (reader->stream->records_function || reader->stream->map_function)
-        read.context = mem_strdup(
-            arena_text(&reader->arena, request_context(&reader->options.source, pager_place(reader->pager), &reader->arena)));
-    rc = move_on(reader, &response, found, err);
-    if (rc >= 0) {
-        read.body = block_hold(response.body);
-        read.last = rc == 0;
-        read.position = read.last ? NULL : safe_position(reader);
-        if (token) find_token(reader, response.body, token, &read);
-        *page = read;
-        reader->pages++;
-    } else {
-        page_release(&read);
+    if (format_comes_in_parts(&reader->stream->format)) {
+        reader->parts = parts_new(&reader->stream->format, response.body->budget, response.body, reader->spool);
+        reader->response = response;
+        return read_part(reader, page, err);
     }
+    rc = end_page(reader, &response, found, page, err);
     http_response_release(&response);
-    return rc < 0 ? rc : 1;
+    return rc;
 }
 
 int reader_next(struct reader *reader, struct page *page, struct err *err)
 {
     if (reader->is_over) return 0;
+    if (reader->parts) {
+        int more = read_part(reader, page, err);
+        reader->is_over = more <= 0 || page->last;
+        return more;
+    }
     arena_clear(&reader->arena);
     int rc = reader->is_started ? 0 : start(reader, err);
     if (rc == 0) rc = read_page(reader, page, err);
@@ -504,8 +670,12 @@ int reader_check(struct session *session, const struct request_source *source, s
     };
     if (rc == 0) rc = request_build(&check, judge.place, &arena, &request, err);
     if (rc == 0) errors_judge(&judge, &request);
+    struct spool *spool = NULL;
+    if (rc == 0) rc = open_spool(check.stream, NULL, &arena, &spool, err);
+    request.spool = spool;
     if (rc == 0) rc = client_send(session, &request, &arena, &response, err);
     if (rc == 0) http_response_release(&response);
+    spool_free(spool);
     pager_free(pager);
     arena_release(&arena);
     return rc;

@@ -35,14 +35,18 @@ struct reader_options {
     struct retry_policy retry;
     struct clock *clock;
     struct cancel *cancel;
-    struct log *log;         /* may be NULL */
-    struct secrets *secrets; /* a position that holds one is not given out; may be NULL */
+    struct log *log;          /* may be NULL */
+    const char *state_folder; /* holds bodies of streams while they are read, see fs_state_folder; NULL: the default */
+    struct secrets *secrets;  /* a position that holds one is not given out; may be NULL */
 };
 
+/* A page, or a part of one: a large answer, and one of rows (rest/format/parts.h), is handed on a document at a time. Nothing
+ * covers a part but the last. */
 struct page {
-    struct block *body; /* the caller's reference */
+    struct block *body; /* JSON, but for a function that parses; the caller's reference */
     uint64_t number;    /* 0-based, in this run of the slice */
     uint64_t lap;       /* pages_overlap: its records may come again in the next lap */
+    bool continues;     /* more of this page follows */
     bool last;
     char *token;      /* the source's own, behind this page; NULL: it has none */
     bool has_records; /* known only where tokens are looked for */

@@ -498,7 +498,8 @@ int request_build(const struct request_source *source, const struct page_place *
                                      .idempotent = source->request->idempotent,
                                      .stream = source->stream ? source->stream->name : NULL,
                                      .weight = source->request->weight};
-    default_header(&hand, "Accept", "application/json");
+    default_header(&hand, "Accept", source->stream ? format_media_type(&source->stream->format) : "application/json");
+    if (source->stream) request->compression = source->stream->format.compression;
     add_idempotency_key(&hand);
     int rc = collect_query(&hand, err);
     if (rc == 0) rc = write_url(&hand, &request->url, err);

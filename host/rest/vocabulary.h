@@ -46,6 +46,7 @@ extern const struct vocabulary_kinds VOCABULARY_AUTH;
 extern const struct vocabulary_kinds VOCABULARY_PAGES;
 extern const struct vocabulary_kinds VOCABULARY_RATE_LIMIT;
 extern const struct vocabulary_kinds VOCABULARY_CURSOR;
+extern const struct vocabulary_kinds VOCABULARY_FORMAT;
 
 /* Checks a map whose table depends on its `kind`. Returns the kind, or NULL after adding to `problems`. */
 const struct vocabulary_kind *vocabulary_check_kind(const struct vocabulary_kinds *kinds, const struct node *map,

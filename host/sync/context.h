@@ -28,6 +28,7 @@ struct sync_context {
     struct destination *destination;
     struct budget *budget;
     struct secrets *secrets;
+    const char *state_folder; /* as given; NULL: the default */
     struct clock *clock;
     struct log *log;
     struct cancel *cancel;  /* ABORT: everything ends now */

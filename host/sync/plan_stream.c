@@ -112,6 +112,7 @@ static void apply_choice(const struct stream_description *stream, const struct s
         .blocked = choice->blocked,
         .blocked_count = choice->blocked_count,
         .drop_repeats = pages_overlap(&stream->pages),
+        .texts_are_problems = stream->format.kind == FORMAT_CSV && !stream->map_function,
         .infer = stream->infer,
         .on_mismatch = choice->on_mismatch,
     };

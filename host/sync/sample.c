@@ -40,6 +40,7 @@ int sample_read(const struct sync_prepared *prepared, struct flow_plan *flow, st
                                            .retry = access_retry(prepared->description),
                                            .clock = prepared->options.clock,
                                            .cancel = cancel,
+                                           .state_folder = prepared->options.state_folder,
                                            .secrets = prepared->options.secrets};
     struct reader *reader = reader_new(&options);
     rc = reader_next(reader, &sample->page, err);

@@ -82,7 +82,8 @@ static void read_pages(struct slice *slice, struct reader *reader)
         FAULT_POINT("sync.page.fetched");
         guess = page->body->capacity;
         progress_alive(slice->options.sync->progress);
-        for (size_t i = 0; i < slice->options.plan->stream_count; i++) atomic_fetch_add(&slice->options.progress[i].pages, 1);
+        for (size_t i = 0; i < slice->options.plan->stream_count && !page->continues; i++)
+            atomic_fetch_add(&slice->options.progress[i].pages, 1);
         bool last = page->last;
         if (!channel_send(slice->pages, page, slice->cancel)) {
             free_page(page);
@@ -110,6 +111,7 @@ static void fetch(void *context)
         .clock = sync->clock,
         .cancel = slice->cancel,
         .log = sync->log,
+        .state_folder = sync->state_folder,
         .secrets = sync->secrets,
     };
     options.source.functions = slice->has_functions ? &slice->functions : NULL;

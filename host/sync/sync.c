@@ -168,6 +168,7 @@ int sync_run(struct sync_prepared *prepared, const struct observer *observer, st
         .writer = options->pipeline->writer,
         .budget = prepared->budget,
         .secrets = options->secrets,
+        .state_folder = options->state_folder,
         .clock = options->clock,
         .log = log_child(options->log, options->pipeline->name),
         .cancel = cancel_new(options->cancel),

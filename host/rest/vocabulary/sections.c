@@ -18,6 +18,7 @@ const struct vocabulary_section VOCABULARY_SECTIONS[] = {
     {"An exploded stream", "Exploded", &VOCABULARY_EXPLODED, NULL},
     {"pages", "Pages", NULL, &VOCABULARY_PAGES},
     {"cursor", "Cursor", NULL, &VOCABULARY_CURSOR},
+    {"format", "Format", NULL, &VOCABULARY_FORMAT},
     {"A field", "Field", &VOCABULARY_FIELD, NULL},
 };
 const size_t VOCABULARY_SECTION_COUNT = ARRAY_SIZE(VOCABULARY_SECTIONS);

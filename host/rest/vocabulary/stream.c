@@ -51,6 +51,8 @@ static const struct option STREAM[] = {
      "path of the records (`data.items`, `*` for every element, `$` for the root), or a function(page, ctx) that parses"},
     {"errors", OPTION_ANY, FUNCTION, NULL, NULL, NULL,
      "a list of error rules, before those of `http`, or a function(response, ctx)"},
+    {"format", OPTION_ANY, 0, NULL, NULL, NULL,
+     "how the answer's body is written: a kind's name, or a map, see format kinds; default: json"},
     {"map", OPTION_STRING, FUNCTION, NULL, NULL, NULL, "a function(record, ctx) that gives none, one or many records"},
     {"primary_key", OPTION_LIST, 0, NULL, NULL, NULL, "one field or a list"},
     {"pages", OPTION_ANY, 0, NULL, NULL, NULL, "a map, see pages kinds; default: none"},

@@ -60,6 +60,9 @@ void describe_check_place(const struct stream_in_hand *hand, const struct templa
 /* How the bodies of answers are written; behind the records and the pages. */
 void describe_format(const struct stream_in_hand *hand);
 
+/* What its records are before they have types; behind the format. */
+void describe_reshape(const struct stream_in_hand *hand, struct template_scope *scope);
+
 /* The streams exploded from the records of `hand`'s stream, which is compiled but for these. */
 void describe_exploded(const struct stream_in_hand *hand);
 

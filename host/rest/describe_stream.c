@@ -232,6 +232,7 @@ void describe_stream(const struct describing *with, const struct node *node, str
                  (stream->pages.kind != PAGES_NONE ? TEMPLATE_PAGE : 0),
     };
     describe_request(with, &VOCABULARY_STREAM, node, hand.path, &scope, &stream->request);
+    describe_reshape(&hand, &scope);
     if (option_boolean(&VOCABULARY_STREAM, node, "idempotent")) stream->request.idempotent = true;
     if (option_is_set(node, "weight")) stream->request.weight = option_integer(&VOCABULARY_STREAM, node, "weight");
     read_sync_modes(&hand);

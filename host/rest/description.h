@@ -27,6 +27,7 @@
 #include "rest/limits.h"
 #include "rest/operand.h"
 #include "rest/pager.h"
+#include "rest/reshape.h"
 #include "rest/template.h"
 #include "rest/window.h"
 
@@ -89,10 +90,11 @@ enum write_hint { HINT_NONE, HINT_APPEND, HINT_OVERWRITE, HINT_APPEND_DEDUP };
 struct stream_description {
     const char *name;
     struct request_description request;
-    const char *records_path;     /* "$" by default */
-    const char *records_function; /* NULL: none */
-    const char *map_function;     /* NULL: none */
-    struct format format;         /* of the answers' bodies */
+    const char *records_path;      /* "$" by default */
+    const char *records_function;  /* NULL: none */
+    const char *map_function;      /* NULL: none */
+    struct format format;          /* of the answers' bodies */
+    const struct reshape *reshape; /* NULL: records stay as they are */
     const char *const *primary_key;
     size_t primary_key_count;
     struct error_rules errors; /* before those of the description */

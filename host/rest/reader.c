@@ -83,6 +83,7 @@ void page_release(struct page *page)
     block_release(page->body);
     free(page->position);
     free(page->token);
+    free(page->added);
     free(page->context);
     *page = (struct page){0};
 }
@@ -517,11 +518,20 @@ static size_t wanted_paths(const struct reader *reader, const char *paths[WANTED
     return count;
 }
 
-static char *page_context(struct reader *reader)
+/* What goes with the page to whom decodes it. */
+static int fill_page(struct reader *reader, struct page *page, struct err *err)
 {
-    if (!reader->stream->records_function && !reader->stream->map_function) return NULL;
+    const struct stream_description *stream = reader->stream;
     const struct page_place *place = pager_place(reader->pager);
-    return mem_strdup(arena_text(&reader->arena, request_context(&reader->options.source, place, &reader->arena)));
+    struct str added = {0};
+    page->number = reader->pages;
+    page->lap = place->lap;
+    if (stream->records_function || stream->map_function)
+        page->context = mem_strdup(arena_text(&reader->arena, request_context(&reader->options.source, place, &reader->arena)));
+    if (!stream->reshape || !stream->reshape->add) return 0;
+    int rc = request_members(&reader->options.source, place, stream->reshape->add, &reader->arena, &added, err);
+    if (rc == 0) page->added = str_dup(added);
+    return rc;
 }
 
 /* The answer's end: moves the pager. */
@@ -529,9 +539,9 @@ static int end_page(struct reader *reader, const struct http_response *response,
                     struct page *page, struct err *err)
 {
     const char *paths[WANTED_PATHS_MAX];
-    struct page read = {
-        .number = reader->pages, .lap = pager_place(reader->pager)->lap, .context = page_context(reader)};
-    int rc = move_on(reader, response, found, err);
+    struct page read = {0};
+    int rc = fill_page(reader, &read, err);
+    if (rc == 0) rc = move_on(reader, response, found, err);
     if (rc < 0) {
         page_release(&read);
         return rc;
@@ -578,12 +588,10 @@ static int pass_part(struct reader *reader, struct block *document, struct page 
     reader->part_records += counting.records;
     reader->part_hash =
         (reader->part_hash << 1 | reader->part_hash >> 63) ^ hash_bytes((struct str){document->data, document->size});
-    *page = (struct page){.body = document,
-                          .number = reader->pages,
-                          .lap = pager_place(reader->pager)->lap,
-                          .continues = true,
-                          .context = page_context(reader)};
-    return 1;
+    *page = (struct page){.body = document, .continues = true};
+    rc = fill_page(reader, page, err);
+    if (rc != 0) page_release(page);
+    return rc == 0 ? 1 : rc;
 }
 
 static int read_part(struct reader *reader, struct page *page, struct err *err)

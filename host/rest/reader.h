@@ -51,6 +51,7 @@ struct page {
     char *token;      /* the source's own, behind this page; NULL: it has none */
     bool has_records; /* known only where tokens are looked for */
     char *position;   /* where a later run goes on after this page; NULL: nowhere, or it was the last */
+    char *added;      /* what the stream adds to its records, see reshape_page; NULL: nothing */
     char *context;    /* the context (JSON) for the stream's record functions; NULL when it has none */
 };
 

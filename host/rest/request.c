@@ -520,6 +520,26 @@ const char *request_first_time(const struct request_source *source, struct arena
     return time_write_format(instant_us, format, text, sizeof text) ? arena_strdup(arena, text) : NULL;
 }
 
+int request_members(const struct request_source *source, const struct page_place *place, const struct operand *map,
+                    struct arena *arena, struct str *members, struct err *err)
+{
+    struct template_values values = values_of(source, place, arena);
+    struct operand_source operands = {.values = &values, .functions = source->functions, .arena = arena};
+    struct buf text = BUF_INIT(REQUEST_MAX_BODY);
+    const struct operand *resolved = NULL;
+    bool has_secret = false;
+    if (source->functions) operands.context_json = write_context(source, &values, arena);
+    int rc = operand_resolve(map, &operands, &resolved, err);
+    bool is_empty = rc == 0 && (!resolved || (resolved->kind == OPERAND_LIST && resolved->count == 0));
+    if (rc == 0 && !is_empty && resolved->kind != OPERAND_MAP) rc = err_set(err, ERR_CONNECTOR, "expected a map");
+    if (rc == 0 && !is_empty) rc = operand_to_json(resolved, &operands, &text, &has_secret, err);
+    if (rc == 0 && has_secret) rc = err_set(err, ERR_CONNECTOR, "a secret would be loaded");
+    if (rc == 0 && text.failed) rc = err_set(err, ERR_CONFIG, "over %d bytes", REQUEST_MAX_BODY);
+    if (rc == 0 && text.size > 2) *members = arena_copy(arena, (struct str){text.data + 1, text.size - 2});
+    buf_release(&text);
+    return rc == 0 ? 0 : err_context(err, "%s.add", source->request->where);
+}
+
 int request_plan(const struct request_source *source, struct arena *arena, struct window_plan *plan, struct err *err)
 {
     const struct stream_description *stream = source->stream;

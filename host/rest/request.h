@@ -36,6 +36,10 @@ struct request_source {
 int request_build(const struct request_source *source, const struct page_place *place, struct arena *arena,
                   struct http_request *request, struct err *err) MUST_USE;
 
+/* The members that `map` comes to on the page in hand, as JSON without the braces. */
+int request_members(const struct request_source *source, const struct page_place *place, const struct operand *map,
+                    struct arena *arena, struct str *members, struct err *err) MUST_USE;
+
 /* The slices of a sync that begins now: from `source->cursor_value` (the stored cursor), or from where the stream's cursor says
  * a first sync begins; one open slice for a stream without a cursor. `source->slice` is not looked at. Errors: as window_plan.
  */

@@ -1,20 +1,33 @@
 /* rows: see rows.h. */
 #include "rest/rows.h"
 
+/* The page's records in their new shape, or the page itself. */
+static int shape(const struct stream_description *stream, const struct page *page, struct block **shaped, struct err *err)
+{
+    if (!stream->reshape) {
+        *shaped = block_hold(page->body);
+        return 0;
+    }
+    return reshape_page(stream->reshape, page->body, stream->records_path, str_from(page->added), page->body->budget, shaped,
+                        err);
+}
+
 int rows_of_page(const struct stream_description *stream, const struct functions *functions, const struct page *page,
                  struct decoder *decoder, struct decoded *out, struct err *err)
 {
     struct arena arena = ARENA_INIT(0);
     struct str ndjson = {0};
-    int rc = 0;
-    if (stream->records_function || stream->map_function) {
-        rc =
-            functions->records(functions->context, stream->records_function, stream->map_function, stream->records_path,
-                               str_from(page->context), (struct str){page->body->data, page->body->size}, &arena, &ndjson, err);
+    struct block *body = NULL;
+    const char *path = stream->reshape ? "$" : stream->records_path;
+    int rc = shape(stream, page, &body, err);
+    if (rc == 0 && (stream->records_function || stream->map_function)) {
+        rc = functions->records(functions->context, stream->records_function, stream->map_function, path,
+                                str_from(page->context), (struct str){body->data, body->size}, &arena, &ndjson, err);
         if (!ndjson.data) ndjson = STR(""); /* no records, rather than those of the page */
     }
     decoder_lap(decoder, page->lap);
-    if (rc == 0) rc = decoder_page(decoder, page->body, ndjson, out, err);
+    if (rc == 0) rc = decoder_page(decoder, body, ndjson, out, err);
+    block_release(body);
     arena_release(&arena);
     return rc;
 }

@@ -106,7 +106,7 @@ static void apply_choice(const struct stream_description *stream, const struct s
     };
     *decode = (struct decode_spec){
         .stream = stream->name,
-        .records_path = stream->records_path,
+        .records_path = stream->reshape ? "$" : stream->records_path,
         .select = choice->select,
         .select_count = choice->select_count,
         .blocked = choice->blocked,

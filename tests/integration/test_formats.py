@@ -242,3 +242,21 @@ def test_a_stream_that_breaks_is_read_again(work, api):
     assert len(api.seen) == 2
     left = [name for name in (work.folder / "state" / "sluice").rglob("*") if "spool" in name.name]
     assert left == []
+
+
+def test_records_are_reshaped(work, api):
+    """Every step together, behind a format, in front of a map, with templates in what is added."""
+    body = json.dumps({"cols": ["id", "big"], "rows": [
+        {"v": [n, 9007199254740993 + n], "p": {"name": f"n{n}", "_links": 1}, "c": [{"id": "on", "value": n % 2 == 0}],
+         "gone": n % 5 == 0} for n in range(COUNT)]}).encode()
+    stream = """records = "rows", filter = { field = "gone", values = false }, zip = { names = "cols", from = "v" },
+      pairs = { c = {} }, flatten = { fields = { "p", "c" }, prefix = false }, drop = { "_links", "gone" },
+      rename = { name = "title" }, add = { page = "{{now}}", at = "2024-01-01T00:00:00Z" },
+      map = function(r) r.name = r.title; return r end"""
+    rows = sync(work, api, stream, body)
+    assert len(rows) == COUNT - COUNT // 5
+    for row in rows:
+        n = int(row["id"])
+        assert row["big"] == str(9007199254740993 + n) and row["name"] == row["title"] == f"n{n}"
+        assert row["on"] == ("true" if n % 2 == 0 else "false") and row["page"].startswith("20")
+        assert "gone" not in row and "_links" not in row

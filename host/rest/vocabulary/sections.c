@@ -19,6 +19,10 @@ const struct vocabulary_section VOCABULARY_SECTIONS[] = {
     {"pages", "Pages", NULL, &VOCABULARY_PAGES},
     {"cursor", "Cursor", NULL, &VOCABULARY_CURSOR},
     {"format", "Format", NULL, &VOCABULARY_FORMAT},
+    {"zip", "Zip", &VOCABULARY_ZIP, NULL},
+    {"filter", "Filter", &VOCABULARY_FILTER, NULL},
+    {"pairs", "Pairs", &VOCABULARY_PAIRS, NULL},
+    {"flatten", "Flatten", &VOCABULARY_FLATTEN, NULL},
     {"A field", "Field", &VOCABULARY_FIELD, NULL},
 };
 const size_t VOCABULARY_SECTION_COUNT = ARRAY_SIZE(VOCABULARY_SECTIONS);

@@ -33,30 +33,36 @@ static void read_names(const struct node *list, struct map *names)
     }
 }
 
+/* One test a filter, so that several are several filters. */
+static void read_test(const struct stream_in_hand *hand, const struct node *node, struct reshape_filter *filter)
+{
+    const struct node *equals = node_get(node, "equals"), *differs = node_get(node, "not_equals");
+    const struct node *values = has_value(equals) ? equals : differs;
+    bool has_exists = option_is_set(node, "exists");
+    if (has_value(equals) + has_value(differs) + has_exists != 1)
+        problems_add(hand->with->problems, node, "%s: expected one of equals, not_equals and exists", below(hand, "filter"));
+    if (has_exists) {
+        filter->test = option_boolean(&VOCABULARY_FILTER, node, "exists") ? FILTER_EXISTS : FILTER_MISSING;
+        return;
+    }
+    filter->test = has_value(equals) ? FILTER_IN : FILTER_NOT_IN;
+    filter->value_count = count_of(values);
+    struct str *texts = arena_array(hand->with->arena, struct str, filter->value_count + 1);
+    for (size_t i = 0; i < filter->value_count; i++) texts[i] = node_text(item_of(values, i));
+    filter->values = texts;
+}
+
 static void read_filters(const struct stream_in_hand *hand, struct reshape *reshape)
 {
-    static const char *const TESTS[] = {
-        [TEST_IN] = "in", [TEST_NOT_IN] = "not_in", [TEST_EXISTS] = "exists", [TEST_MISSING] = "missing"};
     const struct node *list = node_get(hand->node, "filter");
     size_t count = count_of(list), before = hand->with->problems->count;
     struct reshape_filter *filters = arena_array(hand->with->arena, struct reshape_filter, count + 1);
     for (size_t i = 0; i < count; i++) {
-        const struct node *node = item_of(list, i), *values = node_get(node, "values");
+        const struct node *node = item_of(list, i);
         option_check(&VOCABULARY_FILTER, node, below(hand, "filter"), hand->with->problems);
         if (hand->with->problems->count != before) return;
-        const char *test = option_text(&VOCABULARY_FILTER, node, "test");
-        struct reshape_filter *filter = &filters[i];
-        filter->field = option_text(&VOCABULARY_FILTER, node, "field");
-        for (size_t t = 0; t < ARRAY_SIZE(TESTS); t++)
-            if (strcmp(test, TESTS[t]) == 0) filter->test = (enum reshape_test)t;
-        filter->value_count = count_of(values);
-        struct str *texts = arena_array(hand->with->arena, struct str, filter->value_count + 1);
-        for (size_t v = 0; v < filter->value_count; v++) texts[v] = node_text(item_of(values, v));
-        filter->values = texts;
-        bool compares = filter->test == TEST_IN || filter->test == TEST_NOT_IN;
-        if (compares != (filter->value_count > 0))
-            problems_add(hand->with->problems, node, "%s: '%s' %s", below(hand, "filter"), test,
-                         compares ? "needs 'values' to compare with" : "compares with no 'values'");
+        filters[i].path = option_text(&VOCABULARY_FILTER, node, "path");
+        read_test(hand, node, &filters[i]);
     }
     reshape->filters = filters;
     reshape->filter_count = count;

@@ -197,10 +197,11 @@ static bool holds(struct reshaping *hand, const struct json_value *record)
     for (size_t i = 0; i < hand->reshape->filter_count; i++) {
         const struct reshape_filter *filter = &hand->reshape->filters[i];
         struct json_value value = {.kind = JSON_NULL};
-        bool is_there = jsonscan_find(record->raw.data, record->raw.size, filter->field, &value) && value.kind != JSON_NULL;
-        bool ok = filter->test == TEST_EXISTS    ? is_there
-                  : filter->test == TEST_MISSING ? !is_there
-                                                 : (is_there && is_among(hand, filter, &value)) == (filter->test == TEST_IN);
+        bool is_there = jsonscan_find(record->raw.data, record->raw.size, filter->path, &value) && value.kind != JSON_NULL;
+        bool ok = filter->test == FILTER_EXISTS ? is_there
+                  : filter->test == FILTER_MISSING
+                      ? !is_there
+                      : (is_there && is_among(hand, filter, &value)) == (filter->test == FILTER_IN);
         if (!ok) return false;
     }
     return true;

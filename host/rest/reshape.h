@@ -20,10 +20,10 @@
 
 struct operand;
 
-enum reshape_test { TEST_IN, TEST_NOT_IN, TEST_EXISTS, TEST_MISSING };
+enum reshape_test { FILTER_IN, FILTER_NOT_IN, FILTER_EXISTS, FILTER_MISSING };
 
 struct reshape_filter {
-    const char *field; /* or a dotted path */
+    const char *path;
     enum reshape_test test;
     const struct str *values; /* as text */
     size_t value_count;

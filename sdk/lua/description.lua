@@ -213,6 +213,14 @@
 ---@field weight? integer what each of its requests counts as in `http.rate_limit`; default: the `weight` there
 ---@field records? string|sluice.RecordsFunction path of the records (`data.items`, `*` for every element, `$` for the root), or a function(page, ctx) that parses (default: $)
 ---@field errors? sluice.ErrorRule[]|sluice.ErrorsFunction a list of error rules, before those of `http`, or a function(response, ctx)
+---@field format? string|sluice.Format how the answer's body is written: a kind's name, or a map, see format kinds; default: json
+---@field zip? sluice.Zip|sluice.Zip[] positional values get the names of the page: a map or a list of them, see zip
+---@field filter? sluice.Filter|sluice.Filter[] only records that hold are kept: a map or a list of them, see filter
+---@field pairs? table<string, sluice.Pairs> lists of name and value become objects: field -> pairs
+---@field flatten? string[]|sluice.Flatten objects become fields: their names, or a map, see flatten
+---@field drop? string|number|boolean|(string|number|boolean)[] fields that go
+---@field rename? table<string, string|number|boolean> fields that get another name: old -> new
+---@field add? table<string, any>|sluice.ValueFunction a map or function: fields that are the same for all records of a page
 ---@field map? string|sluice.MapFunction a function(record, ctx) that gives none, one or many records
 ---@field primary_key? string|number|boolean|(string|number|boolean)[] one field or a list
 ---@field pages? sluice.Pages a map, see pages kinds; default: none
@@ -451,6 +459,65 @@
 ---@field retention? string|number how long the source keeps this: after a longer pause everything is read anew
 
 ---@alias sluice.Cursor sluice.Cursor.filter|sluice.Cursor.windowed|sluice.Cursor.client_side|sluice.Cursor.token
+
+---One JSON document.
+---@class sluice.Format.json
+---@field kind? "json"
+---@field compression? "gzip"|"zip" the body is a packed file (zip: with one file in it), beside what the transport does; default: gzip where the answer's `Content-Type` says so
+---@field stream? boolean the body may have any size: it is kept in a file of the state directory until it is whole, then read in parts (default: false)
+
+---A JSON value on each line.
+---@class sluice.Format.ndjson
+---@field kind "ndjson"
+---@field compression? "gzip"|"zip" the body is a packed file (zip: with one file in it), beside what the transport does; default: gzip where the answer's `Content-Type` says so
+---@field stream? boolean the body may have any size: it is kept in a file of the state directory until it is whole, then read in parts (default: false)
+---@field count_header? string header of the answer with the number of records in it; another number is a body that was cut
+
+---Rows of texts (RFC 4180) in UTF-8; an empty cell is null.
+---@class sluice.Format.csv
+---@field kind "csv"
+---@field compression? "gzip"|"zip" the body is a packed file (zip: with one file in it), beside what the transport does; default: gzip where the answer's `Content-Type` says so
+---@field stream? boolean the body may have any size: it is kept in a file of the state directory until it is whole, then read in parts (default: false)
+---@field count_header? string header of the answer with the number of records in it; another number is a body that was cut
+---@field delimiter? string between cells: one ASCII character (default: ,)
+---@field quote? string around cells that hold delimiters, quotes (doubled) or line ends (default: ")
+---@field columns? string|number|boolean|(string|number|boolean)[] names of the columns, where no header row has them
+---@field null? string a text that is null, beside the empty cell
+---@field strip_nul? boolean NUL bytes are left out; else each becomes U+FFFD (default: false)
+
+---One XML document, as JSON: attributes are `@name`, text beside them `#text`, repeated elements lists.
+---@class sluice.Format.xml
+---@field kind "xml"
+---@field compression? "gzip"|"zip" the body is a packed file (zip: with one file in it), beside what the transport does; default: gzip where the answer's `Content-Type` says so
+---@field lists? string|number|boolean|(string|number|boolean)[] names of elements that are lists even where there is only one
+
+---@alias sluice.Format sluice.Format.json|sluice.Format.ndjson|sluice.Format.csv|sluice.Format.xml
+
+---zip.
+---@class sluice.Zip
+---@field names string path in the page, of the list of names: `dimensionHeaders`
+---@field name? string where the name is, when the list holds objects: `name`
+---@field from? string field of the record with the list of values; `$`: the record is the list (default: $)
+---@field value? string where the value is, when the elements are objects: `value`
+
+---filter.
+---@class sluice.Filter
+---@field path string of the record: a field, or a dotted path
+---@field equals? string|number|boolean|(string|number|boolean)[] it is this, or one of these, compared as texts
+---@field not_equals? string|number|boolean|(string|number|boolean)[] it is none of these; what is not there is none of them
+---@field exists? boolean true: it is there, and not null; false: it is not
+
+---pairs.
+---@class sluice.Pairs
+---@field key? string field of an element that names the value: a text or a number (default: id)
+---@field value? string field of an element, or a path in it, that holds the value (default: value)
+
+---flatten.
+---@class sluice.Flatten
+---@field fields? string|number|boolean|(string|number|boolean)[] only these fields of the record; default: all that hold objects
+---@field separator? string between an object's name and its field's (default: _)
+---@field prefix? boolean false: fields keep their own names, without the object's (default: true)
+---@field depth? integer levels of objects that become fields; deeper ones stay objects (default: 1)
 
 ---A field.
 ---@class sluice.Field

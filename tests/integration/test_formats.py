@@ -249,7 +249,7 @@ def test_records_are_reshaped(work, api):
     body = json.dumps({"cols": ["id", "big"], "rows": [
         {"v": [n, 9007199254740993 + n], "p": {"name": f"n{n}", "_links": 1}, "c": [{"id": "on", "value": n % 2 == 0}],
          "gone": n % 5 == 0} for n in range(COUNT)]}).encode()
-    stream = """records = "rows", filter = { field = "gone", values = false }, zip = { names = "cols", from = "v" },
+    stream = """records = "rows", filter = { path = "gone", equals = false }, zip = { names = "cols", from = "v" },
       pairs = { c = {} }, flatten = { fields = { "p", "c" }, prefix = false }, drop = { "_links", "gone" },
       rename = { name = "title" }, add = { page = "{{now}}", at = "2024-01-01T00:00:00Z" },
       map = function(r) r.name = r.title; return r end"""

@@ -56,12 +56,12 @@ static void test_filters_keep_what_holds(void **state)
 {
     static const char PAGE[] = "[{\"s\":\"on\",\"n\":{\"k\":1}},{\"s\":\"off\"},{\"s\":null,\"n\":{\"k\":true}},\"text\"]";
     (void)state;
-    check("\"filter\":{\"field\":\"s\",\"values\":\"on\"}", PAGE, "[{\"s\":\"on\",\"n\":{\"k\":1}},\"text\"]");
-    check("\"filter\":{\"field\":\"s\",\"test\":\"not_in\",\"values\":[\"on\",\"x\"]}", PAGE,
+    check("\"filter\":{\"path\":\"s\",\"equals\":\"on\"}", PAGE, "[{\"s\":\"on\",\"n\":{\"k\":1}},\"text\"]");
+    check("\"filter\":{\"path\":\"s\",\"not_equals\":[\"on\",\"x\"]}", PAGE,
           "[{\"s\":\"off\"},{\"s\":null,\"n\":{\"k\":true}},\"text\"]");
-    check("\"filter\":{\"field\":\"n.k\",\"values\":[1,true]}", PAGE,
+    check("\"filter\":{\"path\":\"n.k\",\"equals\":[1,true]}", PAGE,
           "[{\"s\":\"on\",\"n\":{\"k\":1}},{\"s\":null,\"n\":{\"k\":true}},\"text\"]");
-    check("\"filter\":[{\"field\":\"s\",\"test\":\"exists\"},{\"field\":\"n\",\"test\":\"missing\"}]", PAGE,
+    check("\"filter\":[{\"path\":\"s\",\"exists\":true},{\"path\":\"n\",\"exists\":false}]", PAGE,
           "[{\"s\":\"off\"},\"text\"]");
 }
 
@@ -123,9 +123,9 @@ static void test_mistakes_are_named(void **state)
     static const struct {
         const char *keys, *problem;
     } CASES[] = {
-        {"\"filter\":{\"field\":\"a\"}", "needs 'values'"},
-        {"\"filter\":{\"field\":\"a\",\"test\":\"exists\",\"values\":1}", "compares with no 'values'"},
-        {"\"filter\":{\"feld\":\"a\"}", "field"},
+        {"\"filter\":{\"path\":\"a\"}", "expected one of equals"},
+        {"\"filter\":{\"path\":\"a\",\"exists\":true,\"equals\":1}", "expected one of equals"},
+        {"\"filter\":{\"paht\":\"a\"}", "path"},
         {"\"flatten\":5", "expected names of fields"},
         {"\"zip\":{\"names\":\"a\"},\"format\":\"csv\"", "comes in parts"},
         {"\"format\":\"cvs\"", "csv"},

@@ -2,10 +2,10 @@
 #include "rest/vocabulary/tables.h"
 
 static const struct option FILTER[] = {
-    {"field", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "of the record, or a dotted path"},
-    {"test", OPTION_ENUM, 0, "in", "in|not_in|exists|missing", NULL,
-     "what must hold: it is (not) one of `values`; it is there and not null; it is not"},
-    {"values", OPTION_LIST, 0, NULL, NULL, NULL, "of `in` and `not_in`: one value or a list, compared as texts"},
+    {"path", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "of the record: a field, or a dotted path"},
+    {"equals", OPTION_LIST, 0, NULL, NULL, NULL, "it is this, or one of these, compared as texts"},
+    {"not_equals", OPTION_LIST, 0, NULL, NULL, NULL, "it is none of these; what is not there is none of them"},
+    {"exists", OPTION_BOOLEAN, 0, NULL, NULL, NULL, "true: it is there, and not null; false: it is not"},
 };
 const struct option_table VOCABULARY_FILTER = OPTION_TABLE("a filter", FILTER);
 

@@ -24,7 +24,7 @@
 #define CURSOR_FILTER_KEYS                                                                                                     \
     {"param", OPTION_STRING, 0, NULL, NULL, NULL, "parameter that says where to read from; or place {{cursor.from}}"},         \
         {"until_param", OPTION_STRING, 0, NULL, NULL, NULL, "parameter that says where to stop; or place {{cursor.until}}"},   \
-        {"into", OPTION_ENUM, 0, "query", "query|body", NULL, "where both go"},                                                \
+        {"into", OPTION_ENUM, 0, "query", "query|body", NULL, "where both go; in a JSON body each is a dotted path"},          \
         {"retention", OPTION_DURATION, 0, NULL, NULL, NULL, CURSOR_RETENTION_HELP},                                            \
         {"order", OPTION_ENUM, 0, "unknown", "ascending|unknown", NULL, CURSOR_ORDER_HELP},                                    \
     {                                                                                                                          \

@@ -78,6 +78,10 @@ static void check_together(const struct stream_in_hand *hand, const struct node 
         problems_add(problems, node, "%s: rows have no field beside them that could tell of the next page", place);
         problems_hint(problems, "pages that count, or that go by a header");
     }
+    if (pages->parallel > 1 && format_comes_in_parts(format)) {
+        problems_add(problems, node, "%s: an answer that comes in parts is read alone", place);
+        problems_hint(problems, "leave out `parallel` in pages");
+    }
     if (format->stream && format->kind == FORMAT_JSON && strchr(stream->records_path, '*')) {
         problems_add(problems, node, "%s: records of a stream stand in one list, '%s' may lead to several", place,
                      stream->records_path);

@@ -1,50 +1,12 @@
-/* How it works: one loop per page: build, send, verify, look at the paging fields, move the pager. What the client retries is
- * its own affair; here only an answer that arrived whole but is no document is asked for again, since HTTP cannot see that.
- *
- * The body is surveyed once, from end to end but without looking at values; records are counted (a second, deeper pass) only
- * for the kinds of pages that need their number. */
-#include "rest/reader.h"
+/* How it works: one loop per page: build, send, verify, look at the paging fields, move the pager. The body is surveyed once,
+ * from end to end but without looking at values. An answer that comes in parts (rest/format/parts.h) is handed on one by one,
+ * and its last part is what moves the pager. */
+#include "rest/reader_parts.h"
 
-#include "base/check.h"
-#include "base/jsonscan.h"
-#include "base/map.h"
-#include "base/number.h"
-#include "base/records_path.h"
-#include "net/retry.h"
 #include "os/cancel.h"
-#include "os/clock.h"
-#include "os/fs.h"
 #include "os/log.h"
 #include "os/secret.h"
 #include "os/spool.h"
-#include "rest/ahead.h"
-#include "rest/format/parts.h"
-#include "rest/link.h"
-
-enum { WANTED_PATHS_MAX = PAGER_PATHS_MAX + 1 };
-
-static const uint64_t MAX_STREAM_BYTES = UINT64_C(1) << 36; /* 64 GiB: more is no answer, it is a mistake */
-
-struct reader {
-    struct reader_options options;
-    const struct stream_description *stream;
-    struct pager *pager;
-    struct arena arena; /* of the page in hand */
-    struct error_judge judge;
-    struct arena first_time;
-    struct ahead *ahead; /* pages requested before their turn; NULL: none */
-    struct reader *lanes[AHEAD_MAX];
-    size_t lane_count;
-    uint64_t pages;
-    /* An answer that comes in parts. */
-    struct http_response response;
-    struct parts *parts; /* NULL: none is in hand */
-    struct spool *spool; /* of a stream, made for its first answer */
-    size_t part_records;
-    uint64_t part_hash;
-    bool is_started, is_over;
-    enum reader_end end;
-};
 
 struct reader *reader_new(const struct reader_options *options)
 {
@@ -98,255 +60,6 @@ struct str reader_rejected(const struct reader *reader)
     return reader->judge.body;
 }
 
-/* --- an answer that is a document ---------------------------------------------------------------------------------------- */
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-/* Is the body a whole JSON document? Finds the paging fields on the way. TRANSIENT when not, DATA when it never can be taken.
- */
-static int survey(const struct block *body, const char *const *paths, struct json_value *found, size_t count, struct err *err)
-{
-    const char *problem = NULL;
-    size_t offset = 0, blank = 0;
-    while (blank < body->size && is_space(body->data[blank])) blank++;
-    if (blank == body->size) {
-        err_set(err, ERR_TRANSIENT, "an empty answer where JSON is due");
-        return err_hint(err, "look at what the source sends there; a stream without records answers with an empty list");
-    }
-    if (body->data[blank] == '<') {
-        err_set(err, ERR_TRANSIENT, "HTML or XML where JSON is due");
-        return err_hint(err, "look at what the source sends there: an error page or a login form comes without records");
-    }
-    if (jsonscan_survey(body->data, body->size, paths, found, count, &problem, &offset)) return 0;
-    if (problem && strcmp(problem, JSONSCAN_TOO_DEEP) == 0) {
-        err_set(err, ERR_DATA, "cannot take JSON that is nested over %d levels deep, at byte %zu", JSONSCAN_MAX_DEPTH, offset);
-        return err_hint(err, "leave the nested field out at the source");
-    }
-    return err_set(err, ERR_TRANSIENT, "the answer is cut or no JSON: %s at byte %zu of %zu", problem ? problem : "broken",
-                   offset, body->size);
-}
-
-/* Nothing, and nothing after it. */
-static bool has_no_content(const struct reader *reader, const struct http_response *response)
-{
-    return response->status == 204 || reader->judge.found.action == ACTION_IGNORE;
-}
-
-/* Nothing but the connection's end says that rows are whole, unless their number was told. */
-static int check_count(struct reader *reader, const struct http_response *response, struct err *err)
-{
-    const struct format *format = &reader->stream->format;
-    struct str told = format->count_header ? http_header(response, format->count_header) : STR("");
-    bool is_rows = format->kind == FORMAT_CSV || format->kind == FORMAT_NDJSON;
-    int64_t wanted = -1;
-    if (told.size && !number_to_int64(told, &wanted))
-        return err_set(err, ERR_TRANSIENT, "the header %s is no number: '" STR_FMT "'", format->count_header, STR_ARG(told));
-    if (wanted < 0 && is_rows && response->ends_with_connection) {
-        err_set(err, ERR_TRANSIENT, "nothing tells whether the answer is whole: it has neither a length nor a count");
-        return err_hint(err, "if the source sends the number of records, name its header: count_header");
-    }
-    if (wanted < 0 && !response->ends_with_connection) return 0;
-    struct parts *parts = parts_new(format, response->body->budget, response->body, reader->spool);
-    bool is_last = false;
-    int rc = 0;
-    while (rc == 0 && !is_last) {
-        struct block *document = NULL;
-        rc = parts_next(parts, &document, &is_last, err);
-        block_release(document);
-    }
-    uint64_t records = parts_records(parts);
-    parts_free(parts);
-    if (rc != 0 || wanted < 0 || records == (uint64_t)wanted) return rc;
-    return err_set(err, ERR_TRANSIENT, "the answer has %llu records, but %s says %lld", (unsigned long long)records,
-                   format->count_header, (long long)wanted);
-}
-
-static int turn_xml(struct reader *reader, struct http_response *response, struct err *err)
-{
-    struct block *json = NULL;
-    int rc = format_xml(&reader->stream->format, response->body, response->body->budget, &json, err);
-    if (rc != 0) return rc;
-    block_release(response->body);
-    response->body = json;
-    return 0;
-}
-
-/* Is the answer what it should be, and whole? Makes JSON of it where that is done at once. */
-static int verify(struct reader *reader, struct http_response *response, const char *const *paths, struct json_value *found,
-                  size_t count, struct err *err)
-{
-    const struct format *format = &reader->stream->format;
-    if (format_comes_in_parts(format)) return check_count(reader, response, err);
-    int rc = format->kind == FORMAT_XML ? turn_xml(reader, response, err) : 0;
-    return rc == 0 ? survey(response->body, paths, found, count, err) : rc;
-}
-
-/* A function that parses takes whatever the source sends; only paging fields make it JSON. */
-static bool needs_json(const struct reader *reader, size_t path_count)
-{
-    return !reader->stream->records_function || path_count > 0;
-}
-
-static int open_spool(const struct stream_description *stream, const char *state_folder, struct arena *arena,
-                      struct spool **spool, struct err *err)
-{
-    char *folder = NULL;
-    if (!stream || !stream->format.stream || *spool) return 0;
-    int rc = fs_state_folder(state_folder, arena, &folder, err);
-    return rc == 0 ? spool_new(folder, MAX_STREAM_BYTES, spool, err) : rc;
-}
-
-/* Sends until the answer is a document, or the policy gives up. */
-static int fetch(struct reader *reader, struct http_request *request, struct http_response *response, const char *const *paths,
-                 struct json_value *found, size_t path_count, struct err *err)
-{
-    const struct reader_options *options = &reader->options;
-    int spooled = open_spool(reader->stream, options->state_folder, &reader->arena, &reader->spool, err);
-    if (spooled != 0) return spooled;
-    struct retry retry = RETRY_INIT(&options->retry, clock_now_ms(options->clock));
-    for (;;) {
-        request->spool = reader->spool;
-        int rc = client_send(options->session, request, &reader->arena, response, err);
-        if (rc != 0 || has_no_content(reader, response) || !needs_json(reader, path_count)) return rc;
-        struct err problem = ERR_INIT;
-        rc = verify(reader, response, paths, found, path_count, &problem);
-        if (rc == 0) return 0;
-        struct retry_verdict verdict =
-            retry_next(&retry, rc, limit_facts_wait_ms(&response->limits), retry_random(), clock_now_ms(options->clock));
-        bool may_repeat = request->idempotent || strcmp(request->method, "GET") == 0;
-        if (!verdict.again || !may_repeat) {
-            err_copy(err, &problem);
-            if (verdict.reason != RETRY_NOT_RETRYABLE)
-                err_context(err, "%s", may_repeat ? retry_reason_text(verdict.reason) : "cannot send it twice");
-            rc = client_name_request(options->client, request->method, response->url, err);
-            http_response_release(response);
-            return rc;
-        }
-        http_response_release(response);
-        if (!clock_sleep_ms(options->clock, verdict.wait_ms, options->cancel))
-            return err_set(err, ERR_CANCELLED, "stopped while waiting to ask again");
-    }
-}
-
-/* --- what the pager wants to know ---------------------------------------------------------------------------------------- */
-
-struct counting {
-    size_t records;
-    struct str last; /* as it stands in the body */
-};
-
-static int count_record(void *context, struct jsonscan *scan, struct err *err)
-{
-    struct counting *counting = context;
-    struct json_value value;
-    (void)err;
-    if (!jsonscan_value(scan, &value)) return ERR_TRANSIENT;
-    counting->records++;
-    counting->last = value.raw;
-    return 0;
-}
-
-static int count_records(const struct reader *reader, const struct block *body, struct counting *counting, struct err *err)
-{
-    struct jsonscan scan;
-    jsonscan_init(&scan, body->data, body->size);
-    int rc = records_walk(&scan, reader->stream->records_path, count_record, counting, err);
-    if (rc == 0 || !scan.error) return rc == 0 ? 0 : err_context(err, "%s", reader->stream->request.where);
-    return err_set(err, ERR_TRANSIENT, "%s: the answer is no JSON: %s at byte %zu", reader->stream->request.where, scan.error,
-                   jsonscan_offset(&scan));
-}
-
-/* For the pager, which asks only when two bodies are the same. */
-struct body_in_hand {
-    const struct reader *reader;
-    const struct block *body;
-};
-
-static bool body_has_records(void *context)
-{
-    const struct body_in_hand *hand = context;
-    struct err ignored = ERR_INIT;
-    struct counting counting = {0};
-    if (hand->reader->parts) return parts_records(hand->reader->parts) > 0;
-    if (hand->reader->stream->records_function) return hand->body->size > 0;
-    return count_records(hand->reader, hand->body, &counting, &ignored) == 0 && counting.records > 0;
-}
-
-static struct str find_header(const struct reader *reader, const struct http_response *response)
-{
-    const char *name = reader->stream->pages.header;
-    for (size_t i = 0; name && i < response->header_count; i++)
-        if (str_equal_nocase(response->headers[i].name, str_from(name))) return str_trim(response->headers[i].value);
-    return (struct str){0};
-}
-
-/* The value the pager wants of the last record; null when it has none. */
-static struct json_value find_last(const struct reader *reader, struct str record)
-{
-    const char *path = pager_last_path(&reader->stream->pages), *problem;
-    struct json_value found = {.kind = JSON_NULL};
-    size_t offset;
-    bool is_object = record.size > 0 && record.data[0] == '{';
-    if (path && is_object && !jsonscan_survey(record.data, record.size, &path, &found, 1, &problem, &offset))
-        found = (struct json_value){.kind = JSON_NULL};
-    return found;
-}
-
-static struct str find_link(const struct reader *reader, const struct http_response *response)
-{
-    struct str target = {0};
-    const char *relation = pages_moving(&reader->stream->pages)->relation;
-    for (size_t i = 0; relation && i < response->header_count; i++)
-        if (str_equal_nocase(response->headers[i].name, STR("link")) &&
-            link_find(response->headers[i].value, str_from(relation), &target))
-            return target;
-    return target;
-}
-
-static int call_next(struct reader *reader, const struct block *body, struct str *result, struct err *err)
-{
-    const struct request_source *source = &reader->options.source;
-    const char *name = pages_moving(&reader->stream->pages)->next_function;
-    if (!name) return 0;
-    CHECK(source->functions);
-    struct str context = request_context(source, pager_place(reader->pager), &reader->arena);
-    return source->functions->value(source->functions->context, name, context, (struct str){body->data, body->size},
-                                    &reader->arena, result, err);
-}
-
-static int move_on(struct reader *reader, const struct http_response *response, const struct json_value *found, struct err *err)
-{
-    struct body_in_hand hand = {reader, response->body};
-    struct page_facts facts = {
-        .found = found,
-        .body_hash = reader->part_hash ^ hash_bytes((struct str){response->body->data, response->body->size}),
-        .has_records = body_has_records,
-        .context = &hand,
-        .url = str_from(response->url),
-        .link = find_link(reader, response),
-        .header = find_header(reader, response),
-    };
-    int rc = 0;
-    if (pager_counts_records(&reader->stream->pages) && !reader->stream->records_function) {
-        struct counting counting = {0};
-        rc = count_records(reader, response->body, &counting, err);
-        facts.records_known = true;
-        facts.records = counting.records + reader->part_records;
-        facts.last = find_last(reader, counting.last);
-    }
-    if (rc == 0) rc = call_next(reader, response->body, &facts.next_json, err);
-    if (rc != 0) return rc;
-    rc = pager_next(reader->pager, &facts, err);
-    if (rc < 0 && pager_capped(reader->pager) && window_has_step(&reader->stream->cursor.window))
-        reader->end = READER_SPLITS_WINDOW;
-    if (pager_warning(reader->pager) && reader->options.log)
-        log_warn(reader->options.log, "%s: %s", reader->stream->request.where, pager_warning(reader->pager));
-    return rc < 0 ? err_context(err, "%s", reader->stream->request.where) : rc;
-}
-
 /* --- a page -------------------------------------------------------------------------------------------------------------- */
 
 /* A position is stored in the clear: one that holds a secret is not given out, and the slice would start again. */
@@ -371,8 +84,7 @@ static char *safe_position(const struct reader *reader)
 static void find_token(struct reader *reader, const struct block *body, const struct json_value *found, struct page *page)
 {
     bool is_text = found->raw.data && (found->kind == JSON_STRING || found->kind == JSON_NUMBER);
-    struct body_in_hand hand = {reader, body};
-    page->has_records = body_has_records(&hand);
+    page->has_records = reader_has_records(reader, body);
     if (!is_text) return;
     struct str text = found->kind == JSON_STRING ? jsonscan_text(found, &reader->arena, NULL) : found->raw;
     if (text.size && text.size <= PAGER_TOKEN_MAX) page->token = without_secret(reader, str_dup(text));
@@ -444,7 +156,7 @@ static void run_lane(void *context, struct ahead_page *page)
     pager_go(lane->pager, &page->place);
     page->rc = request_page(lane, &request, &failure);
     request.can_shrink = true;
-    if (page->rc == 0) page->rc = fetch(lane, &request, &page->response, paths, page->found, path_count, &failure);
+    if (page->rc == 0) page->rc = reader_fetch(lane, &request, &page->response, paths, page->found, path_count, &failure);
     if (page->rc == 0 && lane->judge.found.action != ACTION_NONE) {
         http_response_release(&page->response); /* a rule fits: for the reader to see */
         page->rc = ERR_SOURCE;
@@ -497,7 +209,7 @@ static int fetch_page(struct reader *reader, struct http_response *response, con
         int rc = request_page(reader, &request, err);
         if (rc != 0) return rc;
         request.can_shrink = can_shrink;
-        rc = fetch(reader, &request, response, paths, found, path_count, &failure);
+        rc = reader_fetch(reader, &request, response, paths, found, path_count, &failure);
         if (rc == 0) return 0;
         bool is_too_much = failure.is_too_much || reader->judge.found.action == ACTION_SHRINK_PAGE;
         if (!is_too_much || !can_shrink || cancel_stopping(reader->options.cancel)) return err_copy(err, &failure);
@@ -541,7 +253,7 @@ static int end_page(struct reader *reader, const struct http_response *response,
     const char *paths[WANTED_PATHS_MAX];
     struct page read = {0};
     int rc = fill_page(reader, &read, err);
-    if (rc == 0) rc = move_on(reader, response, found, err);
+    if (rc == 0) rc = reader_move_on(reader, response, found, err);
     if (rc < 0) {
         page_release(&read);
         return rc;
@@ -572,7 +284,7 @@ static int read_last_part(struct reader *reader, struct block *document, struct 
     size_t path_count = wanted_paths(reader, paths);
     block_release(reader->response.body);
     reader->response.body = document;
-    int rc = survey(document, paths, found, path_count, err);
+    int rc = reader_survey(document, paths, found, path_count, err);
     return rc == 0 ? end_page(reader, &reader->response, found, page, err) : rc;
 }
 
@@ -580,7 +292,7 @@ static int pass_part(struct reader *reader, struct block *document, struct page 
 {
     struct counting counting = {0};
     int rc = 0;
-    if (pager_counts_records(&reader->stream->pages)) rc = count_records(reader, document, &counting, err);
+    if (pager_counts_records(&reader->stream->pages)) rc = reader_count(reader, document, &counting, err);
     if (rc != 0) {
         block_release(document);
         return rc;
@@ -617,7 +329,7 @@ static int read_page(struct reader *reader, struct page *page, struct err *err)
     int rc = fetch_page(reader, &response, paths, found, path_count, err);
     if (rc != 0) reader->end = end_of(reader, err);
     if (rc != 0) return rc;
-    if (has_no_content(reader, &response)) {
+    if (reader_has_no_content(reader, &response)) {
         http_response_release(&response);
         return 0;
     }
@@ -679,7 +391,7 @@ int reader_check(struct session *session, const struct request_source *source, s
     if (rc == 0) rc = request_build(&check, judge.place, &arena, &request, err);
     if (rc == 0) errors_judge(&judge, &request);
     struct spool *spool = NULL;
-    if (rc == 0) rc = open_spool(check.stream, NULL, &arena, &spool, err);
+    if (rc == 0) rc = reader_open_spool(check.stream, NULL, &arena, &spool, err);
     request.spool = spool;
     if (rc == 0) rc = client_send(session, &request, &arena, &response, err);
     if (rc == 0) http_response_release(&response);

@@ -257,7 +257,7 @@
 ---@field parallel? integer so many pages are requested at once where the source tells the total; they are taken in their order (default: 1)
 ---@field size? integer records asked for per page: {{page.size}}
 ---@field size_param? string parameter that carries the size
----@field into? "query"|"body" where `param` and `size_param` go; in a JSON body each is a dotted path: `variables.after` (default: query)
+---@field into? "query"|"body" where `param` and `size_param` go (default: query)
 ---@field more? string path of a flag that is true while pages follow
 ---@field last? string path of a flag that is true on the last page
 ---@field total? string path of the number of records in all
@@ -275,7 +275,7 @@
 ---@field parallel? integer so many pages are requested at once where the source tells the total; they are taken in their order (default: 1)
 ---@field size? integer records asked for per page: {{page.size}}
 ---@field size_param? string parameter that carries the size
----@field into? "query"|"body" where `param` and `size_param` go; in a JSON body each is a dotted path: `variables.after` (default: query)
+---@field into? "query"|"body" where `param` and `size_param` go (default: query)
 ---@field more? string path of a flag that is true while pages follow
 ---@field last? string path of a flag that is true on the last page
 ---@field total? string path of the number of records in all
@@ -292,7 +292,7 @@
 ---@field keep_params? boolean false: requests with a token carry no other parameters but the size (default: true)
 ---@field size? integer records asked for per page: {{page.size}}
 ---@field size_param? string parameter that carries the size
----@field into? "query"|"body" where `param` and `size_param` go; in a JSON body each is a dotted path: `variables.after` (default: query)
+---@field into? "query"|"body" where `param` and `size_param` go (default: query)
 ---@field more? string path of a flag that is true while pages follow
 ---@field last? string path of a flag that is true on the last page
 ---@field cap? integer records that one query gives at most, however it is paged; more are an error, not a loss
@@ -305,7 +305,7 @@
 ---@field next string|sluice.ValueFunction path of the next URL, absolute or relative, or a function
 ---@field size? integer records asked for per page: {{page.size}}
 ---@field size_param? string parameter that carries the size
----@field into? "query"|"body" where `param` and `size_param` go; in a JSON body each is a dotted path: `variables.after` (default: query)
+---@field into? "query"|"body" where `param` and `size_param` go (default: query)
 ---@field more? string path of a flag that is true while pages follow
 ---@field last? string path of a flag that is true on the last page
 ---@field keep_params? boolean true: the stream's parameters replace those of the URL (default: false)
@@ -318,7 +318,7 @@
 ---@field rel? string the relation that names the next page (default: next)
 ---@field size? integer records asked for per page: {{page.size}}
 ---@field size_param? string parameter that carries the size
----@field into? "query"|"body" where `param` and `size_param` go; in a JSON body each is a dotted path: `variables.after` (default: query)
+---@field into? "query"|"body" where `param` and `size_param` go (default: query)
 ---@field keep_params? boolean true: the stream's parameters replace those of the URL (default: false)
 ---@field max_pages? integer more pages in one slice are an error (default: 1000000)
 ---@field stable? boolean as the stream's `stable`

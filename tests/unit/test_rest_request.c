@@ -282,6 +282,26 @@ static void test_a_json_body(void **state)
     teardown(&f);
 }
 
+/* GraphQL and searches have their variables somewhere inside of the body. */
+static void test_parameters_go_into_a_json_body_by_path(void **state)
+{
+    (void)state;
+    static const char STREAM[] =
+        "\"path\":\"/graphql\",\"method\":\"POST\",\"idempotent\":true,\"body\":{\"query\":\"query($after:String){x{id}}\","
+        "\"variables\":{\"after\":\"none\",\"kind\":1}},\"cursor\":{\"field\":\"at\",\"type\":\"timestamp\",\"param\":\"filter."
+        "range"
+        ".from\",\"into\":\"body\"},\"pages\":{\"kind\":\"cursor\",\"next\":\"n\",\"param\":\"variables.after\",\"size\":7,"
+        "\"size_param\":\"variables.first\",\"into\":\"body\"}";
+    struct fixture f;
+    setup(&f, "", STREAM, "{}");
+    for (int round = 0; round < 2; round++) { /* the description stays as it was */
+        build(&f, &(struct page_place){.token = STR("c2"), .own_params = true});
+        assert_body(&f, "{\"query\":\"query($after:String){x{id}}\",\"variables\":{\"after\":\"c2\",\"kind\":1,\"first\":7},"
+                        "\"filter\":{\"range\":{\"from\":\"2024-01-15T10:00:00Z\"}}}");
+    }
+    teardown(&f);
+}
+
 static void test_form_and_raw_bodies(void **state)
 {
     (void)state;
@@ -561,8 +581,9 @@ UNIT_TESTS(cmocka_unit_test(test_the_first_request_of_the_shop), cmocka_unit_tes
            cmocka_unit_test(test_the_cursor_goes_out_as_the_source_spells_it), cmocka_unit_test(test_next_urls),
            cmocka_unit_test(test_a_token_alone), cmocka_unit_test(test_headers),
            cmocka_unit_test(test_headers_that_cannot_be_sent), cmocka_unit_test(test_a_json_body),
-           cmocka_unit_test(test_form_and_raw_bodies), cmocka_unit_test(test_a_function_gives_parameters),
-           cmocka_unit_test(test_a_function_places_a_secret), cmocka_unit_test(test_results_of_the_wrong_shape),
+           cmocka_unit_test(test_parameters_go_into_a_json_body_by_path), cmocka_unit_test(test_form_and_raw_bodies),
+           cmocka_unit_test(test_a_function_gives_parameters), cmocka_unit_test(test_a_function_places_a_secret),
+           cmocka_unit_test(test_results_of_the_wrong_shape),
            cmocka_unit_test(test_a_secret_stays_with_the_connectors_own_hosts),
            cmocka_unit_test(test_other_hosts_get_no_credentials), cmocka_unit_test(test_bases_that_are_no_urls),
            cmocka_unit_test(test_what_the_client_may_do), cmocka_unit_test(test_limits_are_shared_by_credential),

@@ -1,0 +1,57 @@
+/* reader_parts: what a reader is made of, shared by reader.c (pages and their parts), reader_answer.c (an answer that is whole
+ * and a document) and reader_facts.c (what the pager is told). Nobody else includes this. */
+#ifndef SLUICE_REST_READER_PARTS_H
+#define SLUICE_REST_READER_PARTS_H
+
+#include "base/jsonscan.h"
+#include "rest/ahead.h"
+#include "rest/errors.h"
+#include "rest/format/parts.h"
+#include "rest/reader.h"
+
+enum { WANTED_PATHS_MAX = PAGER_PATHS_MAX + 1 };
+
+struct reader {
+    struct reader_options options;
+    const struct stream_description *stream;
+    struct pager *pager;
+    struct arena arena; /* of the page in hand */
+    struct error_judge judge;
+    struct arena first_time;
+    struct ahead *ahead; /* pages requested before their turn; NULL: none */
+    struct reader *lanes[AHEAD_MAX];
+    size_t lane_count;
+    uint64_t pages;
+    /* An answer that comes in parts. */
+    struct http_response response;
+    struct parts *parts; /* NULL: none is in hand */
+    struct spool *spool; /* of a stream, made for its first answer */
+    size_t part_records;
+    uint64_t part_hash;
+    bool is_started, is_over;
+    enum reader_end end;
+};
+
+/* Is the body a whole JSON document? Finds the paging fields on the way. TRANSIENT when not, DATA when it never can be taken.
+ */
+int reader_survey(const struct block *body, const char *const *paths, struct json_value *found, size_t count, struct err *err);
+/* Nothing, and nothing after it. */
+bool reader_has_no_content(const struct reader *reader, const struct http_response *response);
+/* Makes the file that a streamed body goes to, if the stream has such and there is none yet. */
+int reader_open_spool(const struct stream_description *stream, const char *state_folder, struct arena *arena,
+                      struct spool **spool, struct err *err);
+/* Sends until the answer is a document, or the policy gives up. */
+int reader_fetch(struct reader *reader, struct http_request *request, struct http_response *response, const char *const *paths,
+                 struct json_value *found, size_t path_count, struct err *err);
+
+struct counting {
+    size_t records;
+    struct str last; /* as it stands in the body */
+};
+int reader_count(const struct reader *reader, const struct block *body, struct counting *counting, struct err *err);
+bool reader_has_records(const struct reader *reader, const struct block *body);
+/* Tells the pager what the answer holds. 1: there is a next page; 0: that was the last; or a class. */
+int reader_move_on(struct reader *reader, const struct http_response *response, const struct json_value *found,
+                   struct err *err);
+
+#endif

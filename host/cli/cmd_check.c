@@ -181,6 +181,7 @@ static int check_one(const struct arguments *arguments, const char *name)
         check_destination(&findings, prepared);
         code = findings.code;
     }
+    code = cli_save_recording(&cli, arguments, code);
     sync_prepared_free(prepared);
     cli_close(&cli);
     return code;
@@ -193,6 +194,11 @@ static int run(const struct arguments *arguments)
     struct findings findings = {.cli = &cli};
     if (arguments->word_count == 1) return check_one(arguments, arguments->words[0]);
     int code = cli_open(&cli, arguments, CLI_PROJECT, NULL);
+    bool has_cassette = argument_is_set(arguments, "--record") || argument_is_set(arguments, "--replay");
+    if (code == 0 && cli.project->pipeline_count > 1 && has_cassette) {
+        fprintf(stderr, "sluice check: --record and --replay are for one pipeline; name it\n");
+        code = 2;
+    }
     for (size_t i = 0; code == 0 && i < cli.project->pipeline_count; i++) {
         if (i) printf("\n");
         add_code(&findings, check_one(arguments, cli.project->pipelines[i].name));
@@ -201,7 +207,8 @@ static int run(const struct arguments *arguments)
     return code ? code : findings.code;
 }
 
-static const struct cli_option OPTIONS[] = {OPTION_FILE, OPTION_STREAM, OPTION_LOG_FORMAT, OPTION_VERBOSE, OPTION_STATE_DIR};
+static const struct cli_option OPTIONS[] = {OPTION_FILE,       OPTION_STREAM,  OPTION_RECORD,   OPTION_REPLAY,
+                                            OPTION_LOG_FORMAT, OPTION_VERBOSE, OPTION_STATE_DIR};
 
 const struct command COMMAND_CHECK = {
     .name = "check",

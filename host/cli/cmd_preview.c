@@ -1,6 +1,7 @@
 /* preview: the first records of each stream as a table. Reads one page per stream through the same path as a sync, writes
  * nothing. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -9,7 +10,9 @@
 #include "cli/context.h"
 #include "cli/print.h"
 #include "data/block.h"
+#include "net/cassette.h"
 #include "net/client.h"
+#include "os/clock.h"
 #include "os/secret.h"
 #include "sync/sample.h"
 
@@ -25,6 +28,8 @@ struct preview {
     size_t records;
     const char *streams[ARGUMENTS_MAX]; /* --stream: of a flow only these are shown; none: all */
     size_t stream_count;
+    bool *was_shown; /* per exchange of the cassette */
+    size_t shown_count;
 };
 
 /* What the source sent is shown without the secrets it may have echoed; what holds one becomes a text. */
@@ -126,6 +131,21 @@ static void print_rejects(const struct decode_counts *counts)
                (unsigned long long)counts->nulled);
 }
 
+/* The columns the records came to, as a connector would declare them. */
+static void print_schema(const struct schema *schema, const struct secrets *secrets)
+{
+    struct arena arena = ARENA_INIT(0);
+    uint32_t columns = schema_count(schema);
+    printf("\nschema:");
+    for (uint32_t c = 0; c < columns; c++) {
+        const struct column *column = schema_column(schema, c);
+        printf("%s %s %s%s%s", c ? "," : "", clean_name(column, secrets, &arena), type_name(column->type),
+               column->key ? " key" : "", column->declared ? "" : " (inferred)");
+    }
+    printf("\n");
+    arena_release(&arena);
+}
+
 /* A stream of the flow: the root has the page's records, an exploded one what their elements came to. */
 static void print_stream(const struct preview *preview, const struct flow_plan *flow, size_t index, const struct sample *sample)
 {
@@ -146,6 +166,7 @@ static void print_stream(const struct preview *preview, const struct flow_plan *
            stream->root ? stream->root->name : "",
            !stream->root && (sample->is_empty || sample->page.last) ? ", the last one" : "");
     print_table(decoded, index, flow->tables[index].schema, preview->cli->secrets, preview->records);
+    print_schema(flow->tables[index].schema, preview->cli->secrets);
     print_rejects(counts);
     printf("\n");
 }
@@ -160,10 +181,36 @@ static void print_sample(const struct preview *preview, const struct flow_plan *
     }
 }
 
-static int preview_stream(const struct preview *preview, struct flow_plan *flow, struct err *err)
+/* The requests since the last stream: what each asked for, and what came. */
+static void print_requests(struct preview *preview)
+{
+    size_t count;
+    const struct cassette_exchange *exchanges = cassette_exchanges(preview->cli->cassette, &count);
+    bool records = cassette_is_recorder(preview->cli->cassette);
+    preview->was_shown = mem_resize(preview->was_shown, count + 1);
+    for (; preview->shown_count < count; preview->shown_count++) preview->was_shown[preview->shown_count] = false;
+    for (size_t i = 0; i < count && !preview->as_json; i++) {
+        const struct cassette_exchange *exchange = &exchanges[i];
+        struct buf line = BUF_INIT(CELL_MAX);
+        if (preview->was_shown[i] || (!records && !exchange->is_used)) continue;
+        preview->was_shown[i] = true;
+        secrets_redact(preview->cli->secrets, exchange->url, &line);
+        char size[32];
+        print_bytes(exchange->answer_body.size, size);
+        printf("> " STR_FMT " %s\n", STR_ARG(exchange->method), buf_text(&line));
+        if (exchange->status)
+            printf("< %d, %s\n", exchange->status, size);
+        else
+            printf("! " STR_FMT "\n", STR_ARG(exchange->broken));
+        buf_release(&line);
+    }
+}
+
+static int preview_stream(struct preview *preview, struct flow_plan *flow, struct err *err)
 {
     struct sample sample = {0};
     int rc = sample_read(preview->prepared, flow, preview->client, preview->cli->cancel, &sample, err);
+    print_requests(preview);
     if (rc == 0) print_sample(preview, flow, &sample);
     sample_release(&sample);
     return rc;
@@ -182,6 +229,7 @@ static int preview_all(struct preview *preview)
         if (preview_stream(preview, flow, &err) != 0) code = cli_failure(preview->cli, where, &err);
     }
     client_free(preview->client);
+    free(preview->was_shown);
     return code;
 }
 
@@ -196,12 +244,13 @@ static int run(const struct arguments *arguments)
         return 2;
     }
     int code = cli_open(&cli, arguments, CLI_PIPELINE, arguments->word_count ? arguments->words[0] : NULL);
+    if (code == 0 && !cli.cassette) cli.cassette = cassette_new_recorder(clock_wall_us(cli.clock)); /* to show what was sent */
     if (code == 0) code = cli_prepare(&cli, arguments, &prepared);
     if (code == 0) {
         struct preview preview = {
             .cli = &cli, .prepared = prepared, .as_json = argument_is_set(arguments, "--json"), .records = (size_t)records};
         preview.stream_count = argument_values(arguments, "--stream", preview.streams, ARGUMENTS_MAX);
-        code = preview_all(&preview);
+        code = cli_save_recording(&cli, arguments, preview_all(&preview));
     }
     sync_prepared_free(prepared);
     cli_close(&cli);
@@ -209,9 +258,9 @@ static int run(const struct arguments *arguments)
 }
 
 static const struct cli_option OPTIONS[] = {
-    OPTION_FILE,      OPTION_STREAM,     {"--records", 'n', "N", false, "records to show of each stream (default: 10)"},
-    OPTION_JSON,      OPTION_LOG_FORMAT, OPTION_VERBOSE,
-    OPTION_STATE_DIR,
+    OPTION_FILE,       OPTION_STREAM,  {"--records", 'n', "N", false, "records to show of each stream (default: 10)"},
+    OPTION_RECORD,     OPTION_REPLAY,  OPTION_JSON,
+    OPTION_LOG_FORMAT, OPTION_VERBOSE, OPTION_STATE_DIR,
 };
 
 const struct command COMMAND_PREVIEW = {

@@ -72,6 +72,7 @@ static int run_one(const struct arguments *arguments, const char *name, int64_t 
         else
             summary_print(&reporter.summary, stdout);
     }
+    code = cli_save_recording(&cli, arguments, code);
     summary_release(&reporter.summary);
     sync_prepared_free(prepared);
     cli_close(&cli);
@@ -108,6 +109,11 @@ static int run(const struct arguments *arguments)
     const char *only = code == 0 && arguments->word_count == 0 && cli.project->pipeline_count == 1
                            ? strdup(cli.project->pipelines[0].name)
                            : NULL;
+    bool has_cassette = argument_is_set(arguments, "--record") || argument_is_set(arguments, "--replay");
+    if (code == 0 && !only && has_cassette) {
+        fprintf(stderr, "sluice run: --record and --replay are for one pipeline; name it\n");
+        code = 2;
+    }
     if (code == 0 && !only) code = children_run(&cli, arguments, every_s);
     cli_close(&cli);
     if (!only) return code;
@@ -124,6 +130,8 @@ static const struct cli_option OPTIONS[] = {
     {"--to", 0, "VALUE", false, "where that range ends (default: now)"},
     {"--jobs", 'j', "N", false, "pipelines at once (default: 4)"},
     {"--progress", 0, "SECONDS", false, "how often progress is written where no terminal shows it (default: 10)"},
+    OPTION_RECORD,
+    OPTION_REPLAY,
     OPTION_JSON,
     OPTION_LOG_FORMAT,
     OPTION_VERBOSE,

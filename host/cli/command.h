@@ -67,6 +67,15 @@ struct command {
         "--state-dir", 0, "DIR", false, "where tokens and rate limits are kept (default: $XDG_STATE_HOME/sluice)"              \
     }
 
+#define OPTION_RECORD                                                                                                          \
+    {                                                                                                                          \
+        "--record", 0, "FILE", false, "write every request and its answer there, without secrets"                              \
+    }
+#define OPTION_REPLAY                                                                                                          \
+    {                                                                                                                          \
+        "--replay", 0, "FILE", false, "take the answers from such a file: no network, no waiting, no secrets"                  \
+    }
+
 const struct command *const *command_list(size_t *count);
 const struct command *command_find(const char *name); /* NULL when there is none */
 

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "cli/print.h"
+#include "net/cassette.h"
 #include "os/cancel.h"
 #include "os/clock.h"
 #include "os/secret.h"
@@ -72,7 +73,8 @@ static int only_pipeline(struct cli_context *cli, const char **name)
 {
     struct problems problems = PROBLEMS_INIT(&cli->arena);
     const struct project *project;
-    project_load(cli->file, "", cli->secrets, &cli->arena, &project, &problems);
+    project_load(cli->file, "", cli->cassette && !cassette_is_recorder(cli->cassette), cli->secrets, &cli->arena, &project,
+                 &problems);
     if (problems.count) return cli_problems(cli, &problems);
     if (project->pipeline_count == 1) {
         *name = project->pipelines[0].name;
@@ -97,6 +99,22 @@ int cli_find_pipeline(const struct cli_context *cli, const char *name, const str
     return cli_failure(cli, NULL, &err);
 }
 
+static int open_cassette(struct cli_context *cli, const struct arguments *arguments)
+{
+    struct err err = ERR_INIT;
+    struct problems problems = PROBLEMS_INIT(&cli->arena);
+    const char *replay = argument_value(arguments, "--replay", NULL);
+    if (replay && argument_is_set(arguments, "--record")) {
+        fprintf(stderr, "sluice: --record and --replay exclude each other\n");
+        return 2;
+    }
+    if (argument_is_set(arguments, "--record")) cli->cassette = cassette_new_recorder(clock_wall_us(cli->clock));
+    if (!replay) return 0;
+    if (cassette_load(replay, clock_wall_us(cli->clock), &cli->cassette, &problems, &err) != 0)
+        return cli_failure(cli, NULL, &err);
+    return cli_problems(cli, &problems);
+}
+
 int cli_open(struct cli_context *cli, const struct arguments *arguments, enum cli_wants wants, const char *name)
 {
     struct err err = ERR_INIT;
@@ -104,19 +122,35 @@ int cli_open(struct cli_context *cli, const struct arguments *arguments, enum cl
     cli->file = argument_value(arguments, "--file", "sluice.yaml");
     int code = read_log_options(cli, arguments);
     if (code) return code;
+    if ((code = open_cassette(cli, arguments)) != 0) return code;
     if (signals_new(cli->cancel, &cli->signals, &err) != 0) return print_failure(NULL, &err, NULL);
     if (wants == CLI_PIPELINE && !name && (code = only_pipeline(cli, &name)) != 0) return code;
     cli->wanted = name;
     struct problems problems = PROBLEMS_INIT(&cli->arena);
-    project_load(cli->file, wants == CLI_PIPELINE ? name : "", cli->secrets, &cli->arena, &cli->project, &problems);
+    project_load(cli->file, wants == CLI_PIPELINE ? name : "", cli->cassette && !cassette_is_recorder(cli->cassette),
+                 cli->secrets, &cli->arena, &cli->project, &problems);
     if (problems.count) return cli_problems(cli, &problems);
     return wants == CLI_PIPELINE ? cli_find_pipeline(cli, name, &cli->pipeline) : 0;
+}
+
+int cli_save_recording(struct cli_context *cli, const struct arguments *arguments, int code)
+{
+    struct err err = ERR_INIT;
+    const char *path = argument_value(arguments, "--record", NULL);
+    if (!path || !cli->cassette || cassette_requests(cli->cassette) == 0) return code;
+    if (cassette_save(cli->cassette, cli->secrets, path, &err) != 0) {
+        int failed = cli_failure(cli, NULL, &err);
+        return code ? code : failed;
+    }
+    log_info(cli->log, "%zu requests recorded in %s", cassette_requests(cli->cassette), path);
+    return code;
 }
 
 void cli_close(struct cli_context *cli)
 {
     signals_free(cli->signals);
     cancel_free(cli->cancel);
+    cassette_free(cli->cassette);
     if (cli->log) log_free(cli->log);
     arena_release(&cli->arena);
     secrets_free(cli->secrets);
@@ -138,6 +172,7 @@ int cli_prepare(struct cli_context *cli, const struct arguments *arguments, stru
         .state_folder = argument_value(arguments, "--state-dir", NULL),
         .secrets = cli->secrets,
         .clock = cli->clock,
+        .cassette = cli->cassette,
         .cancel = cli->cancel,
         .log = cli->log,
     };

@@ -25,6 +25,7 @@ struct cli_context {
     struct cancel *cancel;
     struct signals *signals;
     const char *file;
+    struct cassette *cassette; /* --record or --replay; NULL: neither */
     const struct project *project;
     const char *wanted;              /* the pipeline's name as given; NULL: none was */
     const struct pipeline *pipeline; /* NULL when none was asked for */
@@ -44,6 +45,10 @@ int cli_find_pipeline(const struct cli_context *cli, const char *name, const str
  */
 int cli_failure(const struct cli_context *cli, const char *where, const struct err *err);
 int cli_problems(const struct cli_context *cli, const struct problems *problems);
+
+/* What --record asks for, once the command has done its work with `code`; prints why it could not be written. Returns the exit
+ * code. */
+int cli_save_recording(struct cli_context *cli, const struct arguments *arguments, int code);
 
 /* sync_prepare with this context and the command's --stream and --full-refresh; prints what is wrong. */
 int cli_prepare(struct cli_context *cli, const struct arguments *arguments, struct sync_prepared **out);

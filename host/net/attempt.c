@@ -188,7 +188,7 @@ static int transmit(struct attempt *attempt, const struct http_request *request,
         return rc;
     }
     client_count(&client->counters.requests, 1);
-    rc = http_send(session->http, request, &session->scratch, response, &was_sent, err);
+    rc = session_transmit(session, request, response, &was_sent, err);
     limiter_release(client->options.limiter, &attempt->ticket);
     if (rc == 0) limiter_observe(client->options.limiter, &attempt->ticket, response, client->options.clock);
     attempt->facts->was_sent = attempt->facts->was_sent || was_sent;

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/time.h"
 #include "net/breaker.h"
+#include "net/cassette.h"
 #include "net/classify.h"
 #include "net/client_internal.h"
 #include "net/excerpt.h"
@@ -288,9 +289,21 @@ struct session *session_new(struct client *client)
                                               .cancel = options->cancel};
     struct session *session = mem_zero(1, sizeof *session);
     session->client = client;
-    session->http = http_new(&http_options);
+    session->http_options = http_options;
+    if (!options->cassette || cassette_is_recorder(options->cassette)) session->http = http_new(&http_options);
     session->token_sender = (struct auth_sender){token_call, session};
     return session;
+}
+
+int session_transmit(struct session *session, const struct http_request *request, struct http_response *response,
+                     bool *was_sent, struct err *err)
+{
+    struct cassette *cassette = session->client->options.cassette;
+    if (!session->http)
+        return cassette_answer(cassette, &session->http_options, request, &session->scratch, response, was_sent, err);
+    int rc = http_send(session->http, request, &session->scratch, response, was_sent, err);
+    if (cassette) cassette_record(cassette, request, rc, response, err);
+    return rc;
 }
 
 int64_t session_waiting_until_ms(const struct session *session)

@@ -36,6 +36,7 @@
 struct auth;
 struct budget;
 struct cancel;
+struct cassette;
 struct clock;
 struct limiter;
 struct log;
@@ -49,13 +50,14 @@ struct client_options {
     const char *ca_file; /* PEM: the authorities to trust in place of the system's; NULL: the system's; read by client_new */
     struct http_limits limits;
     struct retry_policy retry;
-    const char *user_agent;  /* NULL: "sluice/VERSION" */
-    struct auth *auth;       /* NULL: none; owned by the client from here on */
-    struct limiter *limiter; /* NULL: none; owned by the client from here on */
-    struct budget *budget;   /* bodies are charged to it; may be NULL */
-    struct secrets *secrets; /* for redaction; may be NULL */
-    struct clock *clock;
-    struct cancel *cancel; /* ABORT ends a transfer in hand, STOP ends waits between tries */
+    const char *user_agent;    /* NULL: "sluice/VERSION" */
+    struct auth *auth;         /* NULL: none; owned by the client from here on */
+    struct limiter *limiter;   /* NULL: none; owned by the client from here on */
+    struct budget *budget;     /* bodies are charged to it; may be NULL */
+    struct secrets *secrets;   /* for redaction; may be NULL */
+    struct cassette *cassette; /* records what passes, or answers in place of the network; NULL: neither; see cassette.h */
+    struct clock *clock;       /* a replay goes by the cassette's */
+    struct cancel *cancel;     /* ABORT ends a transfer in hand, STOP ends waits between tries */
     struct log *log;
 };
 

@@ -27,7 +27,8 @@ struct client {
 
 struct session {
     struct client *client;
-    struct http *http;
+    struct http *http; /* NULL: a cassette answers */
+    struct http_options http_options;
     struct arena scratch;            /* of the attempt in hand */
     int64_t waiting_until_ms;        /* atomic; 0: it does not wait */
     struct auth_sender token_sender; /* sends token calls through this session */
@@ -36,6 +37,10 @@ struct session {
 void client_count(uint64_t *counter, uint64_t more);
 void session_begin_waiting(struct session *session, int64_t until_ms, const char *what); /* `what` is static text */
 void session_end_waiting(struct session *session);
+
+/* Over the network, or from the cassette. */
+int session_transmit(struct session *session, const struct http_request *request, struct http_response *response,
+                     bool *was_sent, struct err *err) MUST_USE;
 
 /* What an attempt found out beside its answer. */
 struct attempt_facts {

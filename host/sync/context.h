@@ -30,6 +30,7 @@ struct sync_context {
     struct secrets *secrets;
     const char *state_folder; /* as given; NULL: the default */
     struct clock *clock;
+    struct clock *source_clock; /* of requests and waits on the source: a replay's is its own */
     struct log *log;
     struct cancel *cancel;  /* ABORT: everything ends now */
     struct cancel *reading; /* below it. ABORT: nothing more is read, what is covered is still committed */

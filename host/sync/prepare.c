@@ -5,6 +5,7 @@
 
 #include "data/block.h"
 #include "net/auth.h"
+#include "net/cassette.h"
 #include "net/guard.h"
 #include "net/limit.h"
 #include "net/token_store.h"
@@ -78,7 +79,9 @@ int sync_prepare(const struct sync_options *options, struct sync_prepared **out,
 {
     struct sync_prepared *prepared = mem_zero(1, sizeof *prepared);
     prepared->options = *options;
-    prepared->now_us = clock_wall_us(options->clock);
+    struct clock *replayed = options->cassette ? cassette_clock(options->cassette) : NULL;
+    prepared->source_clock = replayed ? replayed : options->clock;
+    prepared->now_us = clock_wall_us(prepared->source_clock);
     prepared->budget = budget_new(options->pipeline->memory_bytes);
     prepared->connector_options = (struct connector_options){
         .now_us = prepared->now_us, .secrets = options->secrets, .log = options->log, .cancel = options->cancel};
@@ -119,7 +122,7 @@ static int open_token_store(const struct sync_prepared *prepared, struct arena *
 static int make_auth(const struct sync_prepared *prepared, struct arena *arena, struct auth **out, struct err *err)
 {
     struct auth_spec *spec = arena_new(arena, struct auth_spec);
-    struct auth_options options = {.clock = prepared->options.clock, .secrets = prepared->options.secrets};
+    struct auth_options options = {.clock = prepared->source_clock, .secrets = prepared->options.secrets};
     int rc = access_auth(prepared->description, prepared->config, prepared->now_us, arena, spec, err);
     if (rc == 0 && spec->kind == AUTH_OAUTH2 && spec->oauth2.grant == AUTH_REFRESH_TOKEN)
         rc = open_token_store(prepared, arena, &options.store, err);
@@ -148,7 +151,8 @@ int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct cl
                                                .limit_folder = limit_folder(prepared, arena)};
     struct client_options options = {.budget = prepared->budget,
                                      .secrets = prepared->options.secrets,
-                                     .clock = prepared->options.clock,
+                                     .cassette = prepared->options.cassette,
+                                     .clock = prepared->source_clock,
                                      .cancel = cancel,
                                      .log = prepared->options.log};
     if (pipeline->ca_file) options.ca_file = fs_join(arena, prepared->options.project->folder, pipeline->ca_file);
@@ -170,6 +174,7 @@ int sync_destination(const struct sync_prepared *prepared, struct cancel *cancel
         .config = options->pipeline->destination_node,
         .folder = options->project->folder,
         .pipeline = options->pipeline->name,
+        .memory = options->memory,
         .secrets = options->secrets,
         .clock = options->clock,
         .cancel = cancel,

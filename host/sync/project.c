@@ -375,8 +375,8 @@ static void check_expanded(const struct node *root, const char *only, struct are
     }
 }
 
-void project_load(const char *file, const char *only, struct secrets *secrets, struct arena *arena, const struct project **out,
-                  struct problems *problems)
+void project_load(const char *file, const char *only, bool is_replayed, struct secrets *secrets, struct arena *arena,
+                  const struct project **out, struct problems *problems)
 {
     struct buf text = BUF_INIT(FILE_MAX);
     struct err err = ERR_INIT;
@@ -390,6 +390,13 @@ void project_load(const char *file, const char *only, struct secrets *secrets, s
         return;
     }
     buf_release(&text);
+    project_read(raw, file, only, is_replayed, secrets, arena, out, problems);
+}
+
+void project_read(const struct node *raw, const char *file, const char *only, bool is_replayed, struct secrets *secrets,
+                  struct arena *arena, const struct project **out, struct problems *problems)
+{
+    *out = NULL;
     struct project *project = arena_new(arena, struct project);
     project->file = arena_strdup(arena, file);
     const char *slash = strrchr(project->file, '/');
@@ -399,7 +406,8 @@ void project_load(const char *file, const char *only, struct secrets *secrets, s
     if (only && !only[0] && node_is(pipelines, NODE_MAP) && pipelines->count == 1)
         only = arena_text(arena, pipelines->children[0].key); /* the one that is meant */
     struct used_parts used = {raw, only};
-    const struct node *root = reference_expand(raw, project->folder, part_is_used, &used, secrets, arena, problems);
+    const struct node *root =
+        reference_expand(raw, project->folder, is_replayed, part_is_used, &used, secrets, arena, problems);
     check_expanded(root, only, arena, problems);
     if (problems->count > 0) return;
     read_project(root, arena, project);

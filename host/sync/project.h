@@ -82,9 +82,13 @@ extern const struct option_table PROJECT_OPTIONS; /* for `sluice help config` */
 
 /* Reads and checks `file`. Mistakes go to `problems` (a file that cannot be read or parsed too); *out is set only when there
  * are none. `only` names the pipeline that will be used: references of the others are left alone, so that their variables need
- * not be set; NULL: all. */
-void project_load(const char *file, const char *only, struct secrets *secrets, struct arena *arena, const struct project **out,
-                  struct problems *problems);
+ * not be set; NULL: all. `is_replayed`: as reference_expand. */
+void project_load(const char *file, const char *only, bool is_replayed, struct secrets *secrets, struct arena *arena,
+                  const struct project **out, struct problems *problems);
+
+/* The same of a tree that is there already, which came from `file`. */
+void project_read(const struct node *raw, const char *file, const char *only, bool is_replayed, struct secrets *secrets,
+                  struct arena *arena, const struct project **out, struct problems *problems);
 
 const struct pipeline *project_pipeline(const struct project *project, const char *name); /* NULL when absent */
 

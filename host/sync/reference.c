@@ -10,8 +10,12 @@
 
 enum { REFERENCE_FILE_MAX = 64 * 1024, TEXT_MAX = 1024 * 1024 };
 
+/* What stands for a value that only the source would have needed. */
+static const char REPLAYED[] = "replayed";
+
 struct expansion {
     const char *folder;
+    bool is_replayed;
     bool (*is_used)(void *context, const char *path);
     void *context;
     struct secrets *secrets;
@@ -27,7 +31,10 @@ static void append_file(struct expansion *expansion, const struct node *node, st
                            ? arena_text(expansion->arena, path)
                            : arena_printf(expansion->arena, "%s/" STR_FMT, expansion->folder, STR_ARG(path));
     bool is_open = fs_check_private(full, &err) != 0 && strncmp(err.hint, "chmod", 5) == 0;
-    if (err.class != 0 || fs_read_file(full, REFERENCE_FILE_MAX, &content, &err) != 0) {
+    bool is_there = err.class == 0 && fs_read_file(full, REFERENCE_FILE_MAX, &content, &err) == 0;
+    if (!is_there && expansion->is_replayed) {
+        buf_append_text(out, REPLAYED);
+    } else if (!is_there) {
         problems_add(expansion->problems, node, "%s", err.message);
         /* A secret that a container is given is a mounted file with whatever mode the mount says. */
         problems_hint(expansion->problems, "%s%s", err_hint_text(&err),
@@ -49,6 +56,7 @@ static void append_reference(struct expansion *expansion, const struct node *nod
     }
     const char *variable = arena_text(expansion->arena, name);
     const char *value = getenv(variable);
+    if (!value && expansion->is_replayed) value = REPLAYED;
     if (!value) {
         problems_add(expansion->problems, node, "the environment variable %s is not set", variable);
         problems_hint(expansion->problems, "export %s=..., or write ${file:PATH} to read it from a file", variable);
@@ -101,11 +109,11 @@ static struct node expand_node(struct expansion *expansion, const struct node *n
     return copy;
 }
 
-const struct node *reference_expand(const struct node *root, const char *folder,
+const struct node *reference_expand(const struct node *root, const char *folder, bool is_replayed,
                                     bool (*is_used)(void *context, const char *path), void *context, struct secrets *secrets,
                                     struct arena *arena, struct problems *problems)
 {
-    struct expansion expansion = {folder, is_used, context, secrets, arena, problems};
+    struct expansion expansion = {folder, is_replayed, is_used, context, secrets, arena, problems};
     struct node *expanded = arena_new(arena, struct node);
     *expanded = expand_node(&expansion, root, "", 0);
     return expanded;

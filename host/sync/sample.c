@@ -38,7 +38,7 @@ int sample_read(const struct sync_prepared *prepared, struct flow_plan *flow, st
                                            .client = client,
                                            .session = session,
                                            .retry = access_retry(prepared->description),
-                                           .clock = prepared->options.clock,
+                                           .clock = prepared->source_clock,
                                            .cancel = cancel,
                                            .state_folder = prepared->options.state_folder,
                                            .secrets = prepared->options.secrets};

@@ -108,7 +108,7 @@ static void fetch(void *context)
         .session = slice->session,
         .position = slice->options.resume_page,
         .retry = sync->retry,
-        .clock = sync->clock,
+        .clock = sync->source_clock,
         .cancel = slice->cancel,
         .log = sync->log,
         .state_folder = sync->state_folder,

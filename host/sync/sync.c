@@ -83,8 +83,9 @@ static void tell(const struct sync_context *sync, enum event_kind kind, const st
     event.at_us = clock_wall_us(sync->clock);
     event.elapsed_ms = clock_now_ms(sync->clock) - sync->started_ms;
     const struct client_counters *http = sync->progress->http;
-    int64_t waits_ms = http ? __atomic_load_n(&http->resume_ms, __ATOMIC_RELAXED) - clock_now_ms(sync->clock) : 0;
-    if (kind == EVENT_SYNC_ENDED && waits_ms > 0) event.resume_at = (clock_wall_us(sync->clock) / 1000 + waits_ms) / 1000;
+    int64_t waits_ms = http ? __atomic_load_n(&http->resume_ms, __ATOMIC_RELAXED) - clock_now_ms(sync->source_clock) : 0;
+    if (kind == EVENT_SYNC_ENDED && waits_ms > 0)
+        event.resume_at = (clock_wall_us(sync->source_clock) / 1000 + waits_ms) / 1000;
     pthread_mutex_lock(sync->observer_lock);
     sync->observer->event(sync->observer->context, &event);
     pthread_mutex_unlock(sync->observer_lock);
@@ -156,7 +157,8 @@ int sync_run(struct sync_prepared *prepared, const struct observer *observer, st
     pthread_mutex_t observer_lock = PTHREAD_MUTEX_INITIALIZER;
     struct arena arena = ARENA_INIT(0);
     sem_t slots;
-    sem_init(&slots, 0, (unsigned)options->pipeline->concurrency);
+    /* One slice after the other where requests are recorded or replayed: in the same order each time. */
+    sem_init(&slots, 0, options->cassette ? 1u : (unsigned)options->pipeline->concurrency);
     struct sync_context sync = {
         .pipeline = options->pipeline,
         .description = prepared->description,
@@ -170,6 +172,7 @@ int sync_run(struct sync_prepared *prepared, const struct observer *observer, st
         .secrets = options->secrets,
         .state_folder = options->state_folder,
         .clock = options->clock,
+        .source_clock = prepared->source_clock,
         .log = log_child(options->log, options->pipeline->name),
         .cancel = cancel_new(options->cancel),
         .progress = make_progress(prepared, &arena),

@@ -19,8 +19,10 @@
 #include "sync/project.h"
 
 struct cancel;
+struct cassette;
 struct clock;
 struct log;
+struct memory;
 struct secrets;
 
 struct sync_options {
@@ -30,6 +32,9 @@ struct sync_options {
     const char *state_folder; /* for tokens; NULL: the default */
     struct secrets *secrets;
     struct clock *clock;
+    struct cassette
+        *cassette;         /* of all requests to the source; NULL: the network alone. A replay's clock is the source's time */
+    struct memory *memory; /* what the memory writer fills, see writer/memory.h; NULL for the others */
     struct cancel *cancel;
     struct log *log;
 };
@@ -46,7 +51,8 @@ struct sync_prepared {
     struct guard *own; /* the connector's own hosts: where secrets may go */
     struct sync_plan plan;
     struct budget *budget;
-    int64_t now_us; /* frozen */
+    struct clock *source_clock; /* what requests and waits on the source go by */
+    int64_t now_us;             /* frozen */
 };
 
 /* Finds, describes, compiles, plans. Mistakes in configuration and description go to `problems` (the result is then NULL and 0

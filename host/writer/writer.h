@@ -27,6 +27,7 @@
 struct cancel;
 struct clock;
 struct log;
+struct memory;
 struct secrets;
 
 enum write_mode { WRITE_APPEND, WRITE_OVERWRITE, WRITE_APPEND_DEDUP };
@@ -118,6 +119,7 @@ struct destination_options {
     const struct node *config; /* checked against the type's options */
     const char *folder;        /* that sluice.yaml lies in: where relative paths start */
     const char *pipeline;      /* the pipeline's overrides are already merged into config (schema) */
+    struct memory *memory;     /* the memory writer's; NULL for the others */
     struct secrets *secrets;
     struct clock *clock;
     struct cancel *cancel;

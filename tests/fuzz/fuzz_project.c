@@ -37,7 +37,7 @@ static void check_project(const char *file)
     struct problems problems = PROBLEMS_INIT(&arena);
     struct secrets *secrets = secrets_new();
     const struct project *project = NULL;
-    project_load(file, NULL, secrets, &arena, &project, &problems);
+    project_load(file, NULL, false, secrets, &arena, &project, &problems);
     CHECK((project == NULL) == (problems.count > 0));
     for (size_t i = 0; i < problems_listed(&problems); i++) {
         struct str message = str_from(problems.list[i].message);

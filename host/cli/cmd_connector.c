@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "cli/command.h"
 #include "cli/connector_parts.h"
+#include "cli/connector_test.h"
 #include "cli/print.h"
 #include "connector/connector.h"
 #include "data/node.h"
@@ -157,10 +158,12 @@ static int run(const struct arguments *arguments)
         code = list(&arena, argument_is_set(arguments, "--json"));
     else if (strcmp(what, "new") == 0 && arguments->word_count == 2)
         code = connector_new(arguments->words[1], argument_value(arguments, "--from", NULL), &arena);
+    else if (strcmp(what, "test") == 0)
+        code = connector_test(arguments);
     else if (takes_connector(what) && arguments->word_count == 2)
         code = run_on(arguments, what, &arena);
     else
-        fprintf(stderr, "sluice connector: use `list`, or one of `new`, `describe`, `docs`, `lint` and a NAME\n");
+        fprintf(stderr, "sluice connector: use `list`, or one of `new`, `describe`, `docs`, `lint`, `test` and a NAME\n");
     arena_release(&arena);
     return code;
 }
@@ -171,23 +174,26 @@ static const struct cli_option OPTIONS[] = {
      "new: propose streams, credentials and pages from a curl command, HAR session or OpenAPI document"},
     {"--config-schema", 0, NULL, false, "describe: print the JSON Schema of its configuration"},
     {"--against", 0, "OLD", false, "lint: name what breaks pipelines of this older version"},
+    {"--update", 0, NULL, false, "test: write what came into the cases, in place of what they expect"},
+    OPTION_VERBOSE,
     {"--strict", 0, NULL, false, "lint: warnings count as errors"},
 };
 
 const struct command COMMAND_CONNECTOR = {
     .name = "connector",
-    .usage = "list | new NAME | describe NAME | docs NAME | lint NAME",
-    .summary = "list connectors, show what one declares, look for mistakes in it",
+    .usage = "list | new NAME | describe NAME | docs NAME | lint NAME | test [NAME [CASE]]",
+    .summary = "list connectors, show what one declares, look for mistakes in it, run its cases",
     .details =
         "`new` writes ./connectors/NAME/init.lua, which runs and is to be corrected.\n"
         "A connector is found by path, or by name in ./connectors, $XDG_DATA_HOME/sluice/connectors and the installed folder.\n"
         "`describe --json` prints the whole description that the host runs: what you see is all there is. `docs` prints what "
         "its\n"
         "users should know, as Markdown. `lint` names what will be regretted: secrets that are not marked, hosts that are not\n"
-        "declared, listings without an end, rules that are never reached; it ends with 2 when there are errors.",
+        "declared, listings without an end, rules that are never reached; it ends with 2 when there are errors.\n"
+        "`test` replays the connector's cases: no network, no database, no waiting. It ends with 7 when one fails.",
     .options = OPTIONS,
     .option_count = ARRAY_SIZE(OPTIONS),
     .min_words = 1,
-    .max_words = 2,
+    .max_words = 3,
     .run = run,
 };

@@ -1,0 +1,120 @@
+"""The author's kit offline: cassettes that are recorded and replayed, and the cases of connectors."""
+
+import json
+import shutil
+
+import pytest
+
+from conftest import ROOT
+from shop import API_KEY
+
+
+def configure(work, shop, **config):
+    work.configure(shop, {"type": "csv", "path": str(work.folder / "staging")}, **config)
+
+
+def test_a_recording_is_replayed_without_the_source_and_without_its_secrets(work, shop):
+    configure(work, shop)
+    live = json.loads(work.run("run", "--json", "--record", "shop.http").out)
+    text = (work.folder / "shop.http").read_text()
+    assert "> GET /a/orders?" in text and "\nnow: 20" in text
+    assert API_KEY not in text
+    shutil.rmtree(work.folder / "staging")
+    yaml = work.folder / "sluice.yaml"
+    yaml.write_text(yaml.read_text().replace(API_KEY, "${NOT_SET_ANYWHERE}"))
+    replayed = json.loads(work.run("run", "--json", "--replay", "shop.http").out)
+    counts = lambda summary: sorted(json.dumps(s, sort_keys=True) for s in keep(summary))  # noqa: E731
+    assert counts(replayed) == counts(live)
+
+
+def keep(summary):
+    """Name, status and counts of each stream of a summary."""
+    found = []
+
+    def walk(value):
+        if isinstance(value, dict):
+            if "stream" in value:
+                found.append({k: value.get(k) for k in ("stream", "status", "emitted", "written", "cursor")})
+            for below in value.values():
+                walk(below)
+        elif isinstance(value, list):
+            for below in value:
+                walk(below)
+
+    walk(summary)
+    assert found
+    return found
+
+
+def test_preview_shows_requests_and_schema_from_a_cassette(work, shop):
+    configure(work, shop)
+    work.run("preview", "--stream", "customers", "--record", "shop.http")
+    out = work.run("preview", "--stream", "customers", "--replay", "shop.http").out
+    assert "> GET /a/customers?" in out and "< 200, " in out
+    assert "id string key" in out
+    ended = work.run("preview", "--stream", "orders", "--replay", "shop.http", code=4)
+    assert "cannot replay" in ended.err and "the path is /a/orders, not /a/customers" in ended.err
+    assert "exclude each other" in work.run("preview", "--record", "a", "--replay", "b", code=2).err
+
+
+def test_the_bundled_connectors_pass_their_cases(work):
+    for folder in sorted((ROOT / "connectors").glob("*/cases")):
+        out = work.run("connector", "test", str(folder.parent)).out
+        assert f"{len(list(folder.glob('*.yaml')))} ok, 0 failed" in out
+    assert "1 ok, 0 failed" in work.run("connector", "test", str(ROOT / "sdk/template/lua")).out
+
+
+@pytest.fixture
+def copy(work):
+    """A copy of the shop connector, to spoil."""
+    shutil.copytree(ROOT / "connectors/shop", work.folder / "myshop")
+    return work.folder / "myshop"
+
+
+@pytest.mark.parametrize(
+    "case,old,new,says",
+    [
+        ("pages", '"name": "Cyd", "updated_at": "2024-06-01T09:00:00Z"}\n        {', '"name": "X", "updated_at": "2024-06-01T09:00:00Z"}\n        {', "rows of customers"),
+        ("pages", "cursor 2024-05-02", "cursor 2024-05-01", "state"),
+        ("pages", "page=2&", "page=7&", "parameter page is '2', not '7'"),
+        ("pages", "Bearer key-1", "Bearer key-2", "header Authorization is"),
+        ("limited", "after: 60s", "after: 2m", "came 60000 ms after"),
+        ("refused", "class: auth", "class: data", "+ auth of customers"),
+        ("refused", "    error:\n      class: auth\n      stream: customers\n", "    #", "- none"),
+        ("empty", "{\"customers\": [],", "{\"customers\": [{\"name\": \"no key\"}],", "missing_primary_key"),
+    ],
+)
+def test_a_case_that_differs_fails_and_says_where(work, copy, case, old, new, says):
+    path = copy / "cases" / f"{case}.yaml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    if new == "    #":
+        path.write_text("\n".join(l for l in path.read_text().splitlines() if not l.strip().startswith(("#      message", "message"))))
+    ended = work.run("connector", "test", "./myshop", case, code=7)
+    assert "FAILED  shop/" in ended.out.replace("myshop/", "shop/") or "FAILED" in ended.out
+    assert says in ended.out
+    assert f"rerun: sluice connector test ./myshop {case}" in ended.out
+    line = json.loads(work.run("connector", "test", "./myshop", case, "--json", code=7).out)
+    assert line["status"] == "failed" and says in line["report"]
+
+
+def test_update_writes_what_came_and_keeps_the_rest(work, copy):
+    before = {path.name: path.read_text() for path in (copy / "cases").iterdir()}
+    work.run("connector", "test", "./myshop", "--update")
+    assert {path.name: path.read_text() for path in (copy / "cases").iterdir()} == before
+    path = copy / "cases" / "pages.yaml"
+    path.write_text(path.read_text().replace('"name": "Béla"', '"name": "Other"', 1))  # in the exchange alone
+    work.run("connector", "test", "./myshop", "pages", code=7)
+    work.run("connector", "test", "./myshop", "pages", "--update")
+    work.run("connector", "test", "./myshop", "pages")
+    assert path.read_text() == before["pages.yaml"].replace('"name": "Béla"', '"name": "Other"')
+
+
+def test_every_mistake_of_a_case_is_told_with_its_line(work, copy):
+    (copy / "cases" / "bad.yaml").write_text(
+        "sync: 3\nsyncs:\n  - exchanges: |\n      > GET orders\n      > Foo\n      < 999\n      nonsense\n    rowz: {}\n"
+    )
+    err = work.run("connector", "test", "./myshop", "bad", code=2).err
+    for line, says in ((1, "did you mean 'syncs'"), (8, "did you mean 'rows'"), (4, "GET orders"), (5, "Foo"), (6, "999"), (7, "nonsense")):
+        assert any(f"bad.yaml:{line}: " in l and says in l for l in err.splitlines()), (line, err)
+    assert "no case 'none'" in work.run("connector", "test", "./myshop", "none", code=2).err

@@ -75,7 +75,8 @@ def test_discover_lists_streams_with_modes_and_keys(work, shop):
 def test_preview_shows_records_and_writes_nothing(work, shop):
     configure(work, shop)
     ended = work.run("preview", "--stream", "orders", "-n", "3")
-    assert "total_amount" in ended.out and len(ended.out.strip().splitlines()) == 2 + 1 + 3, ended
+    # The request and its answer, how many records, an empty line, the header and 3 rows, an empty line, the schema.
+    assert "total_amount" in ended.out and len(ended.out.strip().splitlines()) == 2 + 2 + 1 + 3 + 2, ended
     records = [json.loads(line) for line in work.run("preview", "--stream", "orders", "--json").out.splitlines()]
     assert len(records) == 10 and records[0]["id"] in shop.oracle("orders")
     assert not (work.folder / "staging").exists()

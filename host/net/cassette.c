@@ -16,6 +16,7 @@
 #include "net/http_answer.h"
 #include "net/url.h"
 #include "os/fs.h"
+#include "os/spool.h"
 
 /* --- making one ---------------------------------------------------------------------------------- */
 
@@ -348,13 +349,17 @@ static bool has_header(const struct cassette_exchange *exchange, struct str name
     return false;
 }
 
-static int play(const struct cassette_exchange *exchange, const struct http_options *options, bool is_head, struct arena *arena,
-                struct http_response *response, struct err *err)
+static int play(const struct cassette_exchange *exchange, const struct http_options *options,
+                const struct http_request *request, struct arena *arena, struct http_response *response, struct err *err)
 {
+    bool is_head = strcmp(request->method, "HEAD") == 0;
     struct answer answer;
     struct err failure = ERR_INIT;
     struct buf line = BUF_INIT(options->limits.header_bytes + 64);
     answer_init(&answer, &options->limits, options->budget, arena, is_head);
+    bool is_recorded_plain = request->compression == HTTP_UNPACK_ZIP && !str_starts(exchange->answer_body, STR("PK"));
+    answer.compression = is_recorded_plain ? HTTP_UNPACK_BY_TYPE : request->compression;
+    answer.spool = request->spool;
     buf_printf(&line, "HTTP/1.1 %d\r\n", exchange->status);
     bool goes_on = answer_header(&answer, buf_text(&line), line.size);
     for (size_t i = 0; i < exchange->answer_header_count && goes_on; i++) {
@@ -404,7 +409,7 @@ int cassette_answer(struct cassette *cassette, const struct http_options *option
         if (exchange->status == 0)
             rc = err_set(err, ERR_TRANSIENT, "could not get an answer: " STR_FMT, STR_ARG(exchange->broken));
         else
-            rc = play(exchange, options, strcmp(request->method, "HEAD") == 0, arena, response, err);
+            rc = play(exchange, options, request, arena, response, err);
         cassette->answered_ms = clock_now_ms(clock);
     }
     pthread_mutex_unlock(&cassette->lock);
@@ -538,10 +543,24 @@ static struct str shorten(struct cassette *cassette, struct str url)
     return arena_copy(&cassette->arena, (struct str){url.data + origin.size, url.size - origin.size});
 }
 
+/* The body, wherever it went. What was packed is recorded as it came out. */
+static struct str body_of(struct cassette *cassette, const struct http_request *request, const struct http_response *response)
+{
+    struct err ignored = ERR_INIT;
+    size_t size = request->spool && response->status < 300 ? (size_t)spool_size(request->spool) : 0;
+    if (size == 0) return (struct str){response->body->data, response->body->size};
+    char *body = arena_try(&cassette->arena, size + 1);
+    if (!body || spool_read(request->spool, 0, body, size, &ignored) != 0) return (struct str){0};
+    return (struct str){body, size};
+}
+
 void cassette_record(struct cassette *cassette, const struct http_request *request, int rc,
                      const struct http_response *response, const struct err *failure)
 {
-    size_t size = request->body.size + strlen(request->url) + (rc == 0 ? response->body->size : 0) + 512;
+    uint64_t body_size = rc != 0          ? 0
+                         : request->spool ? response->body->size + spool_size(request->spool)
+                                          : response->body->size;
+    size_t size = request->body.size + strlen(request->url) + (size_t)body_size + 512;
     if (rc != 0 && rc != ERR_TRANSIENT) return; /* ours, not the source's */
     pthread_mutex_lock(&cassette->lock);
     struct arena *arena = &cassette->arena;
@@ -556,7 +575,7 @@ void cassette_record(struct cassette *cassette, const struct http_request *reque
         exchange->headers = copy_headers(cassette, request->headers, request->header_count, &exchange->header_count);
         exchange->body = request->anonymous ? scrub_tokens(request->body, arena) : arena_copy(arena, request->body);
         if (rc == 0) {
-            struct str body = {response->body->data, response->body->size};
+            struct str body = body_of(cassette, request, response);
             exchange->status = response->status;
             exchange->answer_headers =
                 copy_headers(cassette, response->headers, response->header_count, &exchange->answer_header_count);

@@ -119,13 +119,19 @@ static int open_token_store(const struct sync_prepared *prepared, struct arena *
     return 0;
 }
 
+/* What a replay spends and is given is nobody else's: it neither shares limits nor keeps tokens. */
+static bool is_replay(const struct sync_prepared *prepared)
+{
+    return prepared->source_clock != prepared->options.clock;
+}
+
 static int make_auth(const struct sync_prepared *prepared, struct arena *arena, struct auth **out, struct err *err)
 {
     struct auth_spec *spec = arena_new(arena, struct auth_spec);
     struct auth_options options = {.clock = prepared->source_clock, .secrets = prepared->options.secrets};
     int rc = access_auth(prepared->description, prepared->config, prepared->now_us, arena, spec, err);
-    if (rc == 0 && spec->kind == AUTH_OAUTH2 && spec->oauth2.grant == AUTH_REFRESH_TOKEN)
-        rc = open_token_store(prepared, arena, &options.store, err);
+    bool is_kept = spec->kind == AUTH_OAUTH2 && spec->oauth2.grant == AUTH_REFRESH_TOKEN && !is_replay(prepared);
+    if (rc == 0 && is_kept) rc = open_token_store(prepared, arena, &options.store, err);
     return rc ? rc : auth_new(spec, &options, out, err);
 }
 
@@ -135,7 +141,8 @@ static const char *limit_folder(const struct sync_prepared *prepared, struct are
     struct err err = ERR_INIT;
     char *folder = NULL;
     bool has_limits = prepared->options.pipeline->rate_limit || prepared->description->limits.count > 0;
-    if (!has_limits || fs_state_folder(prepared->options.state_folder, arena, &folder, &err) == 0) return folder;
+    if (!has_limits || is_replay(prepared) || fs_state_folder(prepared->options.state_folder, arena, &folder, &err) == 0)
+        return folder;
     if (prepared->options.log) log_warn(prepared->options.log, "rate limits are not shared with other syncs: %s", err.message);
     return NULL;
 }

@@ -1,7 +1,11 @@
 """The author's kit offline: cassettes that are recorded and replayed, and the cases of connectors."""
 
+import http.server
+import io
 import json
 import shutil
+import threading
+import zipfile
 
 import pytest
 
@@ -118,3 +122,40 @@ def test_every_mistake_of_a_case_is_told_with_its_line(work, copy):
     for line, says in ((1, "did you mean 'syncs'"), (8, "did you mean 'rows'"), (4, "GET orders"), (5, "Foo"), (6, "999"), (7, "nonsense")):
         assert any(f"bad.yaml:{line}: " in l and says in l for l in err.splitlines()), (line, err)
     assert "no case 'none'" in work.run("connector", "test", "./myshop", "none", code=2).err
+
+
+class Files(http.server.BaseHTTPRequestHandler):
+    """Answers that come packed, and in parts."""
+
+    def do_GET(self):
+        rows = b"id,name\n" + b"".join(b"%d,row %d\n" % (n, n) for n in range(200))
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("rows.csv", rows)
+        body = packed.getvalue() if self.path.startswith("/zip") else rows
+        self.send_response(200)
+        self.send_header("Content-Type", "text/csv")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_packed_and_streamed_answers_are_recorded_and_replayed(work):
+    stream = '%s = { path = "/%s", primary_key = "id", fields = { id = "integer", name = "string" }, format = %s },'
+    path = work.write("files.lua", 'return sluice.connector { name = "files", version = "1.0.0", config = { base_url = {}, api_key = { secret = true } }, '
+                      'http = { base = "{{config.base_url}}" }, streams = { %s } }' % "".join([
+                          stream % ("zip", "zip", '{ kind = "csv", compression = "zip" }'),
+                          stream % ("long", "long", '{ kind = "csv", stream = true }')]))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    work.configure(None, {"type": "csv", "path": str(work.folder / "staging")}, connector=path, name="files",
+                   config={"base_url": f"http://127.0.0.1:{server.server_port}"})
+    live = json.loads(work.run("run", "--json", "--record", "files.http").out)
+    server.shutdown()
+    server.server_close()
+    shutil.rmtree(work.folder / "staging")
+    replayed = json.loads(work.run("run", "--json", "--replay", "files.http").out)
+    assert keep(live) == keep(replayed) and {row["written"] for row in keep(live)} == {200}

@@ -91,8 +91,7 @@ bool case_update(const struct case_file *file, const struct case_result *result,
         }
         for (; next < end; next++)
             if (!goes[next]) buf_append_str(out, lines[next].text), buf_append_char(out, '\n');
-        append_outcome(&result->outcomes[s], (s == 0 && !result->outcomes[s].error_class.size) || node_get(sync, "state"),
-                       indent, out);
+        append_outcome(&result->outcomes[s], !result->outcomes[s].error_class.size || node_get(sync, "state"), indent, out);
     }
     for (; next < count; next++) buf_append_str(out, lines[next].text), buf_append_char(out, '\n');
     arena_release(&arena);

@@ -59,3 +59,22 @@ def test_the_demo_shows_both_runs_and_the_files(tmp_path):
 def test_every_command_of_the_readme_exists(work):
     for command in {"run", "check"} | set(re.findall(r"(?:^|`)sluice ([a-z]+)", README, re.M)):
         work.run(command, "--help")
+
+
+def test_the_tutorial_of_the_sdk_works_as_it_stands_there(work):
+    """Its files are written, its commands run, and they print what it shows."""
+    text = (ROOT / "sdk/README.md").read_text()
+    tutorial = text[text.index("## A connector in ten minutes"):text.index("## Where connectors are")]
+    commands = 0
+    for kind, name, body in re.findall(r"```(\w+) ?([\w./-]*)\n(.*?)```", tutorial, re.S):
+        if name:
+            work.write(name, body)
+            continue
+        assert kind == "console"
+        for command, shown in re.findall(r"^\$ sluice ([^\n]*)\n(.*?)(?=^\$ |\Z)", body, re.S | re.M):
+            ended = work.run(*command.split())
+            commands += 1
+            assert re.sub(r" +\d+ ms", " N ms", ended.err + ended.out) == re.sub(r" +\d+ ms", " N ms", shown), command
+    assert commands >= 6
+    rows = (work.folder / "connectors/acme/cases/pages.yaml").read_text()
+    assert rows.count('"id": "in_2"') == 3 and rows.count("invoices cursor 2024-05-") == 2

@@ -84,7 +84,9 @@ static void append_broken(struct str text, size_t width, struct buf *out)
             i = end - 1;
         } else if (c == '{' || c == '[') {
             size_t used = out->size - line, left = width > used ? width - used : 0, size = span(text, i, left);
-            if (size <= left || size == 2) {
+            bool is_empty = text.data[i + 1] == '}' || text.data[i + 1] == ']';
+            if (size <= left || is_empty) {
+                size = is_empty ? 2 : size;
                 buf_append(out, text.data + i, size);
                 i += size - 1;
                 continue;

@@ -63,6 +63,7 @@ static void begin_request(struct reading *reading, struct str line)
     str_next(&rest, ' ', &method);
     rest = str_trim(rest);
     str_next(&rest, ' ', &url); /* "HTTP/1.1" may follow, as curl -v prints it */
+    url = str_trim(url);
     if (url.size == 0 || (url.data[0] != '/' && !str_starts(url, STR("http://")) && !str_starts(url, STR("https://")))) {
         WRONG(reading, "cannot read the request '" STR_FMT "'", STR_ARG(line));
         problems_hint(reading->problems, "write the method and the URL: '> GET /orders?page=1'");
@@ -190,6 +191,15 @@ static struct str behind_mark(struct str line, size_t mark)
     return line;
 }
 
+static bool is_text(struct str body)
+{
+    for (size_t i = 0; i < body.size; i++) {
+        unsigned char c = (unsigned char)body.data[i];
+        if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f || c >= 0xf8) return false;
+    }
+    return true;
+}
+
 void cassette_parse(struct cassette *cassette, struct str text, unsigned first_line, struct problems *problems)
 {
     struct reading reading = {.cassette = cassette, .problems = problems, .body = BUF_INIT(CASSETTE_MAX_BYTES)};
@@ -199,7 +209,9 @@ void cassette_parse(struct cassette *cassette, struct str text, unsigned first_l
         if (line.size > 0 && line.data[line.size - 1] == '\r') line.size--;
         char mark = line.size ? line.data[0] : '\0';
         bool is_bytes = line.size > 1 && (mark == '>' || mark == '<') && line.data[1] == mark;
-        if (mark == '>')
+        if (!is_text(line))
+            WRONG(&reading, "a control character; bytes stand behind '>>' or '<<' as base64");
+        else if (mark == '>')
             read_request_line(&reading, behind_mark(line, is_bytes ? 2 : 1), is_bytes);
         else if (mark == '<')
             read_answer_line(&reading, behind_mark(line, is_bytes ? 2 : 1), is_bytes);
@@ -223,15 +235,6 @@ static void write_headers(char mark, const struct http_header *headers, size_t c
         buf_append_str(out, headers[i].value);
         buf_append_char(out, '\n');
     }
-}
-
-static bool is_text(struct str body)
-{
-    for (size_t i = 0; i < body.size; i++) {
-        unsigned char c = (unsigned char)body.data[i];
-        if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f || c >= 0xf8) return false;
-    }
-    return true;
 }
 
 static void write_bytes(char mark, struct str body, struct buf *out)

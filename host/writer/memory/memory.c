@@ -309,8 +309,7 @@ static const struct load_slice *find_slice(const struct load *load, uint32_t sli
 {
     for (size_t i = 0; i < load->slice_count; i++)
         if (load->slices[i].slice == slice) return &load->slices[i];
-    CHECK(!"a batch of a slice that the load does not name");
-    return NULL;
+    check_failed(__FILE__, __LINE__, "a batch of a slice that the load does not name");
 }
 
 static void take_batch(struct writer *writer, const struct load *load, const struct batch *batch)

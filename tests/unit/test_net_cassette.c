@@ -151,6 +151,26 @@ static void test_lays_json_out_without_touching_it(void **state)
     }
 }
 
+/* The same text at every width: laid out, it is still itself, and an opening bracket may be the last thing in a line. */
+static void test_a_layout_changes_nothing_but_space(void **state)
+{
+    (void)state;
+    static const char TEXT[] = "{\"a\": [1, {\"b\": [], \"c\": {}}, \"xy\"], \"d\": {\"e\": [[2]]}}";
+    for (size_t width = 0; width < 80; width++) {
+        struct buf out = BUF_INIT(64 * 1024), bare = BUF_INIT(4096), expected = BUF_INIT(4096);
+        json_layout(STR(TEXT), width, &out);
+        assert_false(out.failed);
+        for (size_t i = 0; i < out.size; i++)
+            if (out.data[i] != ' ' && out.data[i] != '\n') buf_append_char(&bare, out.data[i]);
+        for (const char *c = TEXT; *c; c++)
+            if (*c != ' ') buf_append_char(&expected, *c);
+        assert_string_equal(buf_text(&bare), buf_text(&expected));
+        buf_release(&out);
+        buf_release(&bare);
+        buf_release(&expected);
+    }
+}
+
 UNIT_TESTS(cmocka_unit_test(test_matches_by_content), cmocka_unit_test(test_a_body_shorter_than_its_length_is_cut),
            cmocka_unit_test(test_a_recording_has_no_secrets_and_reads_back),
-           cmocka_unit_test(test_lays_json_out_without_touching_it))
+           cmocka_unit_test(test_lays_json_out_without_touching_it), cmocka_unit_test(test_a_layout_changes_nothing_but_space))

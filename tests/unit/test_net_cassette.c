@@ -158,7 +158,7 @@ static void test_a_layout_changes_nothing_but_space(void **state)
     static const char TEXT[] = "{\"a\": [1, {\"b\": [], \"c\": {}}, \"xy\"], \"d\": {\"e\": [[2]]}}";
     for (size_t width = 0; width < 80; width++) {
         struct buf out = BUF_INIT(64 * 1024), bare = BUF_INIT(4096), expected = BUF_INIT(4096);
-        json_layout(STR(TEXT), width, &out);
+        json_layout(str_from(TEXT), width, &out);
         assert_false(out.failed);
         for (size_t i = 0; i < out.size; i++)
             if (out.data[i] != ' ' && out.data[i] != '\n') buf_append_char(&bare, out.data[i]);

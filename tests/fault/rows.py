@@ -76,8 +76,10 @@ def committed_rows(staging, stream, pipeline="shop"):
 
 
 def booked_rows(staging, stream, pipeline="shop"):
-    """How many the commits say they wrote."""
-    commits = (staging / ".sluice" / pipeline / flow_of(stream) / "commits").glob("[0-9]*")
+    """How many the commits say they wrote; None behind a snapshot, which does not keep the counts of those it folded."""
+    commits = sorted((staging / ".sluice" / pipeline / flow_of(stream) / "commits").glob("[0-9]*"))
+    if not any(int(commit.name.split(".")[0]) == 1 for commit in commits):
+        return None
     counts = [json.loads(line).get("counts", {}) for commit in commits for line in commit.read_text().splitlines()]
     return sum(int(count["written"]) for count in counts if count.get("stream") == stream)
 

@@ -207,8 +207,8 @@ static int run(const struct arguments *arguments)
     return code ? code : findings.code;
 }
 
-static const struct cli_option OPTIONS[] = {OPTION_FILE,       OPTION_STREAM,  OPTION_RECORD,   OPTION_REPLAY,
-                                            OPTION_LOG_FORMAT, OPTION_VERBOSE, OPTION_STATE_DIR};
+static const struct cli_option OPTIONS[] = {OPTION_FILE,       OPTION_STREAM,  OPTION_RECORD,  OPTION_REPLAY,
+                                            OPTION_LOG_FORMAT, OPTION_VERBOSE, OPTION_REFRESH, OPTION_STATE_DIR};
 
 const struct command COMMAND_CHECK = {
     .name = "check",

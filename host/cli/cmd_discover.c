@@ -97,7 +97,8 @@ static int run(const struct arguments *arguments)
     return code;
 }
 
-static const struct cli_option OPTIONS[] = {OPTION_FILE, OPTION_STREAM, OPTION_JSON, OPTION_LOG_FORMAT, OPTION_VERBOSE};
+static const struct cli_option OPTIONS[] = {OPTION_FILE,    OPTION_STREAM,  OPTION_JSON,     OPTION_LOG_FORMAT,
+                                            OPTION_VERBOSE, OPTION_REFRESH, OPTION_STATE_DIR};
 
 const struct command COMMAND_DISCOVER = {
     .name = "discover",

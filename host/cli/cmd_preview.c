@@ -260,7 +260,8 @@ static int run(const struct arguments *arguments)
 static const struct cli_option OPTIONS[] = {
     OPTION_FILE,       OPTION_STREAM,  {"--records", 'n', "N", false, "records to show of each stream (default: 10)"},
     OPTION_RECORD,     OPTION_REPLAY,  OPTION_JSON,
-    OPTION_LOG_FORMAT, OPTION_VERBOSE, OPTION_STATE_DIR,
+    OPTION_LOG_FORMAT, OPTION_VERBOSE, OPTION_REFRESH,
+    OPTION_STATE_DIR,
 };
 
 const struct command COMMAND_PREVIEW = {

@@ -135,6 +135,7 @@ static const struct cli_option OPTIONS[] = {
     OPTION_JSON,
     OPTION_LOG_FORMAT,
     OPTION_VERBOSE,
+    OPTION_REFRESH,
     OPTION_STATE_DIR,
 };
 

@@ -62,9 +62,14 @@ struct command {
     {                                                                                                                          \
         "--verbose", 'v', NULL, false, "also show requests and decisions"                                                      \
     }
+#define OPTION_REFRESH                                                                                                         \
+    {                                                                                                                          \
+        "--refresh", 0, NULL, false, "ask the source anew for the fields it lists"                                             \
+    }
 #define OPTION_STATE_DIR                                                                                                       \
     {                                                                                                                          \
-        "--state-dir", 0, "DIR", false, "where tokens and rate limits are kept (default: $XDG_STATE_HOME/sluice)"              \
+        "--state-dir", 0, "DIR", false,                                                                                        \
+            "where tokens, rate limits and lists of fields are kept (default: $XDG_STATE_HOME/sluice)"                         \
     }
 
 #define OPTION_RECORD                                                                                                          \

@@ -175,6 +175,7 @@ int cli_prepare(struct cli_context *cli, const struct arguments *arguments, stru
         .cassette = cli->cassette,
         .cancel = cli->cancel,
         .log = cli->log,
+        .refresh = argument_is_set(arguments, "--refresh"),
     };
     if (sync_prepare(&options, out, &problems, &err) != 0) return cli_failure(cli, cli->pipeline->name, &err);
     return cli_problems(cli, &problems);

@@ -49,6 +49,11 @@ void describe_cursor(const struct stream_in_hand *hand);
 /* The parts that streams of both kinds have. `given`: that many fields are in the stream already, by another way than its
  * records. */
 void describe_fields(const struct stream_in_hand *hand, size_t given);
+/* One field's type, a name or a map; `place` is where it is declared. */
+void describe_field(const struct stream_in_hand *hand, const struct node *node, const char *place,
+                    struct field_description *field);
+/* Where the stream's other fields come from. */
+void describe_fields_from(const struct stream_in_hand *hand);
 void describe_primary_key(const struct stream_in_hand *hand);
 enum write_hint describe_write_mode(const char *name); /* NULL: none */
 bool describe_is_stream_name(struct str name);

@@ -55,12 +55,9 @@ static void unknown_type(const struct stream_in_hand *hand, const struct node *n
     if (nearest) problems_hint(hand->with->problems, "did you mean '%s'?", nearest);
 }
 
-static void read_field(const struct stream_in_hand *hand, const struct node *node, struct field_description *field)
+void describe_field(const struct stream_in_hand *hand, const struct node *node, const char *place,
+                    struct field_description *field)
 {
-    const char *place = arena_printf(hand->with->arena, "%s.fields." STR_FMT, hand->path, STR_ARG(node->key));
-    *field = (struct field_description){.name = arena_text(hand->with->arena, node->key)};
-    if (node->key.size == 0 || memchr(node->key.data, 0, node->key.size))
-        problems_add(hand->with->problems, node, "%s: an empty name, or one with a NUL character", place);
     if (node->kind == NODE_MAP) {
         read_field_map(hand, node, place, field);
     } else if (node->kind != NODE_STRING) {
@@ -69,6 +66,15 @@ static void read_field(const struct stream_in_hand *hand, const struct node *nod
     } else if (!type_from_name(node->text, &field->type)) {
         unknown_type(hand, node, place);
     }
+}
+
+static void read_field(const struct stream_in_hand *hand, const struct node *node, struct field_description *field)
+{
+    const char *place = arena_printf(hand->with->arena, "%s.fields." STR_FMT, hand->path, STR_ARG(node->key));
+    *field = (struct field_description){.name = arena_text(hand->with->arena, node->key)};
+    if (node->key.size == 0 || memchr(node->key.data, 0, node->key.size))
+        problems_add(hand->with->problems, node, "%s: an empty name, or one with a NUL character", place);
+    describe_field(hand, node, place, field);
 }
 
 void describe_fields(const struct stream_in_hand *hand, size_t given)
@@ -221,6 +227,7 @@ void describe_stream(const struct describing *with, const struct node *node, str
     if (!stream->map_function && !node_is_default(node_get(node, "map")))
         problems_add(with->problems, node_get(node, "map"), "%s: expected a function", describe_below(&hand, "map"));
     describe_fields(&hand, 0);
+    describe_fields_from(&hand);
     describe_primary_key(&hand);
     describe_errors(with, node_get(node, "errors"), describe_below(&hand, "errors"), &stream->errors);
     describe_cursor(&hand);
@@ -228,8 +235,8 @@ void describe_stream(const struct describing *with, const struct node *node, str
     describe_format(&hand);
     struct template_scope scope = {
         .config = with->config,
-        .roots = TEMPLATE_CONFIG | TEMPLATE_NOW | TEMPLATE_SLICE | (stream->has_cursor ? TEMPLATE_CURSOR : 0) |
-                 (stream->pages.kind != PAGES_NONE ? TEMPLATE_PAGE : 0),
+        .roots = TEMPLATE_CONFIG | TEMPLATE_NOW | TEMPLATE_SLICE | TEMPLATE_STREAM | TEMPLATE_FIELDS |
+                 (stream->has_cursor ? TEMPLATE_CURSOR : 0) | (stream->pages.kind != PAGES_NONE ? TEMPLATE_PAGE : 0),
     };
     describe_request(with, &VOCABULARY_STREAM, node, hand.path, &scope, &stream->request);
     describe_reshape(&hand, &scope);

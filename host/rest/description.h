@@ -77,6 +77,26 @@ struct field_description {
     enum type type;
     const char *format; /* NULL: by type */
     const char *zone;   /* of timestamps without one: "+02:00"; NULL: UTC */
+    bool is_listed;     /* by the stream's metadata, see fields_from */
+};
+
+/* How a type that the source names is ours. */
+struct type_description {
+    struct str name;                /* the source's */
+    struct field_description field; /* without a name */
+};
+
+/* Fields that the source itself lists, by a request of their own. */
+struct fields_from {
+    const struct stream_description *stream; /* what is requested: pages, records and errors; nothing of it is loaded */
+    const char *name, *type;                 /* paths in a record; type NULL: all are `other` */
+    const struct type_description *types;
+    size_t type_count;
+    struct field_description other; /* of types not among them */
+    const struct str *skip;         /* the source's types that are left out */
+    size_t skip_count;
+    int64_t cache_ms; /* how long an answer serves; 0: it does not */
+    struct str text;  /* the declaration: an answer to another one does not serve */
 };
 
 /* A field of a record that goes along into the rows exploded from it. */
@@ -103,7 +123,9 @@ struct stream_description {
     struct cursor_description cursor;
     const struct field_description *fields;
     size_t field_count;
-    bool infer;                     /* undeclared fields become columns */
+    const struct fields_from *fields_from; /* NULL: none */
+    struct str asked; /* names that requests may ask for, joined by commas: those wanted of the listed, or of the declared */
+    bool infer;       /* undeclared fields become columns */
     bool full_refresh, incremental; /* the sync modes it has */
     enum write_hint write_mode;
     /* Streams exploded from this one's records; they belong to its flow. */

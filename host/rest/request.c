@@ -56,6 +56,10 @@ static struct template_values values_of(const struct request_source *source, con
 {
     struct template_values values = {.config = source->config, .now_us = source->now_us};
     fill_cursor(source, &values);
+    if (source->stream) {
+        values.stream_name = str_from(source->stream->name);
+        values.stream_fields = source->stream->asked;
+    }
     if (!place) return values;
     if (place->has_number) values.page_number = number_text(place->number, arena);
     if (place->has_offset) values.page_offset = number_text(place->offset, arena);

@@ -25,6 +25,8 @@ static const struct known_name NAMES[] = {
     {"page.token", TEMPLATE_PAGE, NAME_PAGE_TOKEN},
     {"page.size", TEMPLATE_PAGE, NAME_PAGE_SIZE},
     {"page.key", TEMPLATE_PAGE, NAME_PAGE_KEY},
+    {"stream.name", TEMPLATE_STREAM, NAME_STREAM_NAME},
+    {"stream.fields", TEMPLATE_FIELDS, NAME_STREAM_FIELDS},
     {"now", TEMPLATE_NOW, NAME_NOW},
 };
 
@@ -97,6 +99,9 @@ static const char *why_absent(enum template_root root)
         return "only requests of a stream have one";
     case TEMPLATE_PAGE:
         return "only requests of a stream with pages have one";
+    case TEMPLATE_STREAM:
+    case TEMPLATE_FIELDS:
+        return "only requests of a stream have one";
     case TEMPLATE_PARENT:
         return "only a stream that is read per parent record has one";
     case TEMPLATE_RECORD:

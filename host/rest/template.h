@@ -5,9 +5,9 @@
  *
  * A template is text with references between double braces; {{"{{"}} gives "{{". A reference is a name (or a text in quotes)
  * and filters: names    config.NAME  cursor.from|until|value|token  slice.id|from|to  page.number|offset|token|size|key
- * parent.PATH record.PATH  now filters  format:"%Y-%m-%d"  minus:"5m"  plus:"5m"  default:"x"  upper  lower  urlencode  string
- * Which names exist depends on the place: a `struct template_scope` says so, and a name that does not exist there is a mistake
- * found when the description is loaded, with the nearest name that does.
+ * stream.name|fields  parent.PATH record.PATH  now filters  format:"%Y-%m-%d"  minus:"5m"  plus:"5m"  default:"x"  upper  lower
+ * urlencode  string Which names exist depends on the place: a `struct template_scope` says so, and a name that does not exist
+ * there is a mistake found when the description is loaded, with the nearest name that does.
  *
  * What a reference gives is literal text: it is never read as a template again, so that no record and no answer of a source
  * can name a secret. A compiled template is read-only, lives in the arena it was compiled into, and may be used by many
@@ -35,6 +35,8 @@ enum template_root {
     TEMPLATE_PARENT = 16,
     TEMPLATE_RECORD = 32,
     TEMPLATE_NOW = 64,
+    TEMPLATE_STREAM = 128,
+    TEMPLATE_FIELDS = 256, /* stream.fields */
 };
 
 /* What exists where a template stands. `uses_*` collect what the templates compiled with it refer to. */
@@ -59,8 +61,9 @@ struct template_values {
     bool cursor_is_number;                              /* integers, and instants written as an epoch */
     struct str slice_id, slice_from, slice_to;          /* slice_from and slice_to are written like the cursor's */
     struct str page_number, page_offset, page_token, page_size, page_key;
-    struct str parent, record; /* JSON texts with JSONSCAN_PADDING readable bytes behind them */
-    int64_t now_us;            /* when the sync began */
+    struct str stream_name, stream_fields; /* the fields joined by commas */
+    struct str parent, record;             /* JSON texts with JSONSCAN_PADDING readable bytes behind them */
+    int64_t now_us;                        /* when the sync began */
 };
 
 struct template;

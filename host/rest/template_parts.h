@@ -22,6 +22,8 @@ enum name_id {
     NAME_PAGE_TOKEN,
     NAME_PAGE_SIZE,
     NAME_PAGE_KEY,
+    NAME_STREAM_NAME,
+    NAME_STREAM_FIELDS,
     NAME_NOW,
 };
 

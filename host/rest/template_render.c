@@ -118,6 +118,12 @@ static void load_value(const struct part *part, const struct template_values *va
     case NAME_PAGE_KEY:
         set_value(value, values->page_key);
         break;
+    case NAME_STREAM_NAME:
+        set_value(value, values->stream_name);
+        break;
+    case NAME_STREAM_FIELDS:
+        set_value(value, values->stream_fields);
+        break;
     case NAME_NOW:
         set_value(value, (struct str){text, time_write_iso(values->now_us, text)});
         break;

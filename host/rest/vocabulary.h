@@ -39,6 +39,7 @@ extern const struct option_table VOCABULARY_CHECK;
 extern const struct option_table VOCABULARY_STREAM;
 extern const struct option_table VOCABULARY_EXPLODED;
 extern const struct option_table VOCABULARY_FIELD;
+extern const struct option_table VOCABULARY_FIELDS_FROM;
 extern const struct option_table VOCABULARY_SIGN;
 extern const struct option_table VOCABULARY_LIMIT_MATCH;
 extern const struct option_table VOCABULARY_LIMIT_LEARN;

@@ -102,8 +102,10 @@ static void make_flow(struct making *making, const struct stream_description *ro
     struct flow_plan *flow = making->flow;
     const struct stream_choice *choice = chosen(making->pipeline, root);
     struct explode_spec *exploded = arena_array(making->arena, struct explode_spec, root->exploded_count + 1);
+    making->stream = arena_new(making->arena, struct stream_description);
+    *making->stream = *root;
     *flow = (struct flow_plan){
-        .stream = root,
+        .stream = making->stream,
         .loads_root = choice != NULL,
         .streams = arena_array(making->arena, struct stream_plan, root->exploded_count + 1),
         .tables = arena_array(making->arena, struct table_spec, root->exploded_count + 1),
@@ -121,9 +123,7 @@ static void make_flow(struct making *making, const struct stream_description *ro
     flow->decode.exploded = exploded;
 }
 
-/* Is anything of the flow chosen by the pipeline, and asked for? */
-static bool is_wanted(const struct pipeline *pipeline, const struct plan_request *request,
-                      const struct stream_description *root)
+bool plan_wants(const struct pipeline *pipeline, const struct plan_request *request, const struct stream_description *root)
 {
     bool is_chosen = chosen(pipeline, root) != NULL;
     bool is_asked = request->stream_count == 0 || is_among(root->name, request->streams, request->stream_count);
@@ -153,7 +153,7 @@ void plan_make(const struct description *description, const struct pipeline *pip
     *plan = (struct sync_plan){.flows = arena_array(arena, struct flow_plan, description->stream_count + 1)};
     check_names(description, pipeline, request, problems);
     for (size_t i = 0; i < description->stream_count; i++) {
-        if (!is_wanted(pipeline, request, &description->streams[i])) continue;
+        if (!plan_wants(pipeline, request, &description->streams[i])) continue;
         struct making making = {.pipeline = pipeline,
                                 .request = request,
                                 .arena = arena,

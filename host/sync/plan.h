@@ -55,6 +55,9 @@ struct plan_request {
     const char *from, *to; /* --from, --to: a backfill of this range; NULL: none, and `to` NULL: up to now */
 };
 
+/* Is anything of the root's flow chosen by the pipeline, and asked for? */
+bool plan_wants(const struct pipeline *pipeline, const struct plan_request *request, const struct stream_description *root);
+
 void plan_make(const struct description *description, const struct pipeline *pipeline, const struct plan_request *request,
                struct arena *arena, struct sync_plan *plan, struct problems *problems);
 void plan_release(struct sync_plan *plan);

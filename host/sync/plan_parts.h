@@ -26,6 +26,7 @@ struct making {
     struct arena *arena;
     struct problems *problems;
     struct flow_plan *flow;
+    struct stream_description *stream; /* flow->stream, while it is made */
     /* of the root: */
     const struct stream_choice *choice;
     struct key_choice key;

@@ -93,6 +93,21 @@ static struct schema *make_schema(const struct stream_description *stream, const
     return schema;
 }
 
+/* What requests may ask the source for: a name it does not list is none it knows. */
+static struct str asked_names(const struct stream_description *stream, const struct table_spec *table,
+                              const struct decode_spec *decode, const struct key_choice *key, struct arena *arena)
+{
+    struct buf names = BUF_INIT(4 * 1024 * 1024);
+    for (size_t i = 0; i < stream->field_count; i++) {
+        const struct field_description *field = &stream->fields[i];
+        if (stream->fields_from && !field->is_listed) continue;
+        if (is_kept(table, decode, key, field->name)) buf_printf(&names, "%s%s", names.size ? "," : "", field->name);
+    }
+    struct str text = arena_copy(arena, (struct str){buf_text(&names), names.size});
+    buf_release(&names);
+    return text;
+}
+
 /* What a stream's table and decoder have by its choice alone. */
 static void apply_choice(const struct stream_description *stream, const struct stream_choice *choice, struct table_spec *table,
                          struct decode_spec *decode)
@@ -177,6 +192,7 @@ void plan_root(struct making *making)
     }
     check_sync_mode(making, stream, choice);
     table.schema = flow->decode.schema = make_schema(stream, &table, &flow->decode, &making->key);
+    making->stream->asked = asked_names(stream, &table, &flow->decode, &making->key, making->arena);
     if (flow->loads_root)
         add_stream(flow, stream, &table, making->arena);
     else

@@ -1,5 +1,5 @@
-/* prepare: the part of sync.h that needs neither network nor destination: find, describe, resolve, compile, plan; and the
- * client and destination made from that. */
+/* prepare: the part of sync.h that comes before the destination: find, describe, resolve, compile, ask for fields where a
+ * stream has them listed (the only part that may need the network), plan; and the client and destination made from that. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +14,7 @@
 #include "os/fs.h"
 #include "os/log.h"
 #include "rest/access.h"
+#include "sync/discovery.h"
 #include "sync/sync.h"
 
 static int find_connector(struct sync_prepared *prepared, struct err *err)
@@ -39,7 +40,7 @@ static void list_secrets(struct sync_prepared *prepared)
     prepared->connector_options.secret_count = count;
 }
 
-/* From the description's nodes to the plan; mistakes go to `problems`. */
+/* From the description's nodes to what is compiled; mistakes go to `problems`. */
 static void compile(struct sync_prepared *prepared, const struct node *root, struct problems *problems)
 {
     struct arena *arena = &prepared->arena;
@@ -52,7 +53,6 @@ static void compile(struct sync_prepared *prepared, const struct node *root, str
     if (problems->count == 0) description_compile(root, prepared->config, arena, &prepared->description, problems);
     if (problems->count) return;
     list_secrets(prepared);
-    plan_make(prepared->description, pipeline, &prepared->options.request, arena, &prepared->plan, problems);
 }
 
 static int describe(struct sync_prepared *prepared, struct problems *problems, struct err *err)
@@ -89,6 +89,9 @@ int sync_prepare(const struct sync_options *options, struct sync_prepared **out,
     int rc = describe(prepared, problems, err);
     if (rc == 0 && problems->count == 0)
         rc = access_own(prepared->description, prepared->config, prepared->now_us, &prepared->own, err);
+    if (rc == 0 && problems->count == 0) rc = discover_fields(prepared, err);
+    if (rc == 0 && problems->count == 0)
+        plan_make(prepared->description, options->pipeline, &options->request, &prepared->arena, &prepared->plan, problems);
     *out = NULL;
     if (rc || problems->count) {
         sync_prepared_free(prepared);

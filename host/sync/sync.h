@@ -37,9 +37,10 @@ struct sync_options {
     struct memory *memory; /* what the memory writer fills, see writer/memory.h; NULL for the others */
     struct cancel *cancel;
     struct log *log;
+    bool refresh; /* ask for fields anew, whatever is kept */
 };
 
-/* Everything about a pipeline that does not need the network or the destination. Read-only for others. */
+/* Everything about a pipeline that does not need the destination. Read-only for others. */
 struct sync_prepared {
     struct sync_options options;
     struct arena arena;
@@ -55,8 +56,8 @@ struct sync_prepared {
     int64_t now_us;             /* frozen */
 };
 
-/* Finds, describes, compiles, plans. Mistakes in configuration and description go to `problems` (the result is then NULL and 0
- * is returned); a connector whose code fails is an error. */
+/* Finds, describes, compiles, asks for fields (see discovery.h), plans. Mistakes in configuration and description go to
+ * `problems` (the result is then NULL and 0 is returned); a connector whose code fails is an error. */
 int sync_prepare(const struct sync_options *options, struct sync_prepared **out, struct problems *problems,
                  struct err *err) MUST_USE;
 void sync_prepared_free(struct sync_prepared *prepared); /* NULL is fine */

@@ -226,6 +226,7 @@
 ---@field pages? sluice.Pages a map, see pages kinds; default: none
 ---@field cursor? sluice.Cursor a map, see cursor kinds
 ---@field fields? table<string, sluice.Type|sluice.Field> a map of name to type, or to a map, see a field
+---@field fields_from? sluice.FieldsFrom a request whose records list further fields and their types
 ---@field undeclared? "column"|"drop" what becomes of fields that are not in `fields` (default: column)
 ---@field stable? boolean pages do not shift between runs: an interrupted slice goes on where it stopped (default: false)
 ---@field sync_modes? string|number|boolean|(string|number|boolean)[] full_refresh, incremental; default: both with a cursor, else full_refresh
@@ -525,4 +526,23 @@
 ---@field format? string how the source spells a date or timestamp; default: ISO 8601
 ---@field zone? string of timestamps that name none: `+02:00`; default: UTC
 ---@field title? string what it is, for people
+
+---fields_from.
+---@class sluice.FieldsFrom
+---@field path string|sluice.ValueFunction behind `http.base`, or an absolute URL; values are encoded
+---@field method? "GET"|"POST"|"PUT" of the request (default: GET)
+---@field params? table<string, any>|sluice.ValueFunction a map or function: query parameters; a list repeats its name
+---@field headers? table<string, any>|sluice.ValueFunction a map or function
+---@field body? any|sluice.ValueFunction a map, list, text or function
+---@field body_as? "json"|"form"|"raw" how the body is written; raw: a text as it is (default: json)
+---@field idempotency_key? string header that carries a random key, the same at each try of a request: a POST or PUT may then be sent again
+---@field records? string path of the records in the answer, one per field (default: $)
+---@field pages? sluice.Pages a map, see pages kinds; default: none
+---@field errors? sluice.ErrorRule[]|sluice.ErrorsFunction a list of error rules, before those of `http`
+---@field name? string path of a field's name in its record (default: name)
+---@field type? string path of what the source calls its type (default: type)
+---@field types? any what that is as a column: the source's type -> type, or a map, see a field
+---@field other? "string"|"integer"|"decimal"|"float"|"boolean"|"date"|"timestamp"|"timestamp_ntz"|"json"|"binary" type of columns whose type is not among `types` (default: string)
+---@field skip? string|number|boolean|(string|number|boolean)[] the source's types that are left out
+---@field cache? string|number how long an answer serves later runs; 0s: not at all (default: 1h)
 

@@ -24,5 +24,6 @@ const struct vocabulary_section VOCABULARY_SECTIONS[] = {
     {"pairs", "Pairs", &VOCABULARY_PAIRS, NULL},
     {"flatten", "Flatten", &VOCABULARY_FLATTEN, NULL},
     {"A field", "Field", &VOCABULARY_FIELD, NULL},
+    {"fields_from", "FieldsFrom", &VOCABULARY_FIELDS_FROM, NULL},
 };
 const size_t VOCABULARY_SECTION_COUNT = ARRAY_SIZE(VOCABULARY_SECTIONS);

@@ -42,6 +42,21 @@ static const struct option EXPLODED[] = {
 };
 const struct option_table VOCABULARY_EXPLODED = OPTION_TABLE("an exploded stream", EXPLODED);
 
+static const struct option FIELDS_FROM[] = {
+    REQUEST_KEYS,
+    {"records", OPTION_STRING, 0, "$", NULL, NULL, "path of the records in the answer, one per field"},
+    {"pages", OPTION_ANY, 0, NULL, NULL, NULL, "a map, see pages kinds; default: none"},
+    {"errors", OPTION_ANY, FUNCTION, NULL, NULL, NULL, "a list of error rules, before those of `http`"},
+    {"name", OPTION_STRING, 0, "name", NULL, NULL, "path of a field's name in its record"},
+    {"type", OPTION_STRING, 0, "type", NULL, NULL, "path of what the source calls its type"},
+    {"types", OPTION_ANY, 0, NULL, NULL, NULL, "what that is as a column: the source's type -> type, or a map, see a field"},
+    {"other", OPTION_ENUM, 0, "string", "string|integer|decimal|float|boolean|date|timestamp|timestamp_ntz|json|binary", NULL,
+     "type of columns whose type is not among `types`"},
+    {"skip", OPTION_LIST, 0, NULL, NULL, NULL, "the source's types that are left out"},
+    {"cache", OPTION_DURATION, 0, "1h", NULL, NULL, "how long an answer serves later runs; 0s: not at all"},
+};
+const struct option_table VOCABULARY_FIELDS_FROM = OPTION_TABLE("fields_from", FIELDS_FROM);
+
 static const struct option STREAM[] = {
     REQUEST_KEYS,
     {"idempotent", OPTION_BOOLEAN, 0, "false", NULL, NULL, "a POST or PUT that may be sent again: it only reads"},
@@ -65,6 +80,8 @@ static const struct option STREAM[] = {
     {"pages", OPTION_ANY, 0, NULL, NULL, NULL, "a map, see pages kinds; default: none"},
     {"cursor", OPTION_ANY, 0, NULL, NULL, NULL, "a map, see cursor kinds"},
     {"fields", OPTION_ANY, 0, NULL, NULL, NULL, "a map of name to type, or to a map, see a field"},
+    {"fields_from", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_FIELDS_FROM,
+     "a request whose records list further fields and their types"},
     {"undeclared", OPTION_ENUM, 0, "column", "column|drop", NULL, "what becomes of fields that are not in `fields`"},
     {"stable", OPTION_BOOLEAN, 0, "false", NULL, NULL,
      "pages do not shift between runs: an interrupted slice goes on where it stopped"},

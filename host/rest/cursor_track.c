@@ -6,8 +6,7 @@
 
 enum { MARK_MAX_BYTES = 2 * DECODE_MAX_KEY_BYTES };
 
-/* Canonical text -> value; texts point into `text`. False when it is no value of the type. */
-static bool parse(struct str text, enum type type, struct value *value)
+bool cursor_parse(struct str text, enum type type, struct value *value)
 {
     enum time_zone_mark mark;
     switch (type) {
@@ -49,7 +48,7 @@ static void own(struct cursor_mark *mark)
 /* A bound that cannot be read is none: the caller made it with the same type. */
 static void set_bound(struct cursor_mark *mark, struct str text, enum type type)
 {
-    mark->set = text.size > 0 && text.size <= MARK_MAX_BYTES && parse(text, type, &mark->value);
+    mark->set = text.size > 0 && text.size <= MARK_MAX_BYTES && cursor_parse(text, type, &mark->value);
     own(mark);
 }
 
@@ -194,7 +193,7 @@ struct str cursor_mark_text(const struct cursor_mark *mark, enum type type, stru
 int cursor_compare(struct str a, struct str b, enum type type)
 {
     struct value left = {.kind = VALUE_NULL}, right = {.kind = VALUE_NULL};
-    if (!a.size || !parse(a, type, &left)) left.kind = VALUE_NULL;
-    if (!b.size || !parse(b, type, &right)) right.kind = VALUE_NULL;
+    if (!a.size || !cursor_parse(a, type, &left)) left.kind = VALUE_NULL;
+    if (!b.size || !cursor_parse(b, type, &right)) right.kind = VALUE_NULL;
     return value_compare(&left, &right, type);
 }

@@ -50,6 +50,9 @@ struct cursor_track {
     struct cursor_mark lowest; /* what must not be risen above */
 };
 
+/* Canonical text -> value; texts point into `text`. False when it is no value of the type. */
+bool cursor_parse(struct str text, enum type type, struct value *value);
+
 void cursor_track_init(struct cursor_track *track, enum type type, const struct decode_bounds *bounds);
 void cursor_track_release(struct cursor_track *track);
 

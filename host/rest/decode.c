@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "base/records_path.h"
+#include "rest/deleted.h"
 #include "rest/explode.h"
 #include "rest/lane.h"
+#include "rest/reject.h"
 #include "rest/repeats.h"
 
 enum { SHOWN_BYTES = 80 };
@@ -94,6 +96,45 @@ static bool is_repeat(struct decoder *decoder, struct jsonscan *scan)
     return true;
 }
 
+/* An event without a record. */
+static void reject_event(struct decoder *decoder, const struct json_value *event)
+{
+    const struct event_spec *spec = decoder->spec->event;
+    struct decoded *out = decoder->page.out;
+    out->counts.rejected++;
+    if (!reject_has_room(out)) return;
+    const char *detail = arena_printf(&out->arena, "the event has no record at '%s'", spec->record);
+    struct str text = reject_record(out, &decoder->lane.reader.fields, event);
+    reject_add(out, decoder->spec, STR(""), "no_record", detail, text, true);
+}
+
+/* Takes the record inside an event, in the version that the event says. */
+static int take_event(struct decoder *decoder, struct jsonscan *scan, struct err *err)
+{
+    const struct event_spec *spec = decoder->spec->event;
+    struct record_reader *reader = &decoder->lane.reader;
+    const char *paths[3] = {spec->record, spec->time, spec->deleted ? spec->deleted->path : NULL}, *problem;
+    struct json_value event, found[3] = {{0}};
+    size_t offset;
+    uint64_t repaired = 0;
+    if (!jsonscan_value(scan, &event)) return ERR_TRANSIENT;
+    if (!jsonscan_survey(event.raw.data, event.raw.size, paths, found, spec->deleted ? 3 : 2, &problem, &offset) ||
+        !found[0].raw.data || found[0].kind != JSON_OBJECT) {
+        reject_event(decoder, &event);
+        return 0;
+    }
+    reader->version = (struct value){.kind = VALUE_NULL, .i = 0};
+    if (found[1].raw.data && !coerce_value(&reader->cursor_rule, &found[1], &reader->scratch, &repaired, &reader->version))
+        reader->version.kind = VALUE_NULL;
+    struct jsonscan record;
+    jsonscan_init(&record, found[0].raw.data, found[0].raw.size);
+    bool is_deleted = spec->deleted && deleted_fits(spec->deleted, &found[2]);
+    int taken = lane_take(&decoder->lane, &record, is_deleted ? ROW_DELETE : ROW_UPSERT, err);
+    if (taken < 0 && record.error) scan->error = record.error;
+    if (taken > 0) decoder->page.out->rows++;
+    return taken < 0 ? taken : 0;
+}
+
 /* records_take: reads one record. */
 static int take_record(void *context, struct jsonscan *scan, struct err *err)
 {
@@ -110,6 +151,7 @@ static int take_record(void *context, struct jsonscan *scan, struct err *err)
         out->counts.deduplicated++;
         return 0;
     }
+    if (UNLIKELY(decoder->spec->event != NULL)) return take_event(decoder, scan, err);
     int taken = lane_take(&decoder->lane, scan, ROW_UPSERT, err);
     if (UNLIKELY(taken < 0)) return taken;
     out->rows += (size_t)taken;

@@ -28,6 +28,7 @@
 #include "data/value.h"
 
 struct boundary;
+struct deleted_rule;
 struct secrets;
 
 enum on_mismatch { MISMATCH_SET_NULL, MISMATCH_REJECT };
@@ -70,8 +71,18 @@ struct decode_spec {
     const struct secrets *secrets;       /* replaced in what is kept of rejects; NULL: none */
     const struct explode_spec *exploded; /* streams that the elements of a list in each record are */
     size_t exploded_count;
-    const char *const *given; /* of an exploded stream: columns that are not read from its elements */
+    const char *const *given; /* columns that are not read from the records */
     size_t given_count;
+    const char *version;                /* of these: when this version of a record was made; NULL: none */
+    const struct deleted_rule *deleted; /* a record that fits is gone (ROW_DELETE); NULL: none is */
+    const struct event_spec *event;     /* records are inside events; NULL: they are not */
+};
+
+/* Records that come as events about them. Read-only. */
+struct event_spec {
+    const char *record;                 /* path in the event */
+    const char *time;                   /* likewise: the version */
+    const struct deleted_rule *deleted; /* an event that fits says that its record is gone; NULL: none does */
 };
 
 /* A stream made of the elements of a list inside the records of another, which `decode.records_path` leads to from a record.
@@ -99,6 +110,8 @@ struct decode_bounds {
     const struct boundary *seen; /* the caller's */
     bool remember;               /* report the keys of the records with the newest cursor */
     bool newest_first;           /* declared so: reported are a record that is out of order, and one that was committed */
+    struct str version;          /* of all records, canonical text; empty: events say it, or there is none */
+    bool first_wins;             /* of the versions of a record that share one cursor value, the first that comes counts */
     struct str from, to;         /* the window; empty: open */
     /* Keep (from, to], [from, to), [from, to], or whatever is sent. */
     enum { BOUNDS_AS_SENT, BOUNDS_OPEN_CLOSED, BOUNDS_CLOSED_OPEN, BOUNDS_CLOSED } rule;
@@ -117,7 +130,7 @@ struct decode_counts {
     uint64_t emitted;                      /* records: all of them */
     uint64_t rejected;                     /* of these: not taken, and in the rejects */
     uint64_t discarded;                    /* of these: outside the slice's window */
-    uint64_t deduplicated;                 /* of these: at or below drop_up_to, so committed before; or repeats */
+    uint64_t deduplicated;                 /* of these: at or below drop_up_to, so committed before; repeats; not the first */
     uint64_t repaired, nulled, overflowed; /* values of the rows that were kept */
     uint64_t bytes;                        /* of source text */
 };

@@ -68,10 +68,18 @@ void describe_format(const struct stream_in_hand *hand);
 /* What its records are before they have types; behind the format. */
 void describe_reshape(const struct stream_in_hand *hand, struct template_scope *scope);
 
+/* The events of an event_feed cursor; the stream is compiled but for these. */
+void describe_events(const struct stream_in_hand *hand, const struct template_scope *of_list);
+/* Which records, or events, say that a record is gone: `deleted` of the map `node`; NULL: none. */
+const struct deleted_rule *describe_deleted(const struct describing *with, const struct node *node, const char *path);
+
 /* The streams exploded from the records of `hand`'s stream, which is compiled but for these. */
 void describe_exploded(const struct stream_in_hand *hand);
 
 /* Is a function anywhere in this? NULL has none. */
 bool operand_calls(const struct operand *operand);
+bool describe_calls(const struct request_description *request);
+/* What goes into the body (`what`: "pages", "cursor") needs one that takes members. */
+void describe_check_into_body(const struct stream_in_hand *hand, const char *what);
 
 #endif

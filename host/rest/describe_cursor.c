@@ -35,7 +35,7 @@ static struct problems *problems_of(const struct reading *reading)
 
 static enum cursor_kind kind_of(const char *name)
 {
-    static const char *const NAMES[CURSOR_KIND_COUNT] = {"filter", "windowed", "client_side", "token"};
+    static const char *const NAMES[CURSOR_KIND_COUNT] = {"filter", "windowed", "client_side", "token", "event_feed"};
     for (int i = 0; i < CURSOR_KIND_COUNT; i++)
         if (strcmp(name, NAMES[i]) == 0) return (enum cursor_kind)i;
     check_failed(__FILE__, __LINE__, "a kind of cursor in the vocabulary that nobody runs");
@@ -156,9 +156,10 @@ static void read_start(const struct reading *reading)
 
 static enum cursor_missing missing_of(const char *name)
 {
-    return strcmp(name, "reject") == 0 ? CURSOR_MISSING_REJECT
-           : strcmp(name, "fail") == 0 ? CURSOR_MISSING_FAIL
-                                       : CURSOR_MISSING_INCLUDE;
+    return !name                         ? CURSOR_MISSING_INCLUDE
+           : strcmp(name, "reject") == 0 ? CURSOR_MISSING_REJECT
+           : strcmp(name, "fail") == 0   ? CURSOR_MISSING_FAIL
+                                         : CURSOR_MISSING_INCLUDE;
 }
 
 static enum cursor_order order_of(const char *name)
@@ -201,7 +202,7 @@ void describe_cursor(const struct stream_in_hand *hand)
         .stop_early = option_find(kind->table, STR("stop_early")) && option_boolean(kind->table, node, "stop_early"),
         .has_bounds = bounds != NULL,
         .bounds = bounds && strcmp(bounds, "[)") == 0 ? CURSOR_CLOSED_OPEN : CURSOR_OPEN_CLOSED,
-        .missing = missing_of(option_text(kind->table, node, "missing")),
+        .missing = missing_of(text_of(&reading, "missing")),
     };
     read_type(&reading);
     read_lookback(&reading);

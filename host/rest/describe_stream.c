@@ -112,14 +112,13 @@ void describe_primary_key(const struct stream_in_hand *hand)
 
 /* --- the whole ----------------------------------------------------------------------------------------------------------- */
 
-static bool request_calls(const struct request_description *request)
+bool describe_calls(const struct request_description *request)
 {
     return operand_calls(request->path) || operand_calls(request->params) || operand_calls(request->headers) ||
            operand_calls(request->body);
 }
 
-/* What goes into the body needs one that takes members. */
-static void check_into_body(const struct stream_in_hand *hand, const char *what)
+void describe_check_into_body(const struct stream_in_hand *hand, const char *what)
 {
     const struct request_description *request = &hand->stream->request;
     const char *place = describe_below(hand, what);
@@ -148,7 +147,7 @@ static void check_together(const struct stream_in_hand *hand, const struct templ
 {
     const struct stream_description *stream = hand->stream;
     struct problems *problems = hand->with->problems;
-    bool calls = request_calls(&stream->request);
+    bool calls = describe_calls(&stream->request);
     describe_check_place(hand, scope, calls);
     if (stream->has_cursor && window_has_step(&stream->cursor.window) && !stream->cursor.until_param &&
         !scope->uses_cursor_until && !calls) {
@@ -164,8 +163,8 @@ static void check_together(const struct stream_in_hand *hand, const struct templ
                      describe_below(hand, "cursor"));
         problems_hint(problems, "name the parameter: param = \"updated_after\"; or place {{cursor.from}}");
     }
-    if (pages_moving(&stream->pages)->into_body || stream->pages.key_into_body) check_into_body(hand, "pages");
-    if (stream->has_cursor && stream->cursor.into_body) check_into_body(hand, "cursor");
+    if (pages_moving(&stream->pages)->into_body || stream->pages.key_into_body) describe_check_into_body(hand, "pages");
+    if (stream->has_cursor && stream->cursor.into_body) describe_check_into_body(hand, "cursor");
 }
 
 static void read_sync_modes(const struct stream_in_hand *hand)
@@ -230,6 +229,7 @@ void describe_stream(const struct describing *with, const struct node *node, str
     describe_fields_from(&hand);
     describe_primary_key(&hand);
     describe_errors(with, node_get(node, "errors"), describe_below(&hand, "errors"), &stream->errors);
+    stream->deleted = describe_deleted(with, node, hand.path);
     describe_cursor(&hand);
     describe_pages(&hand);
     describe_format(&hand);
@@ -245,4 +245,5 @@ void describe_stream(const struct describing *with, const struct node *node, str
     read_sync_modes(&hand);
     check_together(&hand, &scope);
     describe_exploded(&hand);
+    if (stream->cursor.kind == CURSOR_EVENT_FEED && stream->has_cursor) describe_events(&hand, &scope);
 }

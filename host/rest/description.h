@@ -49,8 +49,17 @@ struct request_description {
 
 enum cursor_bounds { CURSOR_OPEN_CLOSED, CURSOR_CLOSED_OPEN };
 
-enum cursor_kind { CURSOR_FILTER, CURSOR_WINDOWED, CURSOR_CLIENT_SIDE, CURSOR_TOKEN, CURSOR_KIND_COUNT };
+enum cursor_kind { CURSOR_FILTER, CURSOR_WINDOWED, CURSOR_CLIENT_SIDE, CURSOR_TOKEN, CURSOR_EVENT_FEED, CURSOR_KIND_COUNT };
 enum cursor_order { CURSOR_ANY_ORDER, CURSOR_ASCENDING, CURSOR_DESCENDING };
+
+struct stream_description;
+
+/* The events about a stream's records. */
+struct feed_description {
+    const struct stream_description *stream; /* the same stream as its events are asked for: request, records_path, pages */
+    struct event_spec event;
+    bool newest_first;
+};
 
 struct cursor_description {
     enum cursor_kind kind;
@@ -70,6 +79,7 @@ struct cursor_description {
     bool has_bounds;
     enum cursor_bounds bounds;
     enum cursor_missing missing;
+    const struct feed_description *events; /* event_feed; else NULL */
 };
 
 struct field_description {
@@ -125,8 +135,9 @@ struct stream_description {
     size_t field_count;
     const struct fields_from *fields_from; /* NULL: none */
     struct str asked; /* names that requests may ask for, joined by commas: those wanted of the listed, or of the declared */
-    bool infer;       /* undeclared fields become columns */
-    bool full_refresh, incremental; /* the sync modes it has */
+    bool infer;                         /* undeclared fields become columns */
+    const struct deleted_rule *deleted; /* which records say that they are gone; NULL: none */
+    bool full_refresh, incremental;     /* the sync modes it has */
     enum write_hint write_mode;
     /* Streams exploded from this one's records; they belong to its flow. */
     const struct stream_description *exploded;

@@ -111,14 +111,14 @@ static void reject_list(struct exploder *exploder, const struct json_value *valu
                arena_strdup(&out->arena, detail), text, true);
 }
 
-/* Walks the elements; *is_known says whether the list was one. */
-static int take_elements(struct exploder *exploder, bool *is_known, struct err *err)
+/* Walks the elements, of which a record that is gone has none; *is_known says whether the list was one. */
+static int take_elements(struct exploder *exploder, bool is_gone, bool *is_known, struct err *err)
 {
     const struct record_watch *list = &exploder->watches[0];
     struct err failure = ERR_INIT;
     struct jsonscan scan;
     *is_known = true;
-    if (!was_seen(exploder, list) || list->value.kind == JSON_NULL) return 0;
+    if (is_gone || !was_seen(exploder, list) || list->value.kind == JSON_NULL) return 0;
     if (list->value.kind != JSON_ARRAY && list->value.kind != JSON_OBJECT) {
         err_set(&failure, ERR_DATA, "expected a list, got %s", json_kind_name(list->value.kind));
     } else {
@@ -142,7 +142,7 @@ int exploder_record(struct exploder *exploder, const struct record_reader *root,
     exploder->given_batch = 0;
     exploder->place = 0;
     exploder->has_row = false;
-    int rc = take_elements(exploder, &is_known, err);
+    int rc = take_elements(exploder, root->is_deleted, &is_known, err);
     if (rc || exploder->has_row || !is_known || !exploder->spec->tells_empty) return rc;
     return lane_add_row(&exploder->lane, ROW_EMPTY, err);
 }

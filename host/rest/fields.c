@@ -1,6 +1,8 @@
 /* fields: see fields.h. */
 #include "rest/fields.h"
 
+#include "rest/deleted.h"
+
 enum { QUOTED_MAX = 64 };
 
 static bool is_listed(const char *const *names, size_t count, struct str name)
@@ -33,9 +35,10 @@ static bool holds_cursor(const struct decode_spec *spec, struct str name)
     return spec->cursor_field && fields_path_behind(spec->cursor_field, name);
 }
 
-/* Does an exploded stream find its elements, or a value to copy, in this field? */
+/* Does an exploded stream find its elements, or a value to copy, in this field? Or does it say whether the record is gone? */
 static bool is_wanted(const struct decode_spec *spec, struct str name)
 {
+    if (spec->deleted && fields_path_behind(spec->deleted->path, name)) return true;
     for (size_t e = 0; e < spec->exploded_count; e++) {
         const struct explode_spec *exploded = &spec->exploded[e];
         if (fields_path_behind(exploded->decode.records_path, name)) return true;

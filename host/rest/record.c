@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/map.h"
+#include "rest/deleted.h"
 #include "rest/reject.h"
 
 enum {
@@ -29,6 +30,8 @@ struct findings {
     struct json_value cursor; /* raw.data NULL: not there */
     bool cursor_is_exact;     /* found under the cursor's whole name, which beats a path into another field */
     const struct field *cursor_field;
+    struct json_value deleted; /* of the rule's path; raw.data NULL: not there */
+    bool deleted_is_exact;
 };
 
 static void init_watches(struct record_reader *reader)
@@ -46,6 +49,16 @@ static void init_watches(struct record_reader *reader)
     }
 }
 
+static void init_version(struct record_reader *reader, const struct decode_bounds *bounds)
+{
+    const struct decode_spec *spec = reader->spec;
+    const struct column *column = spec->version ? schema_find(spec->schema, str_from(spec->version)) : NULL;
+    reader->version_column = column ? column->index : DECODE_NONE;
+    reader->version = reader->shared_cursor = (struct value){.kind = VALUE_NULL, .i = 0};
+    reader->first_wins = bounds && bounds->first_wins;
+    if (column && bounds && bounds->version.size) CHECK(cursor_parse(bounds->version, column->type, &reader->version));
+}
+
 void record_reader_init(struct record_reader *reader, const struct decode_spec *spec, const struct decode_bounds *bounds)
 {
     *reader = (struct record_reader){.spec = spec};
@@ -58,6 +71,7 @@ void record_reader_init(struct record_reader *reader, const struct decode_spec *
     }
     cursor_track_init(&reader->track, spec->cursor_type, bounds);
     init_watches(reader);
+    init_version(reader, bounds);
     uint32_t count = schema_count(spec->schema);
     reader->keys = mem_zero(count, sizeof *reader->keys);
     for (uint32_t i = 0; i < count; i++)
@@ -72,6 +86,7 @@ void record_reader_release(struct record_reader *reader)
     free(reader->keys);
     free(reader->notes);
     free(reader->watches);
+    hash_set_release(&reader->sharing);
 }
 
 /* ---- the walk -------------------------------------------------------------------------------------------------------------
@@ -124,11 +139,24 @@ static void keep_watched(struct record_reader *reader, const struct field *field
     }
 }
 
+static void find_deleted(const struct record_reader *reader, const struct field *field, const struct json_value *json,
+                         struct findings *findings)
+{
+    const char *rest = fields_path_behind(reader->spec->deleted->path, field->name);
+    if (!rest || (rest[0] && findings->deleted_is_exact)) return;
+    struct json_value found = *json;
+    bool is_container = json->kind == JSON_OBJECT || json->kind == JSON_ARRAY;
+    if (rest[0] && !(is_container && jsonscan_find(json->raw.data, json->raw.size, rest, &found))) return;
+    findings->deleted = found;
+    findings->deleted_is_exact = rest[0] == '\0';
+}
+
 static void keep(struct record_reader *reader, const struct field *field, const struct json_value *json,
                  struct findings *findings)
 {
     if (field->is_cursor) find_cursor(reader, field, json, findings);
     if (reader->watch_count) keep_watched(reader, field, json);
+    if (reader->spec->deleted) find_deleted(reader, field, json, findings);
 }
 
 static struct value *newest_row(struct batch *batch)
@@ -314,6 +342,8 @@ static struct value cursor_value(struct record_reader *reader, const struct valu
 {
     struct value cursor = {.kind = VALUE_NULL, .i = 0};
     const struct field *field = findings->cursor_field;
+    if (reader->version_column != DECODE_NONE && strcmp(reader->spec->version, reader->spec->cursor_field) == 0)
+        return reader->version;
     if (!findings->cursor.raw.data) return cursor;
     bool in_row = field && field->use == FIELD_COLUMN && field->column->index < columns && !field->rule.strict &&
                   field->rule.type == reader->cursor_rule.type;
@@ -404,6 +434,16 @@ static enum record_result follow_cursor(struct record_reader *reader, const stru
     return RECORD_TAKEN;
 }
 
+/* Did a version of the record with the same cursor come right before, or before others that have it, too? */
+static bool comes_after_its_like(struct record_reader *reader, const struct value *row, const struct json_value *record)
+{
+    struct record_name name = {reader, row, record};
+    struct value cursor = row[reader->version_column];
+    if (value_compare(&cursor, &reader->shared_cursor, reader->spec->cursor_type) != 0) hash_set_clear(&reader->sharing);
+    reader->shared_cursor = cursor;
+    return !hash_set_add(&reader->sharing, hash_name(&name));
+}
+
 /* Everything about a record that is not the plain good one. */
 static enum record_result settle(struct record_reader *reader, struct batch *batch, struct verdict *verdict)
 {
@@ -434,6 +474,7 @@ enum record_result record_read(struct record_reader *reader, struct jsonscan *sc
 {
     struct findings findings = {.fields = 0};
     const char *start = scan->at;
+    if (UNLIKELY(reader->version_column != DECODE_NONE)) newest_row(batch)[reader->version_column] = reader->version;
     enum record_result result = walk(reader, scan, batch, &findings);
     if (result != RECORD_TAKEN) return result;
     struct json_value record = {JSON_OBJECT, JSON_ESCAPED | JSON_DIRTY, {start, (size_t)(scan->at - start)}};
@@ -444,6 +485,15 @@ enum record_result record_read(struct record_reader *reader, struct jsonscan *sc
     result = follow_cursor(reader, batch, &findings, &verdict, err);
     if (result == RECORD_TAKEN)
         result = LIKELY(!reader->note_count) ? check_key(reader, newest_row(batch), &verdict) : settle(reader, batch, &verdict);
-    if (result == RECORD_TAKEN) reader->counts->repaired += findings.repaired;
-    return result;
+    if (result != RECORD_TAKEN) return result;
+    if (UNLIKELY(reader->first_wins) && comes_after_its_like(reader, newest_row(batch), &record)) {
+        reader->counts->deduplicated++;
+        return RECORD_DROPPED;
+    }
+    reader->counts->repaired += findings.repaired;
+    if (UNLIKELY(reader->spec->deleted != NULL)) {
+        reader->is_deleted = deleted_fits(reader->spec->deleted, &findings.deleted);
+        if (reader->is_deleted) batch->operations[batch->rows - 1] = ROW_DELETE;
+    }
+    return RECORD_TAKEN;
 }

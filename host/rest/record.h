@@ -9,6 +9,7 @@
 #include "rest/cursor_track.h"
 #include "rest/decode.h"
 #include "rest/fields.h"
+#include "rest/hash_set.h"
 
 enum record_result {
     RECORD_TAKEN,   /* the newest row holds it */
@@ -43,6 +44,12 @@ struct record_reader {
     struct record_watch *watches; /* per exploded stream: its elements, then what it copies */
     size_t watch_count;
     struct decode_counts *counts; /* of the page in hand */
+    uint32_t version_column;      /* DECODE_NONE: none is given */
+    struct value version;         /* of the record that comes next; VALUE_NULL: not known */
+    bool first_wins;
+    struct value shared_cursor; /* first_wins: the newest record's, */
+    struct hash_set sharing;    /* and what names the records that had it, one after the other */
+    bool is_deleted;            /* the record read last says that it is gone */
 };
 
 void record_reader_init(struct record_reader *reader, const struct decode_spec *spec, const struct decode_bounds *bounds);

@@ -14,12 +14,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
-
-/* Hashes, by open addressing; 0 is an empty place. */
-struct hash_set {
-    uint64_t *places;
-    size_t capacity, count; /* capacity: a power of two */
-};
+#include "rest/hash_set.h"
 
 struct repeats {
     uint64_t lap;

@@ -38,6 +38,8 @@ extern const struct option_table VOCABULARY_ERROR_FINDING;
 extern const struct option_table VOCABULARY_CHECK;
 extern const struct option_table VOCABULARY_STREAM;
 extern const struct option_table VOCABULARY_EXPLODED;
+extern const struct option_table VOCABULARY_DELETED;
+extern const struct option_table VOCABULARY_EVENTS;
 extern const struct option_table VOCABULARY_FIELD;
 extern const struct option_table VOCABULARY_FIELDS_FROM;
 extern const struct option_table VOCABULARY_SIGN;

@@ -53,7 +53,7 @@ struct assembly_options {
     enum type cursor_type;
     const char *cursor_floor;        /* the cursor stored so far; never goes below; NULL: none */
     const char *cursor_cap;          /* the sync's start: never stored past it; NULL: none */
-    const char *cursor_end;          /* windows: the end of the last one, stored when all are done; NULL: the newest seen */
+    const char *cursor_end;          /* windows, event feeds: the plan's end, stored when all is done; NULL: the newest seen */
     bool keep_boundary;              /* store the keys of the records with the newest cursor; not for windows */
     const char *read_at;             /* when the plan was made, stored when it is done; NULL: not */
     const struct boundary *boundary; /* the keys stored so far with `cursor_floor`; NULL: not known */

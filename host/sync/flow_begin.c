@@ -211,7 +211,8 @@ static int make_assembly(struct flow *flow, struct err *err)
     /* Where the plan ends, which may have been made by an earlier run: what changed since then was not seen everywhere.
      * Integers and texts have no such end. */
     const char *end = count && flow->windows.end[0] ? flow->windows.end : NULL;
-    bool has_windows = plan->stream->has_cursor && window_plan_has_step(&flow->windows);
+    bool ends_plan =
+        plan->stream->has_cursor && (window_plan_has_step(&flow->windows) || plan->stream->cursor.kind == CURSOR_EVENT_FEED);
     const char **streams = arena_array(&flow->arena, const char *, plan->stream_count + 1);
     for (size_t i = 0; i < plan->stream_count; i++) streams[i] = plan->streams[i].stream->name;
     if (!plan->loads_root) streams[plan->stream_count] = flow_stream(flow);
@@ -230,7 +231,7 @@ static int make_assembly(struct flow *flow, struct err *err)
         .cursor_type = plan->decode.cursor_type,
         .cursor_floor = stored_cursor(flow),
         .cursor_cap = end,
-        .cursor_end = has_windows ? end : NULL,
+        .cursor_end = ends_plan ? end : NULL,
         .keep_boundary = plan_appends_once(plan),
         .read_at = keeps_read_at(flow) ? time_text(flow, flow->sync->started_us) : NULL,
         .boundary = flow->boundary_is_known ? &flow->boundary : NULL,

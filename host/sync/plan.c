@@ -183,6 +183,8 @@ void plan_bind(struct flow_plan *flow, struct budget *budget, const struct secre
     struct explode_spec *exploded = (struct explode_spec *)(uintptr_t)flow->decode.exploded;
     flow->decode.budget = budget;
     flow->decode.secrets = secrets;
+    flow->events.budget = budget;
+    flow->events.secrets = secrets;
     for (size_t i = 0; i < flow->decode.exploded_count; i++) {
         exploded[i].decode.budget = budget;
         exploded[i].decode.secrets = secrets;

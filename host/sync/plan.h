@@ -40,6 +40,7 @@ struct flow_plan {
     struct table_spec *tables;   /* of these streams; they hold the schemas, freed by plan_release */
     size_t stream_count;
     struct decode_spec decode; /* of the root; completed by plan_bind */
+    struct decode_spec events; /* likewise, of the events about its records (event_feed) */
     struct schema *hidden;     /* the root's schema, when it is not loaded; else NULL */
 };
 
@@ -66,7 +67,8 @@ void plan_release(struct sync_plan *plan);
 static inline bool plan_appends_once(const struct flow_plan *flow)
 {
     const struct window_cursor *window = &flow->stream->cursor.window;
-    return flow->appends && flow->keep_cursor && !flow->keep_token && !window_has_step(window) && window->lookback == 0;
+    return flow->appends && flow->keep_cursor && !flow->keep_token && !window_has_step(window) && window->lookback == 0 &&
+           flow->stream->cursor.kind != CURSOR_EVENT_FEED;
 }
 
 /* Where the flow's rows are charged, and what is replaced in its rejects. Before anything is decoded. */

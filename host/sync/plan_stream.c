@@ -157,6 +157,32 @@ static void read_cursor(const struct making *making, const char *field_name, boo
     }
 }
 
+/* Deletions are marked where rows are merged; anywhere else a record that is gone is one like others. */
+static void read_deletions(const struct making *making)
+{
+    if (making->root_mode == WRITE_APPEND_DEDUP) making->flow->decode.deleted = making->flow->stream->deleted;
+}
+
+/* How records come out of events about them; and the version, which is in neither. */
+static void read_feed(const struct making *making)
+{
+    struct flow_plan *flow = making->flow;
+    const struct cursor_description *cursor = &flow->stream->cursor;
+    if (!flow->stream->has_cursor || !cursor->events) return;
+    struct event_spec *event = arena_new(making->arena, struct event_spec);
+    const char **given = arena_array(making->arena, const char *, 1);
+    given[0] = flow->decode.version = cursor->field;
+    flow->decode.given = given;
+    flow->decode.given_count = 1;
+    *event = cursor->events->event;
+    if (making->root_mode != WRITE_APPEND_DEDUP) event->deleted = NULL;
+    flow->events = flow->decode;
+    flow->events.records_path = cursor->events->stream->records_path;
+    flow->events.drop_repeats = pages_overlap(&cursor->events->stream->pages);
+    flow->events.cursor_missing = CURSOR_MISSING_REJECT;
+    flow->events.event = event;
+}
+
 static void add_stream(struct flow_plan *flow, const struct stream_description *stream, const struct table_spec *table,
                        struct arena *arena)
 {
@@ -193,6 +219,8 @@ void plan_root(struct making *making)
     check_sync_mode(making, stream, choice);
     table.schema = flow->decode.schema = make_schema(stream, &table, &flow->decode, &making->key);
     making->stream->asked = asked_names(stream, &table, &flow->decode, &making->key, making->arena);
+    read_deletions(making);
+    read_feed(making);
     if (flow->loads_root)
         add_stream(flow, stream, &table, making->arena);
     else
@@ -205,7 +233,8 @@ void plan_check_range(const struct making *making)
     const struct stream_description *stream = flow->stream;
     const struct cursor_description *cursor = &stream->cursor;
     struct problems *problems = making->problems;
-    bool has_range = stream->has_cursor && cursor->kind != CURSOR_TOKEN && flow->sync_mode == SYNC_INCREMENTAL;
+    bool has_range = stream->has_cursor && cursor->kind != CURSOR_TOKEN && cursor->kind != CURSOR_EVENT_FEED &&
+                     flow->sync_mode == SYNC_INCREMENTAL;
     if (!has_range) {
         problems_add(problems, making->choice->node, "stream '%s' has no range to read: it goes by no cursor of its own values",
                      stream->name);

@@ -5,9 +5,9 @@
 #include "rest/rows.h"
 
 static int decode_sample(const struct sync_prepared *prepared, struct flow_plan *flow, const struct functions *functions,
-                         struct sample *sample, struct err *err)
+                         const char *version, struct sample *sample, struct err *err)
 {
-    const struct decode_bounds bounds = {.rule = BOUNDS_AS_SENT};
+    const struct decode_bounds bounds = {.rule = BOUNDS_AS_SENT, .version = str_from(version)};
     plan_bind(flow, prepared->budget, prepared->options.secrets);
     struct decoder *decoder = decoder_new(&flow->decode, 0, &bounds);
     int rc = rows_of_page(flow->stream, functions, &sample->page, decoder, &sample->decoded, err);
@@ -46,7 +46,7 @@ int sample_read(const struct sync_prepared *prepared, struct flow_plan *flow, st
     rc = reader_next(reader, &sample->page, err);
     if (rc > 0) {
         sample->is_empty = false;
-        rc = decode_sample(prepared, flow, &functions, sample, err);
+        rc = decode_sample(prepared, flow, &functions, windows.slices[0].to, sample, err);
     }
     reader_free(reader);
     session_free(session);

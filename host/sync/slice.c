@@ -96,6 +96,18 @@ static void read_pages(struct slice *slice, struct reader *reader)
     }
 }
 
+/* The events about the stream's records, when they are what is read: after a first sync. NULL: its records are. */
+static const struct feed_description *feed_of(const struct slice_options *options)
+{
+    return options->cursor_value[0] ? options->plan->stream->cursor.events : NULL;
+}
+
+/* The stream as it is asked for. */
+static const struct stream_description *stream_of(const struct slice_options *options)
+{
+    return feed_of(options) ? feed_of(options)->stream : options->plan->stream;
+}
+
 static void fetch(void *context)
 {
     struct slice *slice = context;
@@ -103,7 +115,7 @@ static void fetch(void *context)
     struct window_slice window = slice->options.window;
     if (slice->options.resume_cursor) window.from = slice->options.resume_cursor;
     struct reader_options options = {
-        .source = sync_source(sync, slice->options.plan->stream),
+        .source = sync_source(sync, stream_of(&slice->options)),
         .client = sync->client,
         .session = slice->session,
         .position = slice->options.resume_page,
@@ -161,6 +173,13 @@ static struct decode_bounds bounds_of(const struct slice_options *options)
         bounds.drop_up_to = str_from(options->resume_cursor);
         return bounds;
     }
+    if (cursor->events) {
+        bool has_feed = feed_of(options) != NULL;
+        if (!has_feed) bounds.version = bounds.to;
+        if (!has_feed || !plan->appends) bounds.rule = BOUNDS_AS_SENT; /* what is newer is merged again by the next sync */
+        bounds.first_wins = has_feed && !plan->appends && cursor->events->newest_first;
+        return bounds;
+    }
     bound_known(options, &bounds);
     bool is_token = cursor->kind == CURSOR_TOKEN; /* which is behind all that is sent, the future too */
     bool leaves_future = plan->appends && plan->keep_cursor && !window_has_step(&cursor->window) && !is_token;
@@ -198,7 +217,9 @@ static void decode(void *context)
     struct slice *slice = context;
     const struct slice_options *options = &slice->options;
     const struct decode_bounds bounds = bounds_of(options);
-    struct decoder *decoder = decoder_new(&options->plan->decode, options->index, &bounds);
+    const struct stream_description *stream = stream_of(options);
+    const struct decode_spec *spec = feed_of(options) ? &options->plan->events : &options->plan->decode;
+    struct decoder *decoder = decoder_new(spec, options->index, &bounds);
     struct slice_item *last = mem_zero(1, sizeof *last);
     last->index = options->index;
     last->ended = true;
@@ -208,12 +229,12 @@ static void decode(void *context)
         struct page *page = received;
         struct slice_item *item = mem_zero(1, sizeof *item);
         item->index = options->index;
-        int rc = rows_of_page(options->plan->stream, &slice->functions, page, decoder, &item->decoded, &last->err);
+        int rc = rows_of_page(stream, &slice->functions, page, decoder, &item->decoded, &last->err);
         FAULT_POINT("sync.page.decoded");
         if (rc == 0) {
             /* A page after which records may come again is no place to go on from where rows are appended: what a later run
-             * would have to compare them with is gone. */
-            bool may_go_on = !options->plan->appends || !pages_overlap(&options->plan->stream->pages);
+             * would have to compare them with is gone. Nor is one of events: which of them came first is not known then. */
+            bool may_go_on = (!options->plan->appends || !pages_overlap(&stream->pages)) && !feed_of(options);
             if (may_go_on) {
                 item->position = page->position;
                 page->position = NULL;

@@ -228,6 +228,7 @@
 ---@field fields? table<string, sluice.Type|sluice.Field> a map of name to type, or to a map, see a field
 ---@field fields_from? sluice.FieldsFrom a request whose records list further fields and their types
 ---@field undeclared? "column"|"drop" what becomes of fields that are not in `fields` (default: column)
+---@field deleted? string|sluice.Deleted which records say that they are gone: a path, or a map, see deleted; append_dedup marks them `_sluice_deleted`
 ---@field stable? boolean pages do not shift between runs: an interrupted slice goes on where it stopped (default: false)
 ---@field sync_modes? string|number|boolean|(string|number|boolean)[] full_refresh, incremental; default: both with a cursor, else full_refresh
 ---@field write_mode? "append"|"overwrite"|"append_dedup" what fits best, where a pipeline does not say
@@ -459,7 +460,16 @@
 ---@field missing? "include"|"reject"|"fail" a record without the field (default: include)
 ---@field retention? string|number how long the source keeps this: after a longer pause everything is read anew
 
----@alias sluice.Cursor sluice.Cursor.filter|sluice.Cursor.windowed|sluice.Cursor.client_side|sluice.Cursor.token
+---a list first, events about changes later.
+---@class sluice.Cursor.event_feed
+---@field kind "event_feed"
+---@field field string declared column of type timestamp, not read from records: when this version was made, as the event says, or when the list was begun
+---@field events sluice.Events request and shape of the events
+---@field format? string how the source spells it: iso8601, epoch, epoch_ms, epoch_us, date or a %Y-%m-%d pattern
+---@field delay? string|number the state stays this far behind, for what shows late and for clocks that differ (default: 1m)
+---@field retention? string|number how long the source keeps this: after a longer pause everything is read anew
+
+---@alias sluice.Cursor sluice.Cursor.filter|sluice.Cursor.windowed|sluice.Cursor.client_side|sluice.Cursor.token|sluice.Cursor.event_feed
 
 ---One JSON document.
 ---@class sluice.Format.json
@@ -519,6 +529,33 @@
 ---@field separator? string between an object's name and its field's (default: _)
 ---@field prefix? boolean false: fields keep their own names, without the object's (default: true)
 ---@field depth? integer levels of objects that become fields; deeper ones stay objects (default: 1)
+
+---cursor.events.
+---@class sluice.Events
+---@field path string|sluice.ValueFunction behind `http.base`, or an absolute URL; values are encoded
+---@field method? "GET"|"POST"|"PUT" of the request (default: GET)
+---@field params? table<string, any>|sluice.ValueFunction a map or function: query parameters; a list repeats its name
+---@field headers? table<string, any>|sluice.ValueFunction a map or function
+---@field body? any|sluice.ValueFunction a map, list, text or function
+---@field body_as? "json"|"form"|"raw" how the body is written; raw: a text as it is (default: json)
+---@field idempotency_key? string header that carries a random key, the same at each try of a request: a POST or PUT may then be sent again
+---@field idempotent? boolean a POST or PUT that may be sent again: it only reads (default: false)
+---@field records? string path of the events (default: $)
+---@field pages? sluice.Pages a map, see pages kinds; default: none
+---@field param? string parameter that says where to read from; or place {{cursor.from}}
+---@field until_param? string parameter that says where to stop; or place {{cursor.until}}
+---@field into? "query"|"body" where both go (default: query)
+---@field bounds? "(]"|"[)" which edge belongs to what is asked for (default: [))
+---@field order? "ascending"|"descending" which of the events of one record that share an instant is the newer one: the last that comes, or the first (default: descending)
+---@field record string path of the changed record in an event
+---@field time string path of when it changed
+---@field deleted? string|sluice.Deleted which events say that the record is gone: a path, or a map, see deleted
+
+---deleted.
+---@class sluice.Deleted
+---@field path string what says so: a field, or a dotted path
+---@field equals? string|number|boolean|(string|number|boolean)[] its text is this, or one of these
+---@field ends_with? string its text ends with this; with neither: it is there, and is not null, false, 0 or empty
 
 ---A field.
 ---@class sluice.Field

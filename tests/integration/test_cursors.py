@@ -462,3 +462,55 @@ def test_a_state_that_is_older_than_what_the_source_keeps(work, database, write_
         ended = work.run("run", code=5 if write_mode == "append" else 0)
         assert "does not keep changes for that long" in ended.err
         assert ("between" in ids(database)) == (write_mode != "append")
+
+
+# --- records that say that they are gone
+
+DELETED = PAGES + 'cursor = { field = "at", param = "since", start = "2024-01-01" }, deleted = { path = "status.name", equals = { "deleted", "spam" } }'
+
+
+def with_status(name, minute, status):
+    return {"id": name, "at": stamp(minute), "n": minute, "status": {"name": status}}
+
+
+def test_a_record_that_says_it_is_gone_is_marked_and_comes_back(work, database):
+    records = [with_status("a", 1, "open"), with_status("b", 2, "deleted"), with_status("c", 3, "open")]
+    with Feed(inclusive(records)) as feed:
+        configure(work, feed, database, DELETED)
+        work.run("run")
+        marked = "SELECT id, n, _sluice_deleted FROM raw.rows ORDER BY id"
+        assert database.query(marked) == [("a", 1, False), ("b", 2, True), ("c", 3, False)]
+        records += [with_status("a", 11, "spam"), with_status("b", 12, "open"), {"id": "c", "at": stamp(13), "n": 13}]
+        work.run("run")
+        assert [row[2] for row in database.query(marked)] == [True, False, False]
+        records += [with_status("a", 21, "open"), with_status("c", 22, "deleted"), with_status("a", 20, "spam")]  # an older one last
+        work.run("run")
+        assert [row[2] for row in database.query(marked)] == [False, False, True]
+        assert database.one("SELECT count(*) FROM raw.rows") == 3
+
+
+def test_where_rows_are_not_merged_a_record_that_is_gone_is_a_row(work, database):
+    records = [with_status("a", 1, "deleted"), with_status("b", 2, "open")]
+    with Feed(inclusive(records)) as feed:
+        configure(work, feed, database, DELETED, "append")
+        work.run("run")
+        assert database.query("SELECT id, n, _sluice_deleted FROM raw.rows ORDER BY id") == [("a", 1, False), ("b", 2, False)]
+
+
+def test_a_record_that_is_gone_has_no_elements(work, database):
+    records = [{**with_status("a", 1, "open"), "lines": [{"sku": "x"}, {"sku": "y"}]}]
+    explode = (', explode = { lines = { path = "lines", copy = { row = "id", at = "at" }, position = "line", primary_key = { "row", "line" } } }, '
+               'undeclared = "drop"')
+    with Feed(inclusive(records)) as feed:
+        configure(work, feed, database, DELETED + explode)
+        path = work.folder / "sluice.yaml"
+        path.write_text(path.read_text().replace('"rows": {}', '"rows": {}, "lines": {}'))
+        work.run("run")
+        live = "SELECT count(*) FROM raw.lines WHERE NOT _sluice_deleted"
+        assert database.one(live) == 2
+        records[:] = [{**records[0], **with_status("a", 2, "deleted")}]  # which still shows them
+        work.run("run")
+        assert database.one(live) == 0
+        records[:] = [{**records[0], **with_status("a", 3, "open")}]
+        work.run("run")
+        assert database.one(live) == 2

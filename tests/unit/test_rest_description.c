@@ -187,6 +187,46 @@ static void test_wrong_streams(void **state)
          "the secret 'key' cannot stand here"},
         {"\"path\":\"/s\",\"fields\":{\"a\":\"json\"},\"cursor\":{\"field\":\"a\",\"param\":\"p\"}",
          "type json cannot be a cursor"},
+        {"\"path\":\"/"
+         "s\",\"fields\":{\"at\":\"timestamp\",\"day\":\"date\",\"id\":\"string\"},\"primary_key\":\"id\",\"cursor\":{\"kind\":"
+         "\"event_feed\",\"field\":\"at\",\"events\":{\"path\":\"/e\",\"record\":\"r\",\"time\":\"t\"}}",
+         "streams.s.cursor.events: nothing tells the source where to read from"},
+        {"\"path\":\"/"
+         "s\",\"fields\":{\"at\":\"timestamp\",\"day\":\"date\",\"id\":\"string\"},\"primary_key\":\"id\",\"cursor\":{\"kind\":"
+         "\"event_feed\",\"field\":\"day\",\"events\":{\"path\":\"/e\",\"record\":\"r\",\"time\":\"t\",\"param\":\"p\"}}",
+         "'day' must be of type timestamp"},
+        {"\"path\":\"/"
+         "s\",\"fields\":{\"at\":\"timestamp\",\"day\":\"date\",\"id\":\"string\"},\"primary_key\":\"at\",\"cursor\":{\"kind\":"
+         "\"event_feed\",\"field\":\"at\",\"events\":{\"path\":\"/e\",\"record\":\"r\",\"time\":\"t\",\"param\":\"p\"}}",
+         "'at' is not read from records, and cannot be a key"},
+        {"\"path\":\"/"
+         "s\",\"fields\":{\"at\":\"timestamp\",\"day\":\"date\",\"id\":\"string\"},\"primary_key\":\"id\",\"cursor\":{\"kind\":"
+         "\"event_feed\",\"field\":\"at\",\"events\":{\"path\":\"/"
+         "e\",\"record\":\"r\",\"time\":\"t\",\"param\":\"p\"}},\"map\":{\"$function\":\"f\"}",
+         "records are taken as they are: no functions, no other shape"},
+        {"\"path\":\"/"
+         "s\",\"fields\":{\"at\":\"timestamp\",\"day\":\"date\",\"id\":\"string\"},\"primary_key\":\"id\",\"cursor\":{\"kind\":"
+         "\"event_feed\",\"field\":\"at\",\"events\":{\"path\":\"/"
+         "e\",\"record\":\"r\",\"time\":\"t\",\"param\":\"p\"}},\"explode\":{\"l\":{\"path\":\"lines\"}}",
+         "cannot be exploded from one with an event_feed"},
+        {"\"path\":\"/"
+         "s\",\"fields\":{\"at\":\"timestamp\",\"day\":\"date\",\"id\":\"string\"},\"primary_key\":\"id\",\"cursor\":{\"kind\":"
+         "\"event_feed\",\"field\":\"at\",\"events\":{\"path\":\"/"
+         "e\",\"record\":\"r\",\"time\":\"t\",\"param\":\"p\",\"pages\":{\"kind\":\"page\"}}}",
+         "streams.s.cursor.events.pages: nothing tells the source which page is meant"},
+        {"\"path\":\"/"
+         "s\",\"fields\":{\"at\":\"timestamp\",\"day\":\"date\",\"id\":\"string\"},\"primary_key\":\"id\",\"cursor\":{\"kind\":"
+         "\"event_feed\",\"field\":\"at\",\"events\":{\"path\":\"/"
+         "e\",\"record\":\"r\",\"time\":\"t\",\"param\":\"p\",\"into\":\"body\"}}",
+         "a GET carries no body"},
+        {"\"path\":\"/"
+         "s\",\"fields\":{\"at\":\"timestamp\",\"day\":\"date\",\"id\":\"string\"},\"primary_key\":\"id\",\"cursor\":{\"kind\":"
+         "\"event_feed\",\"field\":\"at\",\"events\":{\"path\":\"/e\",\"record\":\"r\",\"param\":\"p\"}}",
+         "streams.s.cursor.events: 'time' is missing"},
+        {"\"path\":\"/s\",\"deleted\":{\"path\":\"$\"}", "streams.s.deleted: '$' names no field"},
+        {"\"path\":\"/s\",\"deleted\":{\"equals\":true}", "streams.s.deleted: 'path' is missing"},
+        {"\"path\":\"/s\",\"deleted\":true", "streams.s.deleted"},
+        {"\"path\":\"/s\",\"deleted\":{\"path\":\"a\",\"equals\":1,\"ends_with\":\"x\"}", "'equals' or 'ends_with', not both"},
     };
     check_wrong(CASES, ARRAY_SIZE(CASES), with_stream);
 }

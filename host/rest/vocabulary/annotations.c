@@ -22,6 +22,7 @@ static const struct {
         {"params", "table<string, any>"},
         {"default", "string|number|boolean"},
         {"lookback", "string|number"},
+        {"deleted", "string|sluice.Deleted"},
 },
   FUNCTIONS[] = {
       {"records", "sluice.RecordsFunction"},

@@ -69,6 +69,18 @@ static const struct option TOKEN_KEYS[] = {
     {"missing", OPTION_ENUM, 0, "include", "include|reject|fail", NULL, "a record without the field"},
     {"retention", OPTION_DURATION, 0, NULL, NULL, NULL, CURSOR_RETENTION_HELP},
 };
+static const struct option EVENT_FEED_KEYS[] = {
+    KIND,
+    {"field", OPTION_STRING, REQUIRED, NULL, NULL, NULL,
+     "declared column of type timestamp, not read from records: when this version was made, as the event says, or when the "
+     "list was begun"},
+    {"events", OPTION_MAP, REQUIRED, NULL, NULL, &VOCABULARY_EVENTS, "request and shape of the events"},
+    {"format", OPTION_STRING, 0, NULL, NULL, NULL, CURSOR_FORMAT_HELP},
+    {"delay", OPTION_DURATION, 0, "1m", NULL, NULL,
+     "the state stays this far behind, for what shows late and for clocks that differ"},
+    {"retention", OPTION_DURATION, 0, NULL, NULL, NULL, CURSOR_RETENTION_HELP},
+};
+static const struct option_table EVENT_FEED_TABLE = OPTION_TABLE("cursor event_feed", EVENT_FEED_KEYS);
 static const struct option_table TOKEN_TABLE = OPTION_TABLE("cursor token", TOKEN_KEYS);
 static const struct option_table FILTER_TABLE = OPTION_TABLE("cursor filter", FILTER_KEYS);
 static const struct option_table WINDOWED_TABLE = OPTION_TABLE("cursor windowed", WINDOWED_KEYS);
@@ -79,6 +91,6 @@ static const struct vocabulary_kind CURSOR_KINDS[] = {
     {"client_side", &CLIENT_SIDE_TABLE, "everything is read and the old dropped"},
     {"token", &TOKEN_TABLE, "the source's own sync token"},
     {"refetch", NULL, "the newest partitions are read again"},
-    {"event_feed", NULL, "a list first, events later"},
+    {"event_feed", &EVENT_FEED_TABLE, "a list first, events about changes later"},
 };
 const struct vocabulary_kinds VOCABULARY_CURSOR = {"cursor", "filter", CURSOR_KINDS, ARRAY_SIZE(CURSOR_KINDS)};

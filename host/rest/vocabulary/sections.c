@@ -23,6 +23,8 @@ const struct vocabulary_section VOCABULARY_SECTIONS[] = {
     {"filter", "Filter", &VOCABULARY_FILTER, NULL},
     {"pairs", "Pairs", &VOCABULARY_PAIRS, NULL},
     {"flatten", "Flatten", &VOCABULARY_FLATTEN, NULL},
+    {"cursor.events", "Events", &VOCABULARY_EVENTS, NULL},
+    {"deleted", "Deleted", &VOCABULARY_DELETED, NULL},
     {"A field", "Field", &VOCABULARY_FIELD, NULL},
     {"fields_from", "FieldsFrom", &VOCABULARY_FIELDS_FROM, NULL},
 };

@@ -57,6 +57,32 @@ static const struct option FIELDS_FROM[] = {
 };
 const struct option_table VOCABULARY_FIELDS_FROM = OPTION_TABLE("fields_from", FIELDS_FROM);
 
+/* Of a record, and of an event about one. */
+static const struct option DELETED[] = {
+    {"path", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "what says so: a field, or a dotted path"},
+    {"equals", OPTION_LIST, 0, NULL, NULL, NULL, "its text is this, or one of these"},
+    {"ends_with", OPTION_STRING, 0, NULL, NULL, NULL,
+     "its text ends with this; with neither: it is there, and is not null, false, 0 or empty"},
+};
+const struct option_table VOCABULARY_DELETED = OPTION_TABLE("deleted", DELETED);
+
+static const struct option EVENTS[] = {
+    REQUEST_KEYS,
+    {"idempotent", OPTION_BOOLEAN, 0, "false", NULL, NULL, "a POST or PUT that may be sent again: it only reads"},
+    {"records", OPTION_STRING, 0, "$", NULL, NULL, "path of the events"},
+    {"pages", OPTION_ANY, 0, NULL, NULL, NULL, "a map, see pages kinds; default: none"},
+    {"param", OPTION_STRING, 0, NULL, NULL, NULL, "parameter that says where to read from; or place {{cursor.from}}"},
+    {"until_param", OPTION_STRING, 0, NULL, NULL, NULL, "parameter that says where to stop; or place {{cursor.until}}"},
+    {"into", OPTION_ENUM, 0, "query", "query|body", NULL, "where both go"},
+    {"bounds", OPTION_ENUM, 0, "[)", "(]|[)", NULL, "which edge belongs to what is asked for"},
+    {"order", OPTION_ENUM, 0, "descending", "ascending|descending", NULL,
+     "which of the events of one record that share an instant is the newer one: the last that comes, or the first"},
+    {"record", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "path of the changed record in an event"},
+    {"time", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "path of when it changed"},
+    {"deleted", OPTION_ANY, 0, NULL, NULL, NULL, "which events say that the record is gone: a path, or a map, see deleted"},
+};
+const struct option_table VOCABULARY_EVENTS = OPTION_TABLE("events", EVENTS);
+
 static const struct option STREAM[] = {
     REQUEST_KEYS,
     {"idempotent", OPTION_BOOLEAN, 0, "false", NULL, NULL, "a POST or PUT that may be sent again: it only reads"},
@@ -83,6 +109,8 @@ static const struct option STREAM[] = {
     {"fields_from", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_FIELDS_FROM,
      "a request whose records list further fields and their types"},
     {"undeclared", OPTION_ENUM, 0, "column", "column|drop", NULL, "what becomes of fields that are not in `fields`"},
+    {"deleted", OPTION_ANY, 0, NULL, NULL, NULL,
+     "which records say that they are gone: a path, or a map, see deleted; append_dedup marks them `_sluice_deleted`"},
     {"stable", OPTION_BOOLEAN, 0, "false", NULL, NULL,
      "pages do not shift between runs: an interrupted slice goes on where it stopped"},
     {"sync_modes", OPTION_LIST, 0, NULL, NULL, NULL,

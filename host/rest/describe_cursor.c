@@ -35,7 +35,7 @@ static struct problems *problems_of(const struct reading *reading)
 
 static enum cursor_kind kind_of(const char *name)
 {
-    static const char *const NAMES[CURSOR_KIND_COUNT] = {"filter", "windowed", "client_side", "token", "event_feed"};
+    static const char *const NAMES[CURSOR_KIND_COUNT] = {"filter", "windowed", "client_side", "token", "event_feed", "refetch"};
     for (int i = 0; i < CURSOR_KIND_COUNT; i++)
         if (strcmp(name, NAMES[i]) == 0) return (enum cursor_kind)i;
     check_failed(__FILE__, __LINE__, "a kind of cursor in the vocabulary that nobody runs");
@@ -170,6 +170,30 @@ static enum cursor_order order_of(const char *name)
                                              : CURSOR_ANY_ORDER;
 }
 
+/* Whole partitions, each a window. */
+static void read_partitions(const struct reading *reading)
+{
+    struct cursor_description *cursor = reading->cursor;
+    const char *place = describe_below(reading->hand, "cursor");
+    if (cursor->kind != CURSOR_REFETCH) return;
+    cursor->has_bounds = true;
+    cursor->bounds = CURSOR_CLOSED_OPEN;
+    cursor->until_is_last = text_is(reading, "bounds", "[]");
+    cursor->min_step_us = INT64_MAX; /* a partition is replaced as a whole */
+    cursor->window.partitions = true;
+    cursor->window.lookback = read_span_us(reading, "last");
+    if (text_is(reading, "partition", "month"))
+        cursor->window.step_months = 1;
+    else
+        cursor->window.step_us = INT64_C(86400) * 1000000;
+    if (cursor->until_is_last && cursor->window.type != TYPE_DATE)
+        problems_add(problems_of(reading), reading->node, "%s.bounds: only dates have a last day, this cursor is of type %s",
+                     place, type_name(cursor->window.type));
+    if (!node_is_default(node_get(reading->hand->node, "explode")))
+        problems_add(problems_of(reading), reading->node,
+                     "%s: streams cannot be exploded from one whose partitions are replaced", place);
+}
+
 static void check_stop_early(const struct reading *reading)
 {
     if (!reading->cursor->stop_early || reading->cursor->order == CURSOR_DESCENDING) return;
@@ -213,5 +237,6 @@ void describe_cursor(const struct stream_in_hand *hand)
     if (text_of(&reading, "retention")) cursor->retention_us = option_duration_ms(kind->table, node, "retention") * 1000;
     cursor->window.delay_us = read_span_us(&reading, "delay");
     cursor->window.closed_above = cursor->has_bounds && cursor->bounds == CURSOR_OPEN_CLOSED;
+    read_partitions(&reading);
     check_stop_early(&reading);
 }

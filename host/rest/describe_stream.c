@@ -149,14 +149,15 @@ static void check_together(const struct stream_in_hand *hand, const struct templ
     struct problems *problems = hand->with->problems;
     bool calls = describe_calls(&stream->request);
     describe_check_place(hand, scope, calls);
-    if (stream->has_cursor && window_has_step(&stream->cursor.window) && !stream->cursor.until_param &&
-        !scope->uses_cursor_until && !calls) {
+    if (stream->has_cursor && window_has_step(&stream->cursor.window) && !stream->cursor.window.partitions &&
+        !stream->cursor.until_param && !scope->uses_cursor_until && !calls) {
         problems_add(problems, node_get(hand->node, "cursor"), "%s: nothing tells the source where a window ends",
                      describe_below(hand, "cursor"));
         problems_hint(problems, "name the parameter: until_param = \"updated_before\"; or place {{cursor.until}}");
     }
     check_token(hand, scope->uses_cursor_token || calls);
-    bool filters = stream->has_cursor && (stream->cursor.kind == CURSOR_FILTER || stream->cursor.kind == CURSOR_WINDOWED);
+    bool filters = stream->has_cursor && (stream->cursor.kind == CURSOR_FILTER || stream->cursor.kind == CURSOR_WINDOWED ||
+                                          stream->cursor.kind == CURSOR_REFETCH);
     bool goes_by_time = stream->pages.kind == PAGES_TIME_NEXT && !stream->pages.first_token;
     if (filters && !stream->cursor.param && !scope->uses_cursor_from && !goes_by_time && !calls) {
         problems_add(problems, node_get(hand->node, "cursor"), "%s: nothing tells the source where to read from",

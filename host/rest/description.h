@@ -49,7 +49,15 @@ struct request_description {
 
 enum cursor_bounds { CURSOR_OPEN_CLOSED, CURSOR_CLOSED_OPEN };
 
-enum cursor_kind { CURSOR_FILTER, CURSOR_WINDOWED, CURSOR_CLIENT_SIDE, CURSOR_TOKEN, CURSOR_EVENT_FEED, CURSOR_KIND_COUNT };
+enum cursor_kind {
+    CURSOR_FILTER,
+    CURSOR_WINDOWED,
+    CURSOR_CLIENT_SIDE,
+    CURSOR_TOKEN,
+    CURSOR_EVENT_FEED,
+    CURSOR_REFETCH,
+    CURSOR_KIND_COUNT
+};
 enum cursor_order { CURSOR_ANY_ORDER, CURSOR_ASCENDING, CURSOR_DESCENDING };
 
 struct stream_description;
@@ -67,6 +75,7 @@ struct cursor_description {
     const char *param;            /* carries `from`; NULL: a template or function places it, or nothing does */
     const char *until_param;      /* carries `to`; NULL: none */
     bool into_body;               /* both go into the body instead of the query */
+    bool until_is_last;           /* refetch: `until` is the last day of a partition, not the first behind it */
     struct window_cursor window;  /* type, format, step, lookback, edges */
     const struct template *start; /* where a first sync begins; NULL: at the beginning */
     enum cursor_order order;      /* as declared; nothing relies on it that is not seen to be so */

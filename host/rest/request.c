@@ -31,7 +31,15 @@ static struct str number_text(int64_t number, struct arena *arena)
     return arena_copy(arena, (struct str){text, number_from_int64(number, text)});
 }
 
-static void fill_cursor(const struct request_source *source, struct template_values *values)
+static struct str day_before(struct str date, struct arena *arena)
+{
+    char text[TIME_TEXT_MAX];
+    int64_t day;
+    if (!time_parse_date(date, &day)) return date;
+    return arena_copy(arena, (struct str){text, time_write_date(day - 1, text)});
+}
+
+static void fill_cursor(const struct request_source *source, struct template_values *values, struct arena *arena)
 {
     const struct window_slice *slice = source->slice;
     if (slice) {
@@ -43,7 +51,7 @@ static void fill_cursor(const struct request_source *source, struct template_val
     const struct window_cursor *cursor = &source->stream->cursor.window;
     bool is_time = cursor->type == TYPE_TIMESTAMP || cursor->type == TYPE_TIMESTAMP_NTZ || cursor->type == TYPE_DATE;
     values->cursor_from = values->slice_from;
-    values->cursor_until = values->slice_to;
+    values->cursor_until = source->stream->cursor.until_is_last ? day_before(values->slice_to, arena) : values->slice_to;
     values->cursor_value = source->cursor_value;
     values->cursor_token = source->token;
     values->cursor_format = is_time ? cursor->format : NULL;
@@ -60,6 +68,7 @@ static struct template_values values_of(const struct request_source *source, con
         values.stream_name = str_from(source->stream->name);
         values.stream_fields = source->stream->asked;
     }
+    fill_cursor(source, &values, arena);
     if (!place) return values;
     if (place->has_number) values.page_number = number_text(place->number, arena);
     if (place->has_offset) values.page_offset = number_text(place->offset, arena);

@@ -133,6 +133,7 @@ struct granularity {
 
 static struct granularity granularity_of(const struct window_cursor *cursor)
 {
+    if (cursor->partitions) return (struct granularity){cursor->step_months ? 28 * DAY_US : DAY_US, cursor->step_months};
     int64_t step = cursor->format ? time_format_step_us(cursor->format) : 1;
     if (step < 1) step = 1;
     if (cursor->type == TYPE_DATE && step < DAY_US) step = DAY_US;
@@ -155,6 +156,10 @@ static int64_t cut_edge(int64_t instant_us, struct granularity granularity)
 static int64_t last_edge(const struct window_cursor *cursor, struct granularity granularity, int64_t now_us)
 {
     int64_t last;
+    if (cursor->partitions) {
+        last = cut_edge(now_us, granularity);
+        return granularity.months ? add_months(last, granularity.months) : last + granularity.us;
+    }
     if (__builtin_sub_overflow(now_us, cursor->delay_us, &last)) last = now_us;
     last = cut_edge(cut_down(last, SECOND_US), granularity);
     if (!cursor->closed_above || granularity.us < SECOND_US) return last;
@@ -204,6 +209,7 @@ static int plan_time(const struct window_cursor *cursor, struct str stored, stru
     if (rc != 0) return rc;
     struct granularity granularity = granularity_of(cursor);
     int64_t last = last_edge(cursor, granularity, now_us);
+    if (cursor->partitions && stored.size && first >= now_us) first = now_us; /* what is not over is never left out */
     first = is_open ? 0 : cut_edge(first, granularity);
     if (window_has_step(cursor)) {
         if (is_open) {

@@ -38,6 +38,7 @@ struct window_cursor {
     int64_t granularity_us; /* the source's cursor values are cut to this, its format aside; 0: as the format shows */
     int64_t delay_us;       /* what is newer than this is left for the next sync */
     bool closed_above;      /* a window holds its upper edge: "(]" */
+    bool partitions;        /* windows are whole days or months, the one that is not over yet included */
 };
 
 struct window_slice {

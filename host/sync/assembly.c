@@ -30,6 +30,8 @@ struct assembly *assembly_new(const struct assembly_options *options)
     for (size_t i = 0; i < options->slice_count; i++) {
         struct slice_rows *rows = &assembly->rows[i];
         rows->id = arena_strdup(arena, options->slices[i].id);
+        rows->replace_from = arena_strdup(arena, options->slices[i].replace_from);
+        rows->replace_to = arena_strdup(arena, options->slices[i].replace_to);
         rows->finished = rows->closed = options->slices[i].done;
         rows->unordered = options->slices[i].unordered;
         rows->at_page = options->slices[i].at_page;
@@ -363,6 +365,8 @@ static void take_slice(struct assembly *assembly, enum assembly_take take, uint3
         if (rows->closed) return;
         move_all(assembly, rows);
         add_slice(assembly, index, rows->id, SLICE_PUBLISH);
+        assembly->slices[assembly->slice_count - 1].replace_from = rows->replace_from;
+        assembly->slices[assembly->slice_count - 1].replace_to = rows->replace_to;
         assembly_note_position(assembly, rows, true, NULL, NULL);
         if (rows->token_is_new) assembly_note_token(assembly, rows);
         rows->closed = true;

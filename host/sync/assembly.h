@@ -29,12 +29,13 @@ enum { ASSEMBLY_MAX_REJECTS = 1000 };
 
 struct assembly_slice {
     const char *id;
-    bool done;              /* finished by an earlier run: only its `max_cursor` counts */
-    bool at_page;           /* goes on at a page: in which order the pages before it came is not known */
-    bool unordered;         /* an earlier run saw that its order is broken */
-    const char *cursor;     /* checkpoint that earlier runs published up to; NULL: none */
-    const char *max_cursor; /* newest cursor seen in it by earlier runs, canonical; NULL: none */
-    const char *newest;     /* keys of the records that have it, see rest/boundary.h; NULL: not known */
+    bool done;                             /* finished by an earlier run: only its `max_cursor` counts */
+    bool at_page;                          /* goes on at a page: in which order the pages before it came is not known */
+    bool unordered;                        /* an earlier run saw that its order is broken */
+    const char *cursor;                    /* checkpoint that earlier runs published up to; NULL: none */
+    const char *max_cursor;                /* newest cursor seen in it by earlier runs, canonical; NULL: none */
+    const char *newest;                    /* keys of the records that have it, see rest/boundary.h; NULL: not known */
+    const char *replace_from, *replace_to; /* finished, it replaces what is there (struct load_slice); NULL: nothing */
 };
 
 /* A stream whose records are counted. Those that are loaded come first, by their index in the flow; a root that is read and not

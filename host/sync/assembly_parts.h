@@ -17,6 +17,7 @@ struct queue {
 
 struct slice_rows {
     const char *id;
+    const char *replace_from, *replace_to;
     struct queue *queues;  /* per loaded stream */
     bool finished;         /* its last page is in the queue or was taken */
     bool closed;           /* a load with its end was taken */

@@ -279,6 +279,8 @@ static void warn(const struct flow *flow)
     int64_t stored_us;
     const char *stored = flow->windows.stored;
     enum type type = flow->plan->decode.cursor_type;
+    bool refetches = flow->plan->stream->cursor.kind == CURSOR_REFETCH; /* replaces what it reads again, up to the day's end */
+    if (refetches) return;
     if (flow->plan->appends && flow->plan->keep_cursor && flow->plan->stream->cursor.window.lookback)
         log_warn(flow->log, "append writes the records of the lookback again with each run; use append_dedup, or no lookback");
     bool is_time = type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMP_NTZ || type == TYPE_DATE;

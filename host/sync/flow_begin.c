@@ -200,6 +200,7 @@ static int make_assembly(struct flow *flow, struct err *err)
     struct flow_plan *plan = flow->plan;
     size_t count = flow->windows.slice_count;
     struct assembly_slice *slices = arena_array(&flow->arena, struct assembly_slice, count + 1);
+    bool replaces = plan->stream->has_cursor && plan->stream->cursor.kind == CURSOR_REFETCH;
     for (size_t i = 0; i < count; i++)
         slices[i] = (struct assembly_slice){.id = flow->windows.slices[i].id,
                                             .done = flow->positions[i].done,
@@ -207,7 +208,9 @@ static int make_assembly(struct flow *flow, struct err *err)
                                             .unordered = flow->positions[i].unordered,
                                             .cursor = flow->positions[i].cursor,
                                             .max_cursor = flow->positions[i].max,
-                                            .newest = flow->positions[i].newest};
+                                            .newest = flow->positions[i].newest,
+                                            .replace_from = replaces ? flow->windows.slices[i].from : NULL,
+                                            .replace_to = replaces ? flow->windows.slices[i].to : NULL};
     /* Where the plan ends, which may have been made by an earlier run: what changed since then was not seen everywhere.
      * Integers and texts have no such end. */
     const char *end = count && flow->windows.end[0] ? flow->windows.end : NULL;

@@ -234,7 +234,7 @@ void plan_check_range(const struct making *making)
     const struct cursor_description *cursor = &stream->cursor;
     struct problems *problems = making->problems;
     bool has_range = stream->has_cursor && cursor->kind != CURSOR_TOKEN && cursor->kind != CURSOR_EVENT_FEED &&
-                     flow->sync_mode == SYNC_INCREMENTAL;
+                     cursor->kind != CURSOR_REFETCH && flow->sync_mode == SYNC_INCREMENTAL;
     if (!has_range) {
         problems_add(problems, making->choice->node, "stream '%s' has no range to read: it goes by no cursor of its own values",
                      stream->name);

@@ -72,7 +72,16 @@ struct load_slice {
     uint32_t slice; /* as in struct batch */
     const char *id; /* its name in the plan: stable over runs; `_sluice_slice` */
     enum slice_outcome outcome;
+    /* PUBLISH: the slice is all there is between these values of the table's cursor (canonical; `to` excluded), so rows that
+     * are there and not among its own are gone. Not for overwrite, nor for exploded streams. NULL: it replaces nothing. */
+    const char *replace_from, *replace_to;
 };
+
+/* Does the slice replace what is in its range? */
+static inline bool load_slice_replaces(const struct load_slice *slice)
+{
+    return slice->outcome == SLICE_PUBLISH && slice->replace_from;
+}
 
 /* A row that could not be taken, as it was. */
 struct reject {

@@ -460,6 +460,20 @@
 ---@field missing? "include"|"reject"|"fail" a record without the field (default: include)
 ---@field retention? string|number how long the source keeps this: after a longer pause everything is read anew
 
+---the newest days or months are read again, and replaced.
+---@class sluice.Cursor.refetch
+---@field kind "refetch"
+---@field field string declared field of a record, a date or time: which partition it belongs to
+---@field format? string how the source spells it: iso8601, epoch, epoch_ms, epoch_us, date or a %Y-%m-%d pattern
+---@field start string where a first sync begins
+---@field last string|number how far back each sync reads again: `3d`
+---@field partition? "day"|"month" what is read, and replaced, as a whole (default: day)
+---@field param? string parameter that says where a partition begins; or place {{cursor.from}}
+---@field until_param? string parameter that says where it ends; or place {{cursor.until}}
+---@field into? "query"|"body" where both go (default: query)
+---@field bounds? "[)"|"[]" [): `until` is the day behind the partition; []: its last day (default: [))
+---@field missing? "reject"|"fail" a record without the field (default: reject)
+
 ---a list first, events about changes later.
 ---@class sluice.Cursor.event_feed
 ---@field kind "event_feed"
@@ -469,7 +483,7 @@
 ---@field delay? string|number the state stays this far behind, for what shows late and for clocks that differ (default: 1m)
 ---@field retention? string|number how long the source keeps this: after a longer pause everything is read anew
 
----@alias sluice.Cursor sluice.Cursor.filter|sluice.Cursor.windowed|sluice.Cursor.client_side|sluice.Cursor.token|sluice.Cursor.event_feed
+---@alias sluice.Cursor sluice.Cursor.filter|sluice.Cursor.windowed|sluice.Cursor.client_side|sluice.Cursor.token|sluice.Cursor.refetch|sluice.Cursor.event_feed
 
 ---One JSON document.
 ---@class sluice.Format.json

@@ -223,6 +223,30 @@ static void test_wrong_streams(void **state)
          "s\",\"fields\":{\"at\":\"timestamp\",\"day\":\"date\",\"id\":\"string\"},\"primary_key\":\"id\",\"cursor\":{\"kind\":"
          "\"event_feed\",\"field\":\"at\",\"events\":{\"path\":\"/e\",\"record\":\"r\",\"param\":\"p\"}}",
          "streams.s.cursor.events: 'time' is missing"},
+        {"\"path\":\"/"
+         "s\",\"fields\":{\"at\":\"timestamp\",\"d\":\"date\",\"n\":\"integer\"},\"cursor\":{\"kind\":\"refetch\",\"field\":"
+         "\"at\",\"param\":\"p\",\"start\":\"2024-01-01\"}",
+         "streams.s.cursor: 'last' is missing"},
+        {"\"path\":\"/"
+         "s\",\"fields\":{\"at\":\"timestamp\",\"d\":\"date\",\"n\":\"integer\"},\"cursor\":{\"kind\":\"refetch\",\"field\":"
+         "\"at\",\"last\":\"3d\",\"param\":\"p\"}",
+         "streams.s.cursor: 'start' is missing"},
+        {"\"path\":\"/"
+         "s\",\"fields\":{\"at\":\"timestamp\",\"d\":\"date\",\"n\":\"integer\"},\"cursor\":{\"kind\":\"refetch\",\"field\":"
+         "\"at\",\"last\":\"3d\",\"start\":\"2024-01-01\"}",
+         "nothing tells the source where to read from"},
+        {"\"path\":\"/"
+         "s\",\"fields\":{\"at\":\"timestamp\",\"d\":\"date\",\"n\":\"integer\"},\"cursor\":{\"kind\":\"refetch\",\"field\":"
+         "\"at\",\"last\":\"3d\",\"param\":\"p\",\"bounds\":\"[]\",\"start\":\"2024-01-01\"}",
+         "only dates have a last day"},
+        {"\"path\":\"/"
+         "s\",\"fields\":{\"at\":\"timestamp\",\"d\":\"date\",\"n\":\"integer\"},\"cursor\":{\"kind\":\"refetch\",\"field\":"
+         "\"n\",\"last\":\"3d\",\"param\":\"p\",\"start\":\"2024-01-01\"}",
+         "streams.s.cursor.last: only times have one"},
+        {"\"path\":\"/"
+         "s\",\"fields\":{\"at\":\"timestamp\",\"d\":\"date\",\"n\":\"integer\"},\"cursor\":{\"kind\":\"refetch\",\"field\":"
+         "\"at\",\"last\":\"3d\",\"param\":\"p\",\"start\":\"2024-01-01\"},\"explode\":{\"l\":{\"path\":\"lines\"}}",
+         "cannot be exploded from one whose partitions are replaced"},
         {"\"path\":\"/s\",\"deleted\":{\"path\":\"$\"}", "streams.s.deleted: '$' names no field"},
         {"\"path\":\"/s\",\"deleted\":{\"equals\":true}", "streams.s.deleted: 'path' is missing"},
         {"\"path\":\"/s\",\"deleted\":true", "streams.s.deleted"},

@@ -33,14 +33,12 @@ static void test_later_kinds_are_refused_by_name(void **state)
     struct arena arena = ARENA_INIT(0);
     struct problems problems;
     static const char *const AUTH[] = {"jwt", "hmac", "oauth1", "session", "sigv4"};
-    static const char *const CURSORS[] = {"refetch"};
     const struct {
         const struct vocabulary_kinds *kinds;
         const char *const *names;
         size_t count;
     } groups[] = {
         {&VOCABULARY_AUTH, AUTH, ARRAY_SIZE(AUTH)},
-        {&VOCABULARY_CURSOR, CURSORS, ARRAY_SIZE(CURSORS)},
     };
     for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
         for (size_t j = 0; j < groups[i].count; j++) {

@@ -99,6 +99,37 @@ static void test_windows_of_months(void **state)
     arena_release(&arena);
 }
 
+static void test_partitions_are_whole_and_the_one_under_way_is_read(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT(0);
+    const int64_t day = INT64_C(86400000000);
+    struct window_cursor days = {.type = TYPE_DATE, .partitions = true, .step_us = day, .lookback = 2 * day};
+    struct window_plan plan = plan_of(&arena, days, "", "2024-02-28", "2024-03-01T12:30:00Z");
+    assert_int_equal(plan.slice_count, 3);
+    assert_slice(&plan, 0, "2024-02-28", "2024-02-29");
+    assert_slice(&plan, 2, "2024-03-01", "2024-03-02");
+    plan = plan_of(&arena, days, plan.end, "2024-02-28", "2024-03-01T23:00:00Z"); /* again on the same day */
+    assert_slice(&plan, 0, "2024-02-29", "2024-03-01");
+    assert_int_equal(plan.slice_count, 2);
+    plan = plan_of(&arena, days, "2024-03-02", "2024-02-28", "2024-03-10T00:00:00Z"); /* after a pause: nothing is left out */
+    assert_slice(&plan, 0, "2024-02-29", "2024-03-01");
+    assert_slice(&plan, 10, "2024-03-10", "2024-03-11");
+    days.lookback = 0;
+    plan = plan_of(&arena, days, "2024-03-02", "2024-02-28", "2024-03-01T23:00:00Z");
+    assert_int_equal(plan.slice_count, 1);
+    assert_slice(&plan, 0, "2024-03-01", "2024-03-02");
+    struct window_cursor months = {.type = TYPE_TIMESTAMP, .partitions = true, .step_months = 1, .lookback = day};
+    plan = plan_of(&arena, months, "", "2024-01-15", "2024-03-31T12:30:00Z");
+    assert_int_equal(plan.slice_count, 3);
+    assert_slice(&plan, 0, "2024-01-01T00:00:00Z", "2024-02-01T00:00:00Z");
+    assert_slice(&plan, 2, "2024-03-01T00:00:00Z", "2024-04-01T00:00:00Z");
+    plan = plan_of(&arena, months, plan.end, "2024-01-15", "2024-04-01T00:00:00Z");
+    assert_slice(&plan, 0, "2024-03-01T00:00:00Z", "2024-04-01T00:00:00Z");
+    assert_int_equal(plan.slice_count, 2);
+    arena_release(&arena);
+}
+
 static void test_values_coarser_than_the_format_shows(void **state)
 {
     (void)state;
@@ -356,7 +387,8 @@ static void test_a_broken_plan_is_refused(void **state)
 UNIT_TESTS(cmocka_unit_test(test_one_slice_from_the_start_or_the_cursor),
            cmocka_unit_test(test_the_lookback_stops_at_the_start),
            cmocka_unit_test(test_nothing_reaches_past_the_start_of_the_sync), cmocka_unit_test(test_windows),
-           cmocka_unit_test(test_windows_of_months), cmocka_unit_test(test_values_coarser_than_the_format_shows),
+           cmocka_unit_test(test_windows_of_months), cmocka_unit_test(test_partitions_are_whole_and_the_one_under_way_is_read),
+           cmocka_unit_test(test_values_coarser_than_the_format_shows),
            cmocka_unit_test(test_windows_neither_overlap_nor_leave_gaps), cmocka_unit_test(test_too_many_windows),
            cmocka_unit_test(test_integers_decimals_and_strings), cmocka_unit_test(test_values_that_cannot_be_read),
            cmocka_unit_test(test_a_plan_survives_the_state), cmocka_unit_test(test_a_broken_plan_is_refused),

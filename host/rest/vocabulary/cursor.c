@@ -80,6 +80,21 @@ static const struct option EVENT_FEED_KEYS[] = {
      "the state stays this far behind, for what shows late and for clocks that differ"},
     {"retention", OPTION_DURATION, 0, NULL, NULL, NULL, CURSOR_RETENTION_HELP},
 };
+static const struct option REFETCH_KEYS[] = {
+    KIND,
+    {"field", OPTION_STRING, REQUIRED, NULL, NULL, NULL,
+     "declared field of a record, a date or time: which partition it belongs to"},
+    {"format", OPTION_STRING, 0, NULL, NULL, NULL, CURSOR_FORMAT_HELP},
+    {"start", OPTION_STRING, REQUIRED | TEMPLATE, NULL, NULL, NULL, "where a first sync begins"},
+    {"last", OPTION_DURATION, REQUIRED, NULL, NULL, NULL, "how far back each sync reads again: `3d`"},
+    {"partition", OPTION_ENUM, 0, "day", "day|month", NULL, "what is read, and replaced, as a whole"},
+    {"param", OPTION_STRING, 0, NULL, NULL, NULL, "parameter that says where a partition begins; or place {{cursor.from}}"},
+    {"until_param", OPTION_STRING, 0, NULL, NULL, NULL, "parameter that says where it ends; or place {{cursor.until}}"},
+    {"into", OPTION_ENUM, 0, "query", "query|body", NULL, "where both go"},
+    {"bounds", OPTION_ENUM, 0, "[)", "[)|[]", NULL, "[): `until` is the day behind the partition; []: its last day"},
+    {"missing", OPTION_ENUM, 0, "reject", "reject|fail", NULL, "a record without the field"},
+};
+static const struct option_table REFETCH_TABLE = OPTION_TABLE("cursor refetch", REFETCH_KEYS);
 static const struct option_table EVENT_FEED_TABLE = OPTION_TABLE("cursor event_feed", EVENT_FEED_KEYS);
 static const struct option_table TOKEN_TABLE = OPTION_TABLE("cursor token", TOKEN_KEYS);
 static const struct option_table FILTER_TABLE = OPTION_TABLE("cursor filter", FILTER_KEYS);
@@ -90,7 +105,7 @@ static const struct vocabulary_kind CURSOR_KINDS[] = {
     {"windowed", &WINDOWED_TABLE, "the same in windows of `step`"},
     {"client_side", &CLIENT_SIDE_TABLE, "everything is read and the old dropped"},
     {"token", &TOKEN_TABLE, "the source's own sync token"},
-    {"refetch", NULL, "the newest partitions are read again"},
+    {"refetch", &REFETCH_TABLE, "the newest days or months are read again, and replaced"},
     {"event_feed", &EVENT_FEED_TABLE, "a list first, events about changes later"},
 };
 const struct vocabulary_kinds VOCABULARY_CURSOR = {"cursor", "filter", CURSOR_KINDS, ARRAY_SIZE(CURSOR_KINDS)};

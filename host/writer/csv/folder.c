@@ -124,6 +124,21 @@ static void write_part(const struct member *member, struct json_writer *json)
     json_close(json, '}');
 }
 
+static void write_ranges(const struct csv_folder_spec *spec, struct json_writer *json)
+{
+    bool is_open = false;
+    for (size_t i = 0; i < spec->slice_count; i++) {
+        if (!load_slice_replaces(&spec->slices[i])) continue;
+        if (!is_open) json_member(json, "replace_range"), json_open(json, '[');
+        is_open = true;
+        json_open(json, '{');
+        member_text(json, "from", spec->slices[i].replace_from);
+        member_text(json, "to", spec->slices[i].replace_to);
+        json_close(json, '}');
+    }
+    if (is_open) json_close(json, ']');
+}
+
 static void write_manifest(const struct csv_folder *folder, struct buf *out)
 {
     const struct csv_folder_spec *spec = &folder->spec;
@@ -149,6 +164,7 @@ static void write_manifest(const struct csv_folder *folder, struct buf *out)
         for (size_t i = 0; i < spec->set_count; i++) json_cstr(&json, spec->set[i]);
         json_close(&json, ']');
     }
+    write_ranges(spec, &json);
     member_text(&json, "format", "csv");
     member_text(&json, "compression", COMPRESSIONS[spec->format->compression].name);
     member_text(&json, "null", spec->format->null_token == CSV_NULL_EMPTY ? "" : "\\N");

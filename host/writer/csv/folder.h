@@ -13,6 +13,9 @@
  * set: of all that staging and table have with the same values there, only the rows with the newest cursor (of these, the
  * newest load's) are left. A row with `_sluice_deleted` whose other key columns are empty says that none is.
  *
+ * `replace_range` lists ranges of the column `cursor` that the load holds all of: what is in them (from `from`, below `to`) and
+ * came with an earlier load is gone.
+ *
  * A part closes when it reaches the size limit, when the columns change, and at the end. */
 #ifndef SLUICE_WRITER_CSV_FOLDER_H
 #define SLUICE_WRITER_CSV_FOLDER_H
@@ -40,8 +43,10 @@ struct csv_folder_spec {
     const char *table;  /* the name the rows shall have in the warehouse */
     const char *cursor; /* NULL when there is none */
     enum write_mode mode;
-    const char *const *set; /* columns that name a set, see the manifest's `replace` below */
+    const char *const *set; /* columns that name a set, see the manifest's `replace` above */
     size_t set_count;
+    const struct load_slice *slices; /* of the load: those that replace what is in their range are in the manifest */
+    size_t slice_count;
 };
 
 struct csv_folder;

@@ -107,6 +107,8 @@ static int open_folder(struct csv_work *work, size_t index, struct err *err)
         .set = stream->spec.set,
         .set_count = stream->spec.mode == WRITE_APPEND_DEDUP ? stream->spec.set_count : 0,
         .mode = stream->spec.mode,
+        .slices = work->load->slices,
+        .slice_count = stream->spec.mode != WRITE_OVERWRITE ? work->load->slice_count : 0,
     };
     return csv_folder_begin(&spec, &work->folders[index], err);
 }
@@ -320,6 +322,15 @@ static int publish_spools(struct csv_work *work, size_t index, struct err *err)
     return 0;
 }
 
+/* Does the load say what is no longer there, the whole table or ranges of it? */
+static bool replaces_some(const struct csv_work *work, const struct csv_stream *stream)
+{
+    if (stream->spec.mode == WRITE_OVERWRITE) return work->load->complete;
+    bool replaces = false;
+    for (size_t i = 0; i < work->load->slice_count; i++) replaces = replaces || load_slice_replaces(&work->load->slices[i]);
+    return replaces;
+}
+
 /* A stream's load: what was held of it first, then what came now. */
 static int publish_rows(struct csv_work *work, size_t index, struct err *err)
 {
@@ -342,8 +353,7 @@ static int publish_rows(struct csv_work *work, size_t index, struct err *err)
         if ((rc = write_batch(work, batch, &target, csv_flow_columns(writer, stream, work->widths[index]), err)) != 0)
             return rc;
     }
-    bool replaces = work->load->complete && stream->spec.mode == WRITE_OVERWRITE;
-    if (replaces && !work->folders[index]) { /* nothing at all: a header alone says that the table is empty now */
+    if (replaces_some(work, stream) && !work->folders[index]) { /* nothing at all: a header alone says that it is empty now */
         const struct csv_columns *columns = csv_flow_columns(writer, stream, schema_count(stream->spec.schema));
         if ((rc = open_folder(work, index, err)) != 0) return rc;
         if ((rc = csv_folder_write(work->folders[index], columns, STR(""), 0, true, err)) != 0) return rc;

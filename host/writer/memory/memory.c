@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/check.h"
+#include "base/time.h"
 
 enum { ROW_MAX_BYTES = 64 * 1024 * 1024, REJECTS_MAX_BYTES = 1024 * 1024 };
 
@@ -285,6 +286,26 @@ static void publish_slice(const struct table_spec *spec, struct memory_table *ta
     free(moved.list);
 }
 
+/* Of the units a value of the type has; only times are replaced by range. */
+static int64_t edge_of(const char *text, enum type type)
+{
+    enum time_zone_mark mark;
+    int64_t edge = 0;
+    CHECK(type == TYPE_DATE ? time_parse_date(str_from(text), &edge) : time_parse_iso(str_from(text), &edge, &mark));
+    return edge;
+}
+
+static void replace_range(const struct table_spec *spec, struct memory_table *table, const struct load_slice *slice)
+{
+    const struct column *cursor = spec->cursor ? schema_find(spec->schema, str_from(spec->cursor)) : NULL;
+    if (!cursor || !load_slice_replaces(slice) || spec->mode == WRITE_OVERWRITE) return;
+    int64_t from = edge_of(slice->replace_from, cursor->type), to = edge_of(slice->replace_to, cursor->type);
+    for (size_t i = table->rows.count; i-- > 0;) {
+        const struct value *value = &table->rows.list[i].cursor;
+        if (value->kind != VALUE_NULL && value->i >= from && value->i < to) remove_row(&table->rows, i);
+    }
+}
+
 static void drop_slice(struct memory_table *table, const char *slice, bool settled_too)
 {
     size_t kept = 0;
@@ -345,8 +366,10 @@ static int memory_commit(struct writer *writer, const struct load *load, struct 
     take_rejects(memory, load);
     for (size_t t = 0; t < writer->table_count; t++) {
         for (size_t s = 0; s < load->slice_count; s++)
-            if (load->slices[s].outcome == SLICE_PUBLISH)
+            if (load->slices[s].outcome == SLICE_PUBLISH) {
+                replace_range(&writer->specs[t], writer->tables[t], &load->slices[s]);
                 publish_slice(&writer->specs[t], writer->tables[t], load->slices[s].id, &load->counts[t]);
+            }
         if (load->complete && writer->specs[t].mode == WRITE_OVERWRITE)
             publish_build(&writer->specs[t], writer->tables[t], &load->counts[t]);
     }

@@ -12,6 +12,7 @@
 #include "writer/postgres/evolve.h"
 #include "writer/postgres/merge.h"
 #include "writer/postgres/publish.h"
+#include "writer/postgres/replace.h"
 #include "writer/postgres/rows.h"
 #include "writer/postgres/stage.h"
 #include "writer/postgres/statestore.h"
@@ -168,7 +169,8 @@ static int write_direct_append(struct writer *writer, struct transaction *tx, st
     uint64_t staged;
     int rc = 0;
     pgw_relation_quote(&table->at[PLACE_TARGET], &name);
-    if (has_stage)
+    rc = pgw_replace_delete(tx, table, work->load, err);
+    if (rc == 0 && has_stage)
         rc = pgw_stage_append(tx, table, PLACE_STAGE, slices, &staged, err); /* counted as written when they were staged */
     if (rc == 0)
         rc = pgw_rows_copy(writer, tx, table, buf_text(&name), false, &work->sets[t][ROUTE_DIRECT], rejects, &copied, err);
@@ -206,6 +208,7 @@ static int write_direct_merge(struct writer *writer, struct transaction *tx, str
             delta->deleted += (int64_t)merged.deleted;
         }
     }
+    if (rc == 0) rc = pgw_replace_mark(tx, table, work->load, buf_text(&name), &delta->deleted, err);
     buf_release(&name);
     return rc;
 }
@@ -229,7 +232,9 @@ static int write_table(struct writer *writer, struct transaction *tx, struct loa
     if (rc != 0 || work->is_building) return rc;
     const char *slices = work->load->complete ? NULL : work->published;
     bool has_stage = table->at[PLACE_STAGE].exists && writer->has_held && (work->load->complete || slices);
-    if (!has_stage && work->sets[t][ROUTE_DIRECT].rows == 0) return 0;
+    if (!has_stage && work->sets[t][ROUTE_DIRECT].rows == 0)
+        return table->spec->mode == WRITE_APPEND ? pgw_replace_delete(tx, table, work->load, err)
+                                                 : pgw_replace_mark(tx, table, work->load, NULL, &work->deltas[t].deleted, err);
     rc = (table->spec->mode == WRITE_APPEND_DEDUP ? write_direct_merge : write_direct_append)(writer, tx, work, t, has_stage,
                                                                                               slices, rejects, err);
     PG_FAULT_POINT(tx->pg, "pg.stage.published");

@@ -164,10 +164,11 @@ static enum cursor_missing missing_of(const char *name)
 
 static enum cursor_order order_of(const char *name)
 {
-    return !name                             ? CURSOR_ANY_ORDER
-           : strcmp(name, "ascending") == 0  ? CURSOR_ASCENDING
-           : strcmp(name, "descending") == 0 ? CURSOR_DESCENDING
-                                             : CURSOR_ANY_ORDER;
+    return !name                               ? CURSOR_ANY_ORDER
+           : strcmp(name, "ascending") == 0    ? CURSOR_ASCENDING
+           : strcmp(name, "descending") == 0   ? CURSOR_DESCENDING
+           : strcmp(name, "newest_first") == 0 ? CURSOR_NEWEST_FIRST
+                                               : CURSOR_ANY_ORDER;
 }
 
 /* Whole partitions, each a window. */
@@ -192,6 +193,20 @@ static void read_partitions(const struct reading *reading)
     if (!node_is_default(node_get(reading->hand->node, "explode")))
         problems_add(problems_of(reading), reading->node,
                      "%s: streams cannot be exploded from one whose partitions are replaced", place);
+}
+
+static void check_newest_first(const struct reading *reading)
+{
+    const struct cursor_description *cursor = reading->cursor;
+    const char *place = describe_below(reading->hand, "cursor");
+    if (cursor->order != CURSOR_NEWEST_FIRST) return;
+    if (!window_has_step(&cursor->window))
+        problems_add(problems_of(reading), reading->node, "%s: order = \"newest_first\" is one of windows: it needs a 'step'",
+                     place);
+    if (cursor->window.lookback) {
+        problems_add(problems_of(reading), reading->node, "%s: order = \"newest_first\" has no 'lookback'", place);
+        problems_hint(problems_of(reading), "leave what may come late for the next sync: delay = \"5m\"");
+    }
 }
 
 static void check_stop_early(const struct reading *reading)
@@ -238,5 +253,6 @@ void describe_cursor(const struct stream_in_hand *hand)
     cursor->window.delay_us = read_span_us(&reading, "delay");
     cursor->window.closed_above = cursor->has_bounds && cursor->bounds == CURSOR_OPEN_CLOSED;
     read_partitions(&reading);
+    check_newest_first(&reading);
     check_stop_early(&reading);
 }

@@ -58,7 +58,12 @@ enum cursor_kind {
     CURSOR_REFETCH,
     CURSOR_KIND_COUNT
 };
-enum cursor_order { CURSOR_ANY_ORDER, CURSOR_ASCENDING, CURSOR_DESCENDING };
+enum cursor_order {
+    CURSOR_ANY_ORDER,
+    CURSOR_ASCENDING,
+    CURSOR_DESCENDING,
+    CURSOR_NEWEST_FIRST, /* of windows; in each, records come in any order */
+};
 
 struct stream_description;
 

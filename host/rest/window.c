@@ -295,7 +295,14 @@ void window_to_json(const struct window_plan *plan, struct buf *out)
     json_member(&writer, "first");
     json_cstr(&writer, plan->slice_count ? plan->slices[0].from : NULL);
     json_member(&writer, "last");
-    json_cstr(&writer, plan->slice_count ? plan->end : NULL);
+    json_cstr(&writer, !plan->slice_count ? NULL : plan->extended ? plan->ends[0] : plan->end);
+    if (plan->extended) {
+        json_member(&writer, "later");
+        json_open(&writer, '[');
+        for (size_t i = 1; i < plan->extended; i++) json_cstr(&writer, plan->ends[i]);
+        json_cstr(&writer, plan->end);
+        json_close(&writer, ']');
+    }
     if (plan->split_count) {
         json_member(&writer, "splits");
         json_open(&writer, '[');
@@ -344,6 +351,47 @@ bool window_split(const struct window_cursor *cursor, struct window_plan *plan, 
     return true;
 }
 
+/* Windows from the plan's end to a later one. */
+static bool extend_to(struct window_plan *plan, int64_t last, struct arena *arena)
+{
+    int64_t end;
+    struct window_plan more = *plan;
+    struct err ignored = ERR_INIT;
+    if (plan->extended == WINDOW_MAX_EXTENSIONS || !read_time(str_from(plan->end), &end) || last <= end) return false;
+    if (list_windows(end, last, arena, &more, &ignored) != 0) return false;
+    if (more.slice_count + plan->slice_count > WINDOW_MAX_SLICES) return false;
+    struct window_slice *slices =
+        arena_array(arena, struct window_slice, plan->slice_count + more.slice_count + WINDOW_MAX_SPLITS);
+    const char **ends = arena_array(arena, const char *, plan->extended + 1);
+    memcpy(slices, plan->slices, plan->slice_count * sizeof *slices);
+    memcpy(slices + plan->slice_count, more.slices, more.slice_count * sizeof *slices);
+    if (plan->extended) memcpy(ends, plan->ends, plan->extended * sizeof *ends);
+    ends[plan->extended++] = plan->end;
+    plan->ends = ends;
+    plan->end = more.end;
+    plan->slices = slices;
+    plan->slice_count += more.slice_count;
+    return true;
+}
+
+bool window_extend(const struct window_cursor *cursor, struct window_plan *plan, int64_t now_us, struct arena *arena)
+{
+    if (!window_plan_has_step(plan) || plan->slice_count == 0) return false;
+    return extend_to(plan, last_edge(cursor, granularity_of(cursor), now_us), arena);
+}
+
+static int read_extensions(const struct cJSON *json, struct arena *arena, struct window_plan *plan, struct err *err)
+{
+    const struct cJSON *later = json_first(json_get(json, "later"));
+    for (; later; later = json_next(later)) {
+        const char *text = json_string(later);
+        int64_t last;
+        if (!text || !read_time(str_from(text), &last) || !extend_to(plan, last, arena))
+            return err_set(err, ERR_BUG, "the stored plan's later ends cannot be read");
+    }
+    return 0;
+}
+
 /* The splits of a stored plan, made again one after the other. */
 static int read_splits(const struct cJSON *json, struct arena *arena, struct window_plan *plan, struct err *err)
 {
@@ -376,6 +424,7 @@ static int read_slices(const struct cJSON *json, struct arena *arena, struct win
     if (plan->step_us < 0 || !read_time(str_from(first), &first_us) || !read_time(str_from(last), &last_us))
         return err_set(err, ERR_BUG, "the stored plan's edges cannot be read");
     int rc = list_windows(first_us, last_us, arena, plan, err);
+    if (rc == 0) rc = read_extensions(json, arena, plan, err);
     return rc ? rc : read_splits(json, arena, plan, err);
 }
 
@@ -385,7 +434,7 @@ int window_from_json(struct str json, struct arena *arena, struct window_plan *p
     struct err parse = ERR_INIT;
     double version = 0, months = 0;
     *plan = (struct window_plan){0};
-    if (json_parse(json, 64 * 1024, &parsed, &parse) != 0)
+    if (json_parse(json, 1024 * 1024, &parsed, &parse) != 0)
         return err_set(err, ERR_BUG, "the stored plan cannot be read: %s", parse.message);
     const char *type = json_string(json_get(parsed, "type")), *step = json_string(json_get(parsed, "step_us"));
     const char *stored = json_string(json_get(parsed, "stored"));

@@ -27,7 +27,7 @@
 #include "base/str.h"
 #include "data/value.h"
 
-enum { WINDOW_MAX_SLICES = 50000, WINDOW_MAX_MONTHS = 1200, WINDOW_MAX_SPLITS = 1000 };
+enum { WINDOW_MAX_SLICES = 50000, WINDOW_MAX_MONTHS = 1200, WINDOW_MAX_SPLITS = 1000, WINDOW_MAX_EXTENSIONS = 200 };
 
 struct window_cursor {
     enum type type;         /* TIMESTAMP, TIMESTAMP_NTZ, DATE, INTEGER, DECIMAL, STRING */
@@ -53,9 +53,11 @@ struct window_plan {
     int step_months;
     const char *stored;  /* the cursor the plan was made from, for {{cursor.value}}; "": none */
     const char *end;     /* the last edge; "": open, or no slices */
+    const char **ends;   /* those before it, each until the plan was extended */
+    size_t extended;     /* how often it was */
     const char **splits; /* edges put in later, in that order: each split the window it lay in */
     size_t split_count;
-    struct window_slice *slices; /* in their order, what was split off behind them */
+    struct window_slice *slices; /* in their order, what was split off or came later behind them */
     size_t slice_count;          /* 0: the source can have nothing new */
 };
 
@@ -88,6 +90,10 @@ void window_plan_whole(struct arena *arena, struct window_plan *plan);
  * would be below `min_us`, or nothing the source can say lies between. */
 bool window_split(const struct window_cursor *cursor, struct window_plan *plan, size_t index, struct str done, int64_t min_us,
                   struct arena *arena);
+
+/* Adds windows for what came since the plan was made or extended, up to `now_us` less the delay. False when there are none, or
+ * no more are possible. For plans in windows. */
+bool window_extend(const struct window_cursor *cursor, struct window_plan *plan, int64_t now_us, struct arena *arena);
 
 /* The plan as one line of JSON, and back (BUG when it is not ours). Reading gives the same slices, whatever the connector says
  * by now. */

@@ -77,7 +77,7 @@ static int start_slice(struct flow *flow, uint32_t index, bool anew, struct err 
 static int start_slices(struct flow *flow, struct err *err)
 {
     while (flow->next_slice < flow->windows.slice_count && !cancel_stopping(flow->cancel)) {
-        uint32_t index = (uint32_t)flow->next_slice;
+        uint32_t index = flow->next_slice < flow->order_count ? flow->order[flow->next_slice] : (uint32_t)flow->next_slice;
         if (flow->positions[index].done) {
             flow->next_slice++;
             continue;

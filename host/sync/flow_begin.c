@@ -115,6 +115,20 @@ static int begin_after_retention(struct flow *flow, struct err *err)
     return 0;
 }
 
+/* What is new comes before what is left of the history: a plan that goes on gets windows for it, and the newest are read first.
+ */
+static void put_newest_first(struct flow *flow, bool goes_on)
+{
+    const struct cursor_description *cursor = &flow->plan->stream->cursor;
+    size_t count;
+    if (!flow->plan->stream->has_cursor || cursor->order != CURSOR_NEWEST_FIRST) return;
+    if (goes_on && !flow->plan->from)
+        flow->is_extended = window_extend(&cursor->window, &flow->windows, flow->sync->started_us, &flow->arena);
+    flow->order_count = count = flow->windows.slice_count;
+    flow->order = arena_array(&flow->arena, uint32_t, count + 1);
+    for (size_t i = 0; i < count; i++) flow->order[i] = (uint32_t)(count - 1 - i);
+}
+
 /* Continues the stored plan or makes a new one; either way each slice's position is known afterwards. */
 static int make_plan(struct flow *flow, struct err *err)
 {
@@ -129,6 +143,7 @@ static int make_plan(struct flow *flow, struct err *err)
     if (flow->plan->sync_mode == SYNC_FULL_REFRESH || !cursor) cursor = "";
     rc = stored ? window_from_json(str_from(stored), &flow->arena, &flow->windows, err) : make_windows(flow, cursor, err);
     if (rc) return err_context(err, "plan");
+    put_newest_first(flow, stored != NULL);
     bool has_token = flow->plan->keep_token && flow->plan->sync_mode == SYNC_INCREMENTAL && !flow->begins_anew;
     flow->token = has_token ? arena_strdup(&flow->arena, state_get(&flow->state, flow_stream(flow), "", "token")) : NULL;
     const char *boundary = cursor[0] ? state_get(&flow->state, flow_stream(flow), "", "boundary") : NULL;
@@ -241,7 +256,10 @@ static int make_assembly(struct flow *flow, struct err *err)
     };
     flow->assembly = assembly_new(&options);
     if (!plan->from) coverage_note(&flow->state, plan, flow->assembly);
-    if (stored_plan(flow)) return restart_unfinished(flow, err);
+    if (stored_plan(flow)) {
+        if (flow->is_extended) flow_note_plan(flow);
+        return restart_unfinished(flow, err);
+    }
     int rc = give_up_old_plan(flow, err);
     if (rc) return rc;
     if (flow->begins_anew) forget_state(flow);

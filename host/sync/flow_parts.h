@@ -28,6 +28,9 @@ struct flow {
     struct cancel *cancel;  /* below sync->reading */
     struct slice **running; /* per slice of the plan; NULL: not running */
     size_t next_slice, running_count, slots_held;
+    uint32_t *order; /* in which the slices that are known at the start are started; NULL: as they are */
+    size_t order_count;
+    bool is_extended;         /* the plan that goes on has windows for what came since */
     bool begins_anew;         /* a stream is loaded that the state is not for */
     int64_t oldest_ms;        /* when the oldest row that waits came; 0: none waits */
     int64_t resting_until_ms; /* a long wait is under way, and what came before it is committed; 0: none is */

@@ -406,7 +406,7 @@
 ---@field until_param? string parameter that says where to stop; or place {{cursor.until}}
 ---@field into? "query"|"body" where both go; in a JSON body each is a dotted path (default: query)
 ---@field retention? string|number how long the source keeps this: after a longer pause everything is read anew
----@field order? "ascending"|"unknown" ascending: pages come in the cursor's order, so state may advance inside a slice (default: unknown)
+---@field order? "ascending"|"newest_first"|"unknown" ascending: pages come in the cursor's order, so state may advance inside a slice; newest_first: the newest window is read first (default: unknown)
 ---@field bounds? "(]"|"[)" which edge of a window belongs to it; default: as sent
 ---@field step? string read in windows of this length, a duration or months like 1mo, each a slice of its own
 ---@field min_step? string|number a window that is too much for the source is halved, down to this (default: 1m)
@@ -426,7 +426,7 @@
 ---@field until_param? string parameter that says where to stop; or place {{cursor.until}}
 ---@field into? "query"|"body" where both go; in a JSON body each is a dotted path (default: query)
 ---@field retention? string|number how long the source keeps this: after a longer pause everything is read anew
----@field order? "ascending"|"unknown" ascending: pages come in the cursor's order, so state may advance inside a slice (default: unknown)
+---@field order? "ascending"|"newest_first"|"unknown" ascending: pages come in the cursor's order, so state may advance inside a slice; newest_first: the newest window is read first (default: unknown)
 ---@field bounds? "(]"|"[)" which edge of a window belongs to it; default: as sent
 ---@field step string read in windows of this length, a duration or months like 1mo, each a slice of its own
 ---@field min_step? string|number a window that is too much for the source is halved, down to this (default: 1m)

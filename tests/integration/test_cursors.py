@@ -514,3 +514,54 @@ def test_a_record_that_is_gone_has_no_elements(work, database):
         records[:] = [{**records[0], **with_status("a", 3, "open")}]
         work.run("run")
         assert database.one(live) == 2
+
+
+# --- newest first
+
+NEWEST = PAGES + ('cursor = { kind = "windowed", field = "at", param = "from", until_param = "to", step = "1d", bounds = "[)", '
+                  'start = "START", order = "newest_first" }')
+
+
+@pytest.mark.parametrize("write_mode", ["append", "append_dedup"])
+def test_the_newest_window_comes_first_and_what_is_new_before_the_history_goes_on(work, database, write_mode):
+    """Killed twice while the history is read; each time the next sync begins with what came meanwhile."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    start = now.replace(hour=0, minute=0, second=0, microsecond=0) - datetime.timedelta(days=9)
+    records, stop_at, asked, held = [], [], [], []
+
+    def add(name, moment):
+        records.append({"id": name, "at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"), "n": 1})
+
+    def answer(path, query):
+        if stop_at and len(asked) == stop_at[0]:
+            held.append(True)
+            wait_until(lambda: not stop_at)
+        asked.append(query)
+        return pages_of([row for row in records if query["from"] <= row["at"] < query["to"]], query)
+    for day in range(9):
+        add(f"d{day}", start + datetime.timedelta(days=day, hours=5))
+    with Feed(answer) as feed:
+        configure(work, feed, database, NEWEST.replace("START", start.strftime("%Y-%m-%d")), write_mode,
+                  commit={"bytes": "4KiB", "seconds": 1}, concurrency=1)
+        for run, stop in enumerate((3, 3)):
+            stop_at[:], asked[:], held[:] = [stop], [], []
+            process = work.start("run")
+            wait_until(lambda: held)
+            if run == 0 and write_mode == "append":  # a first merge is built aside
+                wait_until(lambda: database.one("SELECT to_regclass('raw.rows') IS NOT NULL"))
+                assert "d8" in ids(database) and "d0" not in ids(database), "the history came first"
+            process.kill()
+            process.communicate()
+            stop_at.clear()
+            froms = [query["from"] for query in asked]
+            assert froms == sorted(froms, reverse=True), "not the newest first"
+            moment = datetime.datetime.now(datetime.timezone.utc)  # in the second the plan ended at, or later
+            add(f"new{run}", moment)
+            wait_until(lambda: datetime.datetime.now(datetime.timezone.utc) > moment + datetime.timedelta(seconds=2))
+        asked.clear()
+        work.run("run")
+        assert ids(database) == sorted(row["id"] for row in records)
+        assert asked[0]["from"] > start.strftime("%Y-%m-%d") and asked[-1]["from"].startswith(start.strftime("%Y-%m-%d"))
+        asked.clear()
+        work.run("run")
+        assert len(asked) <= 1 and ids(database) == sorted(row["id"] for row in records)

@@ -247,6 +247,12 @@ static void test_wrong_streams(void **state)
          "s\",\"fields\":{\"at\":\"timestamp\",\"d\":\"date\",\"n\":\"integer\"},\"cursor\":{\"kind\":\"refetch\",\"field\":"
          "\"at\",\"last\":\"3d\",\"param\":\"p\",\"start\":\"2024-01-01\"},\"explode\":{\"l\":{\"path\":\"lines\"}}",
          "cannot be exploded from one whose partitions are replaced"},
+        {"\"path\":\"/s\",\"cursor\":{\"field\":\"a\",\"param\":\"p\",\"type\":\"date\",\"order\":\"newest_first\"}",
+         "it needs a 'step'"},
+        {"\"path\":\"/"
+         "s\",\"cursor\":{\"field\":\"a\",\"param\":\"p\",\"type\":\"date\",\"order\":\"newest_first\",\"step\":\"1d\","
+         "\"start\":\"2024-01-01\",\"until_param\":\"u\",\"lookback\":\"1d\"}",
+         "has no 'lookback'"},
         {"\"path\":\"/s\",\"deleted\":{\"path\":\"$\"}", "streams.s.deleted: '$' names no field"},
         {"\"path\":\"/s\",\"deleted\":{\"equals\":true}", "streams.s.deleted: 'path' is missing"},
         {"\"path\":\"/s\",\"deleted\":true", "streams.s.deleted"},

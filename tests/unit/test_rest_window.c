@@ -358,6 +358,41 @@ static void test_a_window_is_split_behind_what_was_read_and_not_for_ever(void **
     arena_release(&arena);
 }
 
+static void test_a_plan_is_extended_without_gaps(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT(0);
+    struct window_cursor cursor = {.type = TYPE_TIMESTAMP, .step_us = INT64_C(86400000000)};
+    struct window_plan plan = plan_of(&arena, cursor, "", "2024-01-01", "2024-01-03T12:00:00Z");
+    assert_false(window_extend(&cursor, &plan, instant("2024-01-03T12:00:00.9Z"), &arena));
+    assert_true(window_extend(&cursor, &plan, instant("2024-01-03T13:00:00Z"), &arena));
+    assert_true(window_split(&cursor, &plan, 0, STR(""), 1, &arena));
+    assert_true(window_extend(&cursor, &plan, instant("2024-01-05T00:00:00Z"), &arena));
+    assert_int_equal(plan.slice_count, 7);
+    assert_slice(&plan, 3, "2024-01-03T12:00:00Z", "2024-01-03T13:00:00Z");
+    assert_slice(&plan, 5, "2024-01-03T13:00:00Z", "2024-01-04T13:00:00Z");
+    assert_slice(&plan, 6, "2024-01-04T13:00:00Z", "2024-01-05T00:00:00Z");
+    struct buf json = BUF_INIT(1 << 20);
+    struct window_plan again;
+    struct err err = ERR_INIT;
+    window_to_json(&plan, &json);
+    assert_int_equal(window_from_json(buf_str(&json), &arena, &again, &err), 0);
+    assert_int_equal(again.slice_count, plan.slice_count);
+    assert_string_equal(again.end, "2024-01-05T00:00:00Z");
+    for (size_t i = 0; i < plan.slice_count; i++) { /* the same windows, in an order of their own */
+        size_t at = 0;
+        while (at < again.slice_count && strcmp(again.slices[at].id, plan.slices[i].id) != 0) at++;
+        assert_slice(&again, at, plan.slices[i].from, plan.slices[i].to);
+    }
+    size_t runs = plan.extended;
+    for (int hour = 1; window_extend(&cursor, &plan, instant("2024-01-05T00:00:00Z") + hour * INT64_C(3600000000), &arena);
+         hour++)
+        runs++;
+    assert_int_equal(runs, WINDOW_MAX_EXTENSIONS);
+    buf_release(&json);
+    arena_release(&arena);
+}
+
 static void test_a_broken_plan_is_refused(void **state)
 {
     (void)state;
@@ -391,6 +426,6 @@ UNIT_TESTS(cmocka_unit_test(test_one_slice_from_the_start_or_the_cursor),
            cmocka_unit_test(test_values_coarser_than_the_format_shows),
            cmocka_unit_test(test_windows_neither_overlap_nor_leave_gaps), cmocka_unit_test(test_too_many_windows),
            cmocka_unit_test(test_integers_decimals_and_strings), cmocka_unit_test(test_values_that_cannot_be_read),
-           cmocka_unit_test(test_a_plan_survives_the_state), cmocka_unit_test(test_a_broken_plan_is_refused),
-           cmocka_unit_test(test_split_windows_leave_no_gaps),
+           cmocka_unit_test(test_a_plan_survives_the_state), cmocka_unit_test(test_a_plan_is_extended_without_gaps),
+           cmocka_unit_test(test_a_broken_plan_is_refused), cmocka_unit_test(test_split_windows_leave_no_gaps),
            cmocka_unit_test(test_a_window_is_split_behind_what_was_read_and_not_for_ever))

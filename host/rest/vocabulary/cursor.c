@@ -2,7 +2,9 @@
 #include "rest/vocabulary/tables.h"
 
 #define CURSOR_FORMAT_HELP "how the source spells it: iso8601, epoch, epoch_ms, epoch_us, date or a %Y-%m-%d pattern"
-#define CURSOR_ORDER_HELP "ascending: pages come in the cursor's order, so state may advance inside a slice"
+#define CURSOR_ORDER_HELP                                                                                                      \
+    "ascending: pages come in the cursor's order, so state may advance inside a slice; newest_first: the newest window is "    \
+    "read first"
 #define CURSOR_STEP_HELP "read in windows of this length, a duration or months like 1mo, each a slice of its own"
 #define CURSOR_RETENTION_HELP "how long the source keeps this: after a longer pause everything is read anew"
 #define CURSOR_TYPES "timestamp|timestamp_ntz|date|integer|decimal|string"
@@ -26,7 +28,7 @@
         {"until_param", OPTION_STRING, 0, NULL, NULL, NULL, "parameter that says where to stop; or place {{cursor.until}}"},   \
         {"into", OPTION_ENUM, 0, "query", "query|body", NULL, "where both go; in a JSON body each is a dotted path"},          \
         {"retention", OPTION_DURATION, 0, NULL, NULL, NULL, CURSOR_RETENTION_HELP},                                            \
-        {"order", OPTION_ENUM, 0, "unknown", "ascending|unknown", NULL, CURSOR_ORDER_HELP},                                    \
+        {"order", OPTION_ENUM, 0, "unknown", "ascending|newest_first|unknown", NULL, CURSOR_ORDER_HELP},                       \
     {                                                                                                                          \
         "bounds", OPTION_ENUM, 0, NULL, "(]|[)", NULL, "which edge of a window belongs to it; default: as sent"                \
     }

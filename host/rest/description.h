@@ -149,7 +149,7 @@ struct stream_description {
     size_t field_count;
     const struct fields_from *fields_from; /* NULL: none */
     struct str asked; /* names that requests may ask for, joined by commas: those wanted of the listed, or of the declared */
-    bool infer;                         /* undeclared fields become columns */
+    bool infer;       /* undeclared fields become columns */
     const struct deleted_rule *deleted; /* which records say that they are gone; NULL: none */
     bool full_refresh, incremental;     /* the sync modes it has */
     enum write_hint write_mode;

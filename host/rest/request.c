@@ -63,12 +63,11 @@ static struct template_values values_of(const struct request_source *source, con
                                         struct arena *arena)
 {
     struct template_values values = {.config = source->config, .now_us = source->now_us};
-    fill_cursor(source, &values);
+    fill_cursor(source, &values, arena);
     if (source->stream) {
         values.stream_name = str_from(source->stream->name);
         values.stream_fields = source->stream->asked;
     }
-    fill_cursor(source, &values, arena);
     if (!place) return values;
     if (place->has_number) values.page_number = number_text(place->number, arena);
     if (place->has_offset) values.page_offset = number_text(place->offset, arena);

@@ -79,9 +79,6 @@ def test_the_tutorial_of_the_sdk_works_as_it_stands_there(work):
         for command, shown in re.findall(r"^\$ sluice ([^\n]*)\n(.*?)(?=^\$ |\Z)", body, re.S | re.M):
             ended = work.run(*command.split())
             commands += 1
-            # how long it took decides the width of its column
-            got, expected = (re.sub(r" +time", " time", re.sub(r" +\d+ ms", " N ms", text)) for text in (ended.err + ended.out, shown))
-            assert got == expected, command
             assert timeless(ended.err + ended.out) == timeless(shown), command
     assert commands >= 6
     rows = (work.folder / "connectors/acme/cases/pages.yaml").read_text()

@@ -1,7 +1,7 @@
 /* How it works: one row per kind says how its spec is checked and how a request gets its credentials. Only oauth2 has state:
  * the token of the moment under a lock, and a *flight*, which is one token call. Who finds no good token starts the flight or
- * joins the one under way; when it lands, all who joined share its outcome. What belongs to the refresh token is touched by the
- * flying thread only. */
+ * joins the one under way; when it lands, all who joined share its outcome. What is kept in the store is touched by the flying
+ * thread only, under the store's lock: who finds there that another process has renewed the token uses that. */
 #include "net/auth.h"
 
 #include <pthread.h>
@@ -37,9 +37,9 @@ struct auth {
     struct err failure; /* of the last one; class 0: it succeeded */
     struct err refusal; /* the server refuses for good; class 0: it does not */
 
-    struct buf refresh_token; /* the newest; of the flying thread, as the rest */
-    bool is_loaded;           /* the store was asked */
-    bool is_saved;            /* the store has `refresh_token`, and can be written to */
+    struct tokens kept; /* of the flying thread, as the rest: what the store has, or is to have */
+    bool was_saved;     /* the store can be written to */
+    bool has_unsaved;   /* `kept` is newer than the store */
 };
 
 /* --- values -------------------------------------------------------------------------------------- */
@@ -177,91 +177,143 @@ static int check_oauth2(const struct auth_spec *spec, struct err *err)
     return rc;
 }
 
-static void replace(struct buf *buf, struct str text)
+/* Must what the server gives be kept, since nothing else brings another? */
+static bool must_keep(const struct auth *auth)
 {
-    if (buf->data) crypto_wipe(buf->data, buf->size);
-    buf_clear(buf);
-    buf_append_str(buf, text);
-    CHECK(!buf->failed);
+    return auth->spec.oauth2.grant == AUTH_REFRESH_TOKEN;
 }
 
-/* The newest refresh token: from the store, else the configured one. */
-static int load_refresh_token(struct auth *auth, struct err *err)
+static void register_kept(struct auth *auth)
+{
+    struct secrets *secrets = auth->options.secrets;
+    if (!secrets) return;
+    if (auth->kept.access_token.size) (void)secrets_add(secrets, "auth.access_token", buf_str(&auth->kept.access_token));
+    if (auth->kept.refresh_token.size) (void)secrets_add(secrets, "auth.refresh_token", buf_str(&auth->kept.refresh_token));
+    if (auth->kept.previous.size) (void)secrets_add(secrets, "auth.refresh_token", buf_str(&auth->kept.previous));
+}
+
+/* The tokens as the store has them, the configured refresh token where there is none. */
+static int load_kept(struct auth *auth, struct err *err)
 {
     struct token_store *store = auth->options.store;
     struct str configured = auth->spec.oauth2.refresh_token;
-    if (auth->is_loaded) return 0;
     if (configured.size > TOKEN_MAX_BYTES)
         return err_set(err, ERR_CONFIG, "cannot use a refresh token of %zu bytes", configured.size);
-    buf_clear(&auth->refresh_token);
-    int rc = store ? store->load(store, configured, &auth->refresh_token, err) : 0;
-    if (rc != 0) return rc;
-    if (auth->refresh_token.failed)
-        return err_set(err, ERR_CONFIG, "cannot use a stored refresh token over %d bytes", TOKEN_MAX_BYTES);
-    if (auth->refresh_token.size == 0) replace(&auth->refresh_token, configured);
-    if (auth->options.secrets) (void)secrets_add(auth->options.secrets, "auth.refresh_token", buf_str(&auth->refresh_token));
-    auth->is_loaded = true;
+    int rc = store && !auth->has_unsaved ? store->load(store, &auth->kept, err) : 0;
+    if (rc != 0 && must_keep(auth)) return rc;
+    if (auth->kept.refresh_token.size == 0) tokens_set(&auth->kept.refresh_token, configured);
+    register_kept(auth);
     return 0;
 }
 
-static int save_refresh_token(struct auth *auth, struct err *err)
+static int save_kept(struct auth *auth, struct err *err)
 {
     struct token_store *store = auth->options.store;
-    if (auth->is_saved || !store) return 0;
-    int rc = store->save(store, auth->spec.oauth2.refresh_token, buf_str(&auth->refresh_token), err);
-    auth->is_saved = rc == 0;
-    return rc;
+    struct err unimportant = ERR_INIT;
+    int rc = store ? store->save(store, &auth->kept, must_keep(auth) ? err : &unimportant) : 0;
+    if (rc == 0) auth->was_saved = true;
+    auth->has_unsaved = rc != 0 && must_keep(auth);
+    return auth->has_unsaved ? rc : 0;
 }
 
-/* The token call with what belongs to it. The store is written before, too: one that cannot be written to must fail while the
- * old refresh token still lives. */
-static int fly(struct auth *auth, const struct auth_sender *sender, struct token_answer *answer, struct err *err)
+/* Has another process, or an earlier run, left a token that is good and is not the one that was just refused or has ended? */
+static bool can_adopt(const struct auth *auth)
+{
+    const struct tokens *kept = &auth->kept;
+    return auth->options.store && kept->access_token.size > 0 && clock_wall_us(auth->options.clock) < kept->renew_at_us &&
+           !str_equal(buf_str(&kept->access_token), buf_str(&auth->token));
+}
+
+/* One call, or two: where the newest refresh token is not known to the server, the one before it may be, since its renewal was
+ * lost on the way. */
+static int call(struct auth *auth, const struct auth_sender *sender, struct token_answer *answer, struct err *err)
 {
     const struct auth_oauth2 *oauth2 = &auth->spec.oauth2;
-    bool refreshes = oauth2->grant == AUTH_REFRESH_TOKEN;
-    int rc = refreshes ? load_refresh_token(auth, err) : 0;
-    if (rc == 0 && refreshes) rc = save_refresh_token(auth, err);
-    if (rc == 0)
-        rc =
-            token_fetch(oauth2, buf_str(&auth->refresh_token), sender, auth->options.clock, auth->options.secrets, answer, err);
-    if (rc != 0 || !refreshes || answer->refresh_token.size == 0) return rc;
-    if (str_equal(buf_str(&answer->refresh_token), buf_str(&auth->refresh_token))) return 0;
-    replace(&auth->refresh_token, buf_str(&answer->refresh_token));
-    auth->is_saved = false;
-    return save_refresh_token(auth, err);
+    const struct auth_options *options = &auth->options;
+    struct err second = ERR_INIT;
+    int rc = token_fetch(oauth2, buf_str(&auth->kept.refresh_token), sender, options->clock, options->secrets, answer, err);
+    if (rc == 0 || !answer->is_invalid_grant || auth->kept.previous.size == 0) return rc;
+    token_answer_release(answer);
+    if (token_fetch(oauth2, buf_str(&auth->kept.previous), sender, options->clock, options->secrets, answer, &second) != 0)
+        return rc;
+    tokens_set(&auth->kept.refresh_token, buf_str(&auth->kept.previous));
+    tokens_set(&auth->kept.previous, STR(""));
+    return 0;
 }
 
-/* Until when a token that was asked for at `now_ms` is used: less 60 s or a tenth of its life, whichever is more, but at least
+/* Until when a token that was asked for at `now_us` is used: less 60 s or a tenth of its life, whichever is more, but at least
  * half. */
-static int64_t good_until(int64_t now_ms, int64_t lifetime_ms)
+static int64_t renew_at(int64_t now_us, int64_t lifetime_ms)
 {
     if (lifetime_ms < 0) return INT64_MAX;
     int64_t margin_ms = lifetime_ms / 10 > 60 * 1000 ? lifetime_ms / 10 : 60 * 1000;
     if (margin_ms > lifetime_ms / 2) margin_ms = lifetime_ms / 2;
-    return now_ms + lifetime_ms - margin_ms;
+    return now_us + (lifetime_ms - margin_ms) * 1000;
+}
+
+/* What the answer says becomes what is kept. */
+static void take_answer(struct auth *auth, const struct token_answer *answer, int64_t asked_us)
+{
+    struct tokens *kept = &auth->kept;
+    struct str refresh = buf_str(&answer->refresh_token);
+    tokens_set(&kept->access_token, buf_str(&answer->access_token));
+    kept->renew_at_us = renew_at(asked_us, answer->lifetime_ms);
+    if (refresh.size == 0 || str_equal(refresh, buf_str(&kept->refresh_token)) || !must_keep(auth)) return;
+    tokens_set(&kept->previous, buf_str(&kept->refresh_token));
+    tokens_set(&kept->refresh_token, refresh);
+}
+
+/* With the store locked. It is written before the call, too: one that cannot be written to must fail while the old refresh
+ * token still lives. */
+static int renew(struct auth *auth, const struct auth_sender *sender, struct err *err)
+{
+    struct token_answer answer = TOKEN_ANSWER_INIT;
+    int rc = load_kept(auth, err);
+    if (rc == 0 && can_adopt(auth)) return 0;
+    if (rc == 0 && must_keep(auth) && (!auth->was_saved || auth->has_unsaved)) rc = save_kept(auth, err);
+    int64_t asked_us = clock_wall_us(auth->options.clock);
+    if (rc == 0) rc = call(auth, sender, &answer, err);
+    if (rc == 0) {
+        take_answer(auth, &answer, asked_us);
+        rc = save_kept(auth, err);
+    }
+    token_answer_release(&answer);
+    return rc;
+}
+
+/* A new access token in `kept`: another process's, or by a call of our own. */
+static int fly(struct auth *auth, const struct auth_sender *sender, struct err *err)
+{
+    struct token_store *store = auth->options.store;
+    struct err unlocked = ERR_INIT;
+    int rc = store ? store->lock(store, &unlocked) : 0;
+    bool is_locked = store && rc == 0;
+    if (rc != 0 && (must_keep(auth) || rc == ERR_CANCELLED)) return err_copy(err, &unlocked);
+    rc = renew(auth, sender, err);
+    if (is_locked) store->unlock(store);
+    return rc;
 }
 
 /* Called and left with the lock held, which is open during the call. */
 static int start_flight(struct auth *auth, const struct auth_sender *sender, struct err *err)
 {
-    struct token_answer answer = {BUF_INIT(1), BUF_INIT(1), -1};
     struct err failure = ERR_INIT;
     auth->flying = true;
     pthread_mutex_unlock(&auth->lock);
-    int64_t asked_ms = clock_now_ms(auth->options.clock);
-    int rc = fly(auth, sender, &answer, &failure);
+    int64_t asked_ms = clock_now_ms(auth->options.clock), asked_us = clock_wall_us(auth->options.clock);
+    int rc = fly(auth, sender, &failure);
     pthread_mutex_lock(&auth->lock);
     auth->flying = false;
     auth->flights++;
     auth->failure = failure;
     if (rc == ERR_AUTH) auth->refusal = failure;
     if (rc == 0) {
-        replace(&auth->token, buf_str(&answer.access_token));
-        auth->good_until_ms = good_until(asked_ms, answer.lifetime_ms);
+        int64_t renew_at_us = auth->kept.renew_at_us;
+        tokens_set(&auth->token, buf_str(&auth->kept.access_token));
+        auth->good_until_ms = renew_at_us == INT64_MAX ? INT64_MAX : asked_ms + (renew_at_us - asked_us) / 1000;
         auth->generation++;
     }
     pthread_cond_broadcast(&auth->landed);
-    token_answer_release(&answer);
     return rc == 0 ? 0 : err_copy(err, &failure);
 }
 
@@ -308,6 +360,41 @@ static const struct kind KINDS[] = {
     [AUTH_OAUTH2] = {"oauth2", check_oauth2, oauth2_credentials, true},
 };
 
+bool auth_keeps_tokens(const struct auth_spec *spec)
+{
+    return spec->kind == AUTH_OAUTH2;
+}
+
+/* With its size, so that no two lists of texts look alike. */
+static void add_text(struct digest *digest, struct str text)
+{
+    uint64_t size = text.size;
+    digest_add(digest, &size, sizeof size);
+    digest_add(digest, text.data, text.size);
+}
+
+void auth_identity(const struct auth_spec *spec, char out[SHA256_HEX_SIZE])
+{
+    const struct auth_oauth2 *oauth2 = &spec->oauth2;
+    struct digest *digest = digest_new();
+    unsigned char bytes[SHA256_SIZE];
+    add_text(digest, str_from(oauth2->token_url));
+    add_text(digest, oauth2->client_id);
+    add_text(digest, oauth2->refresh_token);
+    if (oauth2->grant != AUTH_REFRESH_TOKEN) {
+        add_text(digest, oauth2->client_secret);
+        add_text(digest, oauth2->scope);
+        if (oauth2->sign) add_text(digest, oauth2->sign->key);
+        for (size_t i = 0; i < oauth2->param_count; i++) {
+            add_text(digest, oauth2->params[i].name);
+            add_text(digest, oauth2->params[i].value);
+        }
+    }
+    digest_end(digest, bytes);
+    digest_free(digest);
+    crypto_hex_text(bytes, sizeof bytes, out);
+}
+
 int auth_new(const struct auth_spec *spec, const struct auth_options *options, struct auth **out, struct err *err)
 {
     CHECK((size_t)spec->kind < ARRAY_SIZE(KINDS));
@@ -321,7 +408,7 @@ int auth_new(const struct auth_spec *spec, const struct auth_options *options, s
     auth->spec = *spec;
     auth->options = *options;
     auth->token = BUF_INIT(TOKEN_MAX_BYTES);
-    auth->refresh_token = BUF_INIT(TOKEN_MAX_BYTES);
+    auth->kept = TOKENS_INIT;
     CHECK(pthread_mutex_init(&auth->lock, NULL) == 0 && pthread_cond_init(&auth->landed, NULL) == 0);
     *out = auth;
     return 0;
@@ -331,9 +418,8 @@ void auth_free(struct auth *auth)
 {
     if (!auth) return;
     if (auth->token.data) crypto_wipe(auth->token.data, auth->token.size);
-    if (auth->refresh_token.data) crypto_wipe(auth->refresh_token.data, auth->refresh_token.size);
     buf_release(&auth->token);
-    buf_release(&auth->refresh_token);
+    tokens_release(&auth->kept);
     if (auth->options.store) auth->options.store->free(auth->options.store);
     pthread_mutex_destroy(&auth->lock);
     pthread_cond_destroy(&auth->landed);

@@ -10,8 +10,8 @@
  *
  * oauth2: the token is fetched when first needed and again when it is about to end (expires_in less 60 s or a tenth, whichever
  * is more) or was refused. One thread fetches, the others wait for it and share its result, also its failure. A server that
- * says invalid_grant is not asked again. A refresh token that came with the answer is stored before the access token is used.
- */
+ * refuses is not asked again. With a store (token_store.h), all processes with the same credential share the tokens: one
+ * fetches under the store's lock, the others find what it brought; and it is stored before it is used. */
 #ifndef SLUICE_NET_AUTH_H
 #define SLUICE_NET_AUTH_H
 
@@ -98,8 +98,14 @@ struct auth_spec {
 struct auth_options {
     struct clock *clock;
     struct secrets *secrets;   /* new tokens are registered for redaction; may be NULL */
-    struct token_store *store; /* for rotated refresh tokens; NULL: they last as long as the process; owned from here on */
+    struct token_store *store; /* NULL: tokens last as long as the process; owned from here on */
 };
+
+/* Are there tokens that a store should keep? */
+bool auth_keeps_tokens(const struct auth_spec *spec);
+/* The credential's name, a digest: equal where the tokens of one are those of the other. By the refresh token where there is
+ * one, since a server that rotates it knows it by nothing else; otherwise by all that a token call says. */
+void auth_identity(const struct auth_spec *spec, char out[SHA256_HEX_SIZE]);
 
 struct auth;
 

@@ -7,8 +7,8 @@
 
 #include "base/check.h"
 #include "base/json.h"
+#include "base/time.h"
 #include "net/excerpt.h"
-#include "net/token_store.h"
 #include "net/url.h"
 #include "os/clock.h"
 #include "os/secret.h"
@@ -193,27 +193,48 @@ static void append_reason(const struct cJSON *json, struct str body, bool is_ref
     if (error && detail) excerpt_append(str_from(detail), secrets, out);
 }
 
+/* What a server's error code says (RFC 6749 5.2 and 4.1.2.1; the last of HubSpot's older form). Others are refusals for which
+ * the client is to be looked at. */
+static const struct {
+    const char *code;
+    int class;
+    bool is_invalid_grant;
+} CODES[] = {
+    {"invalid_grant", ERR_AUTH, true},
+    {"server_error", ERR_TRANSIENT, false},
+    {"temporarily_unavailable", ERR_TRANSIENT, false},
+    {"slow_down", ERR_TRANSIENT, false},
+    {"BAD_REFRESH_TOKEN", ERR_AUTH, true},
+};
+
 static int refused(const struct cJSON *json, const struct http_response *response, const struct secrets *secrets,
-                   struct err *err)
+                   bool *is_invalid_grant, struct err *err)
 {
-    const char *error = json_string(json_get(json, "error"));
+    const char *code = json_string(json_get(json, "error"));
     struct str body = {response->body->data, response->body->size};
     struct buf reason = BUF_INIT(1024), url = BUF_INIT(1024);
     bool is_success = response->status / 100 == 2;
+    int class = ERR_AUTH;
+    if (!code) code = json_string(json_get(json, "status"));
+    for (size_t i = 0; code && i < ARRAY_SIZE(CODES); i++) {
+        if (strcmp(code, CODES[i].code) != 0) continue;
+        class = CODES[i].class;
+        *is_invalid_grant = CODES[i].is_invalid_grant;
+    }
     append_reason(json, body, !is_success, secrets, &reason);
     url_redact(str_from(response->url), secrets, &url);
-    err_set(err, ERR_AUTH, "cannot get a token: POST %s answered %d%s%s", buf_text(&url), response->status,
+    err_set(err, class, "cannot get a token: POST %s answered %d%s%s", buf_text(&url), response->status,
             reason.size  ? ": "
             : is_success ? " without an access_token"
                          : "",
             buf_text(&reason));
-    if (error && strcmp(error, "invalid_grant") == 0)
+    if (*is_invalid_grant)
         err_hint(err, "log in again at the source and configure the new refresh token: this one has ended or was revoked");
-    else
+    else if (class == ERR_AUTH)
         err_hint(err, "check client id, client secret and the token URL in the pipeline's config");
     buf_release(&reason);
     buf_release(&url);
-    return ERR_AUTH;
+    return class;
 }
 
 /* A token goes into a header: visible ASCII only (RFC 6750 2.1 allows less still). */
@@ -224,21 +245,44 @@ static bool is_sendable(const char *token)
     return token[0] && strlen(token) <= TOKEN_MAX_BYTES;
 }
 
-/* A number, or a string that holds one; what is not above 0 says nothing. */
-static int64_t lifetime_ms(const struct cJSON *json)
+/* How long from now, or since when in the epoch's seconds or milliseconds, or an instant in ISO 8601. -1: it says nothing, or
+ * what is past. */
+static int64_t read_life(const struct cJSON *value, int64_t now_us)
 {
-    const double longest_s = 10.0 * 366 * 24 * 3600;
-    double seconds;
-    if (!json_number(json_get(json, "expires_in"), &seconds) || !(seconds > 0)) return -1;
-    return (int64_t)((seconds < longest_s ? seconds : longest_s) * 1000);
+    const double first_epoch_s = 1e9, first_epoch_ms = 1e11, end_ms = 1e15;
+    const double longest_ms = 10.0 * 366 * 24 * 3600 * 1000;
+    double number, life_ms;
+    int64_t instant_us;
+    enum time_zone_mark mark;
+    const char *text = json_string(value);
+    if (text && time_parse_iso(str_from(text), &instant_us, &mark))
+        life_ms = (double)(instant_us - now_us) / 1000;
+    else if (!json_number(value, &number))
+        return -1;
+    else if (number >= first_epoch_ms && number < end_ms)
+        life_ms = number - (double)now_us / 1000;
+    else if (number >= first_epoch_s && number < first_epoch_ms)
+        life_ms = (number - (double)now_us / 1e6) * 1000;
+    else
+        life_ms = number * 1000;
+    if (!(life_ms > 0)) return -1;
+    return (int64_t)(life_ms < longest_ms ? life_ms : longest_ms);
 }
 
-static int read_answer(const struct cJSON *json, const struct http_response *response, struct secrets *secrets,
+static int64_t lifetime_ms(const struct cJSON *json, int64_t now_us)
+{
+    static const char *const KEYS[] = {"expires_in", "expires_at", "expires_on"};
+    int64_t life_ms = -1;
+    for (size_t i = 0; i < ARRAY_SIZE(KEYS) && life_ms < 0; i++) life_ms = read_life(json_get(json, KEYS[i]), now_us);
+    return life_ms;
+}
+
+static int read_answer(const struct cJSON *json, const struct http_response *response, int64_t now_us, struct secrets *secrets,
                        struct token_answer *answer, struct err *err)
 {
     const char *access = json_string(json_get(json, "access_token"));
     const char *refresh = json_string(json_get(json, "refresh_token"));
-    if (response->status / 100 != 2 || !access) return refused(json, response, secrets, err);
+    if (response->status / 100 != 2 || !access) return refused(json, response, secrets, &answer->is_invalid_grant, err);
     if (secrets) (void)secrets_add(secrets, "auth.access_token", str_from(access));
     if (secrets && refresh && refresh[0]) (void)secrets_add(secrets, "auth.refresh_token", str_from(refresh));
     if (!is_sendable(access) || (refresh && refresh[0] && strlen(refresh) > TOKEN_MAX_BYTES))
@@ -246,7 +290,7 @@ static int read_answer(const struct cJSON *json, const struct http_response *res
                        "cannot use the token that was sent: it is empty, too long or has characters no header can hold");
     buf_append_text(&answer->access_token, access);
     if (refresh) buf_append_text(&answer->refresh_token, refresh);
-    answer->lifetime_ms = lifetime_ms(json);
+    answer->lifetime_ms = lifetime_ms(json, now_us);
     return 0;
 }
 
@@ -258,7 +302,7 @@ int token_fetch(const struct auth_oauth2 *oauth2, struct str refresh_token, cons
     struct http_response response = {0};
     struct cJSON *json = NULL;
     struct err no_json = ERR_INIT;
-    *answer = (struct token_answer){BUF_INIT(TOKEN_MAX_BYTES), BUF_INIT(TOKEN_MAX_BYTES), -1};
+    *answer = TOKEN_ANSWER_INIT;
     int rc = build(oauth2, refresh_token, clock, &arena, &request, err);
     if (rc == 0) rc = sender->send(sender->context, &request, &arena, &response, err);
     if (rc != 0) {
@@ -267,11 +311,10 @@ int token_fetch(const struct auth_oauth2 *oauth2, struct str refresh_token, cons
     }
     struct str body = {response.body->data, response.body->size};
     if (json_parse(body, ANSWER_MAX_BYTES, &json, &no_json) != 0 && response.status / 100 == 2) {
-        err_copy(err, &no_json);
-        rc = err_context(err, "cannot read the token call's answer");
+        rc = err_set(err, ERR_TRANSIENT, "could not read the token call's answer: %s", no_json.message);
         goto out;
     }
-    rc = read_answer(json, &response, secrets, answer, err);
+    rc = read_answer(json, &response, clock_wall_us(clock), secrets, answer, err);
 out:
     if (response.body && response.body->references == 1) crypto_wipe(response.body->data, response.body->size);
     http_response_release(&response);

@@ -3,21 +3,27 @@
 #ifndef SLUICE_NET_AUTH_TOKEN_H
 #define SLUICE_NET_AUTH_TOKEN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "net/auth.h"
+#include "net/token_store.h"
 
 struct token_answer {
     struct buf access_token;
     struct buf refresh_token; /* empty: the answer has none */
     int64_t lifetime_ms;      /* -1: not said */
+    bool is_invalid_grant;    /* refused because what was shown (the refresh token, say) has ended */
 };
+
+#define TOKEN_ANSWER_INIT ((struct token_answer){BUF_INIT(TOKEN_MAX_BYTES), BUF_INIT(TOKEN_MAX_BYTES), -1, false})
 
 void token_answer_release(struct token_answer *answer); /* wipes */
 
-/* AUTH when the server refuses (the same call would be refused again), else what the sender gives. `secrets` may be NULL; what
+/* AUTH when the server refuses (the same call would be refused again), TRANSIENT when it says that it cannot answer now, or
+ * answers with what is no JSON; else what the sender gives. `secrets` may be NULL; what
  * was received is registered there before anything else is done with it. */
 int token_fetch(const struct auth_oauth2 *oauth2, struct str refresh_token, const struct auth_sender *sender,
                 struct clock *clock, struct secrets *secrets, struct token_answer *answer, struct err *err) MUST_USE;

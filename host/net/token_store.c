@@ -1,73 +1,150 @@
-/* How it works: {"refresh_token":"...","seed":"sha-256 of the configured token, hex"} in one small file. fs_write_file makes
- * the change durable and whole. Only a digest of the configured token is kept: it serves to compare. */
+/* How it works: one small JSON file. fs_write_file makes a change durable and whole, so a process may die at any instant and
+ * leave either what was there or what was to be there. The lock is a file of its own, since the other is replaced. */
 #include "net/token_store.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/json.h"
+#include "os/cancel.h"
+#include "os/clock.h"
 #include "os/crypto.h"
 #include "os/fs.h"
 
-enum { FILE_MAX_BYTES = 8 * TOKEN_MAX_BYTES };
+enum {
+    FILE_MAX_BYTES = 8 * TOKEN_MAX_BYTES,
+    LOCK_STEP_MS = 50,
+    LOCK_MAX_MS = 10 * 60 * 1000, /* more than a token call with all its tries takes */
+};
 
 struct file_store {
     struct token_store store; /* first: a store is one of these */
     char *path;
+    char *lock_path;
+    int lock_fd; /* -1: not held */
+    struct clock *clock;
+    struct cancel *cancel;
 };
 
-static int read_stored(const char *path, struct str content, struct str seed, struct buf *token, struct err *err)
+static void wipe(struct buf *buf)
 {
-    char digest[SHA256_HEX_SIZE];
+    if (buf->data) crypto_wipe(buf->data, buf->size);
+    buf_release(buf);
+}
+
+void tokens_release(struct tokens *tokens)
+{
+    wipe(&tokens->access_token);
+    wipe(&tokens->refresh_token);
+    wipe(&tokens->previous);
+    tokens->renew_at_us = INT64_MAX;
+}
+
+void tokens_set(struct buf *token, struct str text)
+{
+    if (token->data) crypto_wipe(token->data, token->size);
+    buf_clear(token);
+    buf_append_str(token, text);
+    CHECK(!token->failed);
+}
+
+/* --- the lock ---------------------------------------------------------------------------------------------------------- */
+
+static int file_lock(struct token_store *store, struct err *err)
+{
+    struct file_store *file = (struct file_store *)store;
+    struct arena arena = ARENA_INIT(64 * 1024);
+    int64_t until_ms = clock_now_ms(file->clock) + LOCK_MAX_MS;
+    CHECK(file->lock_fd < 0);
+    int rc = fs_make_folders(fs_folder_of(&arena, file->path), 0700, err);
+    while (rc == 0) {
+        rc = fs_try_lock(file->lock_path, &file->lock_fd, err);
+        if (rc != 0 || file->lock_fd >= 0) break;
+        if (cancel_stopping(file->cancel) || !clock_sleep_ms(file->clock, LOCK_STEP_MS, file->cancel))
+            rc = err_set(err, ERR_CANCELLED, "stopped while another process renews the token");
+        else if (clock_now_ms(file->clock) > until_ms)
+            rc = err_set(err, ERR_TRANSIENT, "could not renew the token: another process holds '%s'", file->lock_path);
+    }
+    arena_release(&arena);
+    return rc;
+}
+
+static void file_unlock(struct token_store *store)
+{
+    struct file_store *file = (struct file_store *)store;
+    if (file->lock_fd >= 0) close(file->lock_fd);
+    file->lock_fd = -1;
+}
+
+/* --- the file ---------------------------------------------------------------------------------------------------------- */
+
+static void read_token(const struct cJSON *json, const char *key, struct buf *token)
+{
+    const char *text = json_string(json_get(json, key));
+    if (text && strlen(text) <= TOKEN_MAX_BYTES) tokens_set(token, str_from(text));
+}
+
+static int read_stored(const char *path, struct str content, struct tokens *tokens, struct err *err)
+{
     struct cJSON *json = NULL;
+    double renew_at_ms;
     int rc = json_parse(content, FILE_MAX_BYTES, &json, err);
     if (rc != 0) {
         err_context(err, "token file '%s'", path);
-        return err_hint(err, "remove the file and configure a new refresh token");
+        return err_hint(err, "remove the file and configure a new refresh token, or log in again");
     }
-    crypto_sha256_hex(seed, digest);
-    const char *stored_seed = json_string(json_get(json, "seed"));
-    const char *stored = json_string(json_get(json, "refresh_token"));
-    if (stored && stored_seed && strcmp(stored_seed, digest) == 0) buf_append_text(token, stored);
+    read_token(json, "access_token", &tokens->access_token);
+    read_token(json, "refresh_token", &tokens->refresh_token);
+    read_token(json, "previous_refresh_token", &tokens->previous);
+    if (json_number(json_get(json, "renew_at_ms"), &renew_at_ms) && renew_at_ms > 0 && renew_at_ms < 1e15)
+        tokens->renew_at_us = (int64_t)renew_at_ms * 1000;
     json_free(json);
     return 0;
 }
 
-static int file_load(struct token_store *store, struct str seed, struct buf *token, struct err *err)
+static int file_load(struct token_store *store, struct tokens *tokens, struct err *err)
 {
     const char *path = ((struct file_store *)store)->path;
     struct buf content = BUF_INIT(FILE_MAX_BYTES);
+    tokens_release(tokens);
     if (fs_kind(path) == FS_MISSING) return 0;
     int rc = fs_check_private(path, err);
     if (rc == 0) rc = fs_read_file(path, FILE_MAX_BYTES, &content, err);
-    if (rc == 0) rc = read_stored(path, buf_str(&content), seed, token, err);
-    if (content.data) crypto_wipe(content.data, content.size);
-    buf_release(&content);
+    if (rc == 0) rc = read_stored(path, buf_str(&content), tokens, err);
+    wipe(&content);
     return rc;
 }
 
-static int file_save(struct token_store *store, struct str seed, struct str token, struct err *err)
+static void write_token(struct json_writer *writer, const char *key, const struct buf *token)
+{
+    if (token->size == 0) return;
+    json_member(writer, key);
+    json_text(writer, buf_str(token));
+}
+
+static int file_save(struct token_store *store, const struct tokens *tokens, struct err *err)
 {
     const char *path = ((struct file_store *)store)->path;
-    char digest[SHA256_HEX_SIZE];
     struct arena arena = ARENA_INIT(64 * 1024);
     struct buf content = BUF_INIT(FILE_MAX_BYTES);
     struct json_writer writer = JSON_WRITER(&content);
-    crypto_sha256_hex(seed, digest);
     json_open(&writer, '{');
-    json_member(&writer, "refresh_token");
-    json_text(&writer, token);
-    json_member(&writer, "seed");
-    json_cstr(&writer, digest);
+    write_token(&writer, "access_token", &tokens->access_token);
+    write_token(&writer, "previous_refresh_token", &tokens->previous);
+    write_token(&writer, "refresh_token", &tokens->refresh_token);
+    if (tokens->renew_at_us != INT64_MAX) {
+        json_member(&writer, "renew_at_ms");
+        json_int(&writer, tokens->renew_at_us / 1000);
+    }
     json_close(&writer, '}');
     buf_append_char(&content, '\n');
-    int rc = content.failed ? err_set(err, ERR_DATA, "cannot store a refresh token of %zu bytes", token.size) : 0;
+    int rc = content.failed ? err_set(err, ERR_DATA, "cannot store tokens of %zu bytes", tokens->refresh_token.size) : 0;
     if (rc == 0) rc = fs_make_folders(fs_folder_of(&arena, path), 0700, err);
     if (rc == 0) rc = fs_write_file(path, 0600, buf_str(&content), err);
-    if (content.data) crypto_wipe(content.data, content.size);
-    buf_release(&content);
+    wipe(&content);
     arena_release(&arena);
     return rc == 0 ? 0 : err_context(err, "could not keep the refresh token");
 }
@@ -75,14 +152,22 @@ static int file_save(struct token_store *store, struct str seed, struct str toke
 static void file_free(struct token_store *store)
 {
     struct file_store *file = (struct file_store *)store;
+    file_unlock(store);
     free(file->path);
+    free(file->lock_path);
     free(file);
 }
 
-struct token_store *token_store_file(const char *path)
+struct token_store *token_store_file(const char *path, struct clock *clock, struct cancel *cancel)
 {
+    struct arena arena = ARENA_INIT(64 * 1024);
     struct file_store *file = mem_zero(1, sizeof *file);
-    file->store = (struct token_store){file_load, file_save, file_free};
-    file->path = mem_strdup(path);
+    *file = (struct file_store){.store = {file_lock, file_unlock, file_load, file_save, file_free},
+                                .path = mem_strdup(path),
+                                .lock_path = mem_strdup(arena_printf(&arena, "%s.lock", path)),
+                                .lock_fd = -1,
+                                .clock = clock,
+                                .cancel = cancel};
+    arena_release(&arena);
     return &file->store;
 }

@@ -1,33 +1,59 @@
-/* token_store: where a refresh token that the server replaces is kept, so that the next run has the new one.
+/* token_store: where the tokens of a credential are kept, so that the next run, and every other process with that credential,
+ * has them.
  *
  * A server that rotates refresh tokens kills the old one with the answer that brings the new one: losing that answer is losing
- * the connection. So `save` is durable when it returns, and it is called before the new access token is used.
+ * the connection. So `save` is durable when it returns, and it is called before the new access token is used. The refresh token
+ * before the newest is kept, too: where a renewal was lost half way, the server may still take it.
  *
- *     struct token_store *store = token_store_file("/var/lib/sluice/tokens/shop.json");
- *     rc = store->load(store, seed, &token, err);
+ *     struct token_store *store = token_store_file("/var/lib/sluice/tokens/4f..0c.json", clock, cancel);
+ *     rc = store->lock(store, err);
+ *     if (rc == 0) rc = store->load(store, &tokens, err);
+ *     ... a token call, if what was loaded is not good enough; then store->save(store, &tokens, err) ...
+ *     store->unlock(store);
  *     store->free(store);
  *
- * `seed` is the token the user configured. A stored token counts only while the configured one is the one it grew from: who
- * logs in again and writes the new token into the configuration must not meet the old, dead one.
- * One process per store at a time; calls come from one thread at a time. */
+ * One lock is held by one thread of one process; calls to one store come from one thread at a time. */
 #ifndef SLUICE_NET_TOKEN_STORE_H
 #define SLUICE_NET_TOKEN_STORE_H
+
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 
-struct token_store {
-    /* Appends the stored token to `token`; nothing when there is none for this seed. */
-    int (*load)(struct token_store *store, struct str seed, struct buf *token, struct err *err);
-    /* Makes `token` durable as the newest that grew from `seed`. */
-    int (*save)(struct token_store *store, struct str seed, struct str token, struct err *err);
-    void (*free)(struct token_store *store);
-};
+struct cancel;
+struct clock;
 
 enum { TOKEN_MAX_BYTES = 32 * 1024 };
 
-/* One file for one pipeline, mode 0600, replaced atomically; its folder is created with mode 0700. `path` is copied. */
-struct token_store *token_store_file(const char *path);
+/* What is kept of one credential. Empty: there is none. */
+struct tokens {
+    struct buf access_token;
+    int64_t renew_at_us; /* wall clock: from when on a new access token is better; INT64_MAX: when it is refused */
+    struct buf refresh_token;
+    struct buf previous; /* the refresh token before that */
+};
+
+#define TOKENS_INIT                                                                                                            \
+    ((struct tokens){BUF_INIT(TOKEN_MAX_BYTES), INT64_MAX, BUF_INIT(TOKEN_MAX_BYTES), BUF_INIT(TOKEN_MAX_BYTES)})
+
+void tokens_release(struct tokens *tokens);          /* wipes; may be used again */
+void tokens_set(struct buf *token, struct str text); /* wipes the old; at most TOKEN_MAX_BYTES, not from `token` itself */
+
+struct token_store {
+    /* Waits for other processes that hold it; TRANSIENT when one does not let go, CANCELLED. */
+    int (*lock)(struct token_store *store, struct err *err);
+    void (*unlock)(struct token_store *store);
+    /* Replaces `tokens` by what is stored; leaves them empty when nothing is. */
+    int (*load)(struct token_store *store, struct tokens *tokens, struct err *err);
+    /* Makes them durable, all or nothing. */
+    int (*save)(struct token_store *store, const struct tokens *tokens, struct err *err);
+    void (*free)(struct token_store *store);
+};
+
+/* One file for one credential, mode 0600, replaced atomically, with a lock file beside it; its folder is created with mode
+ * 0700. `path` is copied. */
+struct token_store *token_store_file(const char *path, struct clock *clock, struct cancel *cancel);
 
 #endif

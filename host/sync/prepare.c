@@ -111,14 +111,22 @@ void sync_prepared_free(struct sync_prepared *prepared)
     free(prepared);
 }
 
-/* Where a rotated refresh token of this pipeline is kept. */
-static int open_token_store(const struct sync_prepared *prepared, struct arena *arena, struct token_store **store,
-                            struct err *err)
+/* Where the tokens of a credential are kept. Without a state directory: nowhere, with a warning, unless one would be lost. */
+static int open_token_store(const struct sync_prepared *prepared, const struct auth_spec *spec, struct cancel *cancel,
+                            struct arena *arena, struct token_store **store, struct err *err)
 {
     char *folder;
-    int rc = fs_state_folder(prepared->options.state_folder, arena, &folder, err);
-    if (rc) return rc;
-    *store = token_store_file(arena_printf(arena, "%s/tokens/%s.json", folder, prepared->options.pipeline->name));
+    char name[SHA256_HEX_SIZE];
+    struct err problem = ERR_INIT;
+    *store = NULL;
+    if (fs_state_folder(prepared->options.state_folder, arena, &folder, &problem) != 0) {
+        if (spec->oauth2.grant == AUTH_REFRESH_TOKEN) return err_copy(err, &problem);
+        if (prepared->options.log)
+            log_warn(prepared->options.log, "tokens are not shared with other syncs: %s", problem.message);
+        return 0;
+    }
+    auth_identity(spec, name);
+    *store = token_store_file(arena_printf(arena, "%s/tokens/%s.json", folder, name), prepared->options.clock, cancel);
     return 0;
 }
 
@@ -128,13 +136,14 @@ static bool is_replay(const struct sync_prepared *prepared)
     return prepared->source_clock != prepared->options.clock;
 }
 
-static int make_auth(const struct sync_prepared *prepared, struct arena *arena, struct auth **out, struct err *err)
+static int make_auth(const struct sync_prepared *prepared, struct cancel *cancel, struct arena *arena, struct auth **out,
+                     struct err *err)
 {
     struct auth_spec *spec = arena_new(arena, struct auth_spec);
     struct auth_options options = {.clock = prepared->source_clock, .secrets = prepared->options.secrets};
     int rc = access_auth(prepared->description, prepared->config, prepared->now_us, arena, spec, err);
-    bool is_kept = spec->kind == AUTH_OAUTH2 && spec->oauth2.grant == AUTH_REFRESH_TOKEN && !is_replay(prepared);
-    if (rc == 0 && is_kept) rc = open_token_store(prepared, arena, &options.store, err);
+    if (rc == 0 && auth_keeps_tokens(spec) && !is_replay(prepared))
+        rc = open_token_store(prepared, spec, cancel, arena, &options.store, err);
     return rc ? rc : auth_new(spec, &options, out, err);
 }
 
@@ -168,7 +177,7 @@ int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct cl
     if (pipeline->ca_file) options.ca_file = fs_join(arena, prepared->options.project->folder, pipeline->ca_file);
     int rc = access_client(prepared->description, prepared->config, &overrides, prepared->now_us, arena, &options, err);
     if (rc) return rc;
-    rc = make_auth(prepared, arena, &options.auth, err);
+    rc = make_auth(prepared, cancel, arena, &options.auth, err);
     if (rc) {
         limiter_free(options.limiter);
         return rc;

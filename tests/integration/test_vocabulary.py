@@ -158,6 +158,7 @@ def test_rotated_refresh_token_survives_the_run(work, api):
         ended = work.run("run", "--state-dir", work.folder / "state")
         assert api.refresh_token == f"r{round_number + 2}"
         assert api.access_token not in ended.out + ended.err
+        api.access_token = "ended"  # what is stored of it is refused: the next run renews it
     work.run("run", "--state-dir", work.folder / "elsewhere", code=3)  # r1 is dead: log in again
 
 

@@ -301,6 +301,11 @@ static void test_a_token_is_used_until_shortly_before_its_end(void **state)
         {"{\"access_token\":\"t\",\"expires_in\":0}", -1},
         {"{\"access_token\":\"t\",\"expires_in\":-5}", -1},
         {"{\"access_token\":\"t\",\"expires_in\":1e300}", 0x7fffffff},
+        {"{\"access_token\":\"t\",\"expires_at\":\"2027-01-15T09:00:00Z\"}", 3240000},
+        {"{\"access_token\":\"t\",\"expires_at\":\"2027-01-15T08:00:00Z\"}", -1},
+        {"{\"access_token\":\"t\",\"expires_on\":\"1800003600\"}", 3240000},
+        {"{\"access_token\":\"t\",\"expires_at\":1800003600000}", 3240000},
+        {"{\"access_token\":\"t\",\"expires_in\":60,\"expires_at\":1800003600000}", 30000},
     };
     for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
         struct server server;
@@ -364,6 +369,7 @@ static void test_a_refusal_is_final(void **state)
         const char *answer, *says, *hint;
     } CASES[] = {
         {400, "{\"error\":\"invalid_grant\",\"error_description\":\"expired\"}", "invalid_grant: expired", "log in again"},
+        {400, "{\"status\":\"BAD_REFRESH_TOKEN\",\"message\":\"gone\"}", "BAD_REFRESH_TOKEN", "log in again"},
         {401, "{\"error\":\"invalid_client\"}", "answered 401: invalid_client", "client secret"},
         {200, "{\"error\":\"bad_verification_code\"}", "bad_verification_code", "client"},
         {403, "<html>no\n  entry</html>", "answered 403: <html>no entry</html>", "client"},
@@ -404,7 +410,11 @@ static void test_other_failures_may_be_tried_again(void **state)
     assert_int_equal(ask(auth, &server, &credentials, &err), ERR_TRANSIENT);
     server.class = 0;
     server.answers[1] = "<html>";
-    assert_int_equal(ask(auth, &server, &credentials, &err), ERR_DATA);
+    assert_int_equal(ask(auth, &server, &credentials, &err), ERR_TRANSIENT);
+    server.answers[1] = "{\"error\":\"temporarily_unavailable\"}";
+    server.status = 400;
+    assert_int_equal(ask(auth, &server, &credentials, &err), ERR_TRANSIENT);
+    server.status = 200;
     server.answers[1] = NULL;
     assert_token(auth, &server, "Bearer t");
     auth_free(auth);
@@ -454,26 +464,47 @@ static void test_new_tokens_are_registered_for_redaction(void **state)
 struct memory_store {
     struct token_store store;
     struct server *server;
-    char stored[64];
+    char access[64], refresh[64], previous[64];
+    int64_t renew_at_us;
     size_t saves;
     size_t calls_before_save[8]; /* of the token server */
     bool fails;
+    int locked;
 };
 
-static int memory_load(struct token_store *store, struct str seed, struct buf *token, struct err *err)
+static int memory_lock(struct token_store *store, struct err *err)
 {
-    (void)seed;
     (void)err;
-    buf_append_text(token, ((struct memory_store *)store)->stored);
+    assert_int_equal(((struct memory_store *)store)->locked++, 0);
     return 0;
 }
 
-static int memory_save(struct token_store *store, struct str seed, struct str token, struct err *err)
+static void memory_unlock(struct token_store *store)
+{
+    assert_int_equal(((struct memory_store *)store)->locked--, 1);
+}
+
+static int memory_load(struct token_store *store, struct tokens *tokens, struct err *err)
 {
     struct memory_store *memory = (struct memory_store *)store;
-    (void)seed;
+    (void)err;
+    assert_int_equal(memory->locked, 1);
+    tokens_set(&tokens->access_token, str_from(memory->access));
+    tokens_set(&tokens->refresh_token, str_from(memory->refresh));
+    tokens_set(&tokens->previous, str_from(memory->previous));
+    tokens->renew_at_us = memory->renew_at_us;
+    return 0;
+}
+
+static int memory_save(struct token_store *store, const struct tokens *tokens, struct err *err)
+{
+    struct memory_store *memory = (struct memory_store *)store;
+    assert_int_equal(memory->locked, 1);
     if (memory->fails) return err_set(err, ERR_CONFIG, "cannot write");
-    snprintf(memory->stored, sizeof memory->stored, STR_FMT, STR_ARG(token));
+    snprintf(memory->access, sizeof memory->access, "%s", buf_text(&tokens->access_token));
+    snprintf(memory->refresh, sizeof memory->refresh, "%s", buf_text(&tokens->refresh_token));
+    snprintf(memory->previous, sizeof memory->previous, "%s", buf_text(&tokens->previous));
+    memory->renew_at_us = tokens->renew_at_us;
     memory->calls_before_save[memory->saves++ % 8] = memory->server->calls;
     return 0;
 }
@@ -485,7 +516,9 @@ static void memory_free(struct token_store *store)
 
 static void memory_init(struct memory_store *memory, struct server *server)
 {
-    *memory = (struct memory_store){.store = {memory_load, memory_save, memory_free}, .server = server};
+    *memory = (struct memory_store){.store = {memory_lock, memory_unlock, memory_load, memory_save, memory_free},
+                                    .server = server,
+                                    .renew_at_us = INT64_MAX};
 }
 
 static const struct auth_spec REFRESH = {
@@ -506,18 +539,22 @@ static void test_a_rotated_refresh_token_is_stored_and_used(void **state)
     struct auth *auth = auth_of(&REFRESH, &server, NULL, &memory.store);
     assert_int_equal(ask(auth, &server, &credentials, &err), 0);
     assert_string_equal(server.body.data, "grant_type=refresh_token&refresh_token=r0");
-    assert_string_equal(memory.stored, "r1");
+    assert_string_equal(memory.refresh, "r1");
     assert_int_equal(memory.saves, 2); /* once before the call: it must be possible */
     assert_int_equal(memory.calls_before_save[0], 0);
     assert_true(auth_refused(auth, credentials.generation));
     assert_token(auth, &server, "Bearer t2");
     assert_string_equal(server.body.data, "grant_type=refresh_token&refresh_token=r1");
-    assert_string_equal(memory.stored, "r1");
+    assert_string_equal(memory.refresh, "r1");
     auth_free(auth);
 
-    /* The next run begins with the stored one. */
+    /* The next run begins with the stored ones. */
     server.calls = 0;
     auth = auth_of(&REFRESH, &server, NULL, &memory.store);
+    assert_int_equal(ask(auth, &server, &credentials, &err), 0);
+    assert_header(&credentials, "Authorization", "Bearer t2");
+    assert_int_equal(server.calls, 0);
+    assert_true(auth_refused(auth, credentials.generation));
     assert_token(auth, &server, "Bearer t1");
     assert_string_equal(server.body.data, "grant_type=refresh_token&refresh_token=r1");
     auth_free(auth);
@@ -543,44 +580,175 @@ static void test_a_store_that_fails_keeps_the_old_token_alive(void **state)
     arena_release(&server.arena);
 }
 
+/* Two processes with one credential, as two auths on one store: one call serves both, at the start and after a 401. */
+static void test_who_shares_a_store_shares_its_tokens(void **state)
+{
+    (void)state;
+    struct server server;
+    struct memory_store memory;
+    struct auth_credentials first, second;
+    struct err err = ERR_INIT;
+    server_init(&server, "{\"access_token\":\"t1\",\"refresh_token\":\"r1\",\"expires_in\":3600}");
+    server.answers[1] = "{\"access_token\":\"t2\",\"refresh_token\":\"r2\"}";
+    memory_init(&memory, &server);
+    struct auth *one = auth_of(&REFRESH, &server, NULL, &memory.store);
+    struct auth *other = auth_of(&REFRESH, &server, NULL, &memory.store);
+    assert_int_equal(ask(one, &server, &first, &err), 0);
+    assert_int_equal(ask(other, &server, &second, &err), 0);
+    assert_header(&second, "Authorization", "Bearer t1");
+    assert_int_equal(server.calls, 1);
+    assert_true(auth_refused(one, first.generation));
+    assert_true(auth_refused(other, second.generation));
+    assert_token(one, &server, "Bearer t2");
+    assert_token(other, &server, "Bearer t2");
+    assert_int_equal(server.calls, 2);
+    assert_string_equal(memory.refresh, "r2");
+    assert_string_equal(memory.previous, "r1");
+    auth_free(one);
+    auth_free(other);
+
+    /* A stored token that has ended is no answer. */
+    memory.renew_at_us = clock_wall_us(&server.fake.clock);
+    snprintf(memory.access, sizeof memory.access, "old");
+    one = auth_of(&REFRESH, &server, NULL, &memory.store);
+    assert_token(one, &server, "Bearer t2");
+    assert_int_equal(server.calls, 3);
+    auth_free(one);
+    arena_release(&server.arena);
+}
+
+/* Answers by the refresh token that is shown: `live` alone is known. */
+struct rotating {
+    struct server server;
+    const char *live;
+};
+
+static int answer_rotating(void *context, const struct http_request *request, struct arena *arena,
+                           struct http_response *response, struct err *err)
+{
+    struct rotating *rotating = context;
+    bool is_known = strstr(arena_text(arena, request->body), rotating->live) != NULL;
+    rotating->server.status = is_known ? 200 : 400;
+    rotating->server.answers[0] =
+        is_known ? "{\"access_token\":\"t9\",\"refresh_token\":\"r9\"}" : "{\"error\":\"invalid_grant\"}";
+    return answer(&rotating->server, request, arena, response, err);
+}
+
+static void test_the_refresh_token_before_the_newest_is_the_way_back(void **state)
+{
+    (void)state;
+    struct rotating rotating = {.live = "r-before"};
+    struct memory_store memory;
+    struct auth_credentials credentials;
+    struct err err = ERR_INIT;
+    server_init(&rotating.server, "");
+    memory_init(&memory, &rotating.server);
+    snprintf(memory.refresh, sizeof memory.refresh, "r-newest");
+    snprintf(memory.previous, sizeof memory.previous, "r-before");
+    struct auth *auth = auth_of(&REFRESH, &rotating.server, NULL, &memory.store);
+    const struct auth_sender sender = {answer_rotating, &rotating};
+    assert_int_equal(auth_credentials(auth, &sender, &rotating.server.arena, &credentials, &err), 0);
+    assert_int_equal(rotating.server.calls, 2);
+    assert_string_equal(memory.refresh, "r9");
+    assert_string_equal(memory.previous, "r-before");
+    auth_free(auth);
+
+    rotating.live = "none of them";
+    memory.access[0] = '\0';
+    auth = auth_of(&REFRESH, &rotating.server, NULL, &memory.store);
+    assert_int_equal(auth_credentials(auth, &sender, &rotating.server.arena, &credentials, &err), ERR_AUTH);
+    assert_int_equal(rotating.server.calls, 4);
+    assert_string_equal(memory.refresh, "r9");
+    auth_free(auth);
+    arena_release(&rotating.server.arena);
+}
+
+/* What nothing depends on need not be stored: the sync goes on. */
+static void test_tokens_that_can_be_had_again_need_no_store(void **state)
+{
+    (void)state;
+    struct server server;
+    struct memory_store memory;
+    server_init(&server, "{\"access_token\":\"t1\"}");
+    memory_init(&memory, &server);
+    memory.fails = true;
+    struct auth *auth = auth_of(&CLIENT_CREDENTIALS, &server, NULL, &memory.store);
+    assert_token(auth, &server, "Bearer t1");
+    auth_free(auth);
+    arena_release(&server.arena);
+}
+
+static void test_one_refresh_token_is_one_credential(void **state)
+{
+    (void)state;
+    char one[SHA256_HEX_SIZE], other[SHA256_HEX_SIZE];
+    struct auth_spec spec = REFRESH;
+    auth_identity(&REFRESH, one);
+    spec.oauth2.scope = STR("read");
+    auth_identity(&spec, other);
+    assert_string_equal(one, other);
+    spec.oauth2.refresh_token = STR("another login");
+    auth_identity(&spec, other);
+    assert_string_not_equal(one, other);
+    spec = CLIENT_CREDENTIALS;
+    auth_identity(&spec, one);
+    spec.oauth2.scope = STR("read");
+    auth_identity(&spec, other);
+    assert_string_not_equal(one, other);
+}
+
 /* --- the store of files -------------------------------------------------------------------------- */
 
-static void test_the_file_store_keeps_a_token_for_its_seed(void **state)
+static void test_the_file_store_keeps_tokens(void **state)
 {
     (void)state;
     struct arena arena = ARENA_INIT(0);
-    struct buf token = BUF_INIT(TOKEN_MAX_BYTES), content = BUF_INIT(4096);
+    struct tokens tokens = TOKENS_INIT;
+    struct clock_fake fake;
     struct err err = ERR_INIT;
     struct stat info;
     char *folder = NULL;
+    clock_fake_init(&fake, WALL_US);
     assert_int_equal(fs_make_temp_folder(&arena, &folder, &err), 0);
     const char *path = arena_printf(&arena, "%s/tokens/shop.json", folder);
-    struct token_store *store = token_store_file(path);
+    struct token_store *store = token_store_file(path, &fake.clock, NULL);
 
-    assert_int_equal(store->load(store, STR("seed-1"), &token, &err), 0);
-    assert_int_equal(token.size, 0);
-    assert_int_equal(store->save(store, STR("seed-1"), STR("new \"token\""), &err), 0);
-    assert_int_equal(store->load(store, STR("seed-1"), &token, &err), 0);
-    assert_string_equal(buf_text(&token), "new \"token\"");
-    buf_clear(&token);
-    assert_int_equal(store->load(store, STR("seed-2"), &token, &err), 0); /* logged in anew */
-    assert_int_equal(token.size, 0);
+    assert_int_equal(store->lock(store, &err), 0);
+    assert_int_equal(store->load(store, &tokens, &err), 0);
+    assert_int_equal(tokens.refresh_token.size, 0);
+    tokens_set(&tokens.access_token, STR("access"));
+    tokens_set(&tokens.refresh_token, STR("new \"token\""));
+    tokens_set(&tokens.previous, STR("old"));
+    tokens.renew_at_us = WALL_US + 5000;
+    assert_int_equal(store->save(store, &tokens, &err), 0);
+    tokens_release(&tokens);
+    assert_int_equal(store->load(store, &tokens, &err), 0);
+    assert_string_equal(buf_text(&tokens.access_token), "access");
+    assert_string_equal(buf_text(&tokens.refresh_token), "new \"token\"");
+    assert_string_equal(buf_text(&tokens.previous), "old");
+    assert_int_equal(tokens.renew_at_us, WALL_US + 5000);
+
+    /* Who comes second waits, and is told when that takes too long. */
+    struct token_store *second = token_store_file(path, &fake.clock, NULL);
+    assert_int_equal(second->lock(second, &err), ERR_TRANSIENT);
+    assert_true(fake.slept_ms >= 60 * 1000);
+    store->unlock(store);
+    assert_int_equal(second->lock(second, &err), 0);
+    second->free(second); /* lets go, too */
+    assert_int_equal(store->lock(store, &err), 0);
+    store->unlock(store);
 
     assert_int_equal(stat(path, &info), 0);
     assert_int_equal(info.st_mode & 0777, 0600);
-    assert_int_equal(fs_read_file(path, 4096, &content, &err), 0);
-    assert_null(strstr(buf_text(&content), "seed-1"));
-
     assert_int_equal(chmod(path, 0644), 0);
-    assert_int_equal(store->load(store, STR("seed-1"), &token, &err), ERR_CONFIG);
+    assert_int_equal(store->load(store, &tokens, &err), ERR_CONFIG);
     assert_int_equal(fs_write_file(path, 0600, STR("{\"refresh_token\":"), &err), 0);
-    assert_int_equal(store->load(store, STR("seed-1"), &token, &err), ERR_DATA);
+    assert_int_equal(store->load(store, &tokens, &err), ERR_DATA);
     assert_non_null(strstr(err.message, path));
     store->free(store);
     assert_int_equal(fs_remove_tree(folder, "tokens", &err), 0);
     assert_int_equal(rmdir(folder), 0);
-    buf_release(&token);
-    buf_release(&content);
+    tokens_release(&tokens);
     arena_release(&arena);
 }
 
@@ -594,4 +762,7 @@ UNIT_TESTS(cmocka_unit_test(test_fixed_credentials), cmocka_unit_test(test_none_
            cmocka_unit_test(test_new_tokens_are_registered_for_redaction),
            cmocka_unit_test(test_a_rotated_refresh_token_is_stored_and_used),
            cmocka_unit_test(test_a_store_that_fails_keeps_the_old_token_alive),
-           cmocka_unit_test(test_the_file_store_keeps_a_token_for_its_seed))
+           cmocka_unit_test(test_who_shares_a_store_shares_its_tokens),
+           cmocka_unit_test(test_the_refresh_token_before_the_newest_is_the_way_back),
+           cmocka_unit_test(test_tokens_that_can_be_had_again_need_no_store),
+           cmocka_unit_test(test_one_refresh_token_is_one_credential), cmocka_unit_test(test_the_file_store_keeps_tokens))

@@ -1,0 +1,164 @@
+"""Tokens that the host gets and keeps: one call for all who share a credential, and nobody is locked out by a kill."""
+
+import contextlib
+import http.server
+import json
+import signal
+import threading
+import time
+import urllib.parse
+
+import pytest
+
+ROWS = [{"id": number} for number in range(5)]
+CONNECTOR = """
+return sluice.connector { name = "rotating", version = "1.0.0",
+  config = { base_url = { type = "string", required = true }, refresh_token = { type = "string", secret = true } },
+  http = { base = "{{config.base_url}}", auth = %s },
+  streams = { things = { path = "/things", records = "rows", primary_key = "id", fields = { id = "integer" } } } }
+"""
+REFRESH = """{ kind = "oauth2", grant = "refresh_token", token_url = "/token", client_id = "c", refresh_token = "{{config.refresh_token}}" }"""
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, value, status=200):
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        api = self.server.api
+        form = dict(urllib.parse.parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+        api.calls.append(form)
+        api.strike("asked")
+        with api.lock:
+            status, answer = api.token_answer(form)
+        api.strike("renewed")
+        with contextlib.suppress(OSError):
+            self.answer(answer, status)
+        api.strike("answered")
+
+    def do_GET(self):
+        api = self.server.api
+        with api.lock:
+            good = api.use(self.headers.get("Authorization", ""))
+        api.strike("used")
+        with contextlib.suppress(OSError):
+            self.answer({"rows": ROWS} if good else {"error": "invalid_token"}, 200 if good else 401)
+
+
+class Rotating:
+    """An authorization server and its API. A renewal ends the pair before it: at once, or (`grace`) when the new access token
+    is first used, as servers do that know of lost answers. `kill_at` names the instant at which `victim` is killed."""
+
+    def __init__(self, grace=False):
+        self.lock, self.calls, self.grace = threading.Lock(), [], grace
+        self.number, self.access, self.refreshable = 0, None, {"refresh-0"}
+        self.victim, self.kill_at, self.after_s = None, None, 0
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.api = self
+        self.url = f"http://127.0.0.1:{self.http.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.http.shutdown()
+        self.http.server_close()
+
+    def strike(self, instant):
+        if self.kill_at != instant:
+            return
+        self.kill_at = None
+        with self.lock:  # who starts the victim holds it until it is known
+            victim = self.victim
+        time.sleep(self.after_s)
+        victim.send_signal(signal.SIGKILL)
+        victim.wait()
+
+    def token_answer(self, form):
+        if form.get("grant_type") != "refresh_token" or form.get("refresh_token") not in self.refreshable:
+            return 400, {"error": "invalid_grant", "error_description": "it has ended"}
+        self.number += 1
+        newest = f"refresh-{self.number}"
+        self.refreshable = self.refreshable | {newest} if self.grace else {newest}
+        self.access = f"access-{self.number}"
+        return 200, {"access_token": self.access, "refresh_token": newest, "token_type": "bearer"}
+
+    def use(self, authorization):
+        if self.access is None or authorization != f"Bearer {self.access}":
+            return False
+        self.refreshable = {f"refresh-{self.number}"}
+        return True
+
+
+def configure(work, api, names=("one",)):
+    path = work.write("connectors/rotating.lua", CONNECTOR % REFRESH)
+    pipeline = {"connector": str(path), "destination": "target", "network": {"allow_private": True},
+                "config": {"base_url": api.url, "refresh_token": "refresh-0"}}
+    work.write("sluice.yaml", json.dumps({
+        "destinations": {"target": {"type": "csv", "path": str(work.folder / "staging"), "compression": "none"}},
+        "pipelines": {name: pipeline for name in names}}))
+
+
+INSTANTS = [("asked", 0), ("renewed", 0), ("used", 0), *(("answered", ms / 1000) for ms in (0, 1, 2, 4, 8))]
+
+
+@pytest.mark.parametrize("instant,after_s", INSTANTS)
+def test_a_kill_at_any_instant_locks_nobody_out(work, instant, after_s):
+    """Killed in the midst of a renewal: the next sync gets in, whether the renewal counted at the server or not."""
+    with Rotating(grace=True) as api:
+        configure(work, api)
+        api.kill_at, api.after_s = instant, after_s
+        with api.lock:
+            api.victim = work.start("run")
+        api.victim.communicate(timeout=60)
+        assert api.calls
+        api.kill_at = None
+        work.run("run", timeout=60)
+        work.run("run", timeout=60)
+
+
+def test_what_was_used_was_stored_before(work):
+    """A server without grace: once a request came with the new access token, the new refresh token is safe."""
+    with Rotating() as api:
+        configure(work, api)
+        api.kill_at = "used"
+        with api.lock:
+            api.victim = work.start("run")
+        api.victim.communicate(timeout=60)
+        assert api.number == 1
+        api.access = None  # so that it must be renewed
+        work.run("run", timeout=60)
+        assert api.calls[-1]["refresh_token"] == "refresh-1"
+
+
+def test_pipelines_that_share_a_credential_renew_it_once(work):
+    names = [f"p{number}" for number in range(4)]
+    with Rotating() as api:
+        configure(work, api, names)
+        for calls in (1, 2):
+            running = [work.start("run", name) for name in names]
+            for process in running:
+                out, err = process.communicate(timeout=120)
+                assert process.returncode == 0, out + err
+            assert len(api.calls) == calls
+            api.access = "ended"
+
+
+def test_a_login_that_has_ended_says_what_to_do(work):
+    with Rotating() as api:
+        configure(work, api)
+        api.refreshable = set()
+        ended = work.run("run", code=3)
+        assert "invalid_grant" in ended.err and "configure the new refresh token" in ended.err
+        assert len(api.calls) == 1 and "refresh-0" not in ended.out + ended.err

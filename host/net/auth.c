@@ -1,7 +1,7 @@
-/* How it works: one row per kind says how its spec is checked and how a request gets its credentials. Only oauth2 has state:
- * the token of the moment under a lock, and a *flight*, which is one token call. Who finds no good token starts the flight or
- * joins the one under way; when it lands, all who joined share its outcome. What is kept in the store is touched by the flying
- * thread only, under the store's lock: who finds there that another process has renewed the token uses that. */
+/* How it works: one row per kind says how its spec is checked and how a request gets its credentials. Only oauth2 and jwt
+ * have state: the token of the moment under a lock, and a *flight*, which is one token call. Who finds no good token starts the
+ * flight or joins the one under way; when it lands, all who joined share its outcome. What is kept in the store is touched by
+ * the flying thread only, under the store's lock: who finds there that another process has renewed the token uses that. */
 #include "net/auth.h"
 
 #include <pthread.h>
@@ -156,7 +156,7 @@ static int api_key_credentials(struct auth *auth, const struct auth_sender *send
     return 0;
 }
 
-/* --- oauth2 -------------------------------------------------------------------------------------- */
+/* --- tokens -------------------------------------------------------------------------------------- */
 
 static int check_sign(const struct auth_sign *sign, struct err *err)
 {
@@ -167,20 +167,39 @@ static int check_sign(const struct auth_sign *sign, struct err *err)
     return rc;
 }
 
+/* Makes one, to see whether key and algorithm fit. */
+static int check_jwt_spec(const struct jwt *jwt, struct err *err)
+{
+    struct buf out = BUF_INIT(JWT_MAX_BYTES);
+    int rc = jwt_write(jwt, 0, &out, err);
+    if (out.data) crypto_wipe(out.data, out.size);
+    buf_release(&out);
+    return rc;
+}
+
 static int check_oauth2(const struct auth_spec *spec, struct err *err)
 {
     const struct auth_oauth2 *oauth2 = &spec->oauth2;
     int rc = check_value(str_from(oauth2->token_url), "the token URL", err);
-    if (rc == 0 && oauth2->basic) rc = check_value(oauth2->client_id, "the client id", err);
+    if (rc == 0 && oauth2->client == AUTH_CLIENT_BASIC) rc = check_value(oauth2->client_id, "the client id", err);
     if (rc == 0 && oauth2->grant == AUTH_REFRESH_TOKEN) rc = check_value(oauth2->refresh_token, "the refresh token", err);
+    if (rc == 0 && oauth2->grant == AUTH_PASSWORD) rc = check_value(oauth2->username, "the user name", err);
+    if (rc == 0 && oauth2->assertion) rc = check_jwt_spec(oauth2->assertion, err);
     if (rc == 0 && oauth2->sign) rc = check_sign(oauth2->sign, err);
     return rc;
+}
+
+static int check_jwt(const struct auth_spec *spec, struct err *err)
+{
+    int rc = spec->exchange.url ? check_value(str_from(spec->exchange.url), "the exchange's URL", err) : 0;
+    if (rc == 0 && spec->prefix.size) rc = check_value(spec->prefix, "the token's prefix", err);
+    return rc == 0 ? check_jwt_spec(&spec->jwt, err) : rc;
 }
 
 /* Must what the server gives be kept, since nothing else brings another? */
 static bool must_keep(const struct auth *auth)
 {
-    return auth->spec.oauth2.grant == AUTH_REFRESH_TOKEN;
+    return auth->spec.kind == AUTH_OAUTH2 && auth->spec.oauth2.grant == AUTH_REFRESH_TOKEN;
 }
 
 static void register_kept(struct auth *auth)
@@ -228,13 +247,13 @@ static bool can_adopt(const struct auth *auth)
  * lost on the way. */
 static int call(struct auth *auth, const struct auth_sender *sender, struct token_answer *answer, struct err *err)
 {
-    const struct auth_oauth2 *oauth2 = &auth->spec.oauth2;
+    const struct auth_spec *spec = &auth->spec;
     const struct auth_options *options = &auth->options;
     struct err second = ERR_INIT;
-    int rc = token_fetch(oauth2, buf_str(&auth->kept.refresh_token), sender, options->clock, options->secrets, answer, err);
+    int rc = token_fetch(spec, buf_str(&auth->kept.refresh_token), sender, options->clock, options->secrets, answer, err);
     if (rc == 0 || !answer->is_invalid_grant || auth->kept.previous.size == 0) return rc;
     token_answer_release(answer);
-    if (token_fetch(oauth2, buf_str(&auth->kept.previous), sender, options->clock, options->secrets, answer, &second) != 0)
+    if (token_fetch(spec, buf_str(&auth->kept.previous), sender, options->clock, options->secrets, answer, &second) != 0)
         return rc;
     tokens_set(&auth->kept.refresh_token, buf_str(&auth->kept.previous));
     tokens_set(&auth->kept.previous, STR(""));
@@ -281,9 +300,23 @@ static int renew(struct auth *auth, const struct auth_sender *sender, struct err
     return rc;
 }
 
-/* A new access token in `kept`: another process's, or by a call of our own. */
+static int sign_own(struct auth *auth, struct err *err)
+{
+    int64_t now_us = clock_wall_us(auth->options.clock);
+    struct buf out = BUF_INIT(TOKEN_MAX_BYTES);
+    int rc = jwt_write(&auth->spec.jwt, now_us, &out, err);
+    if (rc == 0) tokens_set(&auth->kept.access_token, buf_str(&out));
+    auth->kept.renew_at_us = renew_at(now_us, jwt_life_ms(&auth->spec.jwt));
+    if (out.data) crypto_wipe(out.data, out.size);
+    buf_release(&out);
+    if (rc == 0) register_kept(auth);
+    return rc;
+}
+
+/* A new access token in `kept`: another process's, by a call of our own, or signed here. */
 static int fly(struct auth *auth, const struct auth_sender *sender, struct err *err)
 {
+    if (auth->spec.kind == AUTH_JWT && !auth->spec.exchange.url) return sign_own(auth, err);
     struct token_store *store = auth->options.store;
     struct err unlocked = ERR_INIT;
     int rc = store ? store->lock(store, &unlocked) : 0;
@@ -330,9 +363,10 @@ static bool has_good_token(const struct auth *auth)
     return auth->token.size > 0 && clock_now_ms(auth->options.clock) < auth->good_until_ms;
 }
 
-static int oauth2_credentials(struct auth *auth, const struct auth_sender *sender, struct arena *arena,
-                              struct auth_credentials *credentials, struct err *err)
+static int token_credentials(struct auth *auth, const struct auth_sender *sender, struct arena *arena,
+                             struct auth_credentials *credentials, struct err *err)
 {
+    struct str prefix = auth->spec.kind == AUTH_JWT ? auth->spec.prefix : STR("Bearer");
     int rc = 0;
     pthread_mutex_lock(&auth->lock);
     /* What a flight brought is used once in any case, even when it is so short-lived that it has ended already. */
@@ -343,7 +377,7 @@ static int oauth2_credentials(struct auth *auth, const struct auth_sender *sende
             rc = auth->flying ? join_flight(auth, err) : start_flight(auth, sender, err);
     }
     if (rc == 0) {
-        credentials->header = (struct http_header){STR("Authorization"), join(arena, STR("Bearer"), buf_str(&auth->token))};
+        credentials->header = (struct http_header){STR("Authorization"), join(arena, prefix, buf_str(&auth->token))};
         credentials->generation = auth->generation;
     }
     pthread_mutex_unlock(&auth->lock);
@@ -357,12 +391,13 @@ static const struct kind KINDS[] = {
     [AUTH_BEARER] = {"bearer", check_bearer, bearer_credentials, false},
     [AUTH_BASIC] = {"basic", check_basic, basic_credentials, false},
     [AUTH_API_KEY] = {"api_key", check_api_key, api_key_credentials, false},
-    [AUTH_OAUTH2] = {"oauth2", check_oauth2, oauth2_credentials, true},
+    [AUTH_OAUTH2] = {"oauth2", check_oauth2, token_credentials, true},
+    [AUTH_JWT] = {"jwt", check_jwt, token_credentials, true},
 };
 
 bool auth_keeps_tokens(const struct auth_spec *spec)
 {
-    return spec->kind == AUTH_OAUTH2;
+    return spec->kind == AUTH_OAUTH2 || (spec->kind == AUTH_JWT && spec->exchange.url);
 }
 
 /* With its size, so that no two lists of texts look alike. */
@@ -373,18 +408,35 @@ static void add_text(struct digest *digest, struct str text)
     digest_add(digest, text.data, text.size);
 }
 
+static void add_jwt(struct digest *digest, const struct jwt *jwt)
+{
+    add_text(digest, jwt->key);
+    add_text(digest, jwt->key_id);
+    add_text(digest, jwt->issuer);
+    add_text(digest, jwt->subject);
+    add_text(digest, jwt->audience);
+    for (size_t i = 0; i < jwt->claim_count; i++) {
+        add_text(digest, jwt->claims[i].name);
+        add_text(digest, jwt->claims[i].json);
+    }
+}
+
 void auth_identity(const struct auth_spec *spec, char out[SHA256_HEX_SIZE])
 {
     const struct auth_oauth2 *oauth2 = &spec->oauth2;
     struct digest *digest = digest_new();
     unsigned char bytes[SHA256_SIZE];
-    add_text(digest, str_from(oauth2->token_url));
+    add_text(digest, str_from(spec->kind == AUTH_JWT ? spec->exchange.url : oauth2->token_url));
+    if (spec->kind == AUTH_JWT) add_jwt(digest, &spec->jwt);
     add_text(digest, oauth2->client_id);
     add_text(digest, oauth2->refresh_token);
     if (oauth2->grant != AUTH_REFRESH_TOKEN) {
         add_text(digest, oauth2->client_secret);
         add_text(digest, oauth2->scope);
+        add_text(digest, oauth2->username);
+        add_text(digest, oauth2->password);
         if (oauth2->sign) add_text(digest, oauth2->sign->key);
+        if (oauth2->assertion) add_jwt(digest, oauth2->assertion);
         for (size_t i = 0; i < oauth2->param_count; i++) {
             add_text(digest, oauth2->params[i].name);
             add_text(digest, oauth2->params[i].value);

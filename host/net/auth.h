@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "net/http.h"
+#include "net/jwt.h"
 #include "os/crypto.h"
 
 struct clock;
@@ -31,8 +32,9 @@ struct token_store;
 
 /* --- what is wanted ------------------------------------------------------------------------------ */
 
-enum auth_kind { AUTH_NONE, AUTH_BEARER, AUTH_BASIC, AUTH_API_KEY, AUTH_OAUTH2 };
-enum auth_grant { AUTH_CLIENT_CREDENTIALS, AUTH_REFRESH_TOKEN };
+enum auth_kind { AUTH_NONE, AUTH_BEARER, AUTH_BASIC, AUTH_API_KEY, AUTH_OAUTH2, AUTH_JWT };
+enum auth_grant { AUTH_CLIENT_CREDENTIALS, AUTH_REFRESH_TOKEN, AUTH_PASSWORD, AUTH_JWT_BEARER };
+enum auth_client { AUTH_CLIENT_BODY, AUTH_CLIENT_BASIC, AUTH_CLIENT_ASSERTION }; /* how the client says who it is */
 enum auth_encoding { AUTH_HEX, AUTH_BASE64, AUTH_BASE64URL };
 
 struct auth_pair {
@@ -79,20 +81,30 @@ struct auth_oauth2 {
     struct str scope;                    /* empty: not sent */
     const struct auth_pair *params;      /* further parameters */
     size_t param_count;
-    bool json;                    /* the call's body is JSON instead of a form */
-    bool basic;                   /* client id and secret go into an Authorization header instead of the body */
-    const struct auth_sign *sign; /* NULL: the call is not signed */
+    bool json; /* the call's body is JSON instead of a form */
+    enum auth_client client;
+    struct str username, password; /* AUTH_PASSWORD */
+    struct jwt *assertion;         /* AUTH_JWT_BEARER and AUTH_CLIENT_ASSERTION */
+    const struct auth_sign *sign;  /* NULL: the call is not signed */
+};
+
+/* kind jwt: where the token is shown for another one, which requests then carry (GitHub Apps). */
+struct auth_exchange {
+    const char *url;       /* absolute; NULL: requests carry the JWT itself */
+    const char *token_key; /* a path in the answer */
 };
 
 struct auth_spec {
     enum auth_kind kind;
     struct str token;              /* bearer */
-    struct str prefix;             /* bearer: "Bearer"; api_key: "" (put before the key, with a space between) */
+    struct str prefix;             /* bearer, jwt: "Bearer"; api_key: "" (put before the key, with a space between) */
     struct str username, password; /* basic */
     struct str key;                /* api_key */
     struct str name;               /* api_key: of the header or parameter */
     bool in_query;                 /* api_key: a parameter */
     struct auth_oauth2 oauth2;
+    struct jwt jwt;
+    struct auth_exchange exchange; /* jwt */
 };
 
 struct auth_options {

@@ -50,17 +50,36 @@ static void add_param(struct params *params, struct str name, struct str value)
     buf_release(&key);
 }
 
-static void write_body(const struct auth_oauth2 *oauth2, struct str refresh_token, struct buf *body)
+/* What each grant is called, and what invalid_grant means there. */
+static const struct {
+    const char *type;
+    const char *hint;
+} GRANTS[] = {
+    [AUTH_CLIENT_CREDENTIALS] = {"client_credentials", "check client id and client secret in the pipeline's config"},
+    [AUTH_REFRESH_TOKEN] = {"refresh_token", "log in again at the source and configure the new refresh token: this one has "
+                                             "ended or was revoked"},
+    [AUTH_PASSWORD] = {"password", "check user name and password in the pipeline's config"},
+    [AUTH_JWT_BEARER] = {"urn:ietf:params:oauth:grant-type:jwt-bearer",
+                         "check key, issuer, subject and audience of the assertion, and whether the server has allowed this "
+                         "client for that user"},
+};
+
+#define ASSERTION_TYPE STR("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+
+static void write_body(const struct auth_oauth2 *oauth2, struct str refresh_token, struct str assertion, struct buf *body)
 {
     struct params params = {.body = body, .writer = JSON_WRITER(body), .json = oauth2->json};
-    bool is_refresh = oauth2->grant == AUTH_REFRESH_TOKEN;
+    bool is_assertion = oauth2->client == AUTH_CLIENT_ASSERTION;
     if (params.json) json_open(&params.writer, '{');
-    add_param(&params, STR("grant_type"), is_refresh ? STR("refresh_token") : STR("client_credentials"));
-    if (!oauth2->basic) {
-        add_param(&params, STR("client_id"), oauth2->client_id);
-        add_param(&params, STR("client_secret"), oauth2->client_secret);
-    }
-    if (is_refresh) add_param(&params, STR("refresh_token"), refresh_token);
+    add_param(&params, STR("grant_type"), str_from(GRANTS[oauth2->grant].type));
+    if (oauth2->client != AUTH_CLIENT_BASIC) add_param(&params, STR("client_id"), oauth2->client_id);
+    if (oauth2->client == AUTH_CLIENT_BODY) add_param(&params, STR("client_secret"), oauth2->client_secret);
+    if (is_assertion) add_param(&params, STR("client_assertion_type"), ASSERTION_TYPE);
+    if (is_assertion) add_param(&params, STR("client_assertion"), assertion);
+    if (oauth2->grant == AUTH_JWT_BEARER) add_param(&params, STR("assertion"), assertion);
+    if (oauth2->grant == AUTH_REFRESH_TOKEN) add_param(&params, STR("refresh_token"), refresh_token);
+    if (oauth2->grant == AUTH_PASSWORD) add_param(&params, STR("username"), oauth2->username);
+    if (oauth2->grant == AUTH_PASSWORD) add_param(&params, STR("password"), oauth2->password);
     add_param(&params, STR("scope"), oauth2->scope);
     for (size_t i = 0; i < oauth2->param_count; i++) add_param(&params, oauth2->params[i].name, oauth2->params[i].value);
     if (params.json) json_close(&params.writer, '}');
@@ -148,33 +167,65 @@ static size_t add_signed_headers(const struct auth_sign *sign, const struct url 
     return count;
 }
 
-static int build(const struct auth_oauth2 *oauth2, struct str refresh_token, struct clock *clock, struct arena *arena,
-                 struct http_request *request, struct err *err)
+static int make_jwt(const struct jwt *jwt, struct clock *clock, struct arena *arena, struct str *text, struct err *err)
+{
+    struct buf out = BUF_INIT(JWT_MAX_BYTES);
+    int rc = jwt_write(jwt, clock_wall_us(clock), &out, err);
+    if (rc == 0) *text = arena_copy(arena, buf_str(&out));
+    wipe(&out);
+    return rc;
+}
+
+static int build_grant(const struct auth_oauth2 *oauth2, struct str refresh_token, struct clock *clock, struct arena *arena,
+                       struct http_request *request, struct err *err)
 {
     struct buf body = BUF_INIT(BODY_MAX_BYTES);
     struct url url = {0};
+    struct str assertion = {0};
     size_t extra = oauth2->sign ? oauth2->sign->header_count : 0, count = 0;
     struct http_header *headers = arena_array(arena, struct http_header, 3 + extra);
     int rc = url_parse(str_from(oauth2->token_url), arena, &url, err);
-    write_body(oauth2, refresh_token, &body);
+    if (rc == 0 && oauth2->assertion) rc = make_jwt(oauth2->assertion, clock, arena, &assertion, err);
+    if (rc == 0) write_body(oauth2, refresh_token, assertion, &body);
     if (rc == 0 && body.failed) rc = err_set(err, ERR_CONFIG, "cannot send a token call over %d bytes", BODY_MAX_BYTES);
     if (rc != 0) goto out;
     struct str sent = arena_copy(arena, buf_str(&body));
     headers[count++] = (struct http_header){STR("Content-Type"),
                                             oauth2->json ? STR("application/json") : STR("application/x-www-form-urlencoded")};
     headers[count++] = (struct http_header){STR("Accept"), STR("application/json")};
-    if (oauth2->basic) headers[count++] = (struct http_header){STR("Authorization"), basic_value(oauth2, arena)};
+    if (oauth2->client == AUTH_CLIENT_BASIC)
+        headers[count++] = (struct http_header){STR("Authorization"), basic_value(oauth2, arena)};
     if (oauth2->sign) count += add_signed_headers(oauth2->sign, &url, sent, clock, headers + count, arena);
-    /* Sent again when its fate is unknown: a refresh token that was used up by the lost answer is lost either way. */
-    *request = (struct http_request){.method = "POST",
-                                     .url = oauth2->token_url,
-                                     .headers = headers,
-                                     .header_count = count,
-                                     .body = sent,
-                                     .idempotent = true,
-                                     .anonymous = true};
+    *request = (struct http_request){.url = oauth2->token_url, .headers = headers, .header_count = count, .body = sent};
 out:
     wipe(&body);
+    return rc;
+}
+
+static int build_exchange(const struct auth_spec *spec, struct clock *clock, struct arena *arena, struct http_request *request,
+                          struct err *err)
+{
+    struct http_header *headers = arena_array(arena, struct http_header, 3);
+    struct str token;
+    int rc = make_jwt(&spec->jwt, clock, arena, &token, err);
+    if (rc != 0) return rc;
+    struct str value = str_from(arena_printf(arena, STR_FMT " " STR_FMT, STR_ARG(spec->prefix), (int)token.size, token.data));
+    headers[0] = (struct http_header){STR("Authorization"), str_trim(value)};
+    headers[1] = (struct http_header){STR("Accept"), STR("application/json")};
+    headers[2] = (struct http_header){STR("Content-Type"), STR("application/json")};
+    *request = (struct http_request){.url = spec->exchange.url, .headers = headers, .header_count = 3, .body = STR("{}")};
+    return 0;
+}
+
+static int build(const struct auth_spec *spec, struct str refresh_token, struct clock *clock, struct arena *arena,
+                 struct http_request *request, struct err *err)
+{
+    int rc = spec->kind == AUTH_JWT ? build_exchange(spec, clock, arena, request, err)
+                                    : build_grant(&spec->oauth2, refresh_token, clock, arena, request, err);
+    /* Sent again when its fate is unknown: a refresh token that was used up by the lost answer is lost either way. */
+    request->method = "POST";
+    request->idempotent = true;
+    request->anonymous = true;
     return rc;
 }
 
@@ -207,8 +258,8 @@ static const struct {
     {"BAD_REFRESH_TOKEN", ERR_AUTH, true},
 };
 
-static int refused(const struct cJSON *json, const struct http_response *response, const struct secrets *secrets,
-                   bool *is_invalid_grant, struct err *err)
+static int refused(const struct auth_spec *spec, const struct cJSON *json, const struct http_response *response,
+                   const struct secrets *secrets, bool *is_invalid_grant, struct err *err)
 {
     const char *code = json_string(json_get(json, "error"));
     struct str body = {response->body->data, response->body->size};
@@ -225,11 +276,13 @@ static int refused(const struct cJSON *json, const struct http_response *respons
     url_redact(str_from(response->url), secrets, &url);
     err_set(err, class, "cannot get a token: POST %s answered %d%s%s", buf_text(&url), response->status,
             reason.size  ? ": "
-            : is_success ? " without an access_token"
+            : is_success ? " without a token"
                          : "",
             buf_text(&reason));
-    if (*is_invalid_grant)
-        err_hint(err, "log in again at the source and configure the new refresh token: this one has ended or was revoked");
+    if (spec->kind == AUTH_JWT)
+        err_hint(err, "check key, issuer and claims in the pipeline's config");
+    else if (*is_invalid_grant)
+        err_hint(err, "%s", GRANTS[spec->oauth2.grant].hint);
     else if (class == ERR_AUTH)
         err_hint(err, "check client id, client secret and the token URL in the pipeline's config");
     buf_release(&reason);
@@ -277,12 +330,13 @@ static int64_t lifetime_ms(const struct cJSON *json, int64_t now_us)
     return life_ms;
 }
 
-static int read_answer(const struct cJSON *json, const struct http_response *response, int64_t now_us, struct secrets *secrets,
-                       struct token_answer *answer, struct err *err)
+static int read_answer(const struct auth_spec *spec, const struct cJSON *json, const struct http_response *response,
+                       int64_t now_us, struct secrets *secrets, struct token_answer *answer, struct err *err)
 {
-    const char *access = json_string(json_get(json, "access_token"));
+    const char *access =
+        json_string(spec->kind == AUTH_JWT ? json_path(json, spec->exchange.token_key) : json_get(json, "access_token"));
     const char *refresh = json_string(json_get(json, "refresh_token"));
-    if (response->status / 100 != 2 || !access) return refused(json, response, secrets, &answer->is_invalid_grant, err);
+    if (response->status / 100 != 2 || !access) return refused(spec, json, response, secrets, &answer->is_invalid_grant, err);
     if (secrets) (void)secrets_add(secrets, "auth.access_token", str_from(access));
     if (secrets && refresh && refresh[0]) (void)secrets_add(secrets, "auth.refresh_token", str_from(refresh));
     if (!is_sendable(access) || (refresh && refresh[0] && strlen(refresh) > TOKEN_MAX_BYTES))
@@ -294,16 +348,16 @@ static int read_answer(const struct cJSON *json, const struct http_response *res
     return 0;
 }
 
-int token_fetch(const struct auth_oauth2 *oauth2, struct str refresh_token, const struct auth_sender *sender,
-                struct clock *clock, struct secrets *secrets, struct token_answer *answer, struct err *err)
+int token_fetch(const struct auth_spec *spec, struct str refresh_token, const struct auth_sender *sender, struct clock *clock,
+                struct secrets *secrets, struct token_answer *answer, struct err *err)
 {
     struct arena arena = ARENA_INIT(4 * ANSWER_MAX_BYTES);
-    struct http_request request;
+    struct http_request request = {0};
     struct http_response response = {0};
     struct cJSON *json = NULL;
     struct err no_json = ERR_INIT;
     *answer = TOKEN_ANSWER_INIT;
-    int rc = build(oauth2, refresh_token, clock, &arena, &request, err);
+    int rc = build(spec, refresh_token, clock, &arena, &request, err);
     if (rc == 0) rc = sender->send(sender->context, &request, &arena, &response, err);
     if (rc != 0) {
         err_context(err, "token call");
@@ -314,7 +368,7 @@ int token_fetch(const struct auth_oauth2 *oauth2, struct str refresh_token, cons
         rc = err_set(err, ERR_TRANSIENT, "could not read the token call's answer: %s", no_json.message);
         goto out;
     }
-    rc = read_answer(json, &response, clock_wall_us(clock), secrets, answer, err);
+    rc = read_answer(spec, json, &response, clock_wall_us(clock), secrets, answer, err);
 out:
     if (response.body && response.body->references == 1) crypto_wipe(response.body->data, response.body->size);
     http_response_release(&response);

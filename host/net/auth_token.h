@@ -1,5 +1,5 @@
-/* auth_token: one OAuth 2.0 token call (RFC 6749 4.4 and 6): builds the request, signs it if wanted, reads the answer. Keeps
- * nothing; the cache is auth.c's. */
+/* auth_token: one token call: of OAuth 2.0 (RFC 6749 4.3, 4.4 and 6, RFC 7523), or one that exchanges a JWT: builds the
+ * request, signs it if wanted, reads the answer. Keeps nothing; the cache is auth.c's. */
 #ifndef SLUICE_NET_AUTH_TOKEN_H
 #define SLUICE_NET_AUTH_TOKEN_H
 
@@ -25,7 +25,7 @@ void token_answer_release(struct token_answer *answer); /* wipes */
 /* AUTH when the server refuses (the same call would be refused again), TRANSIENT when it says that it cannot answer now, or
  * answers with what is no JSON; else what the sender gives. `secrets` may be NULL; what
  * was received is registered there before anything else is done with it. */
-int token_fetch(const struct auth_oauth2 *oauth2, struct str refresh_token, const struct auth_sender *sender,
-                struct clock *clock, struct secrets *secrets, struct token_answer *answer, struct err *err) MUST_USE;
+int token_fetch(const struct auth_spec *spec, struct str refresh_token, const struct auth_sender *sender, struct clock *clock,
+                struct secrets *secrets, struct token_answer *answer, struct err *err) MUST_USE;
 
 #endif

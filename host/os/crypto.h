@@ -42,9 +42,9 @@ void digest_free(struct digest *digest);
 /* HMAC (RFC 2104); returns its size. */
 size_t crypto_hmac(enum crypto_hash hash, struct str key, struct str data, unsigned char out[CRYPTO_HASH_MAX]);
 
-/* Signs `data` as the JSON Web Algorithm `algorithm` says (RFC 7518: RS, PS, ES with 256, 384, 512), with a private key in PEM
- * (PKCS#8 or the older forms, no passphrase). Appends the raw signature; for ES it is r || s. CONFIG for an unknown algorithm,
- * a key that cannot be read or does not fit the algorithm. */
+/* Signs `data` as the JSON Web Algorithm `algorithm` says (RFC 7518: RS, PS, ES with 256, 384, 512; RFC 8037: EdDSA with an
+ * Ed25519 key), with a private key in PEM (PKCS#8 or the older forms, no passphrase). Appends the raw signature; for ES it is r
+ * || s. CONFIG for an unknown algorithm, a key that cannot be read or does not fit the algorithm. */
 int crypto_sign(struct str algorithm, struct str private_key_pem, struct str data, struct buf *out, struct err *err) MUST_USE;
 
 /* How many certificates a list in PEM form holds; 0 when any of it cannot be read. Text around them is passed over. */

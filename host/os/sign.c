@@ -1,5 +1,5 @@
-/* sign: the signatures JWTs are made with (RFC 7518 3.3 to 3.5); see crypto.h. libcrypto gives ECDSA signatures in DER; JWA
- * wants r and s side by side, each as wide as the curve. */
+/* sign: the signatures JWTs are made with (RFC 7518 3.3 to 3.5, RFC 8037 3.1); see crypto.h. libcrypto gives ECDSA signatures
+ * in DER; JWA wants r and s side by side, each as wide as the curve. */
 #include <openssl/bio.h>
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
@@ -13,19 +13,19 @@
 
 enum { RSA_BITS_MIN = 2048 };
 
-enum scheme { SCHEME_RSA_PKCS1, SCHEME_RSA_PSS, SCHEME_ECDSA };
+enum scheme { SCHEME_RSA_PKCS1, SCHEME_RSA_PSS, SCHEME_ECDSA, SCHEME_ED25519 };
 
 static const struct algorithm {
     const char *name;
     enum scheme scheme;
-    const EVP_MD *(*md)(void);
-    int curve_bits; /* of the one curve it is for; 0 for RSA */
+    const EVP_MD *(*md)(void); /* NULL: the scheme has its own */
+    int curve_bits;            /* ECDSA: of the one curve it is for */
 } ALGORITHMS[] = {
     {"RS256", SCHEME_RSA_PKCS1, EVP_sha256, 0}, {"RS384", SCHEME_RSA_PKCS1, EVP_sha384, 0},
     {"RS512", SCHEME_RSA_PKCS1, EVP_sha512, 0}, {"PS256", SCHEME_RSA_PSS, EVP_sha256, 0},
     {"PS384", SCHEME_RSA_PSS, EVP_sha384, 0},   {"PS512", SCHEME_RSA_PSS, EVP_sha512, 0},
     {"ES256", SCHEME_ECDSA, EVP_sha256, 256},   {"ES384", SCHEME_ECDSA, EVP_sha384, 384},
-    {"ES512", SCHEME_ECDSA, EVP_sha512, 521},
+    {"ES512", SCHEME_ECDSA, EVP_sha512, 521},   {"EdDSA", SCHEME_ED25519, NULL, 0},
 };
 
 static const struct algorithm *find_algorithm(struct str name)
@@ -54,15 +54,17 @@ static EVP_PKEY *read_key(struct str pem)
 
 static int check_fit(const struct algorithm *algorithm, EVP_PKEY *key, struct err *err)
 {
-    bool wants_rsa = algorithm->scheme != SCHEME_ECDSA;
-    if (EVP_PKEY_is_a(key, wants_rsa ? "RSA" : "EC") != 1)
-        return err_set(err, ERR_CONFIG, "cannot sign with %s: the private key is not of the kind %s", algorithm->name,
-                       wants_rsa ? "RSA" : "EC");
+    static const char *const KINDS[] = {
+        [SCHEME_RSA_PKCS1] = "RSA", [SCHEME_RSA_PSS] = "RSA", [SCHEME_ECDSA] = "EC", [SCHEME_ED25519] = "ED25519"};
+    const char *kind = KINDS[algorithm->scheme];
+    if (EVP_PKEY_is_a(key, kind) != 1)
+        return err_set(err, ERR_CONFIG, "cannot sign with %s: the private key is not of the kind %s", algorithm->name, kind);
+    bool is_rsa = algorithm->scheme == SCHEME_RSA_PKCS1 || algorithm->scheme == SCHEME_RSA_PSS;
     int bits = EVP_PKEY_bits(key);
-    if (wants_rsa && bits < RSA_BITS_MIN)
+    if (is_rsa && bits < RSA_BITS_MIN)
         return err_set(err, ERR_CONFIG, "cannot sign with %s: the private key has %d bits, expected at least %d",
                        algorithm->name, bits, RSA_BITS_MIN);
-    if (!wants_rsa && bits != algorithm->curve_bits)
+    if (algorithm->scheme == SCHEME_ECDSA && bits != algorithm->curve_bits)
         return err_set(err, ERR_CONFIG, "cannot sign with %s: the private key's curve has %d bits, expected %d",
                        algorithm->name, bits, algorithm->curve_bits);
     return 0;
@@ -89,7 +91,7 @@ static bool sign_with(const struct algorithm *algorithm, EVP_PKEY *key, struct s
     CHECK(context);
     unsigned char *signature = NULL;
     size_t size = 0;
-    bool is_good = EVP_DigestSignInit(context, &parameters, algorithm->md(), NULL, key) == 1;
+    bool is_good = EVP_DigestSignInit(context, &parameters, algorithm->md ? algorithm->md() : NULL, NULL, key) == 1;
     if (is_good && algorithm->scheme == SCHEME_RSA_PSS)
         is_good = EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) == 1 &&
                   EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, RSA_PSS_SALTLEN_DIGEST) == 1;
@@ -113,7 +115,7 @@ int crypto_sign(struct str name, struct str private_key_pem, struct str data, st
     const struct algorithm *algorithm = find_algorithm(name);
     if (!algorithm) {
         err_set(err, ERR_CONFIG, "cannot sign: unknown algorithm '" STR_FMT "'", STR_ARG(name));
-        return err_hint(err, "use RS, PS or ES with 256, 384 or 512, such as RS256");
+        return err_hint(err, "use EdDSA, or RS, PS or ES with 256, 384 or 512, such as RS256");
     }
     EVP_PKEY *key = read_key(private_key_pem);
     if (!key) {

@@ -24,7 +24,8 @@ struct auth_reader {
     struct arena *arena;
     struct problems *problems;
     struct err *err;
-    int rc; /* the first failure sticks */
+    int rc;                 /* the first failure sticks */
+    enum rendered rendered; /* what the last text was */
 };
 
 /* --- one value ----------------------------------------------------------------------------------------------------------- */
@@ -45,6 +46,7 @@ static struct str read_text(struct auth_reader *reader, struct str text, const s
         reader->rc = err_context(reader->err, "%s", path);
     else
         result = arena_copy(reader->arena, buf_str(&out));
+    if (rc >= 0) reader->rendered = (enum rendered)rc;
     buf_release(&out);
     return result;
 }
@@ -173,6 +175,68 @@ static const struct auth_sign *read_sign(struct auth_reader *reader)
     return sign;
 }
 
+/* --- signed tokens ------------------------------------------------------------------------------------------------------ */
+
+static void read_claims(struct auth_reader *reader, struct jwt *jwt)
+{
+    const struct node *map = map_of(reader->auth, "claims");
+    if (!map) return;
+    struct jwt_claim *claims = arena_array(reader->arena, struct jwt_claim, map->count + 1);
+    for (size_t i = 0; i < map->count; i++) {
+        const struct node *claim = &map->children[i];
+        const char *path = arena_printf(reader->arena, "%s.claims." STR_FMT, reader->path, STR_ARG(claim->key));
+        struct str value = read_text(reader, node_text(claim), claim, path);
+        bool is_plain = claim->kind == NODE_NUMBER || claim->kind == NODE_BOOLEAN || reader->rendered == RENDERED_NUMBER ||
+                        reader->rendered == RENDERED_BOOLEAN;
+        if (value.size == 0) continue;
+        struct buf json = BUF_INIT(6 * (size_t)TEMPLATE_MAX_BYTES);
+        if (is_plain)
+            buf_append_str(&json, value);
+        else
+            buf_append_json_string(&json, value);
+        claims[jwt->claim_count++] = (struct jwt_claim){claim->key, arena_copy(reader->arena, buf_str(&json))};
+        buf_release(&json);
+    }
+    jwt->claims = claims;
+}
+
+static enum jwt_key_encoding key_encoding_of(const char *name)
+{
+    return strcmp(name, "hex") == 0 ? JWT_KEY_HEX : strcmp(name, "base64") == 0 ? JWT_KEY_BASE64 : JWT_KEY_TEXT;
+}
+
+static void read_jwt_keys(struct auth_reader *reader, struct jwt *jwt)
+{
+    *jwt = (struct jwt){
+        .algorithm = str_from(option_text(reader->table, reader->auth, "algorithm")),
+        .key = need_key(reader, "key"),
+        .key_encoding = key_encoding_of(option_text(reader->table, reader->auth, "key_encoding")),
+        .key_place = arena_printf(reader->arena, "%s.key", reader->path),
+        .key_id = read_key(reader, "key_id"),
+        .issuer = read_key(reader, "issuer"),
+        .subject = read_key(reader, "subject"),
+        .audience = read_key(reader, "audience"),
+        .lifetime_ms = option_duration_ms(reader->table, reader->auth, "lifetime"),
+    };
+    read_claims(reader, jwt);
+    if (jwt->lifetime_ms < 4000)
+        problems_add(reader->problems, reader->auth, "%s.lifetime: expected at least 4s", reader->path);
+}
+
+static struct jwt *read_assertion(struct auth_reader *reader)
+{
+    const struct node *node = map_of(reader->auth, "assertion");
+    if (!node) return NULL;
+    struct jwt *jwt = arena_new(reader->arena, struct jwt);
+    struct auth_reader below = *reader;
+    below.table = &VOCABULARY_ASSERTION;
+    below.auth = node;
+    below.path = arena_printf(reader->arena, "%s.assertion", reader->path);
+    read_jwt_keys(&below, jwt);
+    reader->rc = below.rc;
+    return jwt;
+}
+
 /* --- kinds --------------------------------------------------------------------------------------------------------------- */
 
 static void read_none(struct auth_reader *reader, struct auth_spec *spec)
@@ -204,17 +268,39 @@ static void read_api_key(struct auth_reader *reader, struct auth_spec *spec)
     spec->in_query = strcmp(option_text(reader->table, reader->auth, "into"), "query") == 0;
 }
 
-/* Grants that are known but not built have a negative number. */
+/* A negative number: known, but not built. Who is asked for must be there, and nobody else's. */
 static const struct {
     const char *name;
     int grant;
+    const char *needs; /* the key that belongs to it; NULL: none does */
 } GRANTS[] = {
-    {"client_credentials", AUTH_CLIENT_CREDENTIALS},
-    {"refresh_token", AUTH_REFRESH_TOKEN},
-    {"password", -1},
-    {"jwt_bearer", -1},
-    {"authorization_code", -1},
+    {"client_credentials", AUTH_CLIENT_CREDENTIALS, NULL},
+    {"refresh_token", AUTH_REFRESH_TOKEN, "refresh_token"},
+    {"password", AUTH_PASSWORD, "username"},
+    {"jwt_bearer", AUTH_JWT_BEARER, "assertion"},
+    {"authorization_code", -1, NULL},
 };
+
+static void check_grant_keys(struct auth_reader *reader, size_t chosen)
+{
+    bool has_client_assertion = strcmp(option_text(reader->table, reader->auth, "credentials"), "assertion") == 0;
+    for (size_t i = 0; i < ARRAY_SIZE(GRANTS); i++) {
+        const char *key = GRANTS[i].needs;
+        if (!key) continue;
+        bool is_set = option_is_set(reader->auth, key);
+        bool belongs = i == chosen || (strcmp(key, "assertion") == 0 && has_client_assertion);
+        if (is_set && !belongs)
+            problems_add(reader->problems, reader->auth, "%s: '%s' belongs to grant %s only", reader->path, key,
+                         GRANTS[i].name);
+        if (!is_set && belongs)
+            problems_add(reader->problems, reader->auth, "%s: %s needs %s '%s'", reader->path,
+                         i == chosen ? arena_printf(reader->arena, "grant %s", GRANTS[i].name) : "credentials assertion",
+                         strchr("aeio", key[0]) ? "an" : "a", key);
+    }
+    if (has_client_assertion && GRANTS[chosen].grant == AUTH_JWT_BEARER)
+        problems_add(reader->problems, reader->auth, "%s: grant jwt_bearer and credentials assertion have one 'assertion'",
+                     reader->path);
+}
 
 static enum auth_grant read_grant(struct auth_reader *reader)
 {
@@ -222,15 +308,23 @@ static enum auth_grant read_grant(struct auth_reader *reader)
     struct str name = node_text(node);
     for (size_t i = 0; i < ARRAY_SIZE(GRANTS); i++) {
         if (!str_equal(name, str_from(GRANTS[i].name))) continue;
+        check_grant_keys(reader, i);
         if (GRANTS[i].grant >= 0) return (enum auth_grant)GRANTS[i].grant;
         problems_add(reader->problems, node, "%s: grant '%s' is not supported by this version", reader->path, GRANTS[i].name);
-        problems_hint(reader->problems, "one of: client_credentials, refresh_token");
+        problems_hint(reader->problems, "one of: client_credentials, refresh_token, password, jwt_bearer");
         return AUTH_CLIENT_CREDENTIALS;
     }
     problems_add(reader->problems, node, "%s: unknown grant '" STR_FMT "'", reader->path, STR_ARG(name));
     const char *nearest = str_nearest(name, &GRANTS[0].name, ARRAY_SIZE(GRANTS), sizeof GRANTS[0]);
     if (nearest) problems_hint(reader->problems, "did you mean '%s'?", nearest);
     return AUTH_CLIENT_CREDENTIALS;
+}
+
+static enum auth_client client_of(const char *name)
+{
+    return strcmp(name, "basic") == 0       ? AUTH_CLIENT_BASIC
+           : strcmp(name, "assertion") == 0 ? AUTH_CLIENT_ASSERTION
+                                            : AUTH_CLIENT_BODY;
 }
 
 static void read_params(struct auth_reader *reader, struct auth_oauth2 *oauth2)
@@ -250,6 +344,7 @@ static void read_params(struct auth_reader *reader, struct auth_oauth2 *oauth2)
 static void read_oauth2(struct auth_reader *reader, struct auth_spec *spec)
 {
     struct auth_oauth2 *oauth2 = &spec->oauth2;
+    struct jwt *assertion = read_assertion(reader);
     spec->kind = AUTH_OAUTH2;
     *oauth2 = (struct auth_oauth2){
         .grant = read_grant(reader),
@@ -257,26 +352,47 @@ static void read_oauth2(struct auth_reader *reader, struct auth_spec *spec)
         .client_id = read_key(reader, "client_id"),
         .client_secret = read_key(reader, "client_secret"),
         .refresh_token = read_key(reader, "refresh_token"),
+        .username = read_key(reader, "username"),
+        .password = read_key(reader, "password"),
         .scope = read_key(reader, "scope"),
         .json = strcmp(option_text(reader->table, reader->auth, "body"), "json") == 0,
-        .basic = strcmp(option_text(reader->table, reader->auth, "credentials"), "basic") == 0,
+        .client = client_of(option_text(reader->table, reader->auth, "credentials")),
+        .assertion = assertion,
         .sign = read_sign(reader),
     };
     read_params(reader, oauth2);
-    if (!oauth2->sign && !option_is_set(reader->auth, "client_id"))
+    if (assertion) {
+        assertion->has_id = oauth2->client == AUTH_CLIENT_ASSERTION;
+        if (assertion->issuer.size == 0) assertion->issuer = oauth2->client_id;
+        if (assertion->subject.size == 0 && assertion->has_id) assertion->subject = oauth2->client_id;
+    }
+    bool says_who = oauth2->sign || (assertion && option_is_set(map_of(reader->auth, "assertion"), "issuer"));
+    if (!says_who && !option_is_set(reader->auth, "client_id"))
         problems_add(reader->problems, reader->auth, "%s: 'client_id' is missing", reader->path);
-    bool needs_refresh_token = oauth2->grant == AUTH_REFRESH_TOKEN;
-    if (needs_refresh_token != option_is_set(reader->auth, "refresh_token"))
-        problems_add(reader->problems, reader->auth, "%s: %s", reader->path,
-                     needs_refresh_token ? "grant refresh_token needs a 'refresh_token'"
-                                         : "'refresh_token' belongs to grant refresh_token only");
+}
+
+static void read_jwt(struct auth_reader *reader, struct auth_spec *spec)
+{
+    const struct node *exchange = map_of(reader->auth, "exchange");
+    spec->kind = AUTH_JWT;
+    spec->prefix = read_key(reader, "prefix");
+    read_jwt_keys(reader, &spec->jwt);
+    if (!exchange) return;
+    struct auth_reader below = *reader;
+    below.table = &VOCABULARY_EXCHANGE;
+    below.auth = exchange;
+    below.path = arena_printf(reader->arena, "%s.exchange", reader->path);
+    spec->exchange.url = need_key(&below, "url").data;
+    spec->exchange.token_key = option_text(&VOCABULARY_EXCHANGE, exchange, "token");
+    reader->rc = below.rc;
 }
 
 static const struct {
     const char *name;
     void (*read)(struct auth_reader *reader, struct auth_spec *spec);
 } READERS[] = {
-    {"none", read_none}, {"bearer", read_bearer}, {"basic", read_basic}, {"api_key", read_api_key}, {"oauth2", read_oauth2},
+    {"none", read_none},       {"bearer", read_bearer}, {"basic", read_basic},
+    {"api_key", read_api_key}, {"oauth2", read_oauth2}, {"jwt", read_jwt},
 };
 
 static void read_auth(struct auth_reader *reader, const struct vocabulary_kind *kind, struct auth_spec *spec)
@@ -325,6 +441,13 @@ static const char *absolute_token_url(const char *token_url, const struct url *b
     return arena_printf(arena, "%.*s%s%s", (int)size, base->text, token_url[0] == '/' ? "" : "/", token_url);
 }
 
+/* Where a token is fetched; NULL: nowhere. */
+static const char **token_url_of(struct auth_spec *spec)
+{
+    if (spec->kind == AUTH_OAUTH2) return &spec->oauth2.token_url;
+    return spec->kind == AUTH_JWT && spec->exchange.url ? &spec->exchange.url : NULL;
+}
+
 int access_auth(const struct description *description, const struct config *config, int64_t now_us, struct arena *arena,
                 struct auth_spec *spec, struct err *err)
 {
@@ -343,11 +466,16 @@ int access_auth(const struct description *description, const struct config *conf
     };
     read_auth(&reader, vocabulary_kind_of(&VOCABULARY_AUTH, description->auth), spec);
     CHECK(problems.count == 0); /* access_check has seen it */
-    if (reader.rc != 0 || spec->kind != AUTH_OAUTH2) return reader.rc;
+    const char **url = token_url_of(spec);
+    if (reader.rc != 0 || !url) return reader.rc;
     struct url base;
     int rc = parse_base(description, config, now_us, arena, &base, err);
-    if (rc == 0) spec->oauth2.token_url = absolute_token_url(spec->oauth2.token_url, &base, arena);
-    return rc;
+    if (rc != 0) return rc;
+    *url = absolute_token_url(*url, &base, arena);
+    /* Whom an assertion is for is whom it is shown, unless the connector says otherwise (RFC 7523 3). */
+    struct jwt *assertion = spec->kind == AUTH_OAUTH2 ? spec->oauth2.assertion : NULL;
+    if (assertion && assertion->audience.size == 0) assertion->audience = str_from(*url);
+    return 0;
 }
 
 /* --- hosts --------------------------------------------------------------------------------------------------------------- */
@@ -381,9 +509,9 @@ static int list_hosts(const struct description *description, const struct config
         if (rc != 0) return err_context(err, "http.hosts");
     }
     rc = access_auth(description, config, now_us, arena, &spec, err);
-    if (rc != 0 || spec.kind != AUTH_OAUTH2) return rc;
-    rc = url_parse(str_from(spec.oauth2.token_url), arena, &url, err);
-    if (rc != 0) return err_context(err, "http.auth.token_url");
+    if (rc != 0 || !token_url_of(&spec)) return rc;
+    rc = url_parse(str_from(*token_url_of(&spec)), arena, &url, err);
+    if (rc != 0) return err_context(err, spec.kind == AUTH_JWT ? "http.auth.exchange.url" : "http.auth.token_url");
     add_url(list, &url, arena);
     return 0;
 }

@@ -43,6 +43,8 @@ extern const struct option_table VOCABULARY_EVENTS;
 extern const struct option_table VOCABULARY_FIELD;
 extern const struct option_table VOCABULARY_FIELDS_FROM;
 extern const struct option_table VOCABULARY_SIGN;
+extern const struct option_table VOCABULARY_ASSERTION;
+extern const struct option_table VOCABULARY_EXCHANGE;
 extern const struct option_table VOCABULARY_LIMIT_MATCH;
 extern const struct option_table VOCABULARY_LIMIT_LEARN;
 extern const struct option_table VOCABULARY_FILTER;

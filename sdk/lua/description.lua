@@ -64,18 +64,36 @@
 ---a token that is fetched and refreshed by the host (RFC 6749).
 ---@class sluice.Auth.oauth2
 ---@field kind "oauth2"
----@field grant string client_credentials or refresh_token
+---@field grant string client_credentials, refresh_token, password or jwt_bearer
 ---@field token_url string absolute, or a path behind `http.base`; its host is allowed
 ---@field client_id? string the client; left out where `sign` says who asks
 ---@field client_secret? string its secret
 ---@field refresh_token? string grant refresh_token: the first one; newer ones are kept by the host
+---@field username? string grant password: who logs in
+---@field password? string grant password: the password
+---@field assertion? sluice.Assertion grant jwt_bearer: what is shown; credentials assertion: how the client says who it is (RFC 7523)
 ---@field scope? string scopes, as the server wants them separated
 ---@field params? table<string, string|number|boolean> further parameters of the token call
 ---@field body? "form"|"json" how the token call is written (default: form)
----@field credentials? "body"|"basic" where client_id and client_secret go (default: body)
+---@field credentials? "body"|"basic"|"assertion" how the client says who it is: id and secret in the body or by Basic authentication, or a signed assertion (default: body)
 ---@field sign? sluice.Sign signs the token call with an HMAC
 
----@alias sluice.Auth sluice.Auth.none|sluice.Auth.bearer|sluice.Auth.basic|sluice.Auth.api_key|sluice.Auth.oauth2
+---a token of one's own, signed for each few minutes (RFC 7519).
+---@class sluice.Auth.jwt
+---@field kind "jwt"
+---@field algorithm? "RS256"|"RS384"|"RS512"|"PS256"|"PS384"|"PS512"|"ES256"|"ES384"|"ES512"|"HS256"|"HS384"|"HS512"|"EdDSA" how it is signed (RFC 7518, RFC 8037) (default: RS256)
+---@field key string private key in PEM; HS: the shared secret
+---@field key_encoding? "text"|"hex"|"base64" HS: how the secret is written (default: text)
+---@field key_id? string `kid`: which key it is, for the server
+---@field issuer? string `iss`
+---@field subject? string `sub`
+---@field audience? string `aud`
+---@field claims? table<string, string|number|boolean> further claims; they win over those above
+---@field lifetime? string|number from `iat`, half a minute ago, to `exp` (default: 5m)
+---@field prefix? string the word before the token (default: Bearer)
+---@field exchange? sluice.Exchange the token is shown once for another one, which requests carry
+
+---@alias sluice.Auth sluice.Auth.none|sluice.Auth.bearer|sluice.Auth.basic|sluice.Auth.api_key|sluice.Auth.oauth2|sluice.Auth.jwt
 
 ---http.auth.sign.
 ---@class sluice.Sign
@@ -85,6 +103,23 @@
 ---@field encoding? "hex"|"base64"|"base64url" how the signature is written (default: hex)
 ---@field headers table<string, string|number|boolean> headers of the token call; know {{sign.signature}} beside the names of `message` and config
 ---@field sign_body? boolean false: {{sign.body}} is empty although a body is sent (default: true)
+
+---http.auth.assertion.
+---@class sluice.Assertion
+---@field algorithm? "RS256"|"RS384"|"RS512"|"PS256"|"PS384"|"PS512"|"ES256"|"ES384"|"ES512"|"HS256"|"HS384"|"HS512"|"EdDSA" how it is signed (RFC 7518, RFC 8037) (default: RS256)
+---@field key string private key in PEM; HS: the shared secret
+---@field key_encoding? "text"|"hex"|"base64" HS: how the secret is written (default: text)
+---@field key_id? string `kid`: which key it is, for the server
+---@field issuer? string `iss`
+---@field subject? string `sub`
+---@field audience? string `aud`
+---@field claims? table<string, string|number|boolean> further claims; they win over those above
+---@field lifetime? string|number from `iat`, half a minute ago, to `exp` (default: 2m)
+
+---http.auth.exchange.
+---@class sluice.Exchange
+---@field url string POSTed to with the signed token; absolute, or a path behind `http.base`; its host is allowed
+---@field token? string path of the token in the answer; its end is in `expires_at` or `expires_in` (default: token)
 
 ---a token bucket: refilled by `requests` in each `per`, holding `burst`.
 ---@class sluice.RateLimit.bucket

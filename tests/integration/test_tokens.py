@@ -1,6 +1,9 @@
 """Tokens that the host gets and keeps: one call for all who share a credential, and nobody is locked out by a kill."""
 
+import base64
 import contextlib
+import hashlib
+import hmac
 import http.server
 import json
 import signal
@@ -101,10 +104,10 @@ class Rotating:
         return True
 
 
-def configure(work, api, names=("one",)):
-    path = work.write("connectors/rotating.lua", CONNECTOR % REFRESH)
+def configure(work, api, names=("one",), auth=REFRESH, secret="refresh-0"):
+    path = work.write("connectors/rotating.lua", CONNECTOR % auth)
     pipeline = {"connector": str(path), "destination": "target", "network": {"allow_private": True},
-                "config": {"base_url": api.url, "refresh_token": "refresh-0"}}
+                "config": {"base_url": api.url, "refresh_token": secret}}
     work.write("sluice.yaml", json.dumps({
         "destinations": {"target": {"type": "csv", "path": str(work.folder / "staging"), "compression": "none"}},
         "pipelines": {name: pipeline for name in names}}))
@@ -162,3 +165,63 @@ def test_a_login_that_has_ended_says_what_to_do(work):
         ended = work.run("run", code=3)
         assert "invalid_grant" in ended.err and "configure the new refresh token" in ended.err
         assert len(api.calls) == 1 and "refresh-0" not in ended.out + ended.err
+
+
+def decoded(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def claims_of(token, key=b"a shared secret"):
+    """The claims of a token signed by HS256; a wrong signature fails."""
+    message, _, signature = token.rpartition(".")
+    assert decoded(signature) == hmac.new(key, message.encode(), hashlib.sha256).digest()
+    head, claims = map(json.loads, map(decoded, message.split(".")))
+    assert head == {"alg": "HS256", "typ": "JWT", "kid": "k1"} and claims["iat"] < time.time() + 5 and claims["exp"] > claims["iat"]
+    return claims
+
+
+SIGNED = "algorithm = 'HS256', key = '{{config.refresh_token}}', key_id = 'k1', issuer = 'me', claims = { admin = true }"
+GRANTS = {
+    "password": "{ kind = 'oauth2', grant = 'password', token_url = '/token', client_id = 'c', username = 'u', password = '{{config.refresh_token}}' }",
+    "jwt_bearer": "{ kind = 'oauth2', grant = 'jwt_bearer', token_url = '/token', assertion = { %s } }" % SIGNED,
+    "client_assertion": "{ kind = 'oauth2', grant = 'client_credentials', token_url = '/token', client_id = 'me', credentials = 'assertion', "
+                        "assertion = { %s } }" % SIGNED,
+    "exchange": "{ kind = 'jwt', %s, exchange = { url = '/token' } }" % SIGNED,
+    "jwt": "{ kind = 'jwt', %s }" % SIGNED,
+}
+
+
+class Granting(Rotating):
+    """Knows each grant by what its call has to say."""
+
+    def token_answer(self, form):
+        given = {"assertion": form.get("assertion"), "client_assertion": form.get("client_assertion")}
+        for token in filter(None, given.values()):
+            claims = claims_of(token)
+            assert claims["iss"] == "me" and claims["aud"] == self.url + "/token" and claims["admin"] is True
+        self.access = "granted"
+        return 200, {"access_token": self.access, "token": self.access, "expires_in": "3600"}
+
+    def use(self, authorization):
+        if authorization.startswith("Bearer eyJ"):
+            return claims_of(authorization.removeprefix("Bearer "))["iss"] == "me"
+        return authorization == "Bearer granted"
+
+
+@pytest.mark.parametrize("grant", GRANTS)
+def test_grants(work, grant):
+    with Granting() as api:
+        configure(work, api, auth=GRANTS[grant], secret="a shared secret")
+        for _ in range(2):  # the second time with the stored token
+            ended = work.run("run")
+            assert "a shared secret" not in ended.out + ended.err
+        assert len(api.calls) == (0 if grant == "jwt" else 1)
+        kept = [path for path in work.folder.rglob("tokens/*.json") if "granted" in path.read_text()]
+        assert len(kept) == len(api.calls)
+
+
+def test_a_key_that_cannot_sign_is_a_mistake_of_the_configuration(work):
+    with Granting() as api:
+        configure(work, api, auth="{ kind = 'jwt', key = '{{config.refresh_token}}' }", secret="no-key-at-all")
+        ended = work.run("run", code=2)
+        assert "http.auth.key" in ended.err and "private key" in ended.err and "no-key-at-all" not in ended.err

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include "data/block.h"
+#include "jose_keys.h"
 #include "net/auth.h"
 #include "net/token_store.h"
 #include "os/clock.h"
@@ -185,7 +186,7 @@ static void test_refuses_specs_that_cannot_work(void **state)
         {.kind = AUTH_API_KEY, .name = {"n", 1}},
         {.kind = AUTH_OAUTH2},
         {.kind = AUTH_OAUTH2, .oauth2 = {.token_url = "https://t.test/", .grant = AUTH_REFRESH_TOKEN}},
-        {.kind = AUTH_OAUTH2, .oauth2 = {.token_url = "https://t.test/", .basic = true}},
+        {.kind = AUTH_OAUTH2, .oauth2 = {.token_url = "https://t.test/", .client = AUTH_CLIENT_BASIC}},
         {.kind = AUTH_OAUTH2, .oauth2 = {.token_url = "https://t.test/", .sign = &SIGN}},
     };
     for (size_t i = 0; i < ARRAY_SIZE(BAD); i++) {
@@ -229,7 +230,7 @@ static void test_client_credentials_as_json_and_basic(void **state)
     struct server server;
     server_init(&server, "{\"access_token\":\"t1\"}");
     spec.oauth2.json = true;
-    spec.oauth2.basic = true;
+    spec.oauth2.client = AUTH_CLIENT_BASIC;
     struct auth *auth = auth_of(&spec, &server, NULL, NULL);
     assert_token(auth, &server, "Bearer t1");
     assert_string_equal(server.body.data, "{\"grant_type\":\"client_credentials\"}");
@@ -280,6 +281,106 @@ static void test_signs_the_token_call(void **state)
         auth_free(auth);
         arena_release(&server.arena);
     }
+}
+
+/* --- other grants, and signed tokens --------------------------------------------------------------- */
+
+static void test_the_password_grant(void **state)
+{
+    (void)state;
+    struct server server;
+    struct auth_spec spec = CLIENT_CREDENTIALS;
+    spec.oauth2.grant = AUTH_PASSWORD;
+    spec.oauth2.username = STR("me@x.test");
+    spec.oauth2.password = STR("p w");
+    server_init(&server, "{\"access_token\":\"t1\"}");
+    struct auth *auth = auth_of(&spec, &server, NULL, NULL);
+    assert_token(auth, &server, "Bearer t1");
+    assert_string_equal(server.body.data,
+                        "grant_type=password&client_id=my%20id&client_secret=p%26w&username=me%40x.test&password=p%20w");
+    auth_free(auth);
+    arena_release(&server.arena);
+}
+
+static void test_assertions(void **state)
+{
+    (void)state;
+    struct jwt jwt = {.algorithm = STR("ES256"), .key = str_from(JOSE_EC), .key_place = "key", .lifetime_ms = 120000};
+    static const struct {
+        enum auth_grant grant;
+        enum auth_client client;
+        const char *begins;
+    } CASES[] = {
+        {AUTH_JWT_BEARER, AUTH_CLIENT_BODY,
+         "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&client_id=my%20id&client_secret=p%26w&assertion="
+         "eyJ"},
+        {AUTH_CLIENT_CREDENTIALS, AUTH_CLIENT_ASSERTION,
+         "grant_type=client_credentials&client_id=my%20id&client_assertion_type="
+         "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=eyJ"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        struct server server;
+        struct auth_spec spec = CLIENT_CREDENTIALS;
+        spec.oauth2.grant = CASES[i].grant;
+        spec.oauth2.client = CASES[i].client;
+        spec.oauth2.assertion = &jwt;
+        server_init(&server, "{\"access_token\":\"t1\"}");
+        struct auth *auth = auth_of(&spec, &server, NULL, NULL);
+        assert_token(auth, &server, "Bearer t1");
+        if (!str_starts(server.body, str_from(CASES[i].begins))) fail_msg("%s", server.body.data);
+        auth_free(auth);
+        arena_release(&server.arena);
+    }
+}
+
+static void test_a_signed_token_is_renewed_before_it_ends(void **state)
+{
+    (void)state;
+    struct server server;
+    struct auth_credentials first, second;
+    struct err err = ERR_INIT;
+    const struct auth_spec spec = {
+        .kind = AUTH_JWT,
+        .prefix = STR("Ghost"),
+        .jwt = {.algorithm = STR("HS256"), .key = STR("secret"), .key_place = "key", .lifetime_ms = 300000}};
+    server_init(&server, "");
+    struct auth *auth = auth_of(&spec, &server, NULL, NULL);
+    assert_int_equal(ask(auth, &server, &first, &err), 0);
+    assert_true(str_starts(first.header.value, STR("Ghost eyJ")));
+    clock_fake_advance(&server.fake, 209999);
+    assert_int_equal(ask(auth, &server, &second, &err), 0);
+    assert_true(str_equal(first.header.value, second.header.value));
+    clock_fake_advance(&server.fake, 1);
+    assert_int_equal(ask(auth, &server, &second, &err), 0);
+    assert_false(str_equal(first.header.value, second.header.value));
+    assert_int_equal(server.calls, 0);
+    auth_free(auth);
+    arena_release(&server.arena);
+}
+
+static void test_a_signed_token_is_exchanged(void **state)
+{
+    (void)state;
+    struct server server;
+    const struct auth_spec spec = {
+        .kind = AUTH_JWT,
+        .prefix = STR("Bearer"),
+        .exchange = {"https://api.test/app/installations/7/access_tokens", "installation.token"},
+        .jwt = {.algorithm = STR("RS256"), .key = str_from(JOSE_RSA), .key_place = "key", .lifetime_ms = 300000}};
+    server_init(&server, "{\"installation\":{\"token\":\"ghs_1\"},\"expires_at\":\"2027-01-15T09:00:00Z\"}");
+    server.status = 201;
+    struct auth *auth = auth_of(&spec, &server, NULL, NULL);
+    assert_token(auth, &server, "Bearer ghs_1");
+    assert_true(str_starts(str_from(sent_header(&server, "Authorization")), STR("Bearer eyJ")));
+    assert_true(server.anonymous);
+    clock_fake_advance(&server.fake, 3239999);
+    assert_token(auth, &server, "Bearer ghs_1");
+    assert_int_equal(server.calls, 1);
+    clock_fake_advance(&server.fake, 1);
+    assert_token(auth, &server, "Bearer ghs_1");
+    assert_int_equal(server.calls, 2);
+    auth_free(auth);
+    arena_release(&server.arena);
 }
 
 /* --- how long a token lasts ---------------------------------------------------------------------- */
@@ -368,16 +469,16 @@ static void test_a_refusal_is_final(void **state)
         int status;
         const char *answer, *says, *hint;
     } CASES[] = {
-        {400, "{\"error\":\"invalid_grant\",\"error_description\":\"expired\"}", "invalid_grant: expired", "log in again"},
-        {400, "{\"status\":\"BAD_REFRESH_TOKEN\",\"message\":\"gone\"}", "BAD_REFRESH_TOKEN", "log in again"},
+        {400, "{\"error\":\"invalid_grant\",\"error_description\":\"expired\"}", "invalid_grant: expired", "client id"},
+        {400, "{\"status\":\"BAD_REFRESH_TOKEN\",\"message\":\"gone\"}", "BAD_REFRESH_TOKEN", "client id"},
         {401, "{\"error\":\"invalid_client\"}", "answered 401: invalid_client", "client secret"},
         {200, "{\"error\":\"bad_verification_code\"}", "bad_verification_code", "client"},
         {403, "<html>no\n  entry</html>", "answered 403: <html>no entry</html>", "client"},
         {400, "", "answered 400", "client"},
-        {200, "{\"token\":\"x\"}", "without an access_token", "client"},
+        {200, "{\"token\":\"x\"}", "without a token", "client"},
         {200, "{\"access_token\":\"\"}", "cannot use the token", ""},
         {200, "{\"access_token\":\"a\\r\\nX: y\"}", "cannot use the token", ""},
-        {200, "{\"access_token\":5}", "without an access_token", "client"},
+        {200, "{\"access_token\":5}", "without a token", "client"},
         {400, "[\"array\"]", "answered 400: [\"array\"]", "client"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
@@ -755,6 +856,8 @@ static void test_the_file_store_keeps_tokens(void **state)
 UNIT_TESTS(cmocka_unit_test(test_fixed_credentials), cmocka_unit_test(test_none_carries_nothing),
            cmocka_unit_test(test_refuses_specs_that_cannot_work), cmocka_unit_test(test_client_credentials_in_a_form),
            cmocka_unit_test(test_client_credentials_as_json_and_basic), cmocka_unit_test(test_signs_the_token_call),
+           cmocka_unit_test(test_the_password_grant), cmocka_unit_test(test_assertions),
+           cmocka_unit_test(test_a_signed_token_is_renewed_before_it_ends), cmocka_unit_test(test_a_signed_token_is_exchanged),
            cmocka_unit_test(test_a_token_is_used_until_shortly_before_its_end),
            cmocka_unit_test(test_a_token_that_ends_while_it_is_fetched_is_used_once),
            cmocka_unit_test(test_a_refused_token_is_replaced_once), cmocka_unit_test(test_a_refusal_is_final),

@@ -8,6 +8,7 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
+#include "jose_keys.h"
 #include "os/crypto.h"
 
 static const struct str MESSAGE = STR("header.claims");
@@ -123,6 +124,9 @@ static void test_keys_and_algorithms_that_cannot_be_used(void **state)
     assert_non_null(strstr(err.message, "1024 bits"));
     assert_int_equal(crypto_sign(STR("HS256"), buf_str(&pem), MESSAGE, &out, &err), ERR_CONFIG);
     assert_non_null(strstr(err.message, "'HS256'"));
+    assert_int_equal(crypto_sign(STR("EdDSA"), buf_str(&pem), MESSAGE, &out, &err), ERR_CONFIG);
+    assert_non_null(strstr(err.message, "not of the kind ED25519"));
+    assert_int_equal(crypto_sign(STR("RS256"), str_from(JOSE_ED25519), MESSAGE, &out, &err), ERR_CONFIG);
     assert_int_equal(crypto_sign(STR("none"), buf_str(&pem), MESSAGE, &out, &err), ERR_CONFIG);
     assert_int_equal(crypto_sign(STR("RS256"), buf_str(&locked), MESSAGE, &out, &err), ERR_CONFIG); /* and asks nobody */
     assert_non_null(strstr(err.hint, "passphrase"));
@@ -137,5 +141,67 @@ static void test_keys_and_algorithms_that_cannot_be_used(void **state)
     buf_release(&locked);
 }
 
+/* The examples of RFC 7515 A.1 (HS256), A.2 (RS256) and RFC 8037 A.4 (EdDSA), whose signatures are always the same; and A.3
+ * (ES256), whose published signature is checked as ours is. */
+static void test_published_examples(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *algorithm, *pem, *message, *signature;
+    } CASES[] = {
+        {"RS256", JOSE_RSA, "eyJhbGciOiJSUzI1NiJ9." JOSE_CLAIMS,
+         "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_"
+         "O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_"
+         "eSN9383LcOLn6_dO--xi12jzDwusC-"
+         "eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw"},
+        {"EdDSA", JOSE_ED25519, "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
+         "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"},
+    };
+    struct err err = ERR_INIT;
+    struct buf text = BUF_INIT(1024), raw = BUF_INIT(1024);
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        assert_int_equal(
+            crypto_sign(str_from(CASES[i].algorithm), str_from(CASES[i].pem), str_from(CASES[i].message), &raw, &err), 0);
+        crypto_base64url(buf_str(&raw), &text);
+        assert_string_equal(buf_text(&text), CASES[i].signature);
+        buf_clear(&text);
+        buf_clear(&raw);
+    }
+
+    unsigned char code[CRYPTO_HASH_MAX];
+    assert_true(crypto_base64url_decode(str_from(JOSE_HMAC), &raw));
+    size_t size = crypto_hmac(CRYPTO_SHA256, buf_str(&raw), STR("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." JOSE_CLAIMS), code);
+    crypto_base64url((struct str){(const char *)code, size}, &text);
+    assert_string_equal(buf_text(&text), "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+
+    BIO *source = BIO_new_mem_buf(JOSE_EC, -1);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(source, NULL, NULL, NULL);
+    struct str message = STR("eyJhbGciOiJFUzI1NiJ9." JOSE_CLAIMS);
+    buf_clear(&raw);
+    assert_true(crypto_base64url_decode(
+        STR("DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"), &raw));
+    for (int i = 0; i < 2; i++) {
+        unsigned char *der = NULL;
+        const unsigned char *bytes = (const unsigned char *)raw.data;
+        ECDSA_SIG *pair = ECDSA_SIG_new();
+        assert_int_equal(raw.size, 64);
+        assert_int_equal(ECDSA_SIG_set0(pair, BN_bin2bn(bytes, 32, NULL), BN_bin2bn(bytes + 32, 32, NULL)), 1);
+        int der_size = i2d_ECDSA_SIG(pair, &der);
+        EVP_MD_CTX *context = EVP_MD_CTX_new();
+        assert_int_equal(EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key), 1);
+        assert_int_equal(EVP_DigestVerify(context, der, (size_t)der_size, (const unsigned char *)message.data, message.size),
+                         1);
+        EVP_MD_CTX_free(context);
+        OPENSSL_free(der);
+        ECDSA_SIG_free(pair);
+        buf_clear(&raw);
+        assert_int_equal(crypto_sign(STR("ES256"), str_from(JOSE_EC), message, &raw, &err), 0);
+    }
+    EVP_PKEY_free(key);
+    BIO_free(source);
+    buf_release(&text);
+    buf_release(&raw);
+}
+
 UNIT_TESTS(cmocka_unit_test(test_rsa), cmocka_unit_test(test_elliptic_curves_sign_raw_and_fixed_width),
-           cmocka_unit_test(test_keys_and_algorithms_that_cannot_be_used))
+           cmocka_unit_test(test_keys_and_algorithms_that_cannot_be_used), cmocka_unit_test(test_published_examples))

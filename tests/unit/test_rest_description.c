@@ -269,7 +269,19 @@ static void test_wrong_http(void **state)
         {"\"auth\":{\"kind\":\"sigv4\"}", "http.auth: kind 'sigv4' is not supported by this version"},
         {"\"auth\":{\"kind\":\"bearer\",\"token\":\"{{config.kye}}\"}", "did you mean 'config.key'?"},
         {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"password\",\"token_url\":\"/t\",\"client_id\":\"x\"}",
-         "grant 'password' is not supported by this version"},
+         "grant password needs a 'username'"},
+        {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"jwt_bearer\",\"token_url\":\"/t\",\"client_id\":\"x\"}",
+         "grant jwt_bearer needs an 'assertion'"},
+        {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"client_credentials\",\"token_url\":\"/t\",\"client_id\":\"x\","
+         "\"credentials\":\"assertion\"}",
+         "credentials assertion needs an 'assertion'"},
+        {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"client_credentials\",\"token_url\":\"/"
+         "t\",\"client_id\":\"x\",\"username\":\"u\"}",
+         "'username' belongs to grant password only"},
+        {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"jwt_bearer\",\"token_url\":\"/t\",\"assertion\":{\"key\":\"k\"}}",
+         "'client_id' is missing"},
+        {"\"auth\":{\"kind\":\"jwt\",\"key\":\"k\",\"lifetime\":\"1s\"}", "http.auth.lifetime: expected at least 4s"},
+        {"\"auth\":{\"kind\":\"jwt\",\"key\":\"k\",\"claims\":{\"a\":\"{{config.kye}}\"}}", "http.auth.claims.a"},
         {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"client_credential\",\"token_url\":\"/t\",\"client_id\":\"x\"}",
          "did you mean 'client_credentials'?"},
         {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"refresh_token\",\"token_url\":\"/t\",\"client_id\":\"x\"}",
@@ -439,7 +451,7 @@ static void test_a_signed_token_call(void **state)
     assert_int_equal(access_auth(t, config, 0, &arena, &spec, &err), 0);
     assert_int_equal(spec.kind, AUTH_OAUTH2);
     assert_string_equal(spec.oauth2.token_url, "https://t.test/auth/token");
-    assert_true(spec.oauth2.json && !spec.oauth2.basic);
+    assert_true(spec.oauth2.json && spec.oauth2.client == AUTH_CLIENT_BODY);
     assert_int_equal(spec.oauth2.param_count, 1);
     const struct auth_sign *sign = spec.oauth2.sign;
     assert_true(str_equal(sign->key, STR("hush-hush")));
@@ -449,6 +461,39 @@ static void test_a_signed_token_call(void **state)
     assert_int_equal(sign->message.parts[2].kind, AUTH_PART_BODY);
     assert_int_equal(sign->headers[0].value.parts[1].kind, AUTH_PART_SIGNATURE);
     assert_false(sign->sign_body);
+    arena_release(&arena);
+}
+
+static void test_signed_tokens(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT(0);
+    struct err err = ERR_INIT;
+    const struct config *config;
+    struct auth_spec spec;
+    const char *json = with_http(
+        &arena, "\"auth\":{\"kind\":\"oauth2\",\"grant\":\"client_credentials\",\"token_url\":\"https://id.test/token\","
+                "\"client_id\":\"me\",\"credentials\":\"assertion\",\"assertion\":{\"key\":\"{{config.key}}\","
+                "\"algorithm\":\"PS256\",\"claims\":{\"scope\":\"a \\\"b\\\"\",\"n\":5,\"yes\":true,\"five\":\"5\"}}}");
+    const struct description *t = description_of(&arena, json, "{\"key\":\"hush-hush\"}", &config);
+    assert_int_equal(access_auth(t, config, 0, &arena, &spec, &err), 0);
+    const struct jwt *jwt = spec.oauth2.assertion;
+    assert_true(jwt->has_id && str_equal(jwt->issuer, STR("me")) && str_equal(jwt->subject, STR("me")));
+    assert_true(str_equal(jwt->audience, STR("https://id.test/token")));
+    assert_int_equal(jwt->lifetime_ms, 120000);
+    assert_string_equal(jwt->key_place, "http.auth.assertion.key");
+    static const char *const VALUES[] = {"\"a \\\"b\\\"\"", "5", "true", "\"5\""};
+    assert_int_equal(jwt->claim_count, ARRAY_SIZE(VALUES));
+    for (size_t i = 0; i < ARRAY_SIZE(VALUES); i++) assert_true(str_equal(jwt->claims[i].json, str_from(VALUES[i])));
+
+    json = with_http(&arena,
+                     "\"auth\":{\"kind\":\"jwt\",\"key\":\"{{config.key}}\",\"issuer\":\"12\",\"exchange\":{\"url\":\"/x\"}}");
+    t = description_of(&arena, json, "{\"key\":\"hush-hush\"}", &config);
+    assert_int_equal(access_auth(t, config, 0, &arena, &spec, &err), 0);
+    assert_int_equal(spec.kind, AUTH_JWT);
+    assert_string_equal(spec.exchange.url, "https://t.test/x");
+    assert_string_equal(spec.exchange.token_key, "token");
+    assert_true(str_equal(spec.jwt.issuer, STR("12")) && !spec.jwt.has_id);
     arena_release(&arena);
 }
 
@@ -528,5 +573,5 @@ UNIT_TESTS(cmocka_unit_test(test_the_shop_connector), cmocka_unit_test(test_ever
            cmocka_unit_test(test_a_mistake_outside_the_choices_is_told_once),
            cmocka_unit_test(test_a_value_without_a_case_names_the_cases), cmocka_unit_test(test_variants_show_every_case),
            cmocka_unit_test(test_credentials_of_the_shop), cmocka_unit_test(test_a_signed_token_call),
-           cmocka_unit_test(test_credentials_without_a_value_are_refused), cmocka_unit_test(test_exploded_streams),
-           cmocka_unit_test(test_exploded_streams_that_cannot_work))
+           cmocka_unit_test(test_signed_tokens), cmocka_unit_test(test_credentials_without_a_value_are_refused),
+           cmocka_unit_test(test_exploded_streams), cmocka_unit_test(test_exploded_streams_that_cannot_work))

@@ -32,19 +32,63 @@ static const struct option SIGN[] = {
 };
 const struct option_table VOCABULARY_SIGN = OPTION_TABLE("a signed token call", SIGN);
 
+/* What a signed token holds, wherever one is made. */
+#define JWT_OPTIONS(lifetime)                                                                                                  \
+    {"algorithm",                                                                                                              \
+     OPTION_ENUM,                                                                                                              \
+     0,                                                                                                                        \
+     "RS256",                                                                                                                  \
+     "RS256|RS384|RS512|PS256|PS384|PS512|ES256|ES384|ES512|HS256|HS384|HS512|EdDSA",                                          \
+     NULL,                                                                                                                     \
+     "how it is signed (RFC 7518, RFC 8037)"},                                                                                 \
+        {"key", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "private key in PEM; HS: the shared secret"},              \
+        {"key_encoding", OPTION_ENUM, 0, "text", "text|hex|base64", NULL, "HS: how the secret is written"},                    \
+        {"key_id", OPTION_STRING, TEMPLATE, "", NULL, NULL, "`kid`: which key it is, for the server"},                         \
+        {"issuer", OPTION_STRING, TEMPLATE, "", NULL, NULL, "`iss`"},                                                          \
+        {"subject", OPTION_STRING, TEMPLATE, "", NULL, NULL, "`sub`"},                                                         \
+        {"audience", OPTION_STRING, TEMPLATE, "", NULL, NULL, "`aud`"},                                                        \
+        {"claims", OPTION_MAP_OF, TEMPLATE, NULL, NULL, NULL, "further claims; they win over those above"},                    \
+    {                                                                                                                          \
+        "lifetime", OPTION_DURATION, 0, lifetime, NULL, NULL, "from `iat`, half a minute ago, to `exp`"                        \
+    }
+
+static const struct option ASSERTION[] = {JWT_OPTIONS("2m")};
+const struct option_table VOCABULARY_ASSERTION = OPTION_TABLE("an assertion", ASSERTION);
+
+static const struct option EXCHANGE[] = {
+    {"url", OPTION_STRING, REQUIRED | TEMPLATE, NULL, NULL, NULL,
+     "POSTed to with the signed token; absolute, or a path behind `http.base`; its host is allowed"},
+    {"token", OPTION_STRING, 0, "token", NULL, NULL,
+     "path of the token in the answer; its end is in `expires_at` or `expires_in`"},
+};
+const struct option_table VOCABULARY_EXCHANGE = OPTION_TABLE("an exchange of a signed token", EXCHANGE);
+
+static const struct option AUTH_JWT[] = {
+    KIND,
+    JWT_OPTIONS("5m"),
+    {"prefix", OPTION_STRING, TEMPLATE, "Bearer", NULL, NULL, "the word before the token"},
+    {"exchange", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_EXCHANGE,
+     "the token is shown once for another one, which requests carry"},
+};
+
 static const struct option AUTH_OAUTH2[] = {
     KIND,
-    {"grant", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "client_credentials or refresh_token"},
+    {"grant", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "client_credentials, refresh_token, password or jwt_bearer"},
     {"token_url", OPTION_STRING, REQUIRED | TEMPLATE, NULL, NULL, NULL,
      "absolute, or a path behind `http.base`; its host is allowed"},
     {"client_id", OPTION_STRING, SECRET, NULL, NULL, NULL, "the client; left out where `sign` says who asks"},
     {"client_secret", OPTION_STRING, SECRET, NULL, NULL, NULL, "its secret"},
     {"refresh_token", OPTION_STRING, SECRET, NULL, NULL, NULL,
      "grant refresh_token: the first one; newer ones are kept by the host"},
+    {"username", OPTION_STRING, SECRET, NULL, NULL, NULL, "grant password: who logs in"},
+    {"password", OPTION_STRING, SECRET, "", NULL, NULL, "grant password: the password"},
+    {"assertion", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_ASSERTION,
+     "grant jwt_bearer: what is shown; credentials assertion: how the client says who it is (RFC 7523)"},
     {"scope", OPTION_STRING, TEMPLATE, NULL, NULL, NULL, "scopes, as the server wants them separated"},
     {"params", OPTION_MAP_OF, TEMPLATE, NULL, NULL, NULL, "further parameters of the token call"},
     {"body", OPTION_ENUM, 0, "form", "form|json", NULL, "how the token call is written"},
-    {"credentials", OPTION_ENUM, 0, "body", "body|basic", NULL, "where client_id and client_secret go"},
+    {"credentials", OPTION_ENUM, 0, "body", "body|basic|assertion", NULL,
+     "how the client says who it is: id and secret in the body or by Basic authentication, or a signed assertion"},
     {"sign", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_SIGN, "signs the token call with an HMAC"},
 };
 
@@ -53,6 +97,7 @@ static const struct option_table AUTH_BEARER_TABLE = OPTION_TABLE("auth bearer",
 static const struct option_table AUTH_BASIC_TABLE = OPTION_TABLE("auth basic", AUTH_BASIC);
 static const struct option_table AUTH_API_KEY_TABLE = OPTION_TABLE("auth api_key", AUTH_API_KEY);
 static const struct option_table AUTH_OAUTH2_TABLE = OPTION_TABLE("auth oauth2", AUTH_OAUTH2);
+static const struct option_table AUTH_JWT_TABLE = OPTION_TABLE("auth jwt", AUTH_JWT);
 
 static const struct vocabulary_kind AUTH_KINDS[] = {
     {"none", &AUTH_NONE_TABLE, "no credentials"},
@@ -60,7 +105,7 @@ static const struct vocabulary_kind AUTH_KINDS[] = {
     {"basic", &AUTH_BASIC_TABLE, "user name and password (RFC 7617)"},
     {"api_key", &AUTH_API_KEY_TABLE, "a fixed key in a header or parameter"},
     {"oauth2", &AUTH_OAUTH2_TABLE, "a token that is fetched and refreshed by the host (RFC 6749)"},
-    {"jwt", NULL, "a signed token of one's own"},
+    {"jwt", &AUTH_JWT_TABLE, "a token of one's own, signed for each few minutes (RFC 7519)"},
     {"hmac", NULL, "a signature over each request"},
     {"oauth1", NULL, "OAuth 1.0a"},
     {"session", NULL, "a login call"},

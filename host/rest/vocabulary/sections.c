@@ -7,6 +7,8 @@ const struct vocabulary_section VOCABULARY_SECTIONS[] = {
     {"http", "Http", &VOCABULARY_HTTP, NULL},
     {"http.auth", "Auth", NULL, &VOCABULARY_AUTH},
     {"http.auth.sign", "Sign", &VOCABULARY_SIGN, NULL},
+    {"http.auth.assertion", "Assertion", &VOCABULARY_ASSERTION, NULL},
+    {"http.auth.exchange", "Exchange", &VOCABULARY_EXCHANGE, NULL},
     {"http.rate_limit", "RateLimit", NULL, &VOCABULARY_RATE_LIMIT},
     {"http.rate_limit.match", "Match", &VOCABULARY_LIMIT_MATCH, NULL},
     {"http.rate_limit.learn", "Learn", &VOCABULARY_LIMIT_LEARN, NULL},

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/json.h"
 #include "net/auth_token.h"
 #include "net/token_store.h"
 #include "os/clock.h"
@@ -235,12 +236,39 @@ static int save_kept(struct auth *auth, struct err *err)
     return auth->has_unsaved ? rc : 0;
 }
 
+void auth_fact(const struct auth *auth, struct str name, struct buf *out)
+{
+    struct cJSON *facts = NULL;
+    struct err ignored = ERR_INIT;
+    struct buf key = BUF_INIT(TOKEN_MAX_BYTES);
+    if (auth->kept.facts.size == 0 || json_parse(buf_str(&auth->kept.facts), TOKEN_MAX_BYTES, &facts, &ignored) != 0) return;
+    buf_append_str(&key, name);
+    const char *text = json_string(json_get(facts, buf_text(&key)));
+    if (text) buf_append_text(out, text);
+    buf_release(&key);
+    json_free(facts);
+}
+
+/* A connector that captures more than it did needs a new answer. */
+static bool has_facts(const struct auth *auth)
+{
+    const struct auth_oauth2 *oauth2 = &auth->spec.oauth2;
+    size_t found = 0;
+    for (size_t i = 0; i < oauth2->capture_count; i++) {
+        struct buf value = BUF_INIT(TOKEN_MAX_BYTES);
+        auth_fact(auth, oauth2->captures[i].name, &value);
+        found += value.size > 0;
+        buf_release(&value);
+    }
+    return found == oauth2->capture_count;
+}
+
 /* Has another process, or an earlier run, left a token that is good and is not the one that was just refused or has ended? */
 static bool can_adopt(const struct auth *auth)
 {
     const struct tokens *kept = &auth->kept;
     return auth->options.store && kept->access_token.size > 0 && clock_wall_us(auth->options.clock) < kept->renew_at_us &&
-           !str_equal(buf_str(&kept->access_token), buf_str(&auth->token));
+           !str_equal(buf_str(&kept->access_token), buf_str(&auth->token)) && has_facts(auth);
 }
 
 /* One call, or two: where the newest refresh token is not known to the server, the one before it may be, since its renewal was
@@ -277,6 +305,7 @@ static void take_answer(struct auth *auth, const struct token_answer *answer, in
     struct str refresh = buf_str(&answer->refresh_token);
     tokens_set(&kept->access_token, buf_str(&answer->access_token));
     kept->renew_at_us = renew_at(asked_us, answer->lifetime_ms);
+    tokens_set(&kept->facts, buf_str(&answer->facts));
     if (refresh.size == 0 || str_equal(refresh, buf_str(&kept->refresh_token)) || !must_keep(auth)) return;
     tokens_set(&kept->previous, buf_str(&kept->refresh_token));
     tokens_set(&kept->refresh_token, refresh);

@@ -81,11 +81,19 @@ struct auth_oauth2 {
     struct str scope;                    /* empty: not sent */
     const struct auth_pair *params;      /* further parameters */
     size_t param_count;
+    const struct auth_capture *captures;
+    size_t capture_count;
     bool json; /* the call's body is JSON instead of a form */
     enum auth_client client;
     struct str username, password; /* AUTH_PASSWORD */
     struct jwt *assertion;         /* AUTH_JWT_BEARER and AUTH_CLIENT_ASSERTION */
     const struct auth_sign *sign;  /* NULL: the call is not signed */
+};
+
+/* A fact of the token call's answer that is kept with the token. */
+struct auth_capture {
+    struct str name;
+    const char *path; /* in the answer */
 };
 
 /* kind jwt: where the token is shown for another one, which requests then carry (GitHub Apps). */
@@ -149,6 +157,10 @@ int auth_credentials(struct auth *auth, const struct auth_sender *sender, struct
 
 /* A request with credentials of this generation was answered 401. True when asking auth_credentials again gives others. */
 bool auth_refused(struct auth *auth, uint64_t generation);
+
+/* Appends the captured fact of that name, once a token was fetched or found; nothing when the answer had none. Not while
+ * others ask for credentials. */
+void auth_fact(const struct auth *auth, struct str name, struct buf *out);
 
 const char *auth_kind_name(const struct auth *auth); /* "bearer" */
 

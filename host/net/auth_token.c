@@ -13,7 +13,7 @@
 #include "os/clock.h"
 #include "os/secret.h"
 
-enum { BODY_MAX_BYTES = 256 * 1024, ANSWER_MAX_BYTES = 1024 * 1024 };
+enum { BODY_MAX_BYTES = 256 * 1024, ANSWER_MAX_BYTES = 1024 * 1024, FACT_MAX_BYTES = 2048 };
 
 static void wipe(struct buf *buf)
 {
@@ -25,6 +25,7 @@ void token_answer_release(struct token_answer *answer)
 {
     wipe(&answer->access_token);
     wipe(&answer->refresh_token);
+    buf_release(&answer->facts);
 }
 
 /* --- the request --------------------------------------------------------------------------------- */
@@ -330,6 +331,39 @@ static int64_t lifetime_ms(const struct cJSON *json, int64_t now_us)
     return life_ms;
 }
 
+/* A fact goes into URLs and headers: one line of text, of a size that one has. */
+static bool is_plain_fact(const char *text)
+{
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f) return false;
+    return strlen(text) <= FACT_MAX_BYTES;
+}
+
+static void read_facts(const struct auth_oauth2 *oauth2, const struct cJSON *json, struct buf *out)
+{
+    struct json_writer writer = JSON_WRITER(out);
+    if (oauth2->capture_count == 0) return;
+    json_open(&writer, '{');
+    for (size_t i = 0; i < oauth2->capture_count; i++) {
+        const struct cJSON *value = json_path(json, oauth2->captures[i].path);
+        const char *text = json_string(value);
+        double number;
+        struct buf name = BUF_INIT(FACT_MAX_BYTES), digits = BUF_INIT(64);
+        if (!text && json_number(value, &number) && number == (double)(int64_t)number) {
+            buf_printf(&digits, "%lld", (long long)number);
+            text = buf_text(&digits);
+        }
+        buf_append_str(&name, oauth2->captures[i].name);
+        if (text && is_plain_fact(text)) {
+            json_member(&writer, buf_text(&name));
+            json_cstr(&writer, text);
+        }
+        buf_release(&name);
+        buf_release(&digits);
+    }
+    json_close(&writer, '}');
+}
+
 static int read_answer(const struct auth_spec *spec, const struct cJSON *json, const struct http_response *response,
                        int64_t now_us, struct secrets *secrets, struct token_answer *answer, struct err *err)
 {
@@ -345,6 +379,7 @@ static int read_answer(const struct auth_spec *spec, const struct cJSON *json, c
     buf_append_text(&answer->access_token, access);
     if (refresh) buf_append_text(&answer->refresh_token, refresh);
     answer->lifetime_ms = lifetime_ms(json, now_us);
+    read_facts(&spec->oauth2, json, &answer->facts);
     return 0;
 }
 

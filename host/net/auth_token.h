@@ -14,11 +14,13 @@
 struct token_answer {
     struct buf access_token;
     struct buf refresh_token; /* empty: the answer has none */
+    struct buf facts;         /* what was captured, as a JSON object; empty: nothing was to be */
     int64_t lifetime_ms;      /* -1: not said */
     bool is_invalid_grant;    /* refused because what was shown (the refresh token, say) has ended */
 };
 
-#define TOKEN_ANSWER_INIT ((struct token_answer){BUF_INIT(TOKEN_MAX_BYTES), BUF_INIT(TOKEN_MAX_BYTES), -1, false})
+#define TOKEN_ANSWER_INIT                                                                                                      \
+    ((struct token_answer){BUF_INIT(TOKEN_MAX_BYTES), BUF_INIT(TOKEN_MAX_BYTES), BUF_INIT(TOKEN_MAX_BYTES), -1, false})
 
 void token_answer_release(struct token_answer *answer); /* wipes */
 

@@ -319,6 +319,16 @@ void session_free(struct session *session)
     free(session);
 }
 
+int session_log_in(struct session *session, struct err *err)
+{
+    struct auth *auth = session->client->options.auth;
+    struct auth_credentials credentials;
+    struct arena arena = ARENA_INIT(0);
+    int rc = auth ? auth_credentials(auth, &session->token_sender, &arena, &credentials, err) : 0;
+    arena_release(&arena);
+    return rc;
+}
+
 int client_send(struct session *session, const struct http_request *request, struct arena *arena,
                 struct http_response *response, struct err *err)
 {

@@ -84,6 +84,9 @@ void session_free(struct session *session); /* NULL is fine */
 /* Until when its thread waits before it sends again (monotonic); 0: it does not. For other threads. */
 int64_t session_waiting_until_ms(const struct session *session);
 
+/* Gets a token, where auth has any, without a request that needs one. */
+int session_log_in(struct session *session, struct err *err) MUST_USE;
+
 /* Sends and waits for a verified answer, see above. Headers and url of the response live in `arena`. */
 int client_send(struct session *session, const struct http_request *request, struct arena *arena,
                 struct http_response *response, struct err *err) MUST_USE;

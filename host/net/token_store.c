@@ -40,6 +40,7 @@ void tokens_release(struct tokens *tokens)
     wipe(&tokens->access_token);
     wipe(&tokens->refresh_token);
     wipe(&tokens->previous);
+    buf_release(&tokens->facts);
     tokens->renew_at_us = INT64_MAX;
 }
 
@@ -99,6 +100,7 @@ static int read_stored(const char *path, struct str content, struct tokens *toke
     read_token(json, "access_token", &tokens->access_token);
     read_token(json, "refresh_token", &tokens->refresh_token);
     read_token(json, "previous_refresh_token", &tokens->previous);
+    if (json_is_object(json_get(json, "facts"))) json_print(json_get(json, "facts"), &tokens->facts);
     if (json_number(json_get(json, "renew_at_ms"), &renew_at_ms) && renew_at_ms > 0 && renew_at_ms < 1e15)
         tokens->renew_at_us = (int64_t)renew_at_ms * 1000;
     json_free(json);
@@ -133,6 +135,10 @@ static int file_save(struct token_store *store, const struct tokens *tokens, str
     struct json_writer writer = JSON_WRITER(&content);
     json_open(&writer, '{');
     write_token(&writer, "access_token", &tokens->access_token);
+    if (tokens->facts.size) {
+        json_member(&writer, "facts");
+        json_raw(&writer, buf_str(&tokens->facts));
+    }
     write_token(&writer, "previous_refresh_token", &tokens->previous);
     write_token(&writer, "refresh_token", &tokens->refresh_token);
     if (tokens->renew_at_us != INT64_MAX) {

@@ -33,10 +33,12 @@ struct tokens {
     int64_t renew_at_us; /* wall clock: from when on a new access token is better; INT64_MAX: when it is refused */
     struct buf refresh_token;
     struct buf previous; /* the refresh token before that */
+    struct buf facts;    /* what the answer told of the connection: a JSON object of texts */
 };
 
 #define TOKENS_INIT                                                                                                            \
-    ((struct tokens){BUF_INIT(TOKEN_MAX_BYTES), INT64_MAX, BUF_INIT(TOKEN_MAX_BYTES), BUF_INIT(TOKEN_MAX_BYTES)})
+    ((struct tokens){BUF_INIT(TOKEN_MAX_BYTES), INT64_MAX, BUF_INIT(TOKEN_MAX_BYTES), BUF_INIT(TOKEN_MAX_BYTES),               \
+                     BUF_INIT(TOKEN_MAX_BYTES)})
 
 void tokens_release(struct tokens *tokens);          /* wipes; may be used again */
 void tokens_set(struct buf *token, struct str text); /* wipes the old; at most TOKEN_MAX_BYTES, not from `token` itself */

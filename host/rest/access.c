@@ -341,6 +341,16 @@ static void read_params(struct auth_reader *reader, struct auth_oauth2 *oauth2)
     oauth2->params = pairs;
 }
 
+static void read_captures(struct auth_reader *reader, struct auth_oauth2 *oauth2)
+{
+    const struct node *map = map_of(reader->auth, "capture");
+    if (!map) return;
+    struct auth_capture *captures = arena_array(reader->arena, struct auth_capture, map->count + 1);
+    for (size_t i = 0; i < map->count; i++)
+        captures[oauth2->capture_count++] = (struct auth_capture){map->children[i].key, node_cstr(&map->children[i], "")};
+    oauth2->captures = captures;
+}
+
 static void read_oauth2(struct auth_reader *reader, struct auth_spec *spec)
 {
     struct auth_oauth2 *oauth2 = &spec->oauth2;
@@ -361,6 +371,7 @@ static void read_oauth2(struct auth_reader *reader, struct auth_spec *spec)
         .sign = read_sign(reader),
     };
     read_params(reader, oauth2);
+    read_captures(reader, oauth2);
     if (assertion) {
         assertion->has_id = oauth2->client == AUTH_CLIENT_ASSERTION;
         if (assertion->issuer.size == 0) assertion->issuer = oauth2->client_id;
@@ -468,9 +479,11 @@ int access_auth(const struct description *description, const struct config *conf
     CHECK(problems.count == 0); /* access_check has seen it */
     const char **url = token_url_of(spec);
     if (reader.rc != 0 || !url) return reader.rc;
-    struct url base;
-    int rc = parse_base(description, config, now_us, arena, &base, err);
+    struct url base = {0};
+    int rc = description->base_is_captured ? 0 : parse_base(description, config, now_us, arena, &base, err);
     if (rc != 0) return rc;
+    if (description->base_is_captured && !strstr(*url, "://"))
+        return err_set(err, ERR_CONFIG, "http.auth.token_url: must be absolute, since http.base is not known before");
     *url = absolute_token_url(*url, &base, arena);
     /* Whom an assertion is for is whom it is shown, unless the connector says otherwise (RFC 7523 3). */
     struct jwt *assertion = spec->kind == AUTH_OAUTH2 ? spec->oauth2.assertion : NULL;
@@ -494,7 +507,19 @@ static void add_url(struct host_list *list, const struct url *url, struct arena 
     list->speaks_http = list->speaks_http || strcmp(url->scheme, "http") == 0;
 }
 
-/* The connector's own, with room for `more`. */
+static int add_token_url(struct host_list *list, struct auth_spec *spec, struct arena *arena, struct err *err)
+{
+    struct url url;
+    const char **text = token_url_of(spec);
+    if (!text) return 0;
+    int rc = url_parse(str_from(*text), arena, &url, err);
+    if (rc != 0) return err_context(err, spec->kind == AUTH_JWT ? "http.auth.exchange.url" : "http.auth.token_url");
+    add_url(list, &url, arena);
+    return 0;
+}
+
+/* The connector's own, with room for `more`. A base that a login told is no host of the connector's by itself: it must lie in
+ * http.hosts, so that an answer cannot send secrets elsewhere; nor may it fall back to plain http where the login did not. */
 static int list_hosts(const struct description *description, const struct config *config, int64_t now_us, size_t more,
                       struct arena *arena, struct host_list *list, struct err *err)
 {
@@ -503,17 +528,13 @@ static int list_hosts(const struct description *description, const struct config
     *list = (struct host_list){.names = arena_array(arena, const char *, description->host_count + 2 + more)};
     int rc = parse_base(description, config, now_us, arena, &url, err);
     if (rc != 0) return rc;
-    add_url(list, &url, arena);
+    if (!description->base_is_captured) add_url(list, &url, arena);
     for (size_t i = 0; i < description->host_count; i++) {
         rc = render(description->hosts[i], config, now_us, arena, &list->names[list->count++], err);
         if (rc != 0) return err_context(err, "http.hosts");
     }
     rc = access_auth(description, config, now_us, arena, &spec, err);
-    if (rc != 0 || !token_url_of(&spec)) return rc;
-    rc = url_parse(str_from(*token_url_of(&spec)), arena, &url, err);
-    if (rc != 0) return err_context(err, spec.kind == AUTH_JWT ? "http.auth.exchange.url" : "http.auth.token_url");
-    add_url(list, &url, arena);
-    return 0;
+    return rc == 0 ? add_token_url(list, &spec, arena, err) : rc;
 }
 
 int access_own(const struct description *description, const struct config *config, int64_t now_us, struct guard **own,
@@ -609,6 +630,25 @@ struct retry_policy access_retry(const struct description *description)
     policy.base_wait_ms = option_duration_ms(&VOCABULARY_RETRY, node, "wait");
     policy.budget_ms = option_duration_ms(&VOCABULARY_RETRY, node, "budget");
     return policy;
+}
+
+int access_login_client(const struct description *description, const struct auth_spec *spec,
+                        const struct access_overrides *overrides, struct arena *arena, struct client_options *options,
+                        struct err *err)
+{
+    struct host_list list = {.names = arena_array(arena, const char *, 1)};
+    struct auth_spec copy = *spec;
+    int rc = add_token_url(&list, &copy, arena, err);
+    if (rc != 0) return rc;
+    options->allowed_hosts = list.names;
+    options->allowed_host_count = list.count;
+    options->allow_private = overrides->allow_private;
+    options->allow_http = list.speaks_http;
+    options->limits = HTTP_LIMITS_DEFAULT;
+    read_timeouts(description->timeouts, &options->limits);
+    options->retry = access_retry(description);
+    options->user_agent = description->user_agent;
+    return 0;
 }
 
 int access_client(const struct description *description, const struct config *config, const struct access_overrides *overrides,

@@ -42,6 +42,11 @@ struct access_overrides {
 int access_client(const struct description *description, const struct config *config, const struct access_overrides *overrides,
                   int64_t now_us, struct arena *arena, struct client_options *options, struct err *err) MUST_USE;
 
+/* The same for a client that logs in and does nothing else: it reaches the token call's host only, and has no limiter. */
+int access_login_client(const struct description *description, const struct auth_spec *spec,
+                        const struct access_overrides *overrides, struct arena *arena, struct client_options *options,
+                        struct err *err) MUST_USE;
+
 /* How often requests are tried: `http.retry` over the defaults. */
 struct retry_policy access_retry(const struct description *description);
 

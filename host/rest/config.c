@@ -290,7 +290,7 @@ void config_resolve(const struct config_table *table, const struct node *given, 
     }
     if (problems->count != before) return;
     struct config *config = arena_new(arena, struct config);
-    *config = (struct config){table, values};
+    *config = (struct config){table, values, arena_new(arena, struct config_facts)};
     *out = config;
 }
 

@@ -62,10 +62,20 @@ struct config_value {
     struct str text; /* canonical, terminated: RFC 3339 UTC, YYYY-MM-DD, JSON number text, true | false, or the string */
 };
 
+/* What a login told (`capture`): filled once, before the first request is built. */
+struct config_fact {
+    struct str name, value;
+};
+struct config_facts {
+    const struct config_fact *list;
+    size_t count;
+};
+
 /* Opaque to the callers but for reading: values in the table's order. */
 struct config {
     const struct config_table *table;
     const struct config_value *values;
+    struct config_facts *facts; /* NULL: none, and there will be none */
 };
 
 /* Resolves `given` (NULL: nothing is given), called `path` in messages. `table` must outlive the result. *out is set only when

@@ -9,7 +9,14 @@ struct describing {
     const struct config_table *config;
     struct arena *arena;
     struct problems *problems;
+    const struct node *captured; /* http.auth.capture; NULL: nothing is */
 };
+
+/* The names that every request knows. */
+static inline unsigned describe_roots(const struct describing *with)
+{
+    return TEMPLATE_CONFIG | TEMPLATE_NOW | (with->captured ? TEMPLATE_AUTH : 0);
+}
 
 /* Compiles what makes a request, from a map that passed `table` (a stream's or the check's). */
 void describe_request(const struct describing *with, const struct option_table *table, const struct node *node,

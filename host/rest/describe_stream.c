@@ -236,7 +236,8 @@ void describe_stream(const struct describing *with, const struct node *node, str
     describe_format(&hand);
     struct template_scope scope = {
         .config = with->config,
-        .roots = TEMPLATE_CONFIG | TEMPLATE_NOW | TEMPLATE_SLICE | TEMPLATE_STREAM | TEMPLATE_FIELDS |
+        .captured = with->captured,
+        .roots = describe_roots(with) | TEMPLATE_SLICE | TEMPLATE_STREAM | TEMPLATE_FIELDS |
                  (stream->has_cursor ? TEMPLATE_CURSOR : 0) | (stream->pages.kind != PAGES_NONE ? TEMPLATE_PAGE : 0),
     };
     describe_request(with, &VOCABULARY_STREAM, node, hand.path, &scope, &stream->request);

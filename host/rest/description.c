@@ -108,6 +108,20 @@ static void describe_hosts(const struct describing *with, const struct node *nod
     description->host_count = count;
 }
 
+/* A base that a login tells: it may lie anywhere in http.hosts, and the login must be possible without it. */
+static void check_captured_base(const struct describing *with, const struct node *http, const struct description *description)
+{
+    struct str token_url = node_text(node_path(http, "auth.token_url"));
+    bool is_path = !str_starts(token_url, STR("{{")) && (!token_url.size || !memmem(token_url.data, token_url.size, "://", 3));
+    if (!description->base_is_captured) return;
+    if (is_path)
+        problems_add(with->problems, node_get(http, "auth"),
+                     "http.auth.token_url: must be absolute, since http.base is not known before");
+    if (description->host_count > 0) return;
+    problems_add(with->problems, node_get(http, "base"), "http.hosts is missing: it must say on which hosts http.base may lie");
+    problems_hint(with->problems, "such as hosts = { \"*.example.com\" }");
+}
+
 static void describe_base(const struct describing *with, const struct node *node, struct template_scope *scope,
                           struct description *description)
 {
@@ -130,12 +144,19 @@ static int64_t positive_duration(const struct describing *with, const struct opt
 
 static void describe_http(const struct describing *with, const struct node *http, struct description *description)
 {
-    struct template_scope open = {.config = with->config, .roots = TEMPLATE_CONFIG | TEMPLATE_NOW};
+    struct template_scope open = {.config = with->config, .captured = with->captured, .roots = describe_roots(with)};
+    struct template_scope base = {.config = with->config,
+                                  .captured = with->captured,
+                                  .roots = TEMPLATE_CONFIG | (with->captured ? TEMPLATE_AUTH : 0),
+                                  .refuse_secrets = true};
     struct template_scope shown = {.config = with->config, .roots = TEMPLATE_CONFIG, .refuse_secrets = true};
     const struct node *auth = node_get(http, "auth"), *limit = node_get(http, "rate_limit"),
                       *timeouts = node_get(http, "timeouts"), *retry = node_get(http, "retry");
-    describe_base(with, node_get(http, "base"), &shown, description);
+    describe_base(with, node_get(http, "base"), &base, description);
+    description->base_is_captured = base.uses_auth;
+    description->has_captures = with->captured != NULL;
     describe_hosts(with, node_get(http, "hosts"), &shown, description);
+    check_captured_base(with, http, description);
     description->headers = describe_pairs(with, http, "headers", "http", false, &open);
     description->params = describe_pairs(with, http, "params", "http", true, &open);
     description->user_agent = option_text(&VOCABULARY_HTTP, http, "user_agent");
@@ -218,7 +239,7 @@ static void describe_connector(const struct describing *with, const struct node 
     }
     describe_http(with, node_get(root, "http"), description);
     if (check && check->kind != NODE_NULL) {
-        struct template_scope scope = {.config = with->config, .roots = TEMPLATE_CONFIG | TEMPLATE_NOW};
+        struct template_scope scope = {.config = with->config, .captured = with->captured, .roots = describe_roots(with)};
         struct request_description *request = arena_new(with->arena, struct request_description);
         describe_request(with, &VOCABULARY_CHECK, check, "check", &scope, request);
         description->check = request;
@@ -278,11 +299,17 @@ static void merge_problems(const struct problems *found, struct problems *proble
     }
 }
 
+static const struct node *captured_of(const struct node *root)
+{
+    const struct node *captured = node_path(root, "http.auth.capture");
+    return node_is(captured, NODE_MAP) && captured->count > 0 ? captured : NULL;
+}
+
 static void check_variant(const struct node *tree, const struct config_table *table, struct problems *problems)
 {
     struct arena arena = ARENA_INIT(0);
     struct problems found = PROBLEMS_INIT(&arena);
-    struct describing with = {table, &arena, &found};
+    struct describing with = {table, &arena, &found, captured_of(tree)};
     struct description description;
     option_check(&VOCABULARY_CONNECTOR, tree, "", &found);
     if (found.count == 0) describe_connector(&with, tree, &description);
@@ -325,7 +352,7 @@ void description_compile(const struct node *root, const struct config *config, s
     if (problems->count != before) return;
     const struct node *tree = select_resolve(without_config(root, arena), config, arena, problems);
     if (problems->count != before) return;
-    struct describing with = {config->table, arena, problems};
+    struct describing with = {config->table, arena, problems, captured_of(tree)};
     option_check(&VOCABULARY_CONNECTOR, tree, "", problems);
     if (problems->count == before) describe_connector(&with, tree, description);
     if (problems->count == before) *out = description;

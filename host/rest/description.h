@@ -168,6 +168,8 @@ struct description {
     const char *name, *version, *title;
     struct config_table config_table;
     const struct template *base;
+    bool base_is_captured;               /* it names {{auth.}}: known after the login; http.hosts says where it may lie */
+    bool has_captures;                   /* a login tells what requests need */
     const struct template *const *hosts; /* beyond the base's */
     size_t host_count;
     const struct operand *params;             /* of every request; NULL: none */

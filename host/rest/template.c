@@ -33,6 +33,7 @@ static const struct known_name NAMES[] = {
 /* Roots whose names are chosen by others. */
 static const struct known_name PREFIXES[] = {
     {"config.", TEMPLATE_CONFIG, NAME_CONFIG},
+    {"auth.", TEMPLATE_AUTH, NAME_AUTH},
     {"parent.", TEMPLATE_PARENT, NAME_PARENT},
     {"record.", TEMPLATE_RECORD, NAME_RECORD},
 };
@@ -104,6 +105,8 @@ static const char *why_absent(enum template_root root)
         return "only requests of a stream have one";
     case TEMPLATE_PARENT:
         return "only a stream that is read per parent record has one";
+    case TEMPLATE_AUTH:
+        return "only requests have one, where http.auth has a 'capture'";
     case TEMPLATE_RECORD:
         return "only what is rendered per record has one";
     default:
@@ -115,12 +118,16 @@ static void unknown_name(const struct compiler *compiler, struct str name)
 {
     const struct config_table *table = compiler->scope->config;
     size_t config_count = table && (compiler->scope->roots & TEMPLATE_CONFIG) ? table->count : 0;
-    const char **candidates = arena_array(compiler->arena, const char *, ARRAY_SIZE(NAMES) + config_count);
+    const struct node *captured = compiler->scope->roots & TEMPLATE_AUTH ? compiler->scope->captured : NULL;
+    size_t captured_count = captured ? captured->count : 0;
+    const char **candidates = arena_array(compiler->arena, const char *, ARRAY_SIZE(NAMES) + config_count + captured_count);
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++)
         if (compiler->scope->roots & NAMES[i].root) candidates[count++] = NAMES[i].name;
     for (size_t i = 0; i < config_count; i++)
         candidates[count++] = arena_printf(compiler->arena, "config.%s", table->entries[i].name);
+    for (size_t i = 0; i < captured_count; i++)
+        candidates[count++] = arena_printf(compiler->arena, "auth." STR_FMT, STR_ARG(captured->children[i].key));
     problems_add(compiler->problems, compiler->place, "%s: unknown name '" STR_FMT "' in {{...}}", compiler->path,
                  STR_ARG(name));
     const char *nearest = count ? str_nearest(name, candidates, count, sizeof candidates[0]) : NULL;
@@ -144,6 +151,13 @@ static bool compile_config_name(const struct compiler *compiler, struct str name
     return true;
 }
 
+static bool compile_auth_name(const struct compiler *compiler, struct str name, const struct part *part)
+{
+    if (node_get(compiler->scope->captured, part->below.data)) return true;
+    unknown_name(compiler, name);
+    return false;
+}
+
 static void note_use(struct template_scope *scope, enum name_id name)
 {
     if (name == NAME_CURSOR_FROM || name == NAME_SLICE_FROM) scope->uses_cursor_from = true;
@@ -152,6 +166,7 @@ static void note_use(struct template_scope *scope, enum name_id name)
     if (name == NAME_PAGE_NUMBER || name == NAME_PAGE_OFFSET || name == NAME_PAGE_TOKEN) scope->uses_page_place = true;
     if (name == NAME_PAGE_KEY) scope->uses_page_key = true;
     if (name == NAME_PAGE_SIZE) scope->uses_page_size = true;
+    if (name == NAME_AUTH) scope->uses_auth = true;
 }
 
 static bool compile_name(const struct compiler *compiler, struct str name, struct part *part)
@@ -178,6 +193,7 @@ static bool compile_name(const struct compiler *compiler, struct str name, struc
     }
     part->name = known->id;
     note_use(compiler->scope, known->id);
+    if (known->id == NAME_AUTH) return compile_auth_name(compiler, name, part);
     return known->id != NAME_CONFIG || compile_config_name(compiler, name, part);
 }
 

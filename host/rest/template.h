@@ -5,7 +5,7 @@
  *
  * A template is text with references between double braces; {{"{{"}} gives "{{". A reference is a name (or a text in quotes)
  * and filters: names    config.NAME  cursor.from|until|value|token  slice.id|from|to  page.number|offset|token|size|key
- * stream.name|fields  parent.PATH record.PATH  now filters  format:"%Y-%m-%d"  minus:"5m"  plus:"5m"  default:"x"  upper  lower
+ * stream.name|fields  parent.PATH record.PATH  auth.FACT  now filters  format:"%Y-%m-%d"  minus:"5m"  plus:"5m"  default:"x"  upper  lower
  * urlencode  string Which names exist depends on the place: a `struct template_scope` says so, and a name that does not exist
  * there is a mistake found when the description is loaded, with the nearest name that does.
  *
@@ -37,11 +37,13 @@ enum template_root {
     TEMPLATE_NOW = 64,
     TEMPLATE_STREAM = 128,
     TEMPLATE_FIELDS = 256, /* stream.fields */
+    TEMPLATE_AUTH = 512,
 };
 
 /* What exists where a template stands. `uses_*` collect what the templates compiled with it refer to. */
 struct template_scope {
     const struct config_table *config; /* the names behind config. */
+    const struct node *captured;       /* a map with the names behind auth.; with TEMPLATE_AUTH */
     unsigned roots;                    /* set of enum template_root */
     bool refuse_secrets;               /* a secret may not stand here: it would be printed or stored */
     bool uses_cursor_from;
@@ -50,6 +52,7 @@ struct template_scope {
     bool uses_page_place; /* page.number, page.offset or page.token */
     bool uses_page_key;
     bool uses_page_size;
+    bool uses_auth;
 };
 
 /* The values behind the names, for one request. Empty texts are values that are not there (page.token on the first page). */

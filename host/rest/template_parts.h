@@ -8,6 +8,7 @@
 enum name_id {
     NAME_CONFIG,
     NAME_LITERAL,
+    NAME_AUTH,
     NAME_PARENT,
     NAME_RECORD,
     NAME_CURSOR_FROM,
@@ -57,7 +58,7 @@ struct part {
     bool is_reference;
     struct str text; /* literal; or what stands between the braces, for messages */
     enum name_id name;
-    struct str below; /* CONFIG: the entry's name; PARENT, RECORD: the path; LITERAL: the text */
+    struct str below; /* CONFIG: the entry's name; AUTH: the fact's; PARENT, RECORD: the path; LITERAL: the text */
     struct filter filters[FILTERS_MAX];
     size_t filter_count;
 };

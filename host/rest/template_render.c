@@ -51,6 +51,12 @@ static void set_from_config(struct value_in_hand *value, const struct config *co
     if (found->entry->secret) *has_secret = true;
 }
 
+static void set_from_facts(struct value_in_hand *value, const struct config *config, struct str name)
+{
+    for (size_t i = 0; config->facts && i < config->facts->count; i++)
+        if (str_equal(config->facts->list[i].name, name)) set_value(value, config->facts->list[i].value);
+}
+
 static void set_cursor(struct value_in_hand *value, const struct template_values *values, struct str text)
 {
     set_value(value, text);
@@ -75,6 +81,9 @@ static void load_value(const struct part *part, const struct template_values *va
         break;
     case NAME_CONFIG:
         set_from_config(value, values->config, part->below, has_secret);
+        break;
+    case NAME_AUTH:
+        set_from_facts(value, values->config, part->below);
         break;
     case NAME_PARENT:
         set_from_json(value, values->parent, part->below, arena);

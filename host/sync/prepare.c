@@ -87,7 +87,7 @@ int sync_prepare(const struct sync_options *options, struct sync_prepared **out,
         .now_us = prepared->now_us, .secrets = options->secrets, .log = options->log, .cancel = options->cancel};
     crypto_random(&prepared->connector_options.seed, sizeof prepared->connector_options.seed);
     int rc = describe(prepared, problems, err);
-    if (rc == 0 && problems->count == 0)
+    if (rc == 0 && problems->count == 0 && !prepared->description->base_is_captured)
         rc = access_own(prepared->description, prepared->config, prepared->now_us, &prepared->own, err);
     if (rc == 0 && problems->count == 0) rc = discover_fields(prepared, err);
     if (rc == 0 && problems->count == 0)
@@ -159,6 +159,45 @@ static const char *limit_folder(const struct sync_prepared *prepared, struct are
     return NULL;
 }
 
+static void take_facts(struct sync_prepared *prepared, const struct auth *auth)
+{
+    const struct node *captured = node_get(prepared->description->auth, "capture");
+    struct config_fact *list = arena_array(&prepared->arena, struct config_fact, captured->count);
+    for (size_t i = 0; i < captured->count; i++) {
+        struct buf value = BUF_INIT(TOKEN_MAX_BYTES);
+        auth_fact(auth, captured->children[i].key, &value);
+        list[i] = (struct config_fact){captured->children[i].key, arena_copy(&prepared->arena, buf_str(&value))};
+        buf_release(&value);
+    }
+    prepared->config->facts->list = list;
+    prepared->config->facts->count = captured->count;
+}
+
+/* Where requests need what a login tells, that comes before the client they are sent with: its hosts depend on it. The token
+ * is stored, so the client finds it. */
+static int log_in_first(struct sync_prepared *prepared, const struct access_overrides *overrides,
+                        const struct client_options *common, struct err *err)
+{
+    struct client_options options = *common;
+    struct auth_spec spec;
+    struct client *client = NULL;
+    if (!prepared->description->has_captures || prepared->config->facts->count > 0) return 0;
+    int rc = access_auth(prepared->description, prepared->config, prepared->now_us, &prepared->arena, &spec, err);
+    if (rc == 0) rc = access_login_client(prepared->description, &spec, overrides, &prepared->arena, &options, err);
+    if (rc == 0) rc = make_auth(prepared, options.cancel, &prepared->arena, &options.auth, err);
+    struct auth *auth = options.auth;
+    if (rc == 0) rc = client_new(&options, &client, err);
+    if (rc != 0) return rc;
+    struct session *session = session_new(client);
+    rc = session_log_in(session, err);
+    if (rc == 0) take_facts(prepared, auth);
+    session_free(session);
+    client_free(client);
+    if (rc == 0 && !prepared->own)
+        rc = access_own(prepared->description, prepared->config, prepared->now_us, &prepared->own, err);
+    return rc;
+}
+
 int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct client **out, struct err *err)
 {
     const struct pipeline *pipeline = prepared->options.pipeline;
@@ -175,7 +214,9 @@ int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct cl
                                      .cancel = cancel,
                                      .log = prepared->options.log};
     if (pipeline->ca_file) options.ca_file = fs_join(arena, prepared->options.project->folder, pipeline->ca_file);
-    int rc = access_client(prepared->description, prepared->config, &overrides, prepared->now_us, arena, &options, err);
+    int rc = log_in_first(prepared, &overrides, &options, err);
+    if (rc == 0)
+        rc = access_client(prepared->description, prepared->config, &overrides, prepared->now_us, arena, &options, err);
     if (rc) return rc;
     rc = make_auth(prepared, cancel, arena, &options.auth, err);
     if (rc) {

@@ -165,7 +165,6 @@ int sync_run(struct sync_prepared *prepared, const struct observer *observer, st
         .config = prepared->config,
         .sources = &prepared->sources,
         .connector_options = &prepared->connector_options,
-        .own = prepared->own,
         .retry = access_retry(prepared->description),
         .writer = options->pipeline->writer,
         .budget = prepared->budget,
@@ -186,6 +185,7 @@ int sync_run(struct sync_prepared *prepared, const struct observer *observer, st
     int code;
     int rc = sync_client(prepared, sync.reading, &sync.client, err);
     if (rc == 0) {
+        sync.own = prepared->own; /* may only be known after the login */
         sync.progress->http = client_counters(sync.client);
         rc = sync_destination(prepared, sync.cancel, &sync.destination, err);
     }

@@ -49,7 +49,8 @@ struct sync_prepared {
     struct connector_options connector_options;
     const struct description *description;
     const struct config *config;
-    struct guard *own; /* the connector's own hosts: where secrets may go */
+    struct guard
+        *own; /* the connector's own hosts: where secrets may go; with a base that a login tells, from sync_client on */
     struct sync_plan plan;
     struct budget *budget;
     struct clock *source_clock; /* what requests and waits on the source go by */

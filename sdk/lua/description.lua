@@ -74,6 +74,7 @@
 ---@field assertion? sluice.Assertion grant jwt_bearer: what is shown; credentials assertion: how the client says who it is (RFC 7523)
 ---@field scope? string scopes, as the server wants them separated
 ---@field params? table<string, string|number|boolean> further parameters of the token call
+---@field capture? table<string, string|number|boolean> facts of the token call's answer, as `name = "path"`: requests know them as {{auth.name}}
 ---@field body? "form"|"json" how the token call is written (default: form)
 ---@field credentials? "body"|"basic"|"assertion" how the client says who it is: id and secret in the body or by Basic authentication, or a signed assertion (default: body)
 ---@field sign? sluice.Sign signs the token call with an HMAC

@@ -12,6 +12,8 @@ import time
 import urllib.parse
 
 import pytest
+from conftest import staged_loads, staged_rows
+from emulator import Emulator
 
 ROWS = [{"id": number} for number in range(5)]
 CONNECTOR = """
@@ -225,3 +227,60 @@ def test_a_key_that_cannot_sign_is_a_mistake_of_the_configuration(work):
         configure(work, api, auth="{ kind = 'jwt', key = '{{config.refresh_token}}' }", secret="no-key-at-all")
         ended = work.run("run", code=2)
         assert "http.auth.key" in ended.err and "private key" in ended.err and "no-key-at-all" not in ended.err
+
+
+SALESFORCE = """
+return sluice.connector { name = "salesforce", version = "1.0.0",
+  config = { login_url = { type = "string", required = true }, host = { type = "string", required = true }, refresh_token = { type = "string", secret = true },
+             client_id = { type = "string", secret = true }, client_secret = { type = "string", secret = true } },
+  http = { base = "{{auth.instance_url}}/services/data/v67.0", hosts = { "{{config.host}}" },
+    auth = { kind = "oauth2", grant = "refresh_token", token_url = "{{config.login_url}}/services/oauth2/token", client_id = "{{config.client_id}}",
+             client_secret = "{{config.client_secret}}", refresh_token = "{{config.refresh_token}}", capture = { instance_url = "instance_url", issued = "issued_at" } } },
+  streams = { accounts = { path = "/query", params = { q = "SELECT Id FROM Account", at = "{{auth.issued}}" }, records = "records", primary_key = "Id",
+                           fields = { Id = "string" }, pages = { kind = "next_url", next = "nextRecordsUrl" } } } }
+"""
+
+
+def salesforce(work, login_url, host):
+    path = work.write("connectors/salesforce.lua", SALESFORCE)
+    work.write("sluice.yaml", json.dumps({
+        "destinations": {"target": {"type": "csv", "path": str(work.folder / "staging"), "compression": "none"}},
+        "pipelines": {"sf": {"connector": str(path), "destination": "target", "network": {"allow_private": True},
+                             "config": {"login_url": login_url, "host": host, "refresh_token": "salesforce-test-refresh",
+                                        "client_id": "salesforce-test-client", "client_secret": "salesforce-test-client-secret"}}}}))
+
+
+def test_the_base_is_what_the_login_tells(work):
+    with Emulator("salesforce", accounts=450) as org:
+        salesforce(work, org.urls[0], org.urls[1].removeprefix("http://"))
+        for loads in (1, 2):
+            work.run("run")
+            rows = staged_rows(staged_loads(work.folder / "staging", "accounts", "sf")[-1])
+            assert len(rows) == 450
+            assert len(org.requests("oauth2/token")) == 1  # the second sync knows the base from the store
+            org_requests = org.requests("/query")
+            assert all("at=1" in entry["query"] for entry in org_requests[:1])
+        org.control(expire_tokens=True)
+        work.run("check")
+        assert len(org.requests("oauth2/token")) == 2
+
+
+class Hostile(Rotating):
+    """Its token answer names another place as the API's."""
+
+    def token_answer(self, form):
+        self.access = "granted-to-you"
+        return 200, {"access_token": self.access, "instance_url": self.elsewhere, "issued_at": "1"}
+
+
+@pytest.mark.parametrize("elsewhere,code", [("{other}", 3), ("https://evil.example", 3), ("http://user@{good}@{other}", 2), ("not a url", 2),
+                                            ("", 2), ("file:///etc/passwd", 2), ("{good}\r\nX: y", 2)])
+def test_a_token_answer_cannot_send_secrets_elsewhere(work, elsewhere, code):
+    with Hostile() as api, Rotating() as other:
+        seen = []
+        other.use = lambda authorization: seen.append(authorization)
+        api.elsewhere = elsewhere.format(other=other.url, good=api.url)
+        salesforce(work, api.url, "127.0.0.1:1")
+        ended = work.run("run", code=None)
+        assert ended.code == code and len(api.calls) == 1, ended
+        assert not seen and "granted-to-you" not in ended.out + ended.err

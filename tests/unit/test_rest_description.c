@@ -303,6 +303,33 @@ static void test_wrong_http(void **state)
     check_wrong(CASES, ARRAY_SIZE(CASES), with_http);
 }
 
+/* A base that a login tells. */
+static void test_wrong_captures(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *base, *auth, *says;
+    } CASES[] = {
+        {"{{auth.url}}", "\"token_url\":\"https://id.test/t\"", "'auth.url' does not exist here"},
+        {"{{auth.ulr}}", "\"token_url\":\"https://id.test/t\",\"capture\":{\"url\":\"u\"}", "did you mean 'auth.url'?"},
+        {"{{auth.url}}", "\"token_url\":\"https://id.test/t\",\"capture\":{\"url\":\"u\"}", "http.hosts is missing"},
+        {"{{auth.url}}", "\"token_url\":\"/t\",\"capture\":{\"url\":\"u\"}", "token_url: must be absolute"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        struct arena arena = ARENA_INIT(0);
+        struct problems problems = PROBLEMS_INIT(&arena);
+        const char *json =
+            arena_printf(&arena,
+                         "{\"name\":\"t\",\"version\":\"1.0.0\",\"http\":{\"base\":\"%s\",\"auth\":{\"kind\":\"oauth2\","
+                         "\"grant\":\"client_credentials\",\"client_id\":\"c\",%s}},"
+                         "\"streams\":{\"s\":{\"path\":\"/s\",\"fields\":{\"a\":\"string\"}}}}",
+                         CASES[i].base, CASES[i].auth);
+        description_check(json_node(&arena, json), &problems);
+        assert_problem(&problems, CASES[i].says);
+        arena_release(&arena);
+    }
+}
+
 static void test_wrong_connectors(void **state)
 {
     (void)state;
@@ -568,9 +595,9 @@ static void test_exploded_streams_that_cannot_work(void **state)
 }
 
 UNIT_TESTS(cmocka_unit_test(test_the_shop_connector), cmocka_unit_test(test_everything_a_stream_can_say),
-           cmocka_unit_test(test_wrong_streams), cmocka_unit_test(test_wrong_http), cmocka_unit_test(test_wrong_connectors),
-           cmocka_unit_test(test_a_choice_is_made_by_the_configuration), cmocka_unit_test(test_wrong_choices),
-           cmocka_unit_test(test_a_mistake_outside_the_choices_is_told_once),
+           cmocka_unit_test(test_wrong_streams), cmocka_unit_test(test_wrong_http), cmocka_unit_test(test_wrong_captures),
+           cmocka_unit_test(test_wrong_connectors), cmocka_unit_test(test_a_choice_is_made_by_the_configuration),
+           cmocka_unit_test(test_wrong_choices), cmocka_unit_test(test_a_mistake_outside_the_choices_is_told_once),
            cmocka_unit_test(test_a_value_without_a_case_names_the_cases), cmocka_unit_test(test_variants_show_every_case),
            cmocka_unit_test(test_credentials_of_the_shop), cmocka_unit_test(test_a_signed_token_call),
            cmocka_unit_test(test_signed_tokens), cmocka_unit_test(test_credentials_without_a_value_are_refused),

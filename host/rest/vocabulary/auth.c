@@ -86,6 +86,8 @@ static const struct option AUTH_OAUTH2[] = {
      "grant jwt_bearer: what is shown; credentials assertion: how the client says who it is (RFC 7523)"},
     {"scope", OPTION_STRING, TEMPLATE, NULL, NULL, NULL, "scopes, as the server wants them separated"},
     {"params", OPTION_MAP_OF, TEMPLATE, NULL, NULL, NULL, "further parameters of the token call"},
+    {"capture", OPTION_MAP_OF, 0, NULL, NULL, NULL,
+     "facts of the token call's answer, as `name = \"path\"`: requests know them as {{auth.name}}"},
     {"body", OPTION_ENUM, 0, "form", "form|json", NULL, "how the token call is written"},
     {"credentials", OPTION_ENUM, 0, "body", "body|basic|assertion", NULL,
      "how the client says who it is: id and secret in the body or by Basic authentication, or a signed assertion"},

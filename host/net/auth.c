@@ -200,7 +200,8 @@ static int check_jwt(const struct auth_spec *spec, struct err *err)
 /* Must what the server gives be kept, since nothing else brings another? */
 static bool must_keep(const struct auth *auth)
 {
-    return auth->spec.kind == AUTH_OAUTH2 && auth->spec.oauth2.grant == AUTH_REFRESH_TOKEN;
+    enum auth_grant grant = auth->spec.oauth2.grant;
+    return auth->spec.kind == AUTH_OAUTH2 && (grant == AUTH_REFRESH_TOKEN || grant == AUTH_AUTHORIZATION_CODE);
 }
 
 static void register_kept(struct auth *auth)
@@ -267,6 +268,8 @@ static bool has_facts(const struct auth *auth)
 static bool can_adopt(const struct auth *auth)
 {
     const struct tokens *kept = &auth->kept;
+    bool is_first = auth->generation == 0;
+    if (auth->options.fetches_always && is_first) return false;
     return auth->options.store && kept->access_token.size > 0 && clock_wall_us(auth->options.clock) < kept->renew_at_us &&
            !str_equal(buf_str(&kept->access_token), buf_str(&auth->token)) && has_facts(auth);
 }
@@ -279,6 +282,8 @@ static int call(struct auth *auth, const struct auth_sender *sender, struct toke
     const struct auth_options *options = &auth->options;
     struct err second = ERR_INIT;
     int rc = token_fetch(spec, buf_str(&auth->kept.refresh_token), sender, options->clock, options->secrets, answer, err);
+    if (rc != 0 && answer->is_invalid_grant && spec->oauth2.grant == AUTH_AUTHORIZATION_CODE)
+        err_hint(err, "run `sluice auth login " STR_FMT "`: the login has ended or was revoked", STR_ARG(spec->oauth2.login));
     if (rc == 0 || !answer->is_invalid_grant || auth->kept.previous.size == 0) return rc;
     token_answer_release(answer);
     if (token_fetch(spec, buf_str(&auth->kept.previous), sender, options->clock, options->secrets, answer, &second) != 0)
@@ -318,6 +323,10 @@ static int renew(struct auth *auth, const struct auth_sender *sender, struct err
     struct token_answer answer = TOKEN_ANSWER_INIT;
     int rc = load_kept(auth, err);
     if (rc == 0 && can_adopt(auth)) return 0;
+    if (rc == 0 && must_keep(auth) && auth->kept.refresh_token.size == 0) {
+        rc = err_set(err, ERR_AUTH, auth->kept.access_token.size ? "the login has ended" : "nobody has logged in yet");
+        err_hint(err, "run `sluice auth login " STR_FMT "`", STR_ARG(auth->spec.oauth2.login));
+    }
     if (rc == 0 && must_keep(auth) && (!auth->was_saved || auth->has_unsaved)) rc = save_kept(auth, err);
     int64_t asked_us = clock_wall_us(auth->options.clock);
     if (rc == 0) rc = call(auth, sender, &answer, err);
@@ -326,6 +335,65 @@ static int renew(struct auth *auth, const struct auth_sender *sender, struct err
         rc = save_kept(auth, err);
     }
     token_answer_release(&answer);
+    return rc;
+}
+
+/* Locks the store, which must be there. */
+static int lock_store(struct auth *auth, struct err *err)
+{
+    struct token_store *store = auth->options.store;
+    return store ? store->lock(store, err) : err_set(err, ERR_CONFIG, "there is no state directory to keep tokens in");
+}
+
+/* One flight at a time is a flight of a login, too: nobody else uses this auth meanwhile. */
+int auth_redeem(struct auth *auth, const struct auth_sender *sender, const struct auth_pair *params, size_t count,
+                struct err *err)
+{
+    struct token_store *store = auth->options.store;
+    struct token_answer answer = TOKEN_ANSWER_INIT;
+    struct auth_spec spec = auth->spec;
+    struct arena arena = ARENA_INIT(0);
+    struct auth_pair *all = arena_array(&arena, struct auth_pair, spec.oauth2.param_count + count);
+    for (size_t i = 0; i < count; i++) all[i] = params[i];
+    for (size_t i = 0; i < spec.oauth2.param_count; i++) all[count + i] = spec.oauth2.params[i];
+    spec.oauth2.params = all;
+    spec.oauth2.param_count += count;
+    spec.oauth2.redeems = true;
+    spec.oauth2.scope = STR(""); /* was asked for when the login began (RFC 6749 4.1.3) */
+    int64_t asked_us = clock_wall_us(auth->options.clock);
+    int rc = token_fetch(&spec, STR(""), sender, auth->options.clock, auth->options.secrets, &answer, err);
+    if (rc == 0) rc = lock_store(auth, err);
+    if (rc == 0) {
+        tokens_release(&auth->kept);
+        auth->kept = TOKENS_INIT;
+        take_answer(auth, &answer, asked_us);
+        rc = save_kept(auth, err);
+        store->unlock(store);
+    }
+    token_answer_release(&answer);
+    arena_release(&arena);
+    return rc;
+}
+
+int auth_look(struct auth *auth, struct auth_stored *stored, struct err *err)
+{
+    struct token_store *store = auth->options.store;
+    int rc = lock_store(auth, err);
+    if (rc != 0) return rc;
+    rc = load_kept(auth, err);
+    store->unlock(store);
+    *stored = (struct auth_stored){auth->kept.access_token.size > 0, auth->kept.refresh_token.size > 0, auth->kept.renew_at_us};
+    return rc;
+}
+
+int auth_forget(struct auth *auth, struct err *err)
+{
+    struct token_store *store = auth->options.store;
+    int rc = lock_store(auth, err);
+    if (rc != 0) return rc;
+    tokens_release(&auth->kept);
+    rc = store->save(store, &auth->kept, err);
+    store->unlock(store);
     return rc;
 }
 
@@ -459,7 +527,8 @@ void auth_identity(const struct auth_spec *spec, char out[SHA256_HEX_SIZE])
     if (spec->kind == AUTH_JWT) add_jwt(digest, &spec->jwt);
     add_text(digest, oauth2->client_id);
     add_text(digest, oauth2->refresh_token);
-    if (oauth2->grant != AUTH_REFRESH_TOKEN) {
+    add_text(digest, oauth2->login);
+    if (oauth2->grant != AUTH_REFRESH_TOKEN && oauth2->grant != AUTH_AUTHORIZATION_CODE) {
         add_text(digest, oauth2->client_secret);
         add_text(digest, oauth2->scope);
         add_text(digest, oauth2->username);

@@ -33,7 +33,13 @@ struct token_store;
 /* --- what is wanted ------------------------------------------------------------------------------ */
 
 enum auth_kind { AUTH_NONE, AUTH_BEARER, AUTH_BASIC, AUTH_API_KEY, AUTH_OAUTH2, AUTH_JWT };
-enum auth_grant { AUTH_CLIENT_CREDENTIALS, AUTH_REFRESH_TOKEN, AUTH_PASSWORD, AUTH_JWT_BEARER };
+enum auth_grant {
+    AUTH_CLIENT_CREDENTIALS,
+    AUTH_REFRESH_TOKEN,
+    AUTH_PASSWORD,
+    AUTH_JWT_BEARER,
+    AUTH_AUTHORIZATION_CODE, /* somebody logs in by a browser (auth_redeem); from then on as AUTH_REFRESH_TOKEN */
+};
 enum auth_client { AUTH_CLIENT_BODY, AUTH_CLIENT_BASIC, AUTH_CLIENT_ASSERTION }; /* how the client says who it is */
 enum auth_encoding { AUTH_HEX, AUTH_BASE64, AUTH_BASE64URL };
 
@@ -86,8 +92,14 @@ struct auth_oauth2 {
     bool json; /* the call's body is JSON instead of a form */
     enum auth_client client;
     struct str username, password; /* AUTH_PASSWORD */
-    struct jwt *assertion;         /* AUTH_JWT_BEARER and AUTH_CLIENT_ASSERTION */
-    const struct auth_sign *sign;  /* NULL: the call is not signed */
+    struct str login;              /* AUTH_AUTHORIZATION_CODE: whose login it is: the pipeline's name */
+    const char *authorize_url;     /* and where it begins: absolute */
+    const char *redirect_url;      /* and where the browser comes back: on this machine; without a port: any */
+    const struct auth_pair *authorize_params;
+    size_t authorize_param_count;
+    struct jwt *assertion;        /* AUTH_JWT_BEARER and AUTH_CLIENT_ASSERTION */
+    const struct auth_sign *sign; /* NULL: the call is not signed */
+    bool redeems;                 /* this call is auth_redeem's */
 };
 
 /* A fact of the token call's answer that is kept with the token. */
@@ -119,6 +131,7 @@ struct auth_options {
     struct clock *clock;
     struct secrets *secrets;   /* new tokens are registered for redaction; may be NULL */
     struct token_store *store; /* NULL: tokens last as long as the process; owned from here on */
+    bool fetches_always;       /* a stored access token is not used at first: what is recorded must hold the token call */
 };
 
 /* Are there tokens that a store should keep? */
@@ -157,6 +170,17 @@ int auth_credentials(struct auth *auth, const struct auth_sender *sender, struct
 
 /* A request with credentials of this generation was answered 401. True when asking auth_credentials again gives others. */
 bool auth_refused(struct auth *auth, uint64_t generation);
+
+/* AUTH_AUTHORIZATION_CODE: gets and stores tokens for what a browser login brought: code, redirect_uri, code_verifier. */
+int auth_redeem(struct auth *auth, const struct auth_sender *sender, const struct auth_pair *params, size_t count,
+                struct err *err) MUST_USE;
+/* What the store holds, without asking anybody. */
+struct auth_stored {
+    bool has_access_token, has_refresh_token;
+    int64_t renew_at_us; /* of the access token, wall clock; INT64_MAX: when it is refused */
+};
+int auth_look(struct auth *auth, struct auth_stored *stored, struct err *err) MUST_USE;
+int auth_forget(struct auth *auth, struct err *err) MUST_USE; /* empties the store */
 
 /* Appends the captured fact of that name, once a token was fetched or found; nothing when the answer had none. Not while
  * others ask for credentials. */

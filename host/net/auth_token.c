@@ -59,6 +59,7 @@ static const struct {
     [AUTH_CLIENT_CREDENTIALS] = {"client_credentials", "check client id and client secret in the pipeline's config"},
     [AUTH_REFRESH_TOKEN] = {"refresh_token", "log in again at the source and configure the new refresh token: this one has "
                                              "ended or was revoked"},
+    [AUTH_AUTHORIZATION_CODE] = {"refresh_token", "log in again: this login has ended or was revoked"},
     [AUTH_PASSWORD] = {"password", "check user name and password in the pipeline's config"},
     [AUTH_JWT_BEARER] = {"urn:ietf:params:oauth:grant-type:jwt-bearer",
                          "check key, issuer, subject and audience of the assertion, and whether the server has allowed this "
@@ -72,13 +73,13 @@ static void write_body(const struct auth_oauth2 *oauth2, struct str refresh_toke
     struct params params = {.body = body, .writer = JSON_WRITER(body), .json = oauth2->json};
     bool is_assertion = oauth2->client == AUTH_CLIENT_ASSERTION;
     if (params.json) json_open(&params.writer, '{');
-    add_param(&params, STR("grant_type"), str_from(GRANTS[oauth2->grant].type));
+    add_param(&params, STR("grant_type"), oauth2->redeems ? STR("authorization_code") : str_from(GRANTS[oauth2->grant].type));
     if (oauth2->client != AUTH_CLIENT_BASIC) add_param(&params, STR("client_id"), oauth2->client_id);
     if (oauth2->client == AUTH_CLIENT_BODY) add_param(&params, STR("client_secret"), oauth2->client_secret);
     if (is_assertion) add_param(&params, STR("client_assertion_type"), ASSERTION_TYPE);
     if (is_assertion) add_param(&params, STR("client_assertion"), assertion);
     if (oauth2->grant == AUTH_JWT_BEARER) add_param(&params, STR("assertion"), assertion);
-    if (oauth2->grant == AUTH_REFRESH_TOKEN) add_param(&params, STR("refresh_token"), refresh_token);
+    if (refresh_token.size) add_param(&params, STR("refresh_token"), refresh_token);
     if (oauth2->grant == AUTH_PASSWORD) add_param(&params, STR("username"), oauth2->username);
     if (oauth2->grant == AUTH_PASSWORD) add_param(&params, STR("password"), oauth2->password);
     add_param(&params, STR("scope"), oauth2->scope);
@@ -168,17 +169,20 @@ static size_t add_signed_headers(const struct auth_sign *sign, const struct url 
     return count;
 }
 
-static int make_jwt(const struct jwt *jwt, struct clock *clock, struct arena *arena, struct str *text, struct err *err)
+/* A signed token is registered for redaction before it goes anywhere. */
+static int make_jwt(const struct jwt *jwt, struct clock *clock, struct secrets *secrets, struct arena *arena, struct str *text,
+                    struct err *err)
 {
     struct buf out = BUF_INIT(JWT_MAX_BYTES);
     int rc = jwt_write(jwt, clock_wall_us(clock), &out, err);
     if (rc == 0) *text = arena_copy(arena, buf_str(&out));
+    if (rc == 0 && secrets) (void)secrets_add(secrets, "auth.assertion", *text);
     wipe(&out);
     return rc;
 }
 
-static int build_grant(const struct auth_oauth2 *oauth2, struct str refresh_token, struct clock *clock, struct arena *arena,
-                       struct http_request *request, struct err *err)
+static int build_grant(const struct auth_oauth2 *oauth2, struct str refresh_token, struct clock *clock, struct secrets *secrets,
+                       struct arena *arena, struct http_request *request, struct err *err)
 {
     struct buf body = BUF_INIT(BODY_MAX_BYTES);
     struct url url = {0};
@@ -186,7 +190,7 @@ static int build_grant(const struct auth_oauth2 *oauth2, struct str refresh_toke
     size_t extra = oauth2->sign ? oauth2->sign->header_count : 0, count = 0;
     struct http_header *headers = arena_array(arena, struct http_header, 3 + extra);
     int rc = url_parse(str_from(oauth2->token_url), arena, &url, err);
-    if (rc == 0 && oauth2->assertion) rc = make_jwt(oauth2->assertion, clock, arena, &assertion, err);
+    if (rc == 0 && oauth2->assertion) rc = make_jwt(oauth2->assertion, clock, secrets, arena, &assertion, err);
     if (rc == 0) write_body(oauth2, refresh_token, assertion, &body);
     if (rc == 0 && body.failed) rc = err_set(err, ERR_CONFIG, "cannot send a token call over %d bytes", BODY_MAX_BYTES);
     if (rc != 0) goto out;
@@ -203,12 +207,12 @@ out:
     return rc;
 }
 
-static int build_exchange(const struct auth_spec *spec, struct clock *clock, struct arena *arena, struct http_request *request,
-                          struct err *err)
+static int build_exchange(const struct auth_spec *spec, struct clock *clock, struct secrets *secrets, struct arena *arena,
+                          struct http_request *request, struct err *err)
 {
     struct http_header *headers = arena_array(arena, struct http_header, 3);
     struct str token;
-    int rc = make_jwt(&spec->jwt, clock, arena, &token, err);
+    int rc = make_jwt(&spec->jwt, clock, secrets, arena, &token, err);
     if (rc != 0) return rc;
     struct str value = str_from(arena_printf(arena, STR_FMT " " STR_FMT, STR_ARG(spec->prefix), (int)token.size, token.data));
     headers[0] = (struct http_header){STR("Authorization"), str_trim(value)};
@@ -218,11 +222,11 @@ static int build_exchange(const struct auth_spec *spec, struct clock *clock, str
     return 0;
 }
 
-static int build(const struct auth_spec *spec, struct str refresh_token, struct clock *clock, struct arena *arena,
-                 struct http_request *request, struct err *err)
+static int build(const struct auth_spec *spec, struct str refresh_token, struct clock *clock, struct secrets *secrets,
+                 struct arena *arena, struct http_request *request, struct err *err)
 {
-    int rc = spec->kind == AUTH_JWT ? build_exchange(spec, clock, arena, request, err)
-                                    : build_grant(&spec->oauth2, refresh_token, clock, arena, request, err);
+    int rc = spec->kind == AUTH_JWT ? build_exchange(spec, clock, secrets, arena, request, err)
+                                    : build_grant(&spec->oauth2, refresh_token, clock, secrets, arena, request, err);
     /* Sent again when its fate is unknown: a refresh token that was used up by the lost answer is lost either way. */
     request->method = "POST";
     request->idempotent = true;
@@ -283,7 +287,7 @@ static int refused(const struct auth_spec *spec, const struct cJSON *json, const
     if (spec->kind == AUTH_JWT)
         err_hint(err, "check key, issuer and claims in the pipeline's config");
     else if (*is_invalid_grant)
-        err_hint(err, "%s", GRANTS[spec->oauth2.grant].hint);
+        err_hint(err, "%s", spec->oauth2.redeems ? "the code was not accepted: log in again" : GRANTS[spec->oauth2.grant].hint);
     else if (class == ERR_AUTH)
         err_hint(err, "check client id, client secret and the token URL in the pipeline's config");
     buf_release(&reason);
@@ -392,7 +396,7 @@ int token_fetch(const struct auth_spec *spec, struct str refresh_token, const st
     struct cJSON *json = NULL;
     struct err no_json = ERR_INIT;
     *answer = TOKEN_ANSWER_INIT;
-    int rc = build(spec, refresh_token, clock, &arena, &request, err);
+    int rc = build(spec, refresh_token, clock, secrets, &arena, &request, err);
     if (rc == 0) rc = sender->send(sender->context, &request, &arena, &response, err);
     if (rc != 0) {
         err_context(err, "token call");

@@ -329,6 +329,11 @@ int session_log_in(struct session *session, struct err *err)
     return rc;
 }
 
+int session_redeem(struct session *session, const struct auth_pair *params, size_t count, struct err *err)
+{
+    return auth_redeem(session->client->options.auth, &session->token_sender, params, count, err);
+}
+
 int client_send(struct session *session, const struct http_request *request, struct arena *arena,
                 struct http_response *response, struct err *err)
 {

@@ -87,6 +87,10 @@ int64_t session_waiting_until_ms(const struct session *session);
 /* Gets a token, where auth has any, without a request that needs one. */
 int session_log_in(struct session *session, struct err *err) MUST_USE;
 
+/* auth_redeem through this session. */
+struct auth_pair;
+int session_redeem(struct session *session, const struct auth_pair *params, size_t count, struct err *err) MUST_USE;
+
 /* Sends and waits for a verified answer, see above. Headers and url of the response live in `arena`. */
 int client_send(struct session *session, const struct http_request *request, struct arena *arena,
                 struct http_response *response, struct err *err) MUST_USE;

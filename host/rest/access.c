@@ -268,17 +268,17 @@ static void read_api_key(struct auth_reader *reader, struct auth_spec *spec)
     spec->in_query = strcmp(option_text(reader->table, reader->auth, "into"), "query") == 0;
 }
 
-/* A negative number: known, but not built. Who is asked for must be there, and nobody else's. */
+/* The key that a grant needs must be there, and nobody else's. */
 static const struct {
     const char *name;
-    int grant;
+    enum auth_grant grant;
     const char *needs; /* the key that belongs to it; NULL: none does */
 } GRANTS[] = {
     {"client_credentials", AUTH_CLIENT_CREDENTIALS, NULL},
     {"refresh_token", AUTH_REFRESH_TOKEN, "refresh_token"},
     {"password", AUTH_PASSWORD, "username"},
     {"jwt_bearer", AUTH_JWT_BEARER, "assertion"},
-    {"authorization_code", -1, NULL},
+    {"authorization_code", AUTH_AUTHORIZATION_CODE, "authorize_url"},
 };
 
 static void check_grant_keys(struct auth_reader *reader, size_t chosen)
@@ -309,10 +309,7 @@ static enum auth_grant read_grant(struct auth_reader *reader)
     for (size_t i = 0; i < ARRAY_SIZE(GRANTS); i++) {
         if (!str_equal(name, str_from(GRANTS[i].name))) continue;
         check_grant_keys(reader, i);
-        if (GRANTS[i].grant >= 0) return (enum auth_grant)GRANTS[i].grant;
-        problems_add(reader->problems, node, "%s: grant '%s' is not supported by this version", reader->path, GRANTS[i].name);
-        problems_hint(reader->problems, "one of: client_credentials, refresh_token, password, jwt_bearer");
-        return AUTH_CLIENT_CREDENTIALS;
+        return GRANTS[i].grant;
     }
     problems_add(reader->problems, node, "%s: unknown grant '" STR_FMT "'", reader->path, STR_ARG(name));
     const char *nearest = str_nearest(name, &GRANTS[0].name, ARRAY_SIZE(GRANTS), sizeof GRANTS[0]);
@@ -327,18 +324,18 @@ static enum auth_client client_of(const char *name)
                                             : AUTH_CLIENT_BODY;
 }
 
-static void read_params(struct auth_reader *reader, struct auth_oauth2 *oauth2)
+static const struct auth_pair *read_params(struct auth_reader *reader, const char *key, size_t *count)
 {
-    const struct node *params = map_of(reader->auth, "params");
-    if (!params) return;
+    const struct node *params = map_of(reader->auth, key);
+    if (!params) return NULL;
     struct auth_pair *pairs = arena_array(reader->arena, struct auth_pair, params->count + 1);
     for (size_t i = 0; i < params->count; i++) {
         const struct node *param = &params->children[i];
-        const char *path = arena_printf(reader->arena, "%s.params." STR_FMT, reader->path, STR_ARG(param->key));
+        const char *path = arena_printf(reader->arena, "%s.%s." STR_FMT, reader->path, key, STR_ARG(param->key));
         struct str value = read_text(reader, node_text(param), param, path);
-        if (value.size) pairs[oauth2->param_count++] = (struct auth_pair){param->key, value};
+        if (value.size) pairs[(*count)++] = (struct auth_pair){param->key, value};
     }
-    oauth2->params = pairs;
+    return pairs;
 }
 
 static void read_captures(struct auth_reader *reader, struct auth_oauth2 *oauth2)
@@ -369,8 +366,11 @@ static void read_oauth2(struct auth_reader *reader, struct auth_spec *spec)
         .client = client_of(option_text(reader->table, reader->auth, "credentials")),
         .assertion = assertion,
         .sign = read_sign(reader),
+        .authorize_url = read_key(reader, "authorize_url").data,
+        .redirect_url = read_key(reader, "redirect_url").data,
     };
-    read_params(reader, oauth2);
+    oauth2->params = read_params(reader, "params", &oauth2->param_count);
+    oauth2->authorize_params = read_params(reader, "authorize_params", &oauth2->authorize_param_count);
     read_captures(reader, oauth2);
     if (assertion) {
         assertion->has_id = oauth2->client == AUTH_CLIENT_ASSERTION;

@@ -15,7 +15,7 @@
 #include "os/log.h"
 #include "rest/access.h"
 #include "sync/discovery.h"
-#include "sync/sync.h"
+#include "sync/prepare.h"
 
 static int find_connector(struct sync_prepared *prepared, struct err *err)
 {
@@ -120,7 +120,8 @@ static int open_token_store(const struct sync_prepared *prepared, const struct a
     struct err problem = ERR_INIT;
     *store = NULL;
     if (fs_state_folder(prepared->options.state_folder, arena, &folder, &problem) != 0) {
-        if (spec->oauth2.grant == AUTH_REFRESH_TOKEN) return err_copy(err, &problem);
+        if (spec->oauth2.grant == AUTH_REFRESH_TOKEN || spec->oauth2.grant == AUTH_AUTHORIZATION_CODE)
+            return err_copy(err, &problem);
         if (prepared->options.log)
             log_warn(prepared->options.log, "tokens are not shared with other syncs: %s", problem.message);
         return 0;
@@ -136,13 +137,20 @@ static bool is_replay(const struct sync_prepared *prepared)
     return prepared->source_clock != prepared->options.clock;
 }
 
-static int make_auth(const struct sync_prepared *prepared, struct cancel *cancel, struct arena *arena, struct auth **out,
-                     struct err *err)
+int prepare_auth(const struct sync_prepared *prepared, struct cancel *cancel, struct arena *arena, struct auth **out,
+                 struct err *err)
 {
     struct auth_spec *spec = arena_new(arena, struct auth_spec);
-    struct auth_options options = {.clock = prepared->source_clock, .secrets = prepared->options.secrets};
+    struct auth_options options = {.clock = prepared->source_clock,
+                                   .secrets = prepared->options.secrets,
+                                   .fetches_always = prepared->options.cassette && !is_replay(prepared)};
     int rc = access_auth(prepared->description, prepared->config, prepared->now_us, arena, spec, err);
-    if (rc == 0 && auth_keeps_tokens(spec) && !is_replay(prepared))
+    if (rc != 0) return rc;
+    if (spec->kind == AUTH_OAUTH2 && spec->oauth2.grant == AUTH_AUTHORIZATION_CODE) {
+        spec->oauth2.login = str_from(prepared->options.pipeline->name);
+        if (is_replay(prepared)) spec->oauth2.refresh_token = STR("of the recorded login");
+    }
+    if (auth_keeps_tokens(spec) && !is_replay(prepared))
         rc = open_token_store(prepared, spec, cancel, arena, &options.store, err);
     return rc ? rc : auth_new(spec, &options, out, err);
 }
@@ -173,20 +181,41 @@ static void take_facts(struct sync_prepared *prepared, const struct auth *auth)
     prepared->config->facts->count = captured->count;
 }
 
+/* What all clients of a pipeline have in common. */
+static struct client_options common_options(struct sync_prepared *prepared, struct cancel *cancel)
+{
+    const struct sync_options *given = &prepared->options;
+    struct client_options options = {.budget = prepared->budget,
+                                     .secrets = given->secrets,
+                                     .cassette = given->cassette,
+                                     .clock = prepared->source_clock,
+                                     .cancel = cancel,
+                                     .log = given->log};
+    if (given->pipeline->ca_file) options.ca_file = fs_join(&prepared->arena, given->project->folder, given->pipeline->ca_file);
+    return options;
+}
+
+int prepare_login_client(struct sync_prepared *prepared, struct cancel *cancel, struct auth **auth, struct client **out,
+                         struct err *err)
+{
+    const struct access_overrides overrides = {.allow_private = prepared->options.pipeline->allow_private};
+    struct client_options options = common_options(prepared, cancel);
+    struct auth_spec spec;
+    int rc = access_auth(prepared->description, prepared->config, prepared->now_us, &prepared->arena, &spec, err);
+    if (rc == 0) rc = access_login_client(prepared->description, &spec, &overrides, &prepared->arena, &options, err);
+    if (rc == 0) rc = prepare_auth(prepared, cancel, &prepared->arena, &options.auth, err);
+    if (rc == 0 && auth) *auth = options.auth;
+    return rc == 0 ? client_new(&options, out, err) : rc;
+}
+
 /* Where requests need what a login tells, that comes before the client they are sent with: its hosts depend on it. The token
  * is stored, so the client finds it. */
-static int log_in_first(struct sync_prepared *prepared, const struct access_overrides *overrides,
-                        const struct client_options *common, struct err *err)
+static int log_in_first(struct sync_prepared *prepared, struct cancel *cancel, struct err *err)
 {
-    struct client_options options = *common;
-    struct auth_spec spec;
+    struct auth *auth = NULL;
     struct client *client = NULL;
     if (!prepared->description->has_captures || prepared->config->facts->count > 0) return 0;
-    int rc = access_auth(prepared->description, prepared->config, prepared->now_us, &prepared->arena, &spec, err);
-    if (rc == 0) rc = access_login_client(prepared->description, &spec, overrides, &prepared->arena, &options, err);
-    if (rc == 0) rc = make_auth(prepared, options.cancel, &prepared->arena, &options.auth, err);
-    struct auth *auth = options.auth;
-    if (rc == 0) rc = client_new(&options, &client, err);
+    int rc = prepare_login_client(prepared, cancel, &auth, &client, err);
     if (rc != 0) return rc;
     struct session *session = session_new(client);
     rc = session_log_in(session, err);
@@ -207,18 +236,12 @@ int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct cl
                                                .allow_private = pipeline->allow_private,
                                                .rate_limit = pipeline->rate_limit,
                                                .limit_folder = limit_folder(prepared, arena)};
-    struct client_options options = {.budget = prepared->budget,
-                                     .secrets = prepared->options.secrets,
-                                     .cassette = prepared->options.cassette,
-                                     .clock = prepared->source_clock,
-                                     .cancel = cancel,
-                                     .log = prepared->options.log};
-    if (pipeline->ca_file) options.ca_file = fs_join(arena, prepared->options.project->folder, pipeline->ca_file);
-    int rc = log_in_first(prepared, &overrides, &options, err);
+    struct client_options options = common_options(prepared, cancel);
+    int rc = log_in_first(prepared, cancel, err);
     if (rc == 0)
         rc = access_client(prepared->description, prepared->config, &overrides, prepared->now_us, arena, &options, err);
     if (rc) return rc;
-    rc = make_auth(prepared, cancel, arena, &options.auth, err);
+    rc = prepare_auth(prepared, cancel, arena, &options.auth, err);
     if (rc) {
         limiter_free(options.limiter);
         return rc;

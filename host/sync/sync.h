@@ -40,6 +40,8 @@ struct sync_options {
     bool refresh; /* ask for fields anew, whatever is kept */
 };
 
+struct auth;
+
 /* Everything about a pipeline that does not need the destination. Read-only for others. */
 struct sync_prepared {
     struct sync_options options;
@@ -65,6 +67,12 @@ void sync_prepared_free(struct sync_prepared *prepared); /* NULL is fine */
 
 /* A client for the pipeline's requests: its hosts, credentials, limits. `cancel` ends its transfers and waits. */
 int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct client **out, struct err *err) MUST_USE;
+
+/* The pipeline's stored tokens, without a client. CONFIG when its credentials are of a kind that has none. */
+int sync_auth(struct sync_prepared *prepared, struct auth **out, struct err *err) MUST_USE;
+/* Logs in by a browser (grant authorization_code): `show` gets the URL to open, then this waits for the redirect. */
+int sync_log_in(struct sync_prepared *prepared, void (*show)(void *context, const char *url), void *context,
+                struct err *err) MUST_USE;
 
 /* Opens the pipeline's destination. `cancel` ends its waits. */
 int sync_destination(const struct sync_prepared *prepared, struct cancel *cancel, struct destination **out,

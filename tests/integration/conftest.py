@@ -17,7 +17,7 @@ from postgres import Postgres  # noqa: E402
 from shop import API_KEY, API_SECRET, Shop, key_of  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parents[2]
-STATEFUL = ("run", "check", "preview", "discover")  # commands that have --state-dir
+STATEFUL = ("run", "check", "preview", "discover", "auth")  # commands that have --state-dir
 SLUICE = os.environ.get("SLUICE_BIN", str(ROOT / "build" / "dev" / "sluice"))
 
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-COMMANDS = ("init", "run", "check", "discover", "preview", "state", "connector", "doctor", "help", "version")
+COMMANDS = ("init", "run", "check", "discover", "preview", "state", "auth", "connector", "doctor", "help", "version")
 
 
 def configure(work, shop, **settings):

@@ -7,9 +7,12 @@ import hmac
 import http.server
 import json
 import signal
+import socket
 import threading
 import time
+import urllib.error
 import urllib.parse
+import urllib.request
 
 import pytest
 from conftest import staged_loads, staged_rows
@@ -263,6 +266,12 @@ def test_the_base_is_what_the_login_tells(work):
         org.control(expire_tokens=True)
         work.run("check")
         assert len(org.requests("oauth2/token")) == 2
+        work.run("run", "--record", "cassette.txt")  # with token calls of its own, which a replay needs
+        assert len(org.requests("oauth2/token")) > 2
+    text = (work.folder / "cassette.txt").read_text()
+    assert "/services/oauth2/token" in text and "salesforce-test-refresh" not in text
+    work.run("run", "--replay", "cassette.txt", "--state-dir", work.folder / "nowhere")
+    assert not list((work.folder / "nowhere").rglob("tokens/*"))
 
 
 class Hostile(Rotating):
@@ -284,3 +293,139 @@ def test_a_token_answer_cannot_send_secrets_elsewhere(work, elsewhere, code):
         ended = work.run("run", code=None)
         assert ended.code == code and len(api.calls) == 1, ended
         assert not seen and "granted-to-you" not in ended.out + ended.err
+
+
+LOGIN = """{ kind = "oauth2", grant = "authorization_code", authorize_url = "https://id.example/authorize?tenant=1", token_url = "/token", client_id = "c",
+  client_secret = "{{config.refresh_token}}", scope = "read write", authorize_params = { access_type = "offline" } }"""
+
+
+class Authorizing(Rotating):
+    """An authorization server: a code is bound to the client, the redirect and the challenge it was asked with."""
+
+    def __init__(self):
+        super().__init__()
+        self.codes = {}
+
+    def consent(self, url):
+        """What happens in the browser until it is sent back: the redirect's URL and the state."""
+        parts = urllib.parse.urlparse(url)
+        asked = dict(urllib.parse.parse_qsl(parts.query))
+        assert (parts.netloc, parts.path, asked["tenant"], asked["access_type"]) == ("id.example", "/authorize", "1", "offline")
+        assert asked["response_type"] == "code" and asked["client_id"] == "c" and asked["scope"] == "read write"
+        assert asked["code_challenge_method"] == "S256" and len(asked["state"]) >= 32
+        code = f"code+{len(self.codes)}/="
+        self.codes[code] = asked
+        return asked["redirect_uri"], asked["state"], code
+
+    def token_answer(self, form):
+        if form.get("grant_type") != "authorization_code":
+            return super().token_answer(form)
+        asked = self.codes.pop(form.get("code"), None)
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(form.get("code_verifier", "").encode()).digest()).rstrip(b"=").decode()
+        if not asked or asked["code_challenge"] != challenge or asked["redirect_uri"] != form.get("redirect_uri") or form.get("client_secret") != "hush-hush":
+            return 400, {"error": "invalid_grant"}
+        self.number, self.refreshable = 1, {"refresh-1"}
+        self.access = "access-1"
+        return 200, {"access_token": self.access, "refresh_token": "refresh-1", "expires_in": 3600}
+
+
+def come_back(redirect, **params):
+    """The browser follows the redirect; the status and what the page says."""
+    try:
+        with urllib.request.urlopen(f"{redirect}?{urllib.parse.urlencode(params)}", timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@contextlib.contextmanager
+def logging_in(work, api):
+    """A `sluice auth login` that waits for the browser: the process, and what the authorization server says."""
+    process = work.start("auth", "login", "one", "--no-browser")
+    try:
+        assert "open this URL" in process.stdout.readline()
+        yield process, *api.consent(process.stdout.readline().strip())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_login_by_browser_lasts(work):
+    with Authorizing() as api:
+        configure(work, api, auth=LOGIN, secret="hush-hush")
+        ended = work.run("run", code=3)
+        assert "nobody has logged in" in ended.err and "sluice auth login one" in ended.err and not api.calls
+        assert "has no token" in work.run("auth", "status").out
+        with logging_in(work, api) as (process, redirect, state, code):
+            assert urllib.parse.urlparse(redirect).hostname == "127.0.0.1"
+            status, page = come_back(redirect, code=code, state=state)
+            assert status == 200 and "logged in" in page
+            out, err = process.communicate(timeout=60)
+            assert process.returncode == 0 and "logged in" in out, out + err
+            assert "refresh-1" not in out + err and "access-1" not in out + err and code not in out + err
+        assert "renewed at" in work.run("auth", "status").out
+        work.run("run")
+        api.access = None
+        work.run("run")
+        assert api.calls[-1]["grant_type"] == "refresh_token" and api.number == 2
+        api.access, api.refreshable = None, set()
+        ended = work.run("run", code=3)
+        assert "invalid_grant" in ended.err and "sluice auth login one" in ended.err
+        work.run("auth", "logout")
+        assert "has no token" in work.run("auth", "status").out
+        assert not [path for path in work.folder.rglob("tokens/*.json") if "refresh-" in path.read_text()]
+
+
+def test_hostile_callbacks_do_not_end_a_login(work):
+    with Authorizing() as api:
+        configure(work, api, auth=LOGIN, secret="hush-hush")
+        with logging_in(work, api) as (process, redirect, state, code):
+            port = urllib.parse.urlparse(redirect).port
+            assert come_back(redirect, code="stolen", state="guessed")[0] == 400
+            assert come_back(redirect, error="access_denied")[0] == 400
+            assert come_back(redirect, error="access_denied", state=state + "0")[0] == 400
+            assert come_back(redirect, state=state)[0] == 400  # no code
+            assert come_back(redirect + "/elsewhere", code=code, state=state)[0] == 404
+            assert come_back(redirect, code=code, state=state, big="x" * 40000)[0] in (400, 431)
+            for junk in (b"\0" * 100 + b"\r\n\r\n", b"GET\r\n\r\n", f"POST /callback?state={state}&code=x HTTP/1.1\r\n\r\n".encode(),
+                         f"GET /callback?state={state}&state={state}&code=x HTTP/1.1\r\n\r\n".encode(),
+                         f"GET /callback?state={state}&code=%0 HTTP/1.1\r\n\r\n".encode(), b""):
+                with socket.create_connection(("127.0.0.1", port), 30) as raw:
+                    raw.sendall(junk)
+                    raw.shutdown(socket.SHUT_WR)
+                    with contextlib.suppress(OSError):
+                        assert b" 200 " not in raw.recv(1000)
+            with contextlib.ExitStack() as idle:
+                for _ in range(40):  # connections that say nothing, or half a line
+                    idle.enter_context(socket.create_connection(("127.0.0.1", port), 30)).sendall(b"GET /callb")
+                assert process.poll() is None and not api.calls
+                assert come_back(redirect, code=code, state=state)[0] == 200
+                out, err = process.communicate(timeout=60)
+            assert process.returncode == 0, out + err
+            assert len(api.calls) == 1
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.1", port), 30)
+
+
+@pytest.mark.parametrize("answer,code", [({"error": "access_denied", "error_description": "no\nway"}, 3), ({"code": "of another login"}, 3)])
+def test_a_login_that_is_refused(work, answer, code):
+    with Authorizing() as api:
+        configure(work, api, auth=LOGIN, secret="hush-hush")
+        with logging_in(work, api) as (process, redirect, state, _):
+            assert come_back(redirect, state=state, **answer)[0] == 200
+            out, err = process.communicate(timeout=60)
+            assert process.returncode == code and ("access_denied: no way" in err or "invalid_grant" in err), out + err
+        assert "has no token" in work.run("auth", "status").out
+
+
+def test_a_login_can_be_stopped(work):
+    with Authorizing() as api:
+        configure(work, api, auth=LOGIN, secret="hush-hush")
+        with logging_in(work, api) as (process, *_):
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+            assert process.returncode not in (0, None)
+    configure(work, api)
+    ended = work.run("auth", "login", code=2)
+    assert "does not log in by a browser" in ended.err
+    assert work.run("auth", "logon", code=2)

@@ -83,7 +83,7 @@ static const struct auth_spec CLIENT_CREDENTIALS = {
 static struct auth *auth_of(const struct auth_spec *spec, struct server *server, struct secrets *secrets,
                             struct token_store *store)
 {
-    const struct auth_options options = {&server->fake.clock, secrets, store};
+    const struct auth_options options = {.clock = &server->fake.clock, .secrets = secrets, .store = store};
     struct auth *auth = NULL;
     struct err err = ERR_INIT;
     if (auth_new(spec, &options, &auth, &err) != 0) fail_msg("%s", err.message);

@@ -280,6 +280,8 @@ static void test_wrong_http(void **state)
          "'username' belongs to grant password only"},
         {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"jwt_bearer\",\"token_url\":\"/t\",\"assertion\":{\"key\":\"k\"}}",
          "'client_id' is missing"},
+        {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"authorization_code\",\"token_url\":\"/t\",\"client_id\":\"x\"}",
+         "grant authorization_code needs an 'authorize_url'"},
         {"\"auth\":{\"kind\":\"jwt\",\"key\":\"k\",\"lifetime\":\"1s\"}", "http.auth.lifetime: expected at least 4s"},
         {"\"auth\":{\"kind\":\"jwt\",\"key\":\"k\",\"claims\":{\"a\":\"{{config.kye}}\"}}", "http.auth.claims.a"},
         {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"client_credential\",\"token_url\":\"/t\",\"client_id\":\"x\"}",

@@ -73,7 +73,8 @@ static const struct option AUTH_JWT[] = {
 
 static const struct option AUTH_OAUTH2[] = {
     KIND,
-    {"grant", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "client_credentials, refresh_token, password or jwt_bearer"},
+    {"grant", OPTION_STRING, REQUIRED, NULL, NULL, NULL,
+     "client_credentials, refresh_token, password, jwt_bearer or authorization_code"},
     {"token_url", OPTION_STRING, REQUIRED | TEMPLATE, NULL, NULL, NULL,
      "absolute, or a path behind `http.base`; its host is allowed"},
     {"client_id", OPTION_STRING, SECRET, NULL, NULL, NULL, "the client; left out where `sign` says who asks"},
@@ -84,6 +85,12 @@ static const struct option AUTH_OAUTH2[] = {
     {"password", OPTION_STRING, SECRET, "", NULL, NULL, "grant password: the password"},
     {"assertion", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_ASSERTION,
      "grant jwt_bearer: what is shown; credentials assertion: how the client says who it is (RFC 7523)"},
+    {"authorize_url", OPTION_STRING, TEMPLATE, NULL, NULL, NULL,
+     "grant authorization_code: where the browser logs in; absolute"},
+    {"authorize_params", OPTION_MAP_OF, TEMPLATE, NULL, NULL, NULL, "grant authorization_code: further parameters of that URL"},
+    {"redirect_url", OPTION_STRING, TEMPLATE, "http://127.0.0.1/callback", NULL, NULL,
+     "grant authorization_code: where the browser comes back, as registered: 127.0.0.1 or localhost; without a port, any free "
+     "one"},
     {"scope", OPTION_STRING, TEMPLATE, NULL, NULL, NULL, "scopes, as the server wants them separated"},
     {"params", OPTION_MAP_OF, TEMPLATE, NULL, NULL, NULL, "further parameters of the token call"},
     {"capture", OPTION_MAP_OF, 0, NULL, NULL, NULL,

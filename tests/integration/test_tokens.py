@@ -386,7 +386,8 @@ def test_hostile_callbacks_do_not_end_a_login(work):
             assert come_back(redirect, error="access_denied", state=state + "0")[0] == 400
             assert come_back(redirect, state=state)[0] == 400  # no code
             assert come_back(redirect + "/elsewhere", code=code, state=state)[0] == 404
-            assert come_back(redirect, code=code, state=state, big="x" * 40000)[0] in (400, 431)
+            with contextlib.suppress(OSError):  # it may be cut off before it has read the answer
+                assert come_back(redirect, code=code, state=state, big="x" * 40000)[0] == 431
             for junk in (b"\0" * 100 + b"\r\n\r\n", b"GET\r\n\r\n", f"POST /callback?state={state}&code=x HTTP/1.1\r\n\r\n".encode(),
                          f"GET /callback?state={state}&state={state}&code=x HTTP/1.1\r\n\r\n".encode(),
                          f"GET /callback?state={state}&code=%0 HTTP/1.1\r\n\r\n".encode(), b""):

@@ -85,6 +85,7 @@ static int run(const struct arguments *arguments)
         return 2;
     }
     int code = cli_open(&cli, arguments, CLI_PIPELINE, arguments->word_count > 1 ? arguments->words[1] : NULL);
+    cli.tokens_only = true;
     if (code == 0) code = cli_prepare(&cli, arguments, &prepared);
     if (code == 0 && act(arguments, prepared, &err) != 0) code = cli_failure(&cli, cli.pipeline->name, &err);
     sync_prepared_free(prepared);

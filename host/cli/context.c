@@ -169,6 +169,7 @@ int cli_prepare(struct cli_context *cli, const struct arguments *arguments, stru
                     .full_refresh = argument_is_set(arguments, "--full-refresh"),
                     .from = argument_value(arguments, "--from", NULL),
                     .to = argument_value(arguments, "--to", NULL)},
+        .tokens_only = cli->tokens_only,
         .state_folder = argument_value(arguments, "--state-dir", NULL),
         .secrets = cli->secrets,
         .clock = cli->clock,

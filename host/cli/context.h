@@ -28,6 +28,7 @@ struct cli_context {
     struct cassette *cassette; /* --record or --replay; NULL: neither */
     const struct project *project;
     const char *wanted;              /* the pipeline's name as given; NULL: none was */
+    bool tokens_only;                /* see sync_options; set between cli_open and cli_prepare */
     const struct pipeline *pipeline; /* NULL when none was asked for */
 };
 

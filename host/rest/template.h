@@ -5,9 +5,9 @@
  *
  * A template is text with references between double braces; {{"{{"}} gives "{{". A reference is a name (or a text in quotes)
  * and filters: names    config.NAME  cursor.from|until|value|token  slice.id|from|to  page.number|offset|token|size|key
- * stream.name|fields  parent.PATH record.PATH  auth.FACT  now filters  format:"%Y-%m-%d"  minus:"5m"  plus:"5m"  default:"x"  upper  lower
- * urlencode  string Which names exist depends on the place: a `struct template_scope` says so, and a name that does not exist
- * there is a mistake found when the description is loaded, with the nearest name that does.
+ * stream.name|fields  parent.PATH record.PATH  auth.FACT  now filters  format:"%Y-%m-%d"  minus:"5m"  plus:"5m"  default:"x"
+ * upper  lower urlencode  string Which names exist depends on the place: a `struct template_scope` says so, and a name that
+ * does not exist there is a mistake found when the description is loaded, with the nearest name that does.
  *
  * What a reference gives is literal text: it is never read as a template again, so that no record and no answer of a source
  * can name a secret. A compiled template is read-only, lives in the arena it was compiled into, and may be used by many

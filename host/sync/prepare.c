@@ -89,8 +89,9 @@ int sync_prepare(const struct sync_options *options, struct sync_prepared **out,
     int rc = describe(prepared, problems, err);
     if (rc == 0 && problems->count == 0 && !prepared->description->base_is_captured)
         rc = access_own(prepared->description, prepared->config, prepared->now_us, &prepared->own, err);
-    if (rc == 0 && problems->count == 0) rc = discover_fields(prepared, err);
-    if (rc == 0 && problems->count == 0)
+    bool plans = !options->tokens_only;
+    if (rc == 0 && problems->count == 0 && plans) rc = discover_fields(prepared, err);
+    if (rc == 0 && problems->count == 0 && plans)
         plan_make(prepared->description, options->pipeline, &options->request, &prepared->arena, &prepared->plan, problems);
     *out = NULL;
     if (rc || problems->count) {

@@ -37,7 +37,8 @@ struct sync_options {
     struct memory *memory; /* what the memory writer fills, see writer/memory.h; NULL for the others */
     struct cancel *cancel;
     struct log *log;
-    bool refresh; /* ask for fields anew, whatever is kept */
+    bool refresh;     /* ask for fields anew, whatever is kept */
+    bool tokens_only; /* for sync_auth and sync_log_in: no stream is planned, and no source asked for fields */
 };
 
 struct auth;

@@ -430,3 +430,17 @@ def test_a_login_can_be_stopped(work):
     ended = work.run("auth", "login", code=2)
     assert "does not log in by a browser" in ended.err
     assert work.run("auth", "logon", code=2)
+
+
+def test_a_login_asks_the_source_for_no_fields(work):
+    """Fields that the source lists need a login: it must be possible before they are known."""
+    with Authorizing() as api:
+        configure(work, api, auth=LOGIN, secret="hush-hush")
+        path = work.folder / "connectors/rotating.lua"
+        path.write_text(path.read_text().replace('primary_key = "id"', 'primary_key = "id", fields_from = { path = "/fields", records = "rows", '
+                                                                       'name = "name", type = "type" }'))
+        assert "nobody has logged in" in work.run("run", code=3).err
+        with logging_in(work, api) as (process, redirect, state, code):
+            assert come_back(redirect, code=code, state=state)[0] == 200
+            out, err = process.communicate(timeout=60)
+            assert process.returncode == 0, out + err

@@ -177,6 +177,7 @@ int64_t cell_window_take(struct limit_cell *cell, const struct limit_terms *term
         struct slot slot = slot_of(old);
         bool is_open = slot.lap == lap_of(head);
         int64_t now_ms = now_of(time), until_ms = now_ms;
+        if (load(&cell->head) != head) continue; /* who stood still between the two may look at a slot of a later lap */
         if (is_open && slot.is_closed) {
             (void)swap(&cell->head, head, head + 1);
             continue;

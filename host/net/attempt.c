@@ -31,6 +31,45 @@ struct attempt {
     struct attempt_facts *facts;  /* for the caller */
 };
 
+/* In place of a header of that name that the request brought. */
+static void set_header(struct http_request *request, struct http_header header, struct arena *arena)
+{
+    struct http_header *headers = arena_array(arena, struct http_header, request->header_count + 1);
+    size_t used = 0;
+    for (size_t i = 0; i < request->header_count; i++)
+        if (!str_equal_nocase(request->headers[i].name, header.name)) headers[used++] = request->headers[i];
+    headers[used++] = header;
+    request->headers = headers;
+    request->header_count = used;
+}
+
+/* In place of a cookie of that name that the request brought, behind the others (RFC 6265 5.4: one header for all). */
+static void set_cookie(struct http_request *request, struct auth_pair cookie, struct arena *arena)
+{
+    size_t room = cookie.name.size + cookie.value.size + 1;
+    for (size_t i = 0; i < request->header_count; i++) room += request->headers[i].value.size + 2;
+    struct buf all = BUF_INIT(room);
+    for (size_t i = 0; i < request->header_count; i++) {
+        struct str rest = request->headers[i].value, pair;
+        if (!str_equal_nocase(request->headers[i].name, STR("Cookie"))) continue;
+        while (str_next(&rest, ';', &pair)) {
+            pair = str_trim(pair);
+            const char *equals = pair.size ? memchr(pair.data, '=', pair.size) : NULL;
+            struct str name = {pair.data, equals ? (size_t)(equals - pair.data) : pair.size};
+            if (pair.size == 0 || str_equal(name, cookie.name)) continue;
+            buf_append_str(&all, pair);
+            buf_append_text(&all, "; ");
+        }
+    }
+    buf_append_str(&all, cookie.name);
+    buf_append_char(&all, '=');
+    buf_append_str(&all, cookie.value);
+    CHECK(!all.failed);
+    set_header(request, (struct http_header){STR("Cookie"), arena_copy(arena, buf_str(&all))}, arena);
+    crypto_wipe(all.data, all.size);
+    buf_release(&all);
+}
+
 /* The request with credentials, in the scratch arena. */
 static int dress(struct attempt *attempt, struct http_request *request, struct err *err)
 {
@@ -46,25 +85,25 @@ static int dress(struct attempt *attempt, struct http_request *request, struct e
     attempt->facts->is_final = rc != 0;
     if (rc != 0) return rc;
     attempt->generation = credentials.generation;
-    attempt->carried = credentials.header.name.size > 0 || credentials.param.name.size > 0;
-    if (credentials.header.name.size > 0) {
-        /* In place of a header of that name that the request brought. */
-        struct http_header *headers = arena_array(arena, struct http_header, request->header_count + 1);
-        size_t used = 0;
-        for (size_t i = 0; i < request->header_count; i++)
-            if (!str_equal_nocase(request->headers[i].name, credentials.header.name)) headers[used++] = request->headers[i];
-        headers[used++] = credentials.header;
-        request->headers = headers;
-        request->header_count = used;
-    }
+    attempt->carried = credentials.header.name.size > 0 || credentials.param.name.size > 0 || credentials.cookie.name.size > 0;
+    if (credentials.header.name.size > 0) set_header(request, credentials.header, arena);
+    if (credentials.cookie.name.size > 0) set_cookie(request, credentials.cookie, arena);
     if (credentials.param.name.size > 0) {
         struct buf url = BUF_INIT(2 * (size_t)URL_MAX_BYTES);
         buf_append_text(&url, request->url);
         url_set_param(&url, credentials.param.name, credentials.param.value);
-        request->url = arena_text(arena, buf_str(&url));
+        if (url.failed) {
+            rc = err_set(err, ERR_CONFIG, "cannot authenticate: the URL gets too long with the key in it");
+            attempt->facts->is_final = true;
+        } else {
+            request->url = arena_text(arena, buf_str(&url));
+        }
         buf_release(&url);
     }
-    return 0;
+    struct http_header signing[AUTH_SIGNING_HEADERS_MAX];
+    size_t count = rc == 0 ? auth_sign_request(auth, request, &attempt->url, arena, signing) : 0;
+    for (size_t i = 0; i < count; i++) set_header(request, signing[i], arena);
+    return rc;
 }
 
 /* A wait of one thread on the limiter, which may be prolonged. */

@@ -5,11 +5,13 @@
 #include "net/auth.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/json.h"
+#include "net/auth_sigv4.h"
 #include "net/auth_token.h"
 #include "net/token_store.h"
 #include "os/clock.h"
@@ -137,10 +139,39 @@ static int basic_credentials(struct auth *auth, const struct auth_sender *sender
     return 0;
 }
 
+/* A token (RFC 6265 4.1.1, RFC 9110 5.6.2). */
+static int check_cookie_name(struct str name, struct err *err)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        char c = name.data[i];
+        if (c > ' ' && c < 0x7f && !strchr("()<>@,;:\\\"/[]?={}", c)) continue;
+        err_set(err, ERR_CONFIG, "cannot authenticate: '" STR_FMT "' cannot be the name of a cookie", STR_ARG(name));
+        return err_hint(err, "letters, digits and !#$%%&'*+-.^_`|~");
+    }
+    return 0;
+}
+
+/* The value with all that a cookie cannot hold percent-encoded (RFC 6265 4.1.1): what was copied from a browser stays as it
+ * is. */
+static struct str cookie_value(struct arena *arena, struct str value)
+{
+    char *text = arena_alloc(arena, 3 * value.size + 1);
+    size_t size = 0;
+    for (size_t i = 0; i < value.size; i++) {
+        unsigned char c = (unsigned char)value.data[i];
+        if (c > ' ' && c < 0x7f && !strchr("\",;\\", c))
+            text[size++] = (char)c;
+        else
+            size += (size_t)snprintf(text + size, 4, "%%%02X", c);
+    }
+    return (struct str){text, size};
+}
+
 static int check_api_key(const struct auth_spec *spec, struct err *err)
 {
     int rc = check_value(spec->key, "the key", err);
-    if (rc == 0) rc = check_value(spec->name, "the name of the key's header or parameter", err);
+    if (rc == 0) rc = check_value(spec->name, "the name of the key's header, parameter or cookie", err);
+    if (rc == 0 && spec->into == AUTH_IN_COOKIE) rc = check_cookie_name(spec->name, err);
     return rc == 0 && spec->prefix.size ? check_value(spec->prefix, "the key's prefix", err) : rc;
 }
 
@@ -150,10 +181,17 @@ static int api_key_credentials(struct auth *auth, const struct auth_sender *send
     struct str value = join(arena, auth->spec.prefix, auth->spec.key);
     (void)sender;
     (void)err;
-    if (auth->spec.in_query)
-        credentials->param = (struct auth_pair){auth->spec.name, value};
-    else
+    switch (auth->spec.into) {
+    case AUTH_IN_HEADER:
         credentials->header = (struct http_header){auth->spec.name, value};
+        break;
+    case AUTH_IN_QUERY:
+        credentials->param = (struct auth_pair){auth->spec.name, value};
+        break;
+    case AUTH_IN_COOKIE:
+        credentials->cookie = (struct auth_pair){auth->spec.name, cookie_value(arena, value)};
+        break;
+    }
     return 0;
 }
 
@@ -481,6 +519,18 @@ static int token_credentials(struct auth *auth, const struct auth_sender *sender
     return rc;
 }
 
+/* --- sigv4 --------------------------------------------------------------------------------------- */
+
+static int check_sigv4(const struct auth_spec *spec, struct err *err)
+{
+    const struct auth_sigv4 *sigv4 = &spec->sigv4;
+    int rc = check_value(sigv4->access_key, "the access key", err);
+    if (rc == 0) rc = check_value(sigv4->secret_key, "the secret key", err);
+    if (rc == 0) rc = check_value(sigv4->region, "the region", err);
+    if (rc == 0) rc = check_value(sigv4->service, "the service", err);
+    return rc == 0 && sigv4->session_token.size ? check_value(sigv4->session_token, "the session token", err) : rc;
+}
+
 /* --- all kinds ----------------------------------------------------------------------------------- */
 
 static const struct kind KINDS[] = {
@@ -490,6 +540,7 @@ static const struct kind KINDS[] = {
     [AUTH_API_KEY] = {"api_key", check_api_key, api_key_credentials, false},
     [AUTH_OAUTH2] = {"oauth2", check_oauth2, token_credentials, true},
     [AUTH_JWT] = {"jwt", check_jwt, token_credentials, true},
+    [AUTH_SIGV4] = {"sigv4", check_sigv4, none_credentials, false},
 };
 
 bool auth_keeps_tokens(const struct auth_spec *spec)
@@ -581,6 +632,13 @@ int auth_credentials(struct auth *auth, const struct auth_sender *sender, struct
 {
     *credentials = (struct auth_credentials){0};
     return auth->kind->credentials(auth, sender, arena, credentials, err);
+}
+
+size_t auth_sign_request(const struct auth *auth, const struct http_request *request, const struct url *url,
+                         struct arena *arena, struct http_header headers[AUTH_SIGNING_HEADERS_MAX])
+{
+    if (auth->spec.kind != AUTH_SIGV4) return 0;
+    return sigv4_headers(&auth->spec.sigv4, request, url, clock_wall_us(auth->options.clock), arena, headers);
 }
 
 bool auth_refused(struct auth *auth, uint64_t generation)

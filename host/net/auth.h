@@ -27,12 +27,13 @@
 #include "os/crypto.h"
 
 struct clock;
+struct url;
 struct secrets;
 struct token_store;
 
 /* --- what is wanted ------------------------------------------------------------------------------ */
 
-enum auth_kind { AUTH_NONE, AUTH_BEARER, AUTH_BASIC, AUTH_API_KEY, AUTH_OAUTH2, AUTH_JWT };
+enum auth_kind { AUTH_NONE, AUTH_BEARER, AUTH_BASIC, AUTH_API_KEY, AUTH_OAUTH2, AUTH_JWT, AUTH_SIGV4 };
 enum auth_grant {
     AUTH_CLIENT_CREDENTIALS,
     AUTH_REFRESH_TOKEN,
@@ -41,6 +42,7 @@ enum auth_grant {
     AUTH_AUTHORIZATION_CODE, /* somebody logs in by a browser (auth_redeem); from then on as AUTH_REFRESH_TOKEN */
 };
 enum auth_client { AUTH_CLIENT_BODY, AUTH_CLIENT_BASIC, AUTH_CLIENT_ASSERTION }; /* how the client says who it is */
+enum auth_place { AUTH_IN_HEADER, AUTH_IN_QUERY, AUTH_IN_COOKIE };
 enum auth_encoding { AUTH_HEX, AUTH_BASE64, AUTH_BASE64URL };
 
 struct auth_pair {
@@ -114,17 +116,24 @@ struct auth_exchange {
     const char *token_key; /* a path in the answer */
 };
 
+struct auth_sigv4 {
+    struct str access_key, secret_key;
+    struct str session_token; /* empty: none */
+    struct str region, service;
+};
+
 struct auth_spec {
     enum auth_kind kind;
     struct str token;              /* bearer */
     struct str prefix;             /* bearer, jwt: "Bearer"; api_key: "" (put before the key, with a space between) */
     struct str username, password; /* basic */
     struct str key;                /* api_key */
-    struct str name;               /* api_key: of the header or parameter */
-    bool in_query;                 /* api_key: a parameter */
+    struct str name;               /* api_key: of the header, parameter or cookie */
+    enum auth_place into;          /* api_key */
     struct auth_oauth2 oauth2;
     struct jwt jwt;
     struct auth_exchange exchange; /* jwt */
+    struct auth_sigv4 sigv4;
 };
 
 struct auth_options {
@@ -156,17 +165,25 @@ struct auth_sender {
     void *context;
 };
 
-/* What one request carries. At most one of header and parameter is there: an empty name means none. */
+/* What one request carries. At most one of header, parameter and cookie is there: an empty name means none. */
 struct auth_credentials {
     struct http_header header;
-    struct auth_pair param;
-    uint64_t generation; /* for auth_refused */
+    struct auth_pair param;  /* as it is: to be encoded */
+    struct auth_pair cookie; /* as it stands on the wire; goes along with the request's other cookies */
+    uint64_t generation;     /* for auth_refused */
 };
 
 /* The credentials of the moment, in `arena`; fetches a token when there is none that is good. AUTH when it is refused, CONFIG,
  * or what the sender gives. */
 int auth_credentials(struct auth *auth, const struct auth_sender *sender, struct arena *arena,
                      struct auth_credentials *credentials, struct err *err) MUST_USE;
+
+enum { AUTH_SIGNING_HEADERS_MAX = 4 };
+
+/* The headers that sign a request which is otherwise ready, `url` being where it goes: they replace its own of the same names.
+ * Asked for each time that it is sent, since the time is signed too. 0: of a kind that does not sign. */
+size_t auth_sign_request(const struct auth *auth, const struct http_request *request, const struct url *url,
+                         struct arena *arena, struct http_header headers[AUTH_SIGNING_HEADERS_MAX]);
 
 /* A request with credentials of this generation was answered 401. True when asking auth_credentials again gives others. */
 bool auth_refused(struct auth *auth, uint64_t generation);

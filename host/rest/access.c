@@ -265,7 +265,8 @@ static void read_api_key(struct auth_reader *reader, struct auth_spec *spec)
     spec->key = need_key(reader, "key");
     spec->name = need_key(reader, "name");
     spec->prefix = read_key(reader, "prefix");
-    spec->in_query = strcmp(option_text(reader->table, reader->auth, "into"), "query") == 0;
+    const char *into = option_text(reader->table, reader->auth, "into");
+    spec->into = strcmp(into, "query") == 0 ? AUTH_IN_QUERY : strcmp(into, "cookie") == 0 ? AUTH_IN_COOKIE : AUTH_IN_HEADER;
 }
 
 /* The key that a grant needs must be there, and nobody else's. */
@@ -398,11 +399,21 @@ static void read_jwt(struct auth_reader *reader, struct auth_spec *spec)
     reader->rc = below.rc;
 }
 
+static void read_sigv4(struct auth_reader *reader, struct auth_spec *spec)
+{
+    spec->kind = AUTH_SIGV4;
+    spec->sigv4.access_key = need_key(reader, "access_key");
+    spec->sigv4.secret_key = need_key(reader, "secret_key");
+    spec->sigv4.session_token = read_key(reader, "session_token");
+    spec->sigv4.region = need_key(reader, "region");
+    spec->sigv4.service = need_key(reader, "service");
+}
+
 static const struct {
     const char *name;
     void (*read)(struct auth_reader *reader, struct auth_spec *spec);
 } READERS[] = {
-    {"none", read_none},       {"bearer", read_bearer}, {"basic", read_basic},
+    {"sigv4", read_sigv4},     {"none", read_none},     {"bearer", read_bearer}, {"basic", read_basic},
     {"api_key", read_api_key}, {"oauth2", read_oauth2}, {"jwt", read_jwt},
 };
 

@@ -53,12 +53,12 @@
 ---@field username string user name, or a key that stands in its place
 ---@field password? string password; may be empty
 
----a fixed key in a header or parameter.
+---a fixed key in a header, parameter or cookie.
 ---@class sluice.Auth.api_key
 ---@field kind "api_key"
 ---@field key string the key
----@field name? string header or parameter that carries it (default: X-API-Key)
----@field into? "header"|"query" where it goes (default: header)
+---@field name? string header, parameter or cookie that carries it (default: X-API-Key)
+---@field into? "header"|"query"|"cookie" where it goes; percent-encoded as a query or a cookie needs it (default: header)
 ---@field prefix? string put before the key, with a space between
 
 ---a token that is fetched and refreshed by the host (RFC 6749).
@@ -97,7 +97,16 @@
 ---@field prefix? string the word before the token (default: Bearer)
 ---@field exchange? sluice.Exchange the token is shown once for another one, which requests carry
 
----@alias sluice.Auth sluice.Auth.none|sluice.Auth.bearer|sluice.Auth.basic|sluice.Auth.api_key|sluice.Auth.oauth2|sluice.Auth.jwt
+---AWS Signature Version 4 over each request.
+---@class sluice.Auth.sigv4
+---@field kind "sigv4"
+---@field access_key string the access key's id
+---@field secret_key string its secret
+---@field session_token? string of temporary credentials
+---@field region string `us-east-1`
+---@field service string `execute-api`, `s3` and so on, as the service signs
+
+---@alias sluice.Auth sluice.Auth.none|sluice.Auth.bearer|sluice.Auth.basic|sluice.Auth.api_key|sluice.Auth.oauth2|sluice.Auth.jwt|sluice.Auth.sigv4
 
 ---http.auth.sign.
 ---@class sluice.Sign

@@ -2,6 +2,7 @@
 #include "client_bench.h"
 
 #include "net/auth.h"
+#include "net/url.h"
 #include "os/thread.h"
 
 /* --- where requests may go ----------------------------------------------------------------------- */
@@ -99,7 +100,11 @@ static struct auth *auth_of(struct bench *bench, const struct auth_spec *spec)
 
 static const struct auth_spec BEARER = {.kind = AUTH_BEARER, .token = {"secret-token", 12}, .prefix = {"Bearer", 6}};
 static const struct auth_spec API_KEY = {.kind = AUTH_API_KEY, .key = {"secret-key", 10}, .name = {"X-Api-Key", 9}};
-static const struct auth_spec QUERY_KEY = {.kind = AUTH_API_KEY, .key = {"secret key", 10}, .name = {"k", 1}, .in_query = true};
+static const struct auth_spec QUERY_KEY = {
+    .kind = AUTH_API_KEY, .key = {"secret key", 10}, .name = {"k", 1}, .into = AUTH_IN_QUERY};
+
+static const struct auth_spec COOKIE_KEY = {
+    .kind = AUTH_API_KEY, .key = {"secret;\xc3\xa9,%2F=", 14}, .name = {"k", 1}, .into = AUTH_IN_COOKIE};
 
 static const char *redirect_to(char *text, size_t size, int status, const char *location)
 {
@@ -130,7 +135,7 @@ static void test_a_redirect_within_the_origin_keeps_credentials(void **state)
 static void test_a_redirect_to_another_origin_loses_credentials(void **state)
 {
     (void)state;
-    const struct auth_spec *const SPECS[] = {&BEARER, &API_KEY, &QUERY_KEY};
+    const struct auth_spec *const SPECS[] = {&BEARER, &API_KEY, &QUERY_KEY, &COOKIE_KEY};
     const struct http_header own[] = {{STR("X-Api-Key"), STR("another")},
                                       {STR("Cookie"), STR("c=1")},
                                       {STR("Authorization"), STR("mine")},
@@ -149,7 +154,8 @@ static void test_a_redirect_to_another_origin_loses_credentials(void **state)
         assert_true(was_sent(&bench->server, 0,
                              i == 0   ? "Bearer secret-token"
                              : i == 1 ? "X-Api-Key: secret-key"
-                                      : "/a?k=secret%20key "));
+                             : i == 2 ? "/a?k=secret%20key "
+                                      : "Cookie: c=1; k=secret%3B%C3%A9%2C%2F=\r\n"));
         static const char *const NEVER[] = {"secret", "X-Api-Key", "Cookie", "Authorization"};
         for (size_t j = 0; j < ARRAY_SIZE(NEVER); j++) {
             assert_false(was_sent(&bench->other, 0, NEVER[j]));
@@ -273,6 +279,74 @@ static void test_a_key_in_the_query_is_not_shown(void **state)
     assert_says(bench, "/x?p=1: cannot be served: the source answered 404 Not Found: no such thing: /x?k=***&p=1");
     bench_close(bench);
     assert_true(was_sent(&bench->server, 0, "GET /x?p=1&k=secret%20key HTTP"));
+    bench_free(bench);
+}
+
+static void test_a_key_in_a_cookie_goes_with_the_others(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new();
+    const struct http_header own[] = {
+        {STR("Cookie"), STR("a=1; k=old;K=2")}, {STR("Accept"), STR("text/csv")}, {STR("cookie"), STR(";b; kk=3;")}};
+    bench->options.auth = auth_of(bench, &COOKIE_KEY);
+    scripted_say(&bench->server, OK_JSON);
+    scripted_say(&bench->server, OK_JSON);
+    const struct http_request request = {
+        .method = "GET", .url = scripted_url(&bench->server, "/x"), .headers = own, .header_count = ARRAY_SIZE(own)};
+    assert_int_equal(bench_send(bench, &request), 0);
+    assert_int_equal(bench_get(bench, "/y"), 0);
+    bench_close(bench);
+    assert_true(was_sent(&bench->server, 0, "\r\nCookie: a=1; K=2; b; kk=3; k=secret%3B%C3%A9%2C%2F=\r\n"));
+    assert_false(was_sent(&bench->server, 0, "Cookie: ;b")); /* one header for all */
+    assert_true(was_sent(&bench->server, 1, "\r\nCookie: k=secret%3B%C3%A9%2C%2F=\r\n"));
+    bench_free(bench);
+}
+
+static void test_a_key_too_long_for_a_url_is_not_cut(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new();
+    const size_t size = URL_MAX_BYTES;
+    char *key = malloc(size);
+    assert_non_null(key);
+    memset(key, '&', size);
+    const struct auth_spec spec = {.kind = AUTH_API_KEY, .key = {key, size}, .name = {"k", 1}, .into = AUTH_IN_QUERY};
+    bench->options.auth = auth_of(bench, &spec);
+    assert_int_equal(bench_get(bench, "/x"), ERR_CONFIG);
+    assert_non_null(strstr(bench->err.message, "too long"));
+    bench_close(bench);
+    bench_free(bench);
+    free(key);
+}
+
+static void test_sigv4_signs_each_hop(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new();
+    char near[256], away[256];
+    const struct auth_spec spec = {.kind = AUTH_SIGV4,
+                                   .sigv4 = {.access_key = STR("AKID"),
+                                             .secret_key = STR("s3cret-key"),
+                                             .session_token = STR("TOK"),
+                                             .region = STR("eu-west-1"),
+                                             .service = STR("execute-api")}};
+    bench->options.auth = auth_of(bench, &spec);
+    scripted_say(&bench->server, redirect_to(near, sizeof near, 302, "/b"));
+    scripted_say(&bench->server, redirect_to(away, sizeof away, 302, scripted_url(&bench->other, "/c")));
+    scripted_say(&bench->other, OK_JSON);
+    assert_int_equal(bench_get(bench, "/a"), 0);
+    bench_close(bench);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(was_sent(&bench->server, i, "Authorization: AWS4-HMAC-SHA256 Credential=AKID/"));
+        assert_true(was_sent(&bench->server, i, "SignedHeaders=host;x-amz-date;x-amz-security-token, Signature="));
+        assert_true(was_sent(&bench->server, i, "X-Amz-Security-Token: TOK\r\n"));
+        assert_false(was_sent(&bench->server, i, "s3cret"));
+    }
+    const char *first = strstr(bench->server.requests[0], "Signature="),
+               *second = strstr(bench->server.requests[1], "Signature=");
+    assert_int_not_equal(strncmp(first, second, 74), 0);
+    assert_false(was_sent(&bench->other, 0, "AWS4"));
+    assert_false(was_sent(&bench->other, 0, "X-Amz"));
     bench_free(bench);
 }
 
@@ -469,7 +543,9 @@ UNIT_TESTS(cmocka_unit_test(test_a_ca_file_that_cannot_be_used_is_named),
            cmocka_unit_test(test_redirects_that_are_not_followed), cmocka_unit_test(test_redirects_in_circles_end),
            cmocka_unit_test(test_what_a_redirect_makes_of_a_post), cmocka_unit_test(test_a_body_does_not_go_to_another_origin),
            cmocka_unit_test(test_a_401_to_a_fixed_credential_is_final), cmocka_unit_test(test_a_key_in_the_query_is_not_shown),
-           cmocka_unit_test(test_anonymous_requests_carry_nothing), cmocka_unit_test(test_an_ended_token_is_renewed),
-           cmocka_unit_test(test_a_second_401_counts), cmocka_unit_test(test_a_revoked_grant_is_asked_for_once),
+           cmocka_unit_test(test_a_key_in_a_cookie_goes_with_the_others), cmocka_unit_test(test_sigv4_signs_each_hop),
+           cmocka_unit_test(test_a_key_too_long_for_a_url_is_not_cut), cmocka_unit_test(test_anonymous_requests_carry_nothing),
+           cmocka_unit_test(test_an_ended_token_is_renewed), cmocka_unit_test(test_a_second_401_counts),
+           cmocka_unit_test(test_a_revoked_grant_is_asked_for_once),
            cmocka_unit_test(test_a_token_call_that_fails_is_not_multiplied),
            cmocka_unit_test(test_many_threads_fetch_one_token), cmocka_unit_test(test_many_threads_renew_one_token))

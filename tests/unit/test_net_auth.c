@@ -11,6 +11,7 @@
 #include "data/block.h"
 #include "jose_keys.h"
 #include "net/auth.h"
+#include "net/auth_sigv4.h"
 #include "net/token_store.h"
 #include "os/clock.h"
 #include "os/fs.h"
@@ -133,7 +134,7 @@ static void test_fixed_credentials(void **state)
          "Authorization",
          "Klaviyo-API-Key k1",
          false},
-        {{.kind = AUTH_API_KEY, .key = {"k1", 2}, .name = {"api_key", 7}, .in_query = true}, "api_key", "k1", true},
+        {{.kind = AUTH_API_KEY, .key = {"k1", 2}, .name = {"api_key", 7}, .into = AUTH_IN_QUERY}, "api_key", "k1", true},
     };
     for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
         struct server server;
@@ -184,6 +185,8 @@ static void test_refuses_specs_that_cannot_work(void **state)
         {.kind = AUTH_BASIC, .username = {"a", 1}, .password = {"b\r", 2}},
         {.kind = AUTH_API_KEY, .key = {"k", 1}},
         {.kind = AUTH_API_KEY, .name = {"n", 1}},
+        {.kind = AUTH_API_KEY, .key = {"k", 1}, .name = {"a;b", 3}, .into = AUTH_IN_COOKIE},
+        {.kind = AUTH_API_KEY, .key = {"k\nx", 3}, .name = {"a", 1}, .into = AUTH_IN_COOKIE},
         {.kind = AUTH_OAUTH2},
         {.kind = AUTH_OAUTH2, .oauth2 = {.token_url = "https://t.test/", .grant = AUTH_REFRESH_TOKEN}},
         {.kind = AUTH_OAUTH2, .oauth2 = {.token_url = "https://t.test/", .client = AUTH_CLIENT_BASIC}},
@@ -196,6 +199,65 @@ static void test_refuses_specs_that_cannot_work(void **state)
         if (auth_new(&BAD[i], &options, &auth, &err) != ERR_CONFIG) fail_msg("case %zu is taken", i);
         assert_null(auth);
         assert_true(err.message[0] != '\0');
+    }
+}
+
+/* --- signatures over requests -------------------------------------------------------------------- */
+
+/* From the AWS test suite and the documentation of S3; the first was computed with another program. */
+static void test_sigv4_signs_as_published(void **state)
+{
+    (void)state;
+    static const struct http_header RANGE[] = {{{"Range", 5}, {"bytes=0-9", 9}}, {{"Accept", 6}, {"x/y", 3}}};
+    static const struct http_header JSON[] = {{{"Content-Type", 12}, {"application/json", 16}}};
+    static const struct http_header STORE[] = {{{"x-amz-storage-class", 19}, {" REDUCED_REDUNDANCY", 19}},
+                                               {{"Date", 4}, {"Fri, 24 May 2013 00:00:00 GMT", 29}},
+                                               {{"X-AMZ-DATE", 10}, {"old", 3}}};
+    static const struct {
+        const char *secret, *service, *method, *url, *body, *names, *signature;
+        int64_t seconds;
+        const struct http_header *headers;
+        size_t header_count;
+        const char *token;
+    } CASES[] = {
+        {"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "execute-api", "POST",
+         "https://x.test:8443/stage/a%20b/?b=2&a-b=%2b+%c3%a9&a=1&&a", "{\"a\":1}",
+         "content-type;host;x-amz-date;x-amz-security-token",
+         "42765e23d51a81303a625e13b1af8b133a1d86ae2ac74274efe4a54b458345f1", 1705314622, JSON, 1, "TOK"},
+        {"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "service", "GET", "https://example.amazonaws.com/", "", "host;x-amz-date",
+         "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31", 1440938160, NULL, 0, NULL},
+        {"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "service", "GET", "https://example.amazonaws.com//a/.././", "",
+         "host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31", 1440938160, NULL, 0, NULL},
+        {"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "s3", "GET", "https://examplebucket.s3.amazonaws.com/test.txt", "",
+         "host;range;x-amz-content-sha256;x-amz-date", "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
+         1369353600, RANGE, 2, NULL},
+        {"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "s3", "PUT", "https://examplebucket.s3.amazonaws.com/test$file.text",
+         "Welcome to Amazon S3.", "date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class",
+         "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd", 1369353600, STORE, 3, NULL},
+        {"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "s3", "POST",
+         "http://127.0.0.1:9000/sluice/dt%3d2024-01-15/part-000.csv.gz?uploads", "", "host;x-amz-content-sha256;x-amz-date",
+         "dc5366adace71fe62161d50f8851bbca216a9b5eae43159cc293d713986b9994", 1705314622, NULL, 0, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        struct arena arena = ARENA_INIT(0);
+        struct err err = ERR_INIT;
+        struct url url;
+        struct http_header headers[AUTH_SIGNING_HEADERS_MAX];
+        struct auth_sigv4 spec = {.access_key = STR("AKID"),
+                                  .secret_key = str_from(CASES[i].secret),
+                                  .region = STR("us-east-1"),
+                                  .service = str_from(CASES[i].service)};
+        struct http_request request = {.method = CASES[i].method,
+                                       .url = CASES[i].url,
+                                       .headers = CASES[i].headers,
+                                       .header_count = CASES[i].header_count,
+                                       .body = str_from(CASES[i].body)};
+        if (CASES[i].token) spec.session_token = str_from(CASES[i].token);
+        assert_int_equal(url_parse(str_from(CASES[i].url), &arena, &url, &err), 0);
+        size_t count = sigv4_headers(&spec, &request, &url, CASES[i].seconds * 1000000, &arena, headers);
+        const char *found = headers[count - 1].value.data;
+        if (!strstr(found, CASES[i].signature) || !strstr(found, CASES[i].names)) fail_msg("case %zu: %s", i, found);
+        arena_release(&arena);
     }
 }
 
@@ -854,10 +916,11 @@ static void test_the_file_store_keeps_tokens(void **state)
 }
 
 UNIT_TESTS(cmocka_unit_test(test_fixed_credentials), cmocka_unit_test(test_none_carries_nothing),
-           cmocka_unit_test(test_refuses_specs_that_cannot_work), cmocka_unit_test(test_client_credentials_in_a_form),
-           cmocka_unit_test(test_client_credentials_as_json_and_basic), cmocka_unit_test(test_signs_the_token_call),
-           cmocka_unit_test(test_the_password_grant), cmocka_unit_test(test_assertions),
-           cmocka_unit_test(test_a_signed_token_is_renewed_before_it_ends), cmocka_unit_test(test_a_signed_token_is_exchanged),
+           cmocka_unit_test(test_sigv4_signs_as_published), cmocka_unit_test(test_refuses_specs_that_cannot_work),
+           cmocka_unit_test(test_client_credentials_in_a_form), cmocka_unit_test(test_client_credentials_as_json_and_basic),
+           cmocka_unit_test(test_signs_the_token_call), cmocka_unit_test(test_the_password_grant),
+           cmocka_unit_test(test_assertions), cmocka_unit_test(test_a_signed_token_is_renewed_before_it_ends),
+           cmocka_unit_test(test_a_signed_token_is_exchanged),
            cmocka_unit_test(test_a_token_is_used_until_shortly_before_its_end),
            cmocka_unit_test(test_a_token_that_ends_while_it_is_fetched_is_used_once),
            cmocka_unit_test(test_a_refused_token_is_replaced_once), cmocka_unit_test(test_a_refusal_is_final),

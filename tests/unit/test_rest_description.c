@@ -266,7 +266,7 @@ static void test_wrong_http(void **state)
     (void)state;
     static const struct wrong CASES[] = {
         {"\"hosts\":[\"{{config.key}}.t.test\"]", "http.hosts: the secret 'key' cannot stand here"},
-        {"\"auth\":{\"kind\":\"sigv4\"}", "http.auth: kind 'sigv4' is not supported by this version"},
+        {"\"auth\":{\"kind\":\"oauth1\"}", "http.auth: kind 'oauth1' is not supported by this version"},
         {"\"auth\":{\"kind\":\"bearer\",\"token\":\"{{config.kye}}\"}", "did you mean 'config.key'?"},
         {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"password\",\"token_url\":\"/t\",\"client_id\":\"x\"}",
          "grant password needs a 'username'"},

@@ -15,8 +15,9 @@ static const struct option AUTH_BASIC[] = {
 static const struct option AUTH_API_KEY[] = {
     KIND,
     {"key", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "the key"},
-    {"name", OPTION_STRING, TEMPLATE, "X-API-Key", NULL, NULL, "header or parameter that carries it"},
-    {"into", OPTION_ENUM, 0, "header", "header|query", NULL, "where it goes"},
+    {"name", OPTION_STRING, TEMPLATE, "X-API-Key", NULL, NULL, "header, parameter or cookie that carries it"},
+    {"into", OPTION_ENUM, 0, "header", "header|query|cookie", NULL,
+     "where it goes; percent-encoded as a query or a cookie needs it"},
     {"prefix", OPTION_STRING, TEMPLATE, "", NULL, NULL, "put before the key, with a space between"},
 };
 
@@ -101,6 +102,16 @@ static const struct option AUTH_OAUTH2[] = {
     {"sign", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_SIGN, "signs the token call with an HMAC"},
 };
 
+static const struct option AUTH_SIGV4[] = {
+    KIND,
+    {"access_key", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "the access key's id"},
+    {"secret_key", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "its secret"},
+    {"session_token", OPTION_STRING, SECRET, NULL, NULL, NULL, "of temporary credentials"},
+    {"region", OPTION_STRING, REQUIRED | TEMPLATE, NULL, NULL, NULL, "`us-east-1`"},
+    {"service", OPTION_STRING, REQUIRED | TEMPLATE, NULL, NULL, NULL, "`execute-api`, `s3` and so on, as the service signs"},
+};
+
+static const struct option_table AUTH_SIGV4_TABLE = OPTION_TABLE("auth sigv4", AUTH_SIGV4);
 static const struct option_table AUTH_NONE_TABLE = OPTION_TABLE("auth none", AUTH_NONE);
 static const struct option_table AUTH_BEARER_TABLE = OPTION_TABLE("auth bearer", AUTH_BEARER);
 static const struct option_table AUTH_BASIC_TABLE = OPTION_TABLE("auth basic", AUTH_BASIC);
@@ -112,12 +123,12 @@ static const struct vocabulary_kind AUTH_KINDS[] = {
     {"none", &AUTH_NONE_TABLE, "no credentials"},
     {"bearer", &AUTH_BEARER_TABLE, "a fixed token in the Authorization header"},
     {"basic", &AUTH_BASIC_TABLE, "user name and password (RFC 7617)"},
-    {"api_key", &AUTH_API_KEY_TABLE, "a fixed key in a header or parameter"},
+    {"api_key", &AUTH_API_KEY_TABLE, "a fixed key in a header, parameter or cookie"},
     {"oauth2", &AUTH_OAUTH2_TABLE, "a token that is fetched and refreshed by the host (RFC 6749)"},
     {"jwt", &AUTH_JWT_TABLE, "a token of one's own, signed for each few minutes (RFC 7519)"},
     {"hmac", NULL, "a signature over each request"},
     {"oauth1", NULL, "OAuth 1.0a"},
     {"session", NULL, "a login call"},
-    {"sigv4", NULL, "AWS signatures"},
+    {"sigv4", &AUTH_SIGV4_TABLE, "AWS Signature Version 4 over each request"},
 };
 const struct vocabulary_kinds VOCABULARY_AUTH = {"auth", NULL, AUTH_KINDS, ARRAY_SIZE(AUTH_KINDS)};

@@ -311,6 +311,15 @@ int64_t session_waiting_until_ms(const struct session *session)
     return __atomic_load_n(&session->waiting_until_ms, __ATOMIC_RELAXED);
 }
 
+bool session_wait_ms(struct session *session, int64_t wait_ms, const char *what)
+{
+    const struct client_options *options = &session->client->options;
+    session_begin_waiting(session, clock_now_ms(options->clock) + wait_ms, what);
+    bool goes_on = clock_sleep_ms(options->clock, wait_ms, options->cancel);
+    session_end_waiting(session);
+    return goes_on;
+}
+
 void session_free(struct session *session)
 {
     if (!session) return;

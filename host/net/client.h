@@ -90,6 +90,9 @@ int session_log_in(struct session *session, struct err *err) MUST_USE;
 /* auth_redeem through this session. */
 struct auth_pair;
 int session_redeem(struct session *session, const struct auth_pair *params, size_t count, struct err *err) MUST_USE;
+/* Waits because the source needs time, as on a declared limit: whoever asks is told until when. False when the client's
+ * `cancel` ended the wait. `what` ("job") lives for ever. */
+bool session_wait_ms(struct session *session, int64_t wait_ms, const char *what);
 
 /* Sends and waits for a verified answer, see above. Headers and url of the response live in `arena`. */
 int client_send(struct session *session, const struct http_request *request, struct arena *arena,

@@ -72,6 +72,9 @@ void describe_check_place(const struct stream_in_hand *hand, const struct templa
 /* How the bodies of answers are written; behind the records and the pages. */
 void describe_format(const struct stream_in_hand *hand);
 
+/* The job that makes its records: before the stream's own request, whose templates may then name what it captures. */
+void describe_job(const struct stream_in_hand *hand, struct template_scope *scope);
+
 /* What its records are before they have types; behind the format. */
 void describe_reshape(const struct stream_in_hand *hand, struct template_scope *scope);
 

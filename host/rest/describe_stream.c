@@ -121,6 +121,7 @@ bool describe_calls(const struct request_description *request)
 void describe_check_into_body(const struct stream_in_hand *hand, const char *what)
 {
     const struct request_description *request = &hand->stream->request;
+    if (hand->stream->job && strcmp(what, "cursor") == 0) request = &hand->stream->job->create;
     const char *place = describe_below(hand, what);
     if (strcmp(request->method, "GET") == 0)
         problems_add(hand->with->problems, hand->node, "%s: into = \"body\", but a GET carries no body", place);
@@ -149,6 +150,7 @@ static void check_together(const struct stream_in_hand *hand, const struct templ
     struct problems *problems = hand->with->problems;
     bool calls = describe_calls(&stream->request);
     describe_check_place(hand, scope, calls);
+    if (stream->job) calls = describe_calls(&stream->job->create);
     if (stream->has_cursor && window_has_step(&stream->cursor.window) && !stream->cursor.window.partitions &&
         !stream->cursor.until_param && !scope->uses_cursor_until && !calls) {
         problems_add(problems, node_get(hand->node, "cursor"), "%s: nothing tells the source where a window ends",
@@ -240,6 +242,7 @@ void describe_stream(const struct describing *with, const struct node *node, str
         .roots = describe_roots(with) | TEMPLATE_SLICE | TEMPLATE_STREAM | TEMPLATE_FIELDS |
                  (stream->has_cursor ? TEMPLATE_CURSOR : 0) | (stream->pages.kind != PAGES_NONE ? TEMPLATE_PAGE : 0),
     };
+    describe_job(&hand, &scope);
     describe_request(with, &VOCABULARY_STREAM, node, hand.path, &scope, &stream->request);
     describe_reshape(&hand, &scope);
     if (option_boolean(&VOCABULARY_STREAM, node, "idempotent")) stream->request.idempotent = true;

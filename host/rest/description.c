@@ -245,6 +245,10 @@ static void describe_connector(const struct describing *with, const struct node 
         description->check = request;
     }
     describe_streams(with, node_get(root, "streams"), description);
+    if (description->stream_count > 0 && !description->check && !description_checked(description)) {
+        problems_add(with->problems, root, "check: every stream has a job, which is too much for a check");
+        problems_hint(with->problems, "name a request that costs little: check = { path = \"/me\" }");
+    }
     if (description->stream_count > 0)
         limits_check_streams(&description->limits, "http.rate_limit", description, with->problems);
 }
@@ -356,6 +360,13 @@ void description_compile(const struct node *root, const struct config *config, s
     option_check(&VOCABULARY_CONNECTOR, tree, "", problems);
     if (problems->count == before) describe_connector(&with, tree, description);
     if (problems->count == before) *out = description;
+}
+
+const struct stream_description *description_checked(const struct description *description)
+{
+    for (size_t i = 0; i < description->stream_count; i++)
+        if (!description->streams[i].job) return &description->streams[i];
+    return NULL;
 }
 
 const struct stream_description *description_stream(const struct description *description, const char *name)

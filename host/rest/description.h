@@ -96,6 +96,25 @@ struct cursor_description {
     const struct feed_description *events; /* event_feed; else NULL */
 };
 
+/* A value of a job that later requests may name. */
+struct job_capture {
+    const char *name, *path;
+};
+
+/* The job that makes a stream's records, one for each slice; see job.h. */
+struct job_description {
+    struct request_description create, poll, remove;
+    bool removes;                       /* `remove` is there */
+    const struct job_capture *captures; /* the first is its id */
+    size_t capture_count;
+    const char *state_path;
+    const char *error_path; /* NULL: none */
+    const char *const *done, *const *failed;
+    size_t done_count, failed_count;
+    int64_t every_ms, up_to_ms, timeout_ms;
+    int64_t retries, slots;
+};
+
 struct field_description {
     const char *name;
     enum type type;
@@ -143,6 +162,7 @@ struct stream_description {
     size_t primary_key_count;
     struct error_rules errors; /* before those of the description */
     struct pages pages;
+    const struct job_description *job; /* NULL: records are there at once */
     bool has_cursor;
     struct cursor_description cursor;
     const struct field_description *fields;
@@ -204,6 +224,8 @@ void description_check(const struct node *root, struct problems *problems);
 void description_compile(const struct node *root, const struct config *config, struct arena *arena,
                          const struct description **out, struct problems *problems);
 
+/* The stream whose first page serves where there is no check: the first without a job. */
+const struct stream_description *description_checked(const struct description *description);
 /* A root or an exploded stream; NULL: none. */
 const struct stream_description *description_stream(const struct description *description, const char *name);
 const struct field_description *stream_field(const struct stream_description *stream, const char *name); /* NULL: none */

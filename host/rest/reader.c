@@ -35,6 +35,9 @@ void reader_free(struct reader *reader)
     http_response_release(&reader->response);
     spool_free(reader->spool);
     pager_free(reader->pager);
+    if (reader->job && (reader->end != READER_FAILED || reader->has_all)) reader_end_job(reader);
+    free(reader->job);
+    arena_release(&reader->job_arena);
     arena_release(&reader->first_time);
     arena_release(&reader->arena);
     free(reader);
@@ -63,7 +66,7 @@ struct str reader_rejected(const struct reader *reader)
 /* --- a page -------------------------------------------------------------------------------------------------------------- */
 
 /* A position is stored in the clear: one that holds a secret is not given out, and the slice would start again. */
-static char *without_secret(const struct reader *reader, char *text)
+char *reader_without_secret(const struct reader *reader, char *text)
 {
     if (!text) return NULL;
     struct buf redacted = BUF_INIT(8 * strlen(text) + 64);
@@ -77,7 +80,7 @@ static char *without_secret(const struct reader *reader, char *text)
 
 static char *safe_position(const struct reader *reader)
 {
-    return without_secret(reader, pager_position(reader->pager));
+    return reader_without_secret(reader, pager_position(reader->pager));
 }
 
 /* The sync token that an answer has, and whether there are records in front of it. */
@@ -87,7 +90,7 @@ static void find_token(struct reader *reader, const struct block *body, const st
     page->has_records = reader_has_records(reader, body);
     if (!is_text) return;
     struct str text = found->kind == JSON_STRING ? jsonscan_text(found, &reader->arena, NULL) : found->raw;
-    if (text.size && text.size <= PAGER_TOKEN_MAX) page->token = without_secret(reader, str_dup(text));
+    if (text.size && text.size <= PAGER_TOKEN_MAX) page->token = reader_without_secret(reader, str_dup(text));
 }
 
 static int start(struct reader *reader, struct err *err)
@@ -96,7 +99,7 @@ static int start(struct reader *reader, struct err *err)
     pager_first_time(reader->pager, request_first_time(&reader->options.source, &reader->first_time));
     int rc = pager_start(reader->pager, str_from(reader->options.position), err);
     if (rc != 0 && reader->options.position) reader->end = READER_STARTS_OVER;
-    return rc;
+    return rc == 0 && reader->stream->job ? reader_begin_job(reader, err) : rc;
 }
 
 static int request_page(struct reader *reader, struct http_request *request, struct err *err)
@@ -120,9 +123,9 @@ static int request_page(struct reader *reader, struct http_request *request, str
 }
 
 /* What a failed request means for the slice. The first one of a run is where a stored position or token is tried. */
-static enum reader_end end_of(const struct reader *reader, const struct err *err)
+enum reader_end reader_end_of(const struct reader *reader, const struct err *err)
 {
-    bool is_first = reader->pages == 0, resumes = is_first && reader->options.position;
+    bool is_first = reader->pages == 0, resumes = is_first && (reader->options.position || reader->options.job);
     bool tries_token = is_first && !resumes && reader->options.source.token.size;
     switch (reader->judge.found.action) {
     case ACTION_SKIP_SLICE:
@@ -327,7 +330,7 @@ static int read_page(struct reader *reader, struct page *page, struct err *err)
     size_t path_count = wanted_paths(reader, paths);
     struct http_response response = {0};
     int rc = fetch_page(reader, &response, paths, found, path_count, err);
-    if (rc != 0) reader->end = end_of(reader, err);
+    if (rc != 0) reader->end = reader_end_of(reader, err);
     if (rc != 0) return rc;
     if (reader_has_no_content(reader, &response)) {
         http_response_release(&response);
@@ -343,18 +346,20 @@ static int read_page(struct reader *reader, struct page *page, struct err *err)
     return rc;
 }
 
+static int next_page(struct reader *reader, struct page *page, struct err *err)
+{
+    if (reader->parts) return read_part(reader, page, err);
+    arena_clear(&reader->arena);
+    int rc = reader->is_started ? 0 : start(reader, err);
+    return rc != 0 || reader->is_over ? rc : read_page(reader, page, err);
+}
+
 int reader_next(struct reader *reader, struct page *page, struct err *err)
 {
     if (reader->is_over) return 0;
-    if (reader->parts) {
-        int more = read_part(reader, page, err);
-        reader->is_over = more <= 0 || page->last;
-        return more;
-    }
-    arena_clear(&reader->arena);
-    int rc = reader->is_started ? 0 : start(reader, err);
-    if (rc == 0) rc = read_page(reader, page, err);
-    reader->is_over = rc <= 0 || page->last;
+    int rc = next_page(reader, page, err);
+    reader->has_all = rc == 0 || (rc > 0 && page->last);
+    reader->is_over = rc < 0 || reader->has_all;
     return rc;
 }
 
@@ -373,7 +378,7 @@ int reader_check(struct session *session, const struct request_source *source, s
     check.slice = NULL;
     check.request = source->description->check;
     if (!check.request) {
-        check.stream = &source->description->streams[0];
+        check.stream = description_checked(source->description);
         check.request = &check.stream->request;
         rc = request_plan(&check, &arena, &plan, err);
         if (rc == 0 && plan.slice_count == 0) window_plan_whole(&arena, &plan);

@@ -37,7 +37,10 @@ struct reader_options {
     struct cancel *cancel;
     struct log *log;          /* may be NULL */
     const char *state_folder; /* holds bodies of streams while they are read, see fs_state_folder; NULL: the default */
-    struct secrets *secrets;  /* a position that holds one is not given out; may be NULL */
+    const char *job;          /* of a stream with a job: the one that an earlier run made, see job.h; NULL: none */
+    void (*job_made)(void *context, const char *job); /* told of each one that was made, before it is waited for; may be NULL */
+    void *job_context;
+    struct secrets *secrets; /* a position that holds one is not given out; may be NULL */
 };
 
 /* A page, or a part of one: a large answer, and one of rows (rest/format/parts.h), is handed on a document at a time. Nothing

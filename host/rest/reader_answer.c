@@ -85,6 +85,7 @@ static int verify(struct reader *reader, struct http_response *response, const c
                   size_t count, struct err *err)
 {
     const struct format *format = &reader->stream->format;
+    if (reader->asks_job) return reader_survey(response->body, NULL, NULL, 0, err);
     if (format_comes_in_parts(format)) return check_count(reader, response, err);
     int rc = format->kind == FORMAT_XML ? turn_xml(reader, response, err) : 0;
     return rc == 0 ? reader_survey(response->body, paths, found, count, err) : rc;
@@ -93,7 +94,7 @@ static int verify(struct reader *reader, struct http_response *response, const c
 /* A function that parses takes whatever the source sends; only paging fields make it JSON. */
 static bool needs_json(const struct reader *reader, size_t path_count)
 {
-    return !reader->stream->records_function || path_count > 0;
+    return reader->asks_job || !reader->stream->records_function || path_count > 0;
 }
 
 int reader_open_spool(const struct stream_description *stream, const char *state_folder, struct arena *arena,
@@ -109,11 +110,12 @@ int reader_fetch(struct reader *reader, struct http_request *request, struct htt
                  struct json_value *found, size_t path_count, struct err *err)
 {
     const struct reader_options *options = &reader->options;
-    int spooled = reader_open_spool(reader->stream, options->state_folder, &reader->arena, &reader->spool, err);
+    int spooled =
+        reader->asks_job ? 0 : reader_open_spool(reader->stream, options->state_folder, &reader->arena, &reader->spool, err);
     if (spooled != 0) return spooled;
     struct retry retry = RETRY_INIT(&options->retry, clock_now_ms(options->clock));
     for (;;) {
-        request->spool = reader->spool;
+        request->spool = reader->asks_job ? NULL : reader->spool;
         int rc = client_send(options->session, request, &reader->arena, response, err);
         if (rc != 0 || reader_has_no_content(reader, response) || !needs_json(reader, path_count)) return rc;
         struct err problem = ERR_INIT;

@@ -28,7 +28,11 @@ struct reader {
     struct spool *spool; /* of a stream, made for its first answer */
     size_t part_records;
     uint64_t part_hash;
-    bool is_started, is_over;
+    /* The slice's job. */
+    char *job; /* what `source.job` points to; NULL: there is none, or none any more */
+    struct arena job_arena;
+    bool asks_job; /* the request in hand is one of the job's own */
+    bool is_started, is_over, has_all;
     enum reader_end end;
 };
 
@@ -43,6 +47,17 @@ int reader_open_spool(const struct stream_description *stream, const char *state
 /* Sends until the answer is a document, or the policy gives up. */
 int reader_fetch(struct reader *reader, struct http_request *request, struct http_response *response, const char *const *paths,
                  struct json_value *found, size_t path_count, struct err *err);
+
+/* What a failed request means for the slice. */
+enum reader_end reader_end_of(const struct reader *reader, const struct err *err);
+/* The text, or NULL (and it is freed) when it holds a secret: what is stored is stored in the clear. */
+char *reader_without_secret(const struct reader *reader, char *text);
+
+/* Makes the job, or takes it over, and waits until it can be downloaded. Sets reader->end when it fails, and is_over when a
+ * rule says that there is nothing. */
+int reader_begin_job(struct reader *reader, struct err *err);
+/* Nobody asks for it again: deletes it at the source, if that can be done. */
+void reader_end_job(struct reader *reader);
 
 struct counting {
     size_t records;

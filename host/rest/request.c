@@ -62,7 +62,7 @@ static void fill_cursor(const struct request_source *source, struct template_val
 static struct template_values values_of(const struct request_source *source, const struct page_place *place,
                                         struct arena *arena)
 {
-    struct template_values values = {.config = source->config, .now_us = source->now_us};
+    struct template_values values = {.config = source->config, .now_us = source->now_us, .job = source->job};
     fill_cursor(source, &values, arena);
     if (source->stream) {
         values.stream_name = str_from(source->stream->name);
@@ -108,6 +108,7 @@ static struct str write_context(const struct request_source *source, const struc
     context_text(&writer, "until", values->cursor_until);
     context_text(&writer, "value", values->cursor_value);
     json_close(&writer, '}');
+    if (values->job.size) json_member(&writer, "job"), json_raw(&writer, values->job);
     json_member(&writer, "now");
     json_text(&writer, (struct str){now, time_write_iso(values->now_us, now)});
     json_member(&writer, "page");
@@ -184,9 +185,12 @@ static int add_machine_params(struct request_in_hand *hand, struct err *err)
     const struct page_place *place = hand->place;
     int rc = 0;
     if (!stream) return 0;
+    /* With a job, it is the job that is told where to read from. */
+    bool is_page = hand->source->request == &stream->request;
+    bool says_where = stream->job ? hand->source->request == &stream->job->create : is_page;
     bool goes_by_url = place && place->url.size;
-    if (stream->has_cursor && (!place || place->own_params)) rc = add_cursor_params(hand, err);
-    if (!place || goes_by_url) return rc;
+    if (stream->has_cursor && says_where && (!place || place->own_params)) rc = add_cursor_params(hand, err);
+    if (!place || goes_by_url || !is_page) return rc;
     const struct pages *pages = pages_moving(&stream->pages);
     set_param(hand, stream->pages.key_into_body, stream->pages.key_param, hand->values.page_key, false);
     set_param(hand, pages->into_body, pages->size_param, hand->values.page_size, true);
@@ -510,8 +514,9 @@ int request_build(const struct request_source *source, const struct page_place *
                                      .idempotent = source->request->idempotent,
                                      .stream = source->stream ? source->stream->name : NULL,
                                      .weight = source->request->weight};
-    default_header(&hand, "Accept", source->stream ? format_media_type(&source->stream->format) : "application/json");
-    if (source->stream) request->compression = source->stream->format.compression;
+    bool is_page = source->stream && source->request == &source->stream->request;
+    default_header(&hand, "Accept", is_page ? format_media_type(&source->stream->format) : "application/json");
+    if (is_page) request->compression = source->stream->format.compression;
     add_idempotency_key(&hand);
     int rc = collect_query(&hand, err);
     if (rc == 0) rc = write_url(&hand, &request->url, err);

@@ -36,6 +36,7 @@ static const struct known_name PREFIXES[] = {
     {"auth.", TEMPLATE_AUTH, NAME_AUTH},
     {"parent.", TEMPLATE_PARENT, NAME_PARENT},
     {"record.", TEMPLATE_RECORD, NAME_RECORD},
+    {"job.", TEMPLATE_JOB, NAME_JOB},
 };
 
 static const struct known_filter FILTERS[] = {
@@ -109,6 +110,8 @@ static const char *why_absent(enum template_root root)
         return "only requests have one, where http.auth has a 'capture'";
     case TEMPLATE_RECORD:
         return "only what is rendered per record has one";
+    case TEMPLATE_JOB:
+        return "only a stream with a job has one, and what comes after job.create";
     default:
         return "it is not known in this place";
     }
@@ -120,7 +123,9 @@ static void unknown_name(const struct compiler *compiler, struct str name)
     size_t config_count = table && (compiler->scope->roots & TEMPLATE_CONFIG) ? table->count : 0;
     const struct node *captured = compiler->scope->roots & TEMPLATE_AUTH ? compiler->scope->captured : NULL;
     size_t captured_count = captured ? captured->count : 0;
-    const char **candidates = arena_array(compiler->arena, const char *, ARRAY_SIZE(NAMES) + config_count + captured_count);
+    size_t job_count = compiler->scope->roots & TEMPLATE_JOB ? compiler->scope->job_name_count : 0;
+    const char **candidates = arena_array(compiler->arena, const char *,
+                                          ARRAY_SIZE(NAMES) + config_count + captured_count + job_count);
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++)
         if (compiler->scope->roots & NAMES[i].root) candidates[count++] = NAMES[i].name;
@@ -128,6 +133,8 @@ static void unknown_name(const struct compiler *compiler, struct str name)
         candidates[count++] = arena_printf(compiler->arena, "config.%s", table->entries[i].name);
     for (size_t i = 0; i < captured_count; i++)
         candidates[count++] = arena_printf(compiler->arena, "auth." STR_FMT, STR_ARG(captured->children[i].key));
+    for (size_t i = 0; i < job_count; i++)
+        candidates[count++] = arena_printf(compiler->arena, "job.%s", compiler->scope->job_names[i]);
     problems_add(compiler->problems, compiler->place, "%s: unknown name '" STR_FMT "' in {{...}}", compiler->path,
                  STR_ARG(name));
     const char *nearest = count ? str_nearest(name, candidates, count, sizeof candidates[0]) : NULL;
@@ -154,6 +161,14 @@ static bool compile_config_name(const struct compiler *compiler, struct str name
 static bool compile_auth_name(const struct compiler *compiler, struct str name, const struct part *part)
 {
     if (node_get(compiler->scope->captured, part->below.data)) return true;
+    unknown_name(compiler, name);
+    return false;
+}
+
+static bool compile_job_name(const struct compiler *compiler, struct str name, const struct part *part)
+{
+    for (size_t i = 0; i < compiler->scope->job_name_count; i++)
+        if (str_equal(part->below, str_from(compiler->scope->job_names[i]))) return true;
     unknown_name(compiler, name);
     return false;
 }
@@ -194,6 +209,7 @@ static bool compile_name(const struct compiler *compiler, struct str name, struc
     part->name = known->id;
     note_use(compiler->scope, known->id);
     if (known->id == NAME_AUTH) return compile_auth_name(compiler, name, part);
+    if (known->id == NAME_JOB) return compile_job_name(compiler, name, part);
     return known->id != NAME_CONFIG || compile_config_name(compiler, name, part);
 }
 

@@ -4,10 +4,13 @@
  *     "updated:>{{cursor.from | format:\"%Y-%m-%d\"}}"
  *
  * A template is text with references between double braces; {{"{{"}} gives "{{". A reference is a name (or a text in quotes)
- * and filters: names    config.NAME  cursor.from|until|value|token  slice.id|from|to  page.number|offset|token|size|key
- * stream.name|fields  parent.PATH record.PATH  auth.FACT  now filters  format:"%Y-%m-%d"  minus:"5m"  plus:"5m"  default:"x"
- * upper  lower urlencode  string Which names exist depends on the place: a `struct template_scope` says so, and a name that
- * does not exist there is a mistake found when the description is loaded, with the nearest name that does.
+ * and filters:
+ * names    config.NAME  cursor.from|until|value|token  slice.id|from|to  page.number|offset|token|size|key
+ * stream.name|fields  parent.PATH record.PATH  auth.FACT  job.NAME  now
+ * filters  format:"%Y-%m-%d"  minus:"5m"  plus:"5m"  default:"x"  upper  lower  urlencode  string
+ *
+ * Which names exist depends on the place: a `struct template_scope` says so, and a name that does not exist there is a mistake
+ * found when the description is loaded, with the nearest name that does.
  *
  * What a reference gives is literal text: it is never read as a template again, so that no record and no answer of a source
  * can name a secret. A compiled template is read-only, lives in the arena it was compiled into, and may be used by many
@@ -38,6 +41,7 @@ enum template_root {
     TEMPLATE_STREAM = 128,
     TEMPLATE_FIELDS = 256, /* stream.fields */
     TEMPLATE_AUTH = 512,
+    TEMPLATE_JOB = 1024,
 };
 
 /* What exists where a template stands. `uses_*` collect what the templates compiled with it refer to. */
@@ -45,7 +49,9 @@ struct template_scope {
     const struct config_table *config; /* the names behind config. */
     const struct node *captured;       /* a map with the names behind auth.; with TEMPLATE_AUTH */
     unsigned roots;                    /* set of enum template_root */
-    bool refuse_secrets;               /* a secret may not stand here: it would be printed or stored */
+    const char *const *job_names;      /* what may stand behind job. */
+    size_t job_name_count;
+    bool refuse_secrets; /* a secret may not stand here: it would be printed or stored */
     bool uses_cursor_from;
     bool uses_cursor_until;
     bool uses_cursor_token;
@@ -65,7 +71,7 @@ struct template_values {
     struct str slice_id, slice_from, slice_to;          /* slice_from and slice_to are written like the cursor's */
     struct str page_number, page_offset, page_token, page_size, page_key;
     struct str stream_name, stream_fields; /* the fields joined by commas */
-    struct str parent, record;             /* JSON texts with JSONSCAN_PADDING readable bytes behind them */
+    struct str parent, record, job;        /* JSON texts with JSONSCAN_PADDING readable bytes behind them */
     int64_t now_us;                        /* when the sync began */
 };
 

@@ -11,6 +11,7 @@ enum name_id {
     NAME_AUTH,
     NAME_PARENT,
     NAME_RECORD,
+    NAME_JOB,
     NAME_CURSOR_FROM,
     NAME_CURSOR_UNTIL,
     NAME_CURSOR_VALUE,

@@ -91,6 +91,9 @@ static void load_value(const struct part *part, const struct template_values *va
     case NAME_RECORD:
         set_from_json(value, values->record, part->below, arena);
         break;
+    case NAME_JOB:
+        set_from_json(value, values->job, part->below, arena);
+        break;
     case NAME_CURSOR_FROM:
         set_cursor(value, values, values->cursor_from);
         break;
@@ -252,6 +255,12 @@ static int render_reference(const struct part *part, const struct template_value
     return 0;
 }
 
+/* A URL that a job gave stands for the whole path. */
+static bool is_job_url(const struct part *part, bool is_alone, struct str text)
+{
+    return is_alone && part->name == NAME_JOB && (str_starts(text, STR("https://")) || str_starts(text, STR("http://")));
+}
+
 int template_render(const struct template *compiled, const struct template_values *values, enum template_escape escape,
                     struct buf *out, bool *has_secret, struct err *err)
 {
@@ -269,7 +278,7 @@ int template_render(const struct template *compiled, const struct template_value
                           : err_set(err, ERR_CONFIG, "{{" STR_FMT "}}: there is no value", STR_ARG(part->text));
             if (rc < 0) err_hint(err, "give one, or write {{" STR_FMT " | default:\"...\"}}", STR_ARG(part->text));
         } else if (rc == 0) {
-            if (escape == ESCAPE_SEGMENT)
+            if (escape == ESCAPE_SEGMENT && !is_job_url(part, is_alone, buf_str(&value.text)))
                 url_encode(buf_str(&value.text), out);
             else
                 buf_append_str(out, buf_str(&value.text));

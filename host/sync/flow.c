@@ -63,6 +63,8 @@ static int start_slice(struct flow *flow, uint32_t index, bool anew, struct err 
         .token = token ? token : flow->token,
         .boundary = flow->boundary_is_known ? &flow->boundary : NULL,
         .resume_cursor = assembly_checkpoint(flow->assembly, index),
+        .job =
+            flow->plan->stream->job ? state_get(&flow->state, flow_stream(flow), flow->windows.slices[index].id, "job") : NULL,
         .resume_page = anew ? NULL : position->page,
         .cancel = flow->cancel,
         .out = flow->items,
@@ -82,6 +84,8 @@ static int start_slices(struct flow *flow, struct err *err)
             flow->next_slice++;
             continue;
         }
+        const struct job_description *job = flow->plan->stream->job;
+        if (job && flow->running_count >= (size_t)job->slots) break;
         if (flow->running_count == flow->slots_held) {
             if (sem_trywait(flow->sync->slots) != 0) return 0;
             flow->slots_held++;
@@ -95,6 +99,16 @@ static int start_slices(struct flow *flow, struct err *err)
         flow->slots_held--;
     }
     return 0;
+}
+
+/* A job that was made is state at once: whatever happens, the next run asks for it instead of making another. NULL: its slice
+ * does not need it any more. */
+static void note_job(struct flow *flow, uint32_t index, const char *job)
+{
+    const char *slice = flow->windows.slices[index].id;
+    if (!flow->plan->stream->job) return;
+    assembly_note(flow->assembly, flow_stream(flow), slice, "job", job);
+    state_set(&flow->state, flow_stream(flow), slice, "job", job);
 }
 
 /* " of slice '2026-01-01T00:00:00Z'", where there is more than one. */
@@ -114,6 +128,7 @@ static int start_over(struct flow *flow, struct slice_item *item, struct err *er
     }
     log_warn(flow->log, "starting over with the pages%s: %s", of_slice(flow, item->index), item->err.message);
     assembly_restart(flow->assembly, item->index);
+    note_job(flow, item->index, NULL);
     int rc = flow_commit(flow, TAKE_ALL, err);
     return rc ? rc : start_slice(flow, item->index, true, err);
 }
@@ -136,6 +151,7 @@ static int begin_without_token(struct flow *flow, const struct slice_item *item,
              from[0] ? from : "the beginning");
     flow->token = NULL;
     assembly_restart(flow->assembly, item->index);
+    note_job(flow, item->index, NULL);
     int rc = flow_commit(flow, TAKE_ALL, err);
     return rc ? rc : start_slice(flow, item->index, true, err);
 }
@@ -179,6 +195,7 @@ static int split_window(struct flow *flow, struct slice_item *item, struct err *
     size_t last = flow->windows.slice_count - 1;
     log_warn(flow->log, "reading what is left%s in halves, up to '%s' first: %s", of_slice(flow, item->index),
              flow->windows.slices[item->index].to, item->err.message);
+    note_job(flow, item->index, NULL);
     CHECK(assembly_split(flow->assembly, item->index, flow->windows.slices[last].id) == last);
     flow_note_plan(flow);
     int rc = flow_commit(flow, TAKE_ALL, err);
@@ -207,6 +224,7 @@ static int settle_failed(struct flow *flow, struct slice_item *item, struct err 
         return err_copy(err, &item->err);
     }
     log_warn(flow->log, "skipping the rest%s: %s", of_slice(flow, item->index), item->err.message);
+    note_job(flow, item->index, NULL);
     assembly_finish(flow->assembly, item->index);
     return 0;
 }
@@ -218,6 +236,7 @@ static int slice_ended(struct flow *flow, struct slice_item *item, struct err *e
     flow->running_count--;
     if (item->err.class) return settle_failed(flow, item, err);
     if (!item->finished) return 0;
+    note_job(flow, item->index, NULL);
     if (assembly_lacks_token(flow->assembly, item->index)) return refuse_tokenless(flow, err);
     assembly_finish(flow->assembly, item->index);
     return 0;
@@ -226,6 +245,10 @@ static int slice_ended(struct flow *flow, struct slice_item *item, struct err *e
 static int take_item(struct flow *flow, struct slice_item *item, struct err *err)
 {
     if (item->ended) return slice_ended(flow, item, err);
+    if (item->job) {
+        note_job(flow, item->index, item->job);
+        return flow_commit(flow, TAKE_COVERED, err);
+    }
     if (!flow->oldest_ms) flow->oldest_ms = clock_now_ms(flow->sync->clock);
     assembly_add(flow->assembly, item->index, &item->decoded, item->position);
     assembly_token(flow->assembly, item->index, item->token, item->has_records);

@@ -167,7 +167,11 @@ static int give_up_old_plan(struct flow *flow, struct err *err)
     struct window_plan windows;
     if (!old) return 0;
     int rc = window_from_json(str_from(old), &flow->arena, &windows, err);
-    for (size_t i = 0; rc == 0 && i < windows.slice_count; i++) assembly_give_up(flow->assembly, windows.slices[i].id);
+    for (size_t i = 0; rc == 0 && i < windows.slice_count; i++) {
+        assembly_give_up(flow->assembly, windows.slices[i].id);
+        if (state_get(&flow->state, flow_stream(flow), windows.slices[i].id, "job"))
+            assembly_note(flow->assembly, flow_stream(flow), windows.slices[i].id, "job", NULL);
+    }
     return rc;
 }
 

@@ -39,6 +39,7 @@ void slice_item_free(struct slice_item *item)
     decoded_release(&item->decoded);
     free(item->position);
     free(item->token);
+    free(item->job);
     free(item);
 }
 
@@ -108,6 +109,16 @@ static const struct stream_description *stream_of(const struct slice_options *op
     return feed_of(options) ? feed_of(options)->stream : options->plan->stream;
 }
 
+/* reader_options.job_made: goes to the flow past the pages, of which there are none yet. */
+static void note_job(void *context, const char *job)
+{
+    struct slice *slice = context;
+    struct slice_item *item = mem_zero(1, sizeof *item);
+    item->index = slice->options.index;
+    item->job = mem_strdup(job);
+    if (!channel_send(slice->options.out, item, slice->cancel)) slice_item_free(item);
+}
+
 static void fetch(void *context)
 {
     struct slice *slice = context;
@@ -119,6 +130,9 @@ static void fetch(void *context)
         .client = sync->client,
         .session = slice->session,
         .position = slice->options.resume_page,
+        .job = slice->options.job,
+        .job_made = note_job,
+        .job_context = slice,
         .retry = sync->retry,
         .clock = sync->source_clock,
         .cancel = slice->cancel,
@@ -272,6 +286,7 @@ int slice_start(const struct slice_options *options, struct slice **out, struct 
     slice->options.cursor_value = arena_strdup(&slice->arena, options->cursor_value);
     slice->options.token = arena_strdup(&slice->arena, options->token);
     slice->options.resume_cursor = arena_strdup(&slice->arena, options->resume_cursor);
+    slice->options.job = arena_strdup(&slice->arena, options->job);
     slice->options.resume_page = arena_strdup(&slice->arena, options->resume_page);
     slice->pages = channel_new(PAGES_BETWEEN);
     slice->cancel = cancel_new(options->cancel);

@@ -30,6 +30,7 @@ struct slice_options {
     const char *token;               /* the source's own, to begin at; NULL: none */
     const struct boundary *boundary; /* keys of the records at it that were appended; NULL: not known */
     const char *resume_cursor;       /* records at or below it are published; NULL: none */
+    const char *job;                 /* that an earlier run made for it, see rest/job.h; NULL: none */
     const char *resume_page;         /* resume text of the pager; NULL: none */
     struct cancel *cancel;           /* the flow's */
     struct channel *out;             /* takes struct slice_item */
@@ -39,6 +40,7 @@ struct slice_item {
     uint32_t index;
     struct decoded decoded; /* ended: at most the reject of READER_REJECTS */
     char *position;         /* NULL: not resumable after this page */
+    char *job;              /* nothing but this: a job was made, to be gone on with by a later run */
     char *token;            /* the source's own, behind this page; NULL: it has none */
     bool has_records;       /* where tokens are looked for: the page has some, be they taken or not */
     bool ended;

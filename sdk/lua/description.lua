@@ -273,6 +273,7 @@
 ---@field primary_key? string|number|boolean|(string|number|boolean)[] one field or a list
 ---@field pages? sluice.Pages a map, see pages kinds; default: none
 ---@field cursor? sluice.Cursor a map, see cursor kinds
+---@field job? sluice.Job the records are made by a job, one for each window: `path` and `pages` download what it made
 ---@field fields? table<string, sluice.Type|sluice.Field> a map of name to type, or to a map, see a field
 ---@field fields_from? sluice.FieldsFrom a request whose records list further fields and their types
 ---@field undeclared? "column"|"drop" what becomes of fields that are not in `fields` (default: column)
@@ -282,6 +283,54 @@
 ---@field write_mode? "append"|"overwrite"|"append_dedup" what fits best, where a pipeline does not say
 ---@field explode? table<string, sluice.Exploded> streams made of the elements of a list inside each record: name -> exploded stream
 ---@field title? string what it is, for people
+
+---job.
+---@class sluice.Job
+---@field create sluice.JobCreate makes the job; the cursor's parameters go with it
+---@field id? string path of its id in the answer: {{job.id}} (default: id)
+---@field capture? table<string, string|number|boolean> further values of the answers: name -> path; {{job.NAME}} is the newest
+---@field poll sluice.JobPoll asks what became of it
+---@field delete? sluice.JobDelete sent when it is not needed any more; may fail
+---@field timeout? string|number how long a run waits for one job (default: 24h)
+---@field retries? integer how often a job that failed is made again (default: 0)
+---@field slots? integer at most so many jobs of the stream at once, of those its windows want (default: 1)
+
+---job.create.
+---@class sluice.JobCreate
+---@field path string|sluice.ValueFunction behind `http.base`, or an absolute URL; values are encoded
+---@field method? "GET"|"POST"|"PUT" of the request (default: POST)
+---@field params? table<string, any>|sluice.ValueFunction a map or function: query parameters; a list repeats its name
+---@field headers? table<string, any>|sluice.ValueFunction a map or function
+---@field body? any|sluice.ValueFunction a map, list, text or function
+---@field body_as? "json"|"form"|"raw" how the body is written; raw: a text as it is (default: json)
+---@field idempotency_key? string header that carries a random key, the same at each try of a request: a POST or PUT may then be sent again
+---@field idempotent? boolean may be sent again when its answer was lost: one job more, which nobody reads, does no harm (default: false)
+
+---job.poll.
+---@class sluice.JobPoll
+---@field path string|sluice.ValueFunction behind `http.base`, or an absolute URL; values are encoded
+---@field method? "GET"|"POST"|"PUT" of the request (default: GET)
+---@field params? table<string, any>|sluice.ValueFunction a map or function: query parameters; a list repeats its name
+---@field headers? table<string, any>|sluice.ValueFunction a map or function
+---@field body? any|sluice.ValueFunction a map, list, text or function
+---@field body_as? "json"|"form"|"raw" how the body is written; raw: a text as it is (default: json)
+---@field idempotency_key? string header that carries a random key, the same at each try of a request: a POST or PUT may then be sent again
+---@field state string path of the job's state in the answer
+---@field done string|number|boolean|(string|number|boolean)[] the states in which it can be downloaded
+---@field failed? string|number|boolean|(string|number|boolean)[] the states in which it never will; any other is waited for
+---@field error? string path of what the source says of a job that failed
+---@field every? string|number first pause between two polls; each one is half as long again (default: 1s)
+---@field up_to? string|number longest pause (default: 30s)
+
+---job.delete.
+---@class sluice.JobDelete
+---@field path string|sluice.ValueFunction behind `http.base`, or an absolute URL; values are encoded
+---@field method? "DELETE"|"POST"|"PUT"|"PATCH" of the request (default: DELETE)
+---@field params? table<string, any>|sluice.ValueFunction a map or function: query parameters; a list repeats its name
+---@field headers? table<string, any>|sluice.ValueFunction a map or function
+---@field body? any|sluice.ValueFunction a map, list, text or function
+---@field body_as? "json"|"form"|"raw" how the body is written; raw: a text as it is (default: json)
+---@field idempotency_key? string header that carries a random key, the same at each try of a request: a POST or PUT may then be sent again
 
 ---An exploded stream.
 ---@class sluice.Exploded

@@ -3,8 +3,9 @@
 
 #define REQUEST_KEYS                                                                                                           \
     {"path", OPTION_STRING, REQUIRED | VALUE, NULL, NULL, NULL, "behind `http.base`, or an absolute URL; values are encoded"}, \
-        {"method", OPTION_ENUM, 0, "GET", "GET|POST|PUT", NULL, "of the request"},                                             \
-        {"params", OPTION_ANY, VALUE, NULL, NULL, NULL, "a map or function: query parameters; a list repeats its name"},       \
+        {"method", OPTION_ENUM, 0, "GET", "GET|POST|PUT", NULL, "of the request"}, REQUEST_KEYS_BEHIND_METHOD
+#define REQUEST_KEYS_BEHIND_METHOD                                                                                             \
+    {"params", OPTION_ANY, VALUE, NULL, NULL, NULL, "a map or function: query parameters; a list repeats its name"},           \
         {"headers", OPTION_ANY, VALUE, NULL, NULL, NULL, "a map or function"},                                                 \
         {"body", OPTION_ANY, VALUE, NULL, NULL, NULL, "a map, list, text or function"},                                        \
         {"body_as", OPTION_ENUM, 0, "json", "json|form|raw", NULL, "how the body is written; raw: a text as it is"},           \
@@ -24,6 +25,51 @@ static const struct option FIELD[] = {
     {"title", OPTION_STRING, 0, NULL, NULL, NULL, "what it is, for people"},
 };
 const struct option_table VOCABULARY_FIELD = OPTION_TABLE("a field", FIELD);
+
+#define JOB_PATH                                                                                                               \
+    {                                                                                                                          \
+        "path", OPTION_STRING, REQUIRED | VALUE, NULL, NULL, NULL,                                                             \
+            "behind `http.base`, or an absolute URL; values are encoded"                                                       \
+    }
+
+static const struct option JOB_CREATE[] = {
+    JOB_PATH,
+    {"method", OPTION_ENUM, 0, "POST", "GET|POST|PUT", NULL, "of the request"},
+    REQUEST_KEYS_BEHIND_METHOD,
+    {"idempotent", OPTION_BOOLEAN, 0, "false", NULL, NULL,
+     "may be sent again when its answer was lost: one job more, which nobody reads, does no harm"},
+};
+const struct option_table VOCABULARY_JOB_CREATE = OPTION_TABLE("job.create", JOB_CREATE);
+
+static const struct option JOB_POLL[] = {
+    REQUEST_KEYS,
+    {"state", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "path of the job's state in the answer"},
+    {"done", OPTION_LIST, REQUIRED, NULL, NULL, NULL, "the states in which it can be downloaded"},
+    {"failed", OPTION_LIST, 0, NULL, NULL, NULL, "the states in which it never will; any other is waited for"},
+    {"error", OPTION_STRING, 0, NULL, NULL, NULL, "path of what the source says of a job that failed"},
+    {"every", OPTION_DURATION, 0, "1s", NULL, NULL, "first pause between two polls; each one is half as long again"},
+    {"up_to", OPTION_DURATION, 0, "30s", NULL, NULL, "longest pause"},
+};
+const struct option_table VOCABULARY_JOB_POLL = OPTION_TABLE("job.poll", JOB_POLL);
+
+static const struct option JOB_DELETE[] = {
+    JOB_PATH,
+    {"method", OPTION_ENUM, 0, "DELETE", "DELETE|POST|PUT|PATCH", NULL, "of the request"},
+    REQUEST_KEYS_BEHIND_METHOD,
+};
+const struct option_table VOCABULARY_JOB_DELETE = OPTION_TABLE("job.delete", JOB_DELETE);
+
+static const struct option JOB[] = {
+    {"create", OPTION_MAP, REQUIRED, NULL, NULL, &VOCABULARY_JOB_CREATE, "makes the job; the cursor's parameters go with it"},
+    {"id", OPTION_STRING, 0, "id", NULL, NULL, "path of its id in the answer: {{job.id}}"},
+    {"capture", OPTION_MAP_OF, 0, NULL, NULL, NULL, "further values of the answers: name -> path; {{job.NAME}} is the newest"},
+    {"poll", OPTION_MAP, REQUIRED, NULL, NULL, &VOCABULARY_JOB_POLL, "asks what became of it"},
+    {"delete", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_JOB_DELETE, "sent when it is not needed any more; may fail"},
+    {"timeout", OPTION_DURATION, 0, "24h", NULL, NULL, "how long a run waits for one job"},
+    {"retries", OPTION_INTEGER, 0, "0", "0..10", NULL, "how often a job that failed is made again"},
+    {"slots", OPTION_INTEGER, 0, "1", "1..100", NULL, "at most so many jobs of the stream at once, of those its windows want"},
+};
+const struct option_table VOCABULARY_JOB = OPTION_TABLE("a job", JOB);
 
 static const struct option EXPLODED[] = {
     {"path", OPTION_STRING, REQUIRED, NULL, NULL, NULL,
@@ -105,6 +151,8 @@ static const struct option STREAM[] = {
     {"primary_key", OPTION_LIST, 0, NULL, NULL, NULL, "one field or a list"},
     {"pages", OPTION_ANY, 0, NULL, NULL, NULL, "a map, see pages kinds; default: none"},
     {"cursor", OPTION_ANY, 0, NULL, NULL, NULL, "a map, see cursor kinds"},
+    {"job", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_JOB,
+     "the records are made by a job, one for each window: `path` and `pages` download what it made"},
     {"fields", OPTION_ANY, 0, NULL, NULL, NULL, "a map of name to type, or to a map, see a field"},
     {"fields_from", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_FIELDS_FROM,
      "a request whose records list further fields and their types"},

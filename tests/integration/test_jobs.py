@@ -321,3 +321,48 @@ def test_salesforce_bulk_jobs_by_windows(work, database):
         log = org.requests("/jobs/query")
         made = [entry for entry in log if entry["method"] == "POST"]
         assert made and len(made) == len([entry for entry in log if entry["method"] == "DELETE"])
+
+
+CASE = """
+config: { base_url: "https://jobs.test" }
+pipeline: { streams: [rows] }
+syncs:
+  - exchanges: |
+      > POST /jobs
+      >
+      > {"query": "rows"}
+      < 200
+      <
+      < {"id": "7"}
+
+      > GET /jobs/7
+      < 200
+      <
+      < {"state": "Running"}
+
+      after: 10m
+      > GET /jobs/7
+      < 200
+      <
+      < {"state": "Done"}
+
+      > GET /jobs/7/rows
+      < 200
+      < Content-Type: text/csv
+      <
+      < id,n
+      < a,1
+
+      > DELETE /jobs/7
+      < 204
+    rows:
+      rows: |
+        {"id": "a", "n": 1}
+"""
+
+
+def test_a_case_waits_for_a_job_without_waiting(work):
+    text = CONNECTOR % ("", "1h", "", "/jobs/{{job.id}}/rows", "")
+    work.write("feed/init.lua", text.replace('every = "1ms", up_to = "50ms"', 'every = "10m", up_to = "20m"'))
+    work.write("feed/cases/job.yaml", CASE)
+    assert "1 ok, 0 failed" in work.run("connector", "test", "./feed").out

@@ -38,6 +38,7 @@ struct reader_options {
     struct log *log;          /* may be NULL */
     const char *state_folder; /* holds bodies of streams while they are read, see fs_state_folder; NULL: the default */
     const char *job;          /* of a stream with a job: the one that an earlier run made, see job.h; NULL: none */
+    const char *old_jobs;     /* that nobody will ask for again, a line each: they are deleted first; NULL: none */
     void (*job_made)(void *context, const char *job); /* told of each one that was made, before it is waited for; may be NULL */
     void *job_context;
     struct secrets *secrets; /* a position that holds one is not given out; may be NULL */

@@ -131,17 +131,21 @@ static int await(struct reader *reader, enum job_phase *phase, const char **told
     }
 }
 
-/* The job of an earlier run, as far as it can be gone on with. */
-static bool take_over(struct reader *reader)
+static bool take_over(struct reader *reader, struct str job)
 {
-    struct str text = str_from(reader->options.job);
-    if (!text.size) return false;
-    char *padded = mem_zero(1, text.size + JSONSCAN_PADDING);
-    memcpy(padded, text.data, text.size);
-    bool is_known = job_is_known(reader->stream->job, (struct str){padded, text.size});
-    if (is_known) set_known(reader, (struct str){padded, text.size});
+    char *padded = mem_zero(1, job.size + JSONSCAN_PADDING);
+    if (job.size) memcpy(padded, job.data, job.size);
+    bool is_known = job_is_known(reader->stream->job, (struct str){padded, job.size});
+    if (is_known) set_known(reader, (struct str){padded, job.size});
     free(padded);
     return is_known;
+}
+
+static void delete_old_jobs(struct reader *reader)
+{
+    struct str rest = str_from(reader->options.old_jobs), job;
+    while (str_next(&rest, '\n', &job))
+        if (take_over(reader, job)) reader_end_job(reader);
 }
 
 static void warn(const struct reader *reader, const char *what, const char *why)
@@ -159,7 +163,8 @@ static int refuse_place(struct reader *reader, const char *why, struct err *err)
 static int run_job(struct reader *reader, struct err *err)
 {
     const struct job_description *job = reader->stream->job;
-    bool is_old = take_over(reader);
+    delete_old_jobs(reader);
+    bool is_old = take_over(reader, str_from(reader->options.job));
     int64_t retries = job->retries;
     if (!is_old && reader->options.position) return refuse_place(reader, "its id is not known", err);
     for (;;) {

@@ -69,6 +69,8 @@ static int start_slice(struct flow *flow, uint32_t index, bool anew, struct err 
         .cancel = flow->cancel,
         .out = flow->items,
     };
+    options.old_jobs = flow->old_jobs;
+    flow->old_jobs = NULL;
     int rc = slice_start(&options, &flow->running[index], err);
     if (rc == 0) flow->running_count++;
     return rc;

@@ -160,6 +160,16 @@ static int make_plan(struct flow *flow, struct err *err)
     return 0;
 }
 
+/* The source still has it: whoever reads first deletes it there. */
+static void give_up_job(struct flow *flow, const char *slice)
+{
+    const char *job = state_get(&flow->state, flow_stream(flow), slice, "job"), *others = flow->old_jobs;
+    if (!job) return;
+    flow->old_jobs = arena_printf(&flow->arena, "%s%s%s", others ? others : "", others ? "\n" : "", job);
+    assembly_note(flow->assembly, flow_stream(flow), slice, "job", NULL);
+    state_set(&flow->state, flow_stream(flow), slice, "job", NULL);
+}
+
 /* A plan of another kind was left unfinished: what it holds unpublished goes. */
 static int give_up_old_plan(struct flow *flow, struct err *err)
 {
@@ -169,8 +179,7 @@ static int give_up_old_plan(struct flow *flow, struct err *err)
     int rc = window_from_json(str_from(old), &flow->arena, &windows, err);
     for (size_t i = 0; rc == 0 && i < windows.slice_count; i++) {
         assembly_give_up(flow->assembly, windows.slices[i].id);
-        if (state_get(&flow->state, flow_stream(flow), windows.slices[i].id, "job"))
-            assembly_note(flow->assembly, flow_stream(flow), windows.slices[i].id, "job", NULL);
+        give_up_job(flow, windows.slices[i].id);
     }
     return rc;
 }

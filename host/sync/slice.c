@@ -131,6 +131,7 @@ static void fetch(void *context)
         .session = slice->session,
         .position = slice->options.resume_page,
         .job = slice->options.job,
+        .old_jobs = slice->options.old_jobs,
         .job_made = note_job,
         .job_context = slice,
         .retry = sync->retry,
@@ -286,6 +287,7 @@ int slice_start(const struct slice_options *options, struct slice **out, struct 
     slice->options.cursor_value = arena_strdup(&slice->arena, options->cursor_value);
     slice->options.token = arena_strdup(&slice->arena, options->token);
     slice->options.resume_cursor = arena_strdup(&slice->arena, options->resume_cursor);
+    slice->options.old_jobs = arena_strdup(&slice->arena, options->old_jobs);
     slice->options.job = arena_strdup(&slice->arena, options->job);
     slice->options.resume_page = arena_strdup(&slice->arena, options->resume_page);
     slice->pages = channel_new(PAGES_BETWEEN);

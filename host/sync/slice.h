@@ -30,6 +30,7 @@ struct slice_options {
     const char *token;               /* the source's own, to begin at; NULL: none */
     const struct boundary *boundary; /* keys of the records at it that were appended; NULL: not known */
     const char *resume_cursor;       /* records at or below it are published; NULL: none */
+    const char *old_jobs;            /* of slices that are given up, a line each; NULL: none */
     const char *job;                 /* that an earlier run made for it, see rest/job.h; NULL: none */
     const char *resume_page;         /* resume text of the pager; NULL: none */
     struct cancel *cancel;           /* the flow's */

@@ -366,3 +366,19 @@ def test_a_case_waits_for_a_job_without_waiting(work):
     work.write("feed/init.lua", text.replace('every = "1ms", up_to = "50ms"', 'every = "10m", up_to = "20m"'))
     work.write("feed/cases/job.yaml", CASE)
     assert "1 ok, 0 failed" in work.run("connector", "test", "./feed").out
+
+
+def test_jobs_of_a_plan_that_is_given_up_are_deleted(work, database):
+    with Jobs() as api:
+        api.polls = 10 ** 9
+        cursor = 'cursor = { field = "id", param = "above", into = "body" },'
+        configure(work, api, database, stream=cursor, mode="append_dedup")
+        process = work.start("run")
+        until(lambda: stored_job(database), "the job is stored")
+        process.kill()
+        process.communicate()
+        api.polls = 1
+        work.run("run", "--full-refresh")
+        assert api.count("POST") == 2 and api.count("DELETE", "/j1") == 1 and not api.jobs
+        assert_all_once(database, api)
+        assert not stored_job(database)

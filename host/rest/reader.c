@@ -35,7 +35,8 @@ void reader_free(struct reader *reader)
     http_response_release(&reader->response);
     spool_free(reader->spool);
     pager_free(reader->pager);
-    if (reader->job && (reader->end != READER_FAILED || reader->has_all)) reader_end_job(reader);
+    bool is_needed = reader->options.job_made && reader->end == READER_FAILED && !reader->has_all; /* by a later run */
+    if (reader->job && !is_needed) reader_end_job(reader);
     free(reader->job);
     arena_release(&reader->job_arena);
     arena_release(&reader->first_time);

@@ -382,3 +382,10 @@ def test_jobs_of_a_plan_that_is_given_up_are_deleted(work, database):
         assert api.count("POST") == 2 and api.count("DELETE", "/j1") == 1 and not api.jobs
         assert_all_once(database, api)
         assert not stored_job(database)
+
+
+def test_a_preview_leaves_no_job_behind(work, database):
+    with Jobs() as api:
+        configure(work, api, database)
+        assert "r0" in work.run("preview", "--stream", "rows").out
+        assert api.count("POST") == 1 and api.count("DELETE") == 1 and not api.jobs

@@ -63,6 +63,7 @@ void describe_events(const struct stream_in_hand *hand, const struct template_sc
         .newest_first = text_is(node, "order", "descending"),
     };
     *feed = *hand->stream;
+    feed->job = NULL; /* it makes the list; events are there at once */
     feed->records_path = option_text(TABLE, node, "records");
     feed->cursor.param = option_text(TABLE, node, "param");
     feed->cursor.until_param = option_text(TABLE, node, "until_param");

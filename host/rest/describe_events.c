@@ -71,8 +71,8 @@ void describe_events(const struct stream_in_hand *hand, const struct template_sc
     describe_pages(&hand_events);
     struct template_scope scope = {
         .config = of_list->config,
-        .roots = TEMPLATE_CONFIG | TEMPLATE_NOW | TEMPLATE_SLICE | TEMPLATE_CURSOR |
-                 (feed->pages.kind != PAGES_NONE ? TEMPLATE_PAGE : 0),
+        .captured = with->captured,
+        .roots = describe_roots(with) | TEMPLATE_SLICE | TEMPLATE_CURSOR | (feed->pages.kind != PAGES_NONE ? TEMPLATE_PAGE : 0),
     };
     describe_request(with, TABLE, node, hand_events.path, &scope, &feed->request);
     if (option_boolean(TABLE, node, "idempotent")) feed->request.idempotent = true;

@@ -42,7 +42,8 @@ static void read_request(const struct stream_in_hand *hand)
     describe_format(hand);
     struct template_scope scope = {
         .config = hand->with->config,
-        .roots = TEMPLATE_CONFIG | TEMPLATE_NOW | TEMPLATE_STREAM | (stream->pages.kind != PAGES_NONE ? TEMPLATE_PAGE : 0),
+        .captured = hand->with->captured,
+        .roots = describe_roots(hand->with) | TEMPLATE_STREAM | (stream->pages.kind != PAGES_NONE ? TEMPLATE_PAGE : 0),
     };
     struct request_description *request = &stream->request;
     describe_request(hand->with, &VOCABULARY_FIELDS_FROM, hand->node, hand->path, &scope, request);

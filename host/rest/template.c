@@ -32,11 +32,8 @@ static const struct known_name NAMES[] = {
 
 /* Roots whose names are chosen by others. */
 static const struct known_name PREFIXES[] = {
-    {"config.", TEMPLATE_CONFIG, NAME_CONFIG},
-    {"auth.", TEMPLATE_AUTH, NAME_AUTH},
-    {"parent.", TEMPLATE_PARENT, NAME_PARENT},
-    {"record.", TEMPLATE_RECORD, NAME_RECORD},
-    {"job.", TEMPLATE_JOB, NAME_JOB},
+    {"config.", TEMPLATE_CONFIG, NAME_CONFIG}, {"auth.", TEMPLATE_AUTH, NAME_AUTH}, {"parent.", TEMPLATE_PARENT, NAME_PARENT},
+    {"record.", TEMPLATE_RECORD, NAME_RECORD}, {"job.", TEMPLATE_JOB, NAME_JOB},
 };
 
 static const struct known_filter FILTERS[] = {
@@ -124,8 +121,8 @@ static void unknown_name(const struct compiler *compiler, struct str name)
     const struct node *captured = compiler->scope->roots & TEMPLATE_AUTH ? compiler->scope->captured : NULL;
     size_t captured_count = captured ? captured->count : 0;
     size_t job_count = compiler->scope->roots & TEMPLATE_JOB ? compiler->scope->job_name_count : 0;
-    const char **candidates = arena_array(compiler->arena, const char *,
-                                          ARRAY_SIZE(NAMES) + config_count + captured_count + job_count);
+    const char **candidates =
+        arena_array(compiler->arena, const char *, ARRAY_SIZE(NAMES) + config_count + captured_count + job_count);
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++)
         if (compiler->scope->roots & NAMES[i].root) candidates[count++] = NAMES[i].name;

@@ -23,7 +23,8 @@ static void add_row(struct text_table *text, const struct stream_plan *stream, c
     text_table_add(text, buf_text(&key));
     text_table_add(text, table->cursor);
     text_table_add(text, table->name);
-    text_table_add(text, stream->stream->root ? stream->stream->root->name : "");
+    const struct stream_description *from = stream->stream->root ? stream->stream->root : stream->stream->parent.stream;
+    text_table_add(text, from ? from->name : "");
     text_table_number(text, schema_count(table->schema));
     buf_release(&key);
 }
@@ -49,6 +50,7 @@ static void write_stream(struct json_writer *json, const struct flow_plan *flow,
     json_open(json, '{');
     json_member(json, "stream"), json_cstr(json, stream->name);
     if (stream->root) json_member(json, "exploded_from"), json_cstr(json, stream->root->name);
+    if (stream->parent.stream) json_member(json, "parent"), json_cstr(json, stream->parent.stream->name);
     json_member(json, "sync_mode"), json_cstr(json, sync_mode_name(flow->sync_mode));
     json_member(json, "write_mode"), json_cstr(json, write_mode_name(table->mode));
     json_member(json, "table"), json_cstr(json, table->name);

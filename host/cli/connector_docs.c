@@ -79,6 +79,9 @@ static void write_stream_row(struct buf *out, const struct node *stream, const s
     buf_append_text(out, "| ");
     write_code(out, stream->key);
     if (root) buf_printf(out, ", exploded from `" STR_FMT "`", STR_ARG(root->key));
+    const struct node *parent = node_get(node_get(stream, "parent"), "stream");
+    if (parent) buf_printf(out, ", for each of `" STR_FMT "`", STR_ARG(node_text(parent)));
+    if (str_equal(node_text(node_get(stream, "internal")), STR("true"))) buf_append_text(out, ", not loaded itself");
     buf_append_text(out, " | ");
     write_names(out, node_get(stream, "primary_key"));
     buf_append_text(out, " | ");

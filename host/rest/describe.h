@@ -9,6 +9,7 @@ struct describing {
     const struct config_table *config;
     struct arena *arena;
     struct problems *problems;
+    const struct node *streams;  /* of the description, as nodes: a stream may name another */
     const struct node *captured; /* http.auth.capture; NULL: nothing is */
 };
 
@@ -74,6 +75,14 @@ void describe_format(const struct stream_in_hand *hand);
 
 /* The job that makes its records: before the stream's own request, whose templates may then name what it captures. */
 void describe_job(const struct stream_in_hand *hand, struct template_scope *scope);
+/* The lists and the parent it is read for: before its fields, which what is copied from a parent is in front of. Adds their
+ * names to the scope. */
+void describe_partitions(const struct stream_in_hand *hand, struct template_scope *scope);
+/* What is copied from the parent becomes part of what `added` adds to each record. */
+const struct operand *describe_copies(const struct stream_in_hand *hand, const struct operand *added,
+                                      struct template_scope *scope);
+/* Binds parents, once all streams are there. */
+void describe_parents(const struct describing *with, const struct description *description, struct stream_description *streams);
 
 /* What its records are before they have types; behind the format. */
 void describe_reshape(const struct stream_in_hand *hand, struct template_scope *scope);

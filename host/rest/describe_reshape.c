@@ -147,7 +147,7 @@ static void release_maps(void *object)
 void describe_reshape(const struct stream_in_hand *hand, struct template_scope *scope)
 {
     static const char *const KEYS[] = {"zip", "filter", "pairs", "flatten", "drop", "rename", "add"};
-    bool is_any = false;
+    bool is_any = node_get(node_get(hand->node, "parent"), "copy") != NULL;
     for (size_t i = 0; i < ARRAY_SIZE(KEYS); i++) is_any = is_any || has_value(node_get(hand->node, KEYS[i]));
     if (!is_any) return;
     struct reshape *reshape = arena_new(hand->with->arena, struct reshape);
@@ -161,6 +161,7 @@ void describe_reshape(const struct stream_in_hand *hand, struct template_scope *
     read_names(node_get(hand->node, "drop"), &reshape->drop);
     read_renames(hand, reshape);
     reshape->add = describe_pairs(hand->with, hand->node, "add", hand->path, false, &shown);
+    reshape->add = describe_copies(hand, reshape->add, &shown);
     hand->stream->reshape = reshape;
     if (hand->stream->records_function)
         problems_add(hand->with->problems, hand->node, "%s: a function that parses gives records as they shall be", hand->path);

@@ -176,7 +176,7 @@ static void read_sync_modes(const struct stream_in_hand *hand)
     const struct node *node = node_get(hand->node, "sync_modes");
     if (node_is_default(node)) {
         stream->full_refresh = true;
-        stream->incremental = stream->has_cursor;
+        stream->incremental = stream->has_cursor || stream->parent.changed;
         return;
     }
     size_t count = node->kind == NODE_LIST ? node->count : 1;
@@ -193,7 +193,7 @@ static void read_sync_modes(const struct stream_in_hand *hand)
         }
     }
     if (count == 0) problems_add(hand->with->problems, node, "%s: expected at least one", describe_below(hand, "sync_modes"));
-    if (stream->incremental && node_is_default(node_get(hand->node, "cursor")))
+    if (stream->incremental && node_is_default(node_get(hand->node, "cursor")) && !stream->parent.changed)
         problems_add(hand->with->problems, node, "%s: incremental needs a cursor", describe_below(hand, "sync_modes"));
 }
 
@@ -228,7 +228,13 @@ void describe_stream(const struct describing *with, const struct node *node, str
                      hand.path);
     if (!stream->map_function && !node_is_default(node_get(node, "map")))
         problems_add(with->problems, node_get(node, "map"), "%s: expected a function", describe_below(&hand, "map"));
-    describe_fields(&hand, 0);
+    struct template_scope scope = {
+        .config = with->config,
+        .captured = with->captured,
+        .roots = describe_roots(with) | TEMPLATE_SLICE | TEMPLATE_STREAM | TEMPLATE_FIELDS,
+    };
+    describe_partitions(&hand, &scope);
+    describe_fields(&hand, stream->field_count);
     describe_fields_from(&hand);
     describe_primary_key(&hand);
     describe_errors(with, node_get(node, "errors"), describe_below(&hand, "errors"), &stream->errors);
@@ -236,12 +242,7 @@ void describe_stream(const struct describing *with, const struct node *node, str
     describe_cursor(&hand);
     describe_pages(&hand);
     describe_format(&hand);
-    struct template_scope scope = {
-        .config = with->config,
-        .captured = with->captured,
-        .roots = describe_roots(with) | TEMPLATE_SLICE | TEMPLATE_STREAM | TEMPLATE_FIELDS |
-                 (stream->has_cursor ? TEMPLATE_CURSOR : 0) | (stream->pages.kind != PAGES_NONE ? TEMPLATE_PAGE : 0),
-    };
+    scope.roots |= (stream->has_cursor ? TEMPLATE_CURSOR : 0) | (stream->pages.kind != PAGES_NONE ? TEMPLATE_PAGE : 0);
     describe_job(&hand, &scope);
     describe_request(with, &VOCABULARY_STREAM, node, hand.path, &scope, &stream->request);
     describe_reshape(&hand, &scope);

@@ -217,9 +217,12 @@ static void describe_streams(const struct describing *with, const struct node *n
         return;
     }
     struct stream_description *streams = arena_array(with->arena, struct stream_description, node->count);
-    for (size_t i = 0; i < node->count; i++) describe_stream(with, &node->children[i], &streams[i]);
+    struct describing inside = *with;
+    inside.streams = node;
+    for (size_t i = 0; i < node->count; i++) describe_stream(&inside, &node->children[i], &streams[i]);
     description->streams = streams;
     description->stream_count = node->count;
+    describe_parents(&inside, description, streams);
     check_stream_names(with, node, description);
 }
 
@@ -313,7 +316,7 @@ static void check_variant(const struct node *tree, const struct config_table *ta
 {
     struct arena arena = ARENA_INIT(0);
     struct problems found = PROBLEMS_INIT(&arena);
-    struct describing with = {table, &arena, &found, captured_of(tree)};
+    struct describing with = {table, &arena, &found, NULL, captured_of(tree)};
     struct description description;
     option_check(&VOCABULARY_CONNECTOR, tree, "", &found);
     if (found.count == 0) describe_connector(&with, tree, &description);
@@ -356,7 +359,7 @@ void description_compile(const struct node *root, const struct config *config, s
     if (problems->count != before) return;
     const struct node *tree = select_resolve(without_config(root, arena), config, arena, problems);
     if (problems->count != before) return;
-    struct describing with = {config->table, arena, problems, captured_of(tree)};
+    struct describing with = {config->table, arena, problems, NULL, captured_of(tree)};
     option_check(&VOCABULARY_CONNECTOR, tree, "", problems);
     if (problems->count == before) describe_connector(&with, tree, description);
     if (problems->count == before) *out = description;

@@ -148,6 +148,21 @@ struct copy_description {
     const char *from; /* a declared field of the root */
 };
 
+/* One list that a stream is read for. */
+struct partition_description {
+    const char *name;
+    const struct operand *values; /* a LIST, a text between commas, or a FUNCTION */
+};
+
+/* The stream that another one is read for. */
+struct parent_description {
+    const struct stream_description *stream; /* NULL: none */
+    const char *const *key;                  /* paths in its records; tells them apart */
+    size_t key_count;
+    size_t batch; /* so many in one request */
+    bool changed; /* incremental: only those that changed */
+};
+
 enum write_hint { HINT_NONE, HINT_APPEND, HINT_OVERWRITE, HINT_APPEND_DEDUP };
 
 struct stream_description {
@@ -181,6 +196,11 @@ struct stream_description {
     const struct stream_description *root; /* NULL: it is one itself */
     const struct copy_description *copies;
     size_t copy_count;
+    /* What it is read for, each value or parent a slice of its own; at most one of the two. */
+    const struct partition_description *partitions;
+    size_t partition_count;
+    struct parent_description parent;
+    bool internal;        /* read for its children only */
     const char *position; /* column of an element's place, from 0; NULL: none */
 };
 
@@ -226,6 +246,12 @@ void description_compile(const struct node *root, const struct config *config, s
 
 /* The stream whose first page serves where there is no check: the first without a job. */
 const struct stream_description *description_checked(const struct description *description);
+/* Is the stream read for each of several values or parents? */
+static inline bool stream_is_partitioned(const struct stream_description *stream)
+{
+    return stream->partition_count > 0 || stream->parent.stream;
+}
+
 /* A root or an exploded stream; NULL: none. */
 const struct stream_description *description_stream(const struct description *description, const char *name);
 const struct field_description *stream_field(const struct stream_description *stream, const char *name); /* NULL: none */

@@ -267,7 +267,7 @@ static void look_at_rules(const struct lens *lens, const struct node *map)
     struct config_table none = {0};
     struct error_rules rules;
     const char *path = place(lens, "errors");
-    describe_errors(&(struct describing){&none, &arena, &problems, NULL}, node_get(map, "errors"), path, &rules);
+    describe_errors(&(struct describing){&none, &arena, &problems, NULL, NULL}, node_get(map, "errors"), path, &rules);
     for (size_t second = 1; second < rules.count; second++)
         for (size_t first = 0; first < second; first++) {
             if (!shadows(&rules.list[first], &rules.list[second])) continue;

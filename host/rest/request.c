@@ -62,7 +62,13 @@ static void fill_cursor(const struct request_source *source, struct template_val
 static struct template_values values_of(const struct request_source *source, const struct page_place *place,
                                         struct arena *arena)
 {
-    struct template_values values = {.config = source->config, .now_us = source->now_us, .job = source->job};
+    struct template_values values = {
+        .config = source->config,
+        .now_us = source->now_us,
+        .job = source->job,
+        .parent = source->parent,
+        .partition = source->partition,
+    };
     fill_cursor(source, &values, arena);
     if (source->stream) {
         values.stream_name = str_from(source->stream->name);
@@ -119,6 +125,10 @@ static struct str write_context(const struct request_source *source, const struc
     context_number(&writer, "size", values->page_size);
     context_text(&writer, "token", values->page_token);
     json_close(&writer, '}');
+    if (values->parent.size) {
+        json_member(&writer, "parent");
+        json_raw(&writer, values->parent);
+    }
     json_member(&writer, "secrets");
     config_secrets_to_json(source->config, &text);
     writer.needs_comma = true;
@@ -127,6 +137,10 @@ static struct str write_context(const struct request_source *source, const struc
     context_text(&writer, "from", values->slice_from);
     context_text(&writer, "id", values->slice_id);
     context_text(&writer, "to", values->slice_to);
+    if (values->partition.size) {
+        json_member(&writer, "values");
+        json_raw(&writer, values->partition);
+    }
     json_close(&writer, '}');
     json_close(&writer, '}');
     struct str context = arena_copy(arena, buf_str(&text));

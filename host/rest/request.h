@@ -25,6 +25,7 @@ struct request_source {
     const struct config *config;
     const struct functions *functions; /* NULL: the description has none */
     const struct window_slice *slice;  /* NULL: none */
+    struct str parent, partition;      /* JSON texts, see template_values; empty: none */
     struct str cursor_value;           /* the stored cursor, canonical; empty: none */
     struct str job;                    /* what is known of the slice's job, see job.h; empty: nothing */
     struct str token;                  /* the source's own, where the sync begins; empty: none */
@@ -50,8 +51,9 @@ int request_plan(const struct request_source *source, struct arena *arena, struc
 const char *request_first_time(const struct request_source *source, struct arena *arena);
 
 /* The context of the connector's functions as a JSON object in `arena`:
- * {"config":{..},"cursor":{"from","until","value"},"job":{"id",..},"now":"..","page":{"key","number","offset","size","token"},"secrets":["api_key"],
- * "slice":{"from","id","to"}}; what has no value is left out. */
+ * {"config":{..},"cursor":{"from","until","value"},"job":{"id",..},"now":"..",
+ * "page":{"key","number","offset","size","token"},"parent":{..},"secrets":["api_key"],
+ * "slice":{"from","id","to","values":{..}}}; what has no value is left out. */
 struct str request_context(const struct request_source *source, const struct page_place *place, struct arena *arena);
 
 enum { REQUEST_MAX_URL = 256 * 1024, REQUEST_MAX_BODY = 4 * 1024 * 1024, REQUEST_MAX_HEADERS = 64 * 1024 };

@@ -12,19 +12,27 @@ static int shape(const struct stream_description *stream, const struct page *pag
                         err);
 }
 
+int rows_shape(const struct stream_description *stream, const struct functions *functions, const struct page *page,
+               struct arena *arena, struct block **body, struct str *ndjson, struct err *err)
+{
+    const char *path = stream->reshape ? "$" : stream->records_path;
+    *ndjson = (struct str){0};
+    int rc = shape(stream, page, body, err);
+    if (rc == 0 && (stream->records_function || stream->map_function)) {
+        rc = functions->records(functions->context, stream->records_function, stream->map_function, path,
+                                str_from(page->context), (struct str){(*body)->data, (*body)->size}, arena, ndjson, err);
+        if (!ndjson->data) *ndjson = STR(""); /* no records, rather than those of the page */
+    }
+    return rc;
+}
+
 int rows_of_page(const struct stream_description *stream, const struct functions *functions, const struct page *page,
                  struct decoder *decoder, struct decoded *out, struct err *err)
 {
     struct arena arena = ARENA_INIT(0);
     struct str ndjson = {0};
     struct block *body = NULL;
-    const char *path = stream->reshape ? "$" : stream->records_path;
-    int rc = shape(stream, page, &body, err);
-    if (rc == 0 && (stream->records_function || stream->map_function)) {
-        rc = functions->records(functions->context, stream->records_function, stream->map_function, path,
-                                str_from(page->context), (struct str){body->data, body->size}, &arena, &ndjson, err);
-        if (!ndjson.data) ndjson = STR(""); /* no records, rather than those of the page */
-    }
+    int rc = rows_shape(stream, functions, page, &arena, &body, &ndjson, err);
     decoder_lap(decoder, page->lap);
     if (rc == 0) rc = decoder_page(decoder, body, ndjson, out, err);
     block_release(body);

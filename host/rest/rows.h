@@ -13,4 +13,9 @@
 int rows_of_page(const struct stream_description *stream, const struct functions *functions, const struct page *page,
                  struct decoder *decoder, struct decoded *out, struct err *err) MUST_USE;
 
+/* The page's records as they are before they have types: `body` (the caller's reference; at "$" when the stream has a reshape),
+ * or, when `ndjson` has data, the lines there, which are in `arena`. *body must be NULL. */
+int rows_shape(const struct stream_description *stream, const struct functions *functions, const struct page *page,
+               struct arena *arena, struct block **body, struct str *ndjson, struct err *err) MUST_USE;
+
 #endif

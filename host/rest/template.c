@@ -33,7 +33,7 @@ static const struct known_name NAMES[] = {
 /* Roots whose names are chosen by others. */
 static const struct known_name PREFIXES[] = {
     {"config.", TEMPLATE_CONFIG, NAME_CONFIG}, {"auth.", TEMPLATE_AUTH, NAME_AUTH}, {"parent.", TEMPLATE_PARENT, NAME_PARENT},
-    {"record.", TEMPLATE_RECORD, NAME_RECORD}, {"job.", TEMPLATE_JOB, NAME_JOB},
+    {"record.", TEMPLATE_RECORD, NAME_RECORD}, {"job.", TEMPLATE_JOB, NAME_JOB},    {"slice.", TEMPLATE_SLICE, NAME_PARTITION},
 };
 
 static const struct known_filter FILTERS[] = {
@@ -116,26 +116,34 @@ static const char *why_absent(enum template_root root)
 
 static void unknown_name(const struct compiler *compiler, struct str name)
 {
-    const struct config_table *table = compiler->scope->config;
-    size_t config_count = table && (compiler->scope->roots & TEMPLATE_CONFIG) ? table->count : 0;
-    const struct node *captured = compiler->scope->roots & TEMPLATE_AUTH ? compiler->scope->captured : NULL;
+    const struct template_scope *scope = compiler->scope;
+    const struct config_table *table = scope->config;
+    size_t config_count = table && (scope->roots & TEMPLATE_CONFIG) ? table->count : 0;
+    const struct node *captured = scope->roots & TEMPLATE_AUTH ? scope->captured : NULL;
     size_t captured_count = captured ? captured->count : 0;
-    size_t job_count = compiler->scope->roots & TEMPLATE_JOB ? compiler->scope->job_name_count : 0;
-    const char **candidates =
-        arena_array(compiler->arena, const char *, ARRAY_SIZE(NAMES) + config_count + captured_count + job_count);
-    size_t count = 0;
+    size_t job_count = scope->roots & TEMPLATE_JOB ? scope->job_name_count : 0;
+    size_t max_count = ARRAY_SIZE(NAMES) + config_count + captured_count + job_count + scope->partition_count, count = 0;
+    const char **candidates = arena_array(compiler->arena, const char *, max_count);
+    for (size_t i = 0; i < scope->partition_count; i++)
+        candidates[count++] = arena_printf(compiler->arena, "slice.%s", scope->partitions[i]);
     for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++)
-        if (compiler->scope->roots & NAMES[i].root) candidates[count++] = NAMES[i].name;
+        if (scope->roots & NAMES[i].root) candidates[count++] = NAMES[i].name;
     for (size_t i = 0; i < config_count; i++)
         candidates[count++] = arena_printf(compiler->arena, "config.%s", table->entries[i].name);
     for (size_t i = 0; i < captured_count; i++)
         candidates[count++] = arena_printf(compiler->arena, "auth." STR_FMT, STR_ARG(captured->children[i].key));
-    for (size_t i = 0; i < job_count; i++)
-        candidates[count++] = arena_printf(compiler->arena, "job.%s", compiler->scope->job_names[i]);
+    for (size_t i = 0; i < job_count; i++) candidates[count++] = arena_printf(compiler->arena, "job.%s", scope->job_names[i]);
     problems_add(compiler->problems, compiler->place, "%s: unknown name '" STR_FMT "' in {{...}}", compiler->path,
                  STR_ARG(name));
     const char *nearest = count ? str_nearest(name, candidates, count, sizeof candidates[0]) : NULL;
     if (nearest) problems_hint(compiler->problems, "did you mean '%s'?", nearest);
+}
+
+static bool is_partition(const struct template_scope *scope, struct str name)
+{
+    for (size_t i = 0; i < scope->partition_count; i++)
+        if (str_equal(name, str_from(scope->partitions[i]))) return true;
+    return false;
 }
 
 static bool compile_config_name(const struct compiler *compiler, struct str name, struct part *part)
@@ -189,9 +197,10 @@ static bool compile_name(const struct compiler *compiler, struct str name, struc
     for (size_t i = 0; i < ARRAY_SIZE(PREFIXES) && !known; i++) {
         struct str prefix = str_from(PREFIXES[i].name);
         if (!str_starts(name, prefix) || name.size == prefix.size) continue;
+        struct str below = {name.data + prefix.size, name.size - prefix.size};
+        if (PREFIXES[i].id == NAME_PARTITION && !is_partition(compiler->scope, below)) continue;
         known = &PREFIXES[i];
-        part->below = (struct str){arena_text(compiler->arena, (struct str){name.data + prefix.size, name.size - prefix.size}),
-                                   name.size - prefix.size};
+        part->below = (struct str){arena_text(compiler->arena, below), below.size};
     }
     if (!known) {
         unknown_name(compiler, name);
@@ -201,6 +210,12 @@ static bool compile_name(const struct compiler *compiler, struct str name, struc
         problems_add(compiler->problems, compiler->place, "%s: '" STR_FMT "' does not exist here", compiler->path,
                      STR_ARG(name));
         problems_hint(compiler->problems, "%s", why_absent(known->root));
+        return false;
+    }
+    if (known->id == NAME_PARENT && compiler->scope->parents_are_many && !str_equal(part->below, STR("ids"))) {
+        problems_add(compiler->problems, compiler->place, "%s: '" STR_FMT "' is one parent's, and a request is for several",
+                     compiler->path, STR_ARG(name));
+        problems_hint(compiler->problems, "{{parent.ids}} names them all; leave `batch` out to have one each");
         return false;
     }
     part->name = known->id;

@@ -5,7 +5,7 @@
  *
  * A template is text with references between double braces; {{"{{"}} gives "{{". A reference is a name (or a text in quotes)
  * and filters:
- * names    config.NAME  cursor.from|until|value|token  slice.id|from|to  page.number|offset|token|size|key
+ * names    config.NAME  cursor.from|until|value|token  slice.id|from|to|NAME  page.number|offset|token|size|key
  * stream.name|fields  parent.PATH record.PATH  auth.FACT  job.NAME  now
  * filters  format:"%Y-%m-%d"  minus:"5m"  plus:"5m"  default:"x"  upper  lower  urlencode  string
  *
@@ -51,7 +51,10 @@ struct template_scope {
     unsigned roots;                    /* set of enum template_root */
     const char *const *job_names;      /* what may stand behind job. */
     size_t job_name_count;
-    bool refuse_secrets; /* a secret may not stand here: it would be printed or stored */
+    const char *const *partitions; /* the names behind slice. that the stream itself declares */
+    size_t partition_count;
+    bool parents_are_many; /* parent. has only ids */
+    bool refuse_secrets;   /* a secret may not stand here: it would be printed or stored */
     bool uses_cursor_from;
     bool uses_cursor_until;
     bool uses_cursor_token;
@@ -71,6 +74,7 @@ struct template_values {
     struct str slice_id, slice_from, slice_to;          /* slice_from and slice_to are written like the cursor's */
     struct str page_number, page_offset, page_token, page_size, page_key;
     struct str stream_name, stream_fields; /* the fields joined by commas */
+    struct str partition;                  /* names and values of the lists in hand, as those below */
     struct str parent, record, job;        /* JSON texts with JSONSCAN_PADDING readable bytes behind them */
     int64_t now_us;                        /* when the sync began */
 };

@@ -10,6 +10,7 @@ enum name_id {
     NAME_LITERAL,
     NAME_AUTH,
     NAME_PARENT,
+    NAME_PARTITION,
     NAME_RECORD,
     NAME_JOB,
     NAME_CURSOR_FROM,
@@ -59,7 +60,8 @@ struct part {
     bool is_reference;
     struct str text; /* literal; or what stands between the braces, for messages */
     enum name_id name;
-    struct str below; /* CONFIG: the entry's name; AUTH: the fact's; PARENT, RECORD: the path; LITERAL: the text */
+    struct str below; /* CONFIG: the entry's name; AUTH: the fact's; PARENT, RECORD: the path; PARTITION: the name;
+                       * LITERAL: the text */
     struct filter filters[FILTERS_MAX];
     size_t filter_count;
 };

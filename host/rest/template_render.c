@@ -88,6 +88,9 @@ static void load_value(const struct part *part, const struct template_values *va
     case NAME_PARENT:
         set_from_json(value, values->parent, part->below, arena);
         break;
+    case NAME_PARTITION:
+        set_from_json(value, values->partition, part->below, arena);
+        break;
     case NAME_RECORD:
         set_from_json(value, values->record, part->below, arena);
         break;

@@ -44,6 +44,8 @@ extern const struct option_table VOCABULARY_JOB;
 extern const struct option_table VOCABULARY_JOB_CREATE;
 extern const struct option_table VOCABULARY_JOB_POLL;
 extern const struct option_table VOCABULARY_JOB_DELETE;
+extern const struct option_table VOCABULARY_PARTITION;
+extern const struct option_table VOCABULARY_PARENT;
 extern const struct option_table VOCABULARY_FIELD;
 extern const struct option_table VOCABULARY_FIELDS_FROM;
 extern const struct option_table VOCABULARY_SIGN;

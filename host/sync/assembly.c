@@ -25,6 +25,9 @@ struct assembly *assembly_new(const struct assembly_options *options)
     assembly->options.read_at = arena_strdup(arena, options->read_at);
     assembly->options.cursor_cap = arena_strdup(arena, options->cursor_cap);
     assembly->options.cursor_end = arena_strdup(arena, options->cursor_end);
+    assembly->options.partition_mark = arena_strdup(arena, options->partition_mark);
+    assembly->options.parent_cursor = arena_strdup(arena, options->parent_cursor);
+    assembly->keep = options->partition_mark ? arena_printf(arena, "%s ", options->partition_mark) : NULL;
     assembly->row_capacity = options->slice_count + 1;
     assembly->rows = arena_array(arena, struct slice_rows, assembly->row_capacity);
     for (size_t i = 0; i < options->slice_count; i++) {
@@ -42,9 +45,24 @@ struct assembly *assembly_new(const struct assembly_options *options)
         const char *newest = options->slices[i].newest;
         rows->newest_is_known = !rows->max || (newest && boundary_from_text(&rows->newest, str_from(newest)));
     }
+    assembly->expects_more = options->partition_mark != NULL;
     assembly->rejects = arena_array(arena, struct reject, ASSEMBLY_MAX_REJECTS);
     assembly->delta = STATE_INIT(&assembly->load_arena);
     return assembly;
+}
+
+static void release_texts(struct slice_rows *rows)
+{
+    free(rows->covered);
+    free(rows->stored);
+    free(rows->position);
+    free(rows->max);
+    free(rows->token);
+    free(rows->stored_token);
+    free(rows->floor);
+    free(rows->cap);
+    boundary_release(&rows->newest);
+    boundary_release(&rows->known);
 }
 
 void assembly_free(struct assembly *assembly)
@@ -56,14 +74,10 @@ void assembly_free(struct assembly *assembly)
             for (size_t b = 0; b < rows->queues[q].count; b++) batch_free(rows->queues[q].batches[b]);
             free(rows->queues[q].batches);
         }
-        free(rows->covered);
-        free(rows->stored);
-        free(rows->position);
-        free(rows->max);
-        free(rows->token);
-        free(rows->stored_token);
-        boundary_release(&rows->newest);
+        if (assembly->options.partition_mark) free((char *)(uintptr_t)rows->id);
+        release_texts(rows);
     }
+    free(assembly->free_slots);
     for (size_t i = 0; i < assembly->taken_count; i++) batch_free(assembly->taken[i]);
     free(assembly->taken);
     free(assembly->slices);
@@ -215,6 +229,7 @@ size_t assembly_bytes(const struct assembly *assembly)
 
 bool assembly_is_done(const struct assembly *assembly)
 {
+    if (assembly->expects_more) return false;
     for (size_t i = 0; i < assembly->options.slice_count; i++)
         if (!assembly->rows[i].finished) return false;
     return true;
@@ -229,7 +244,7 @@ static bool has_rows(const struct assembly *assembly, const struct slice_rows *r
 
 bool assembly_has_work(const struct assembly *assembly)
 {
-    if (assembly->has_notes || (assembly_is_done(assembly) && !assembly->taken_complete)) return true;
+    if (assembly->has_notes || assembly->forgets || (assembly_is_done(assembly) && !assembly->taken_complete)) return true;
     for (size_t i = 0; i < assembly->options.slice_count; i++) {
         const struct slice_rows *rows = &assembly->rows[i];
         if (has_rows(assembly, rows) || rows->restart || rows->unordered_is_new || (rows->finished && !rows->closed))
@@ -339,6 +354,70 @@ static void move_front(struct assembly *assembly, struct queue *queue, size_t ba
     queue->count -= batches;
 }
 
+uint32_t assembly_open(struct assembly *assembly, const struct assembly_slice *slice)
+{
+    size_t index = assembly->free_count ? assembly->free_slots[--assembly->free_count] : assembly->options.slice_count++;
+    if (index >= assembly->row_capacity) {
+        struct slice_rows *rows = arena_array(&assembly->arena, struct slice_rows, index * 2);
+        memcpy(rows, assembly->rows, index * sizeof *rows);
+        assembly->rows = rows;
+        assembly->row_capacity = index * 2;
+    }
+    struct slice_rows *rows = &assembly->rows[index];
+    struct queue *queues = rows->queues;
+    if (!queues) queues = arena_array(&assembly->arena, struct queue, assembly->options.loaded_count);
+    for (size_t q = 0; q < assembly->options.loaded_count; q++)
+        queues[q] = (struct queue){.batches = queues[q].batches, .capacity = queues[q].capacity};
+    free((char *)(uintptr_t)rows->id);
+    release_texts(rows);
+    *rows = (struct slice_rows){.id = mem_strdup(slice->id), .queues = queues};
+    rows->unordered = slice->unordered;
+    rows->at_page = slice->at_page;
+    rows->no_checkpoints = rows->unordered || rows->at_page;
+    rows->has_position = slice->has_position;
+    rows->members = slice->members;
+    rows->member_count = slice->member_count;
+    replace_text(&rows->stored, str_from(slice->cursor));
+    replace_text(&rows->max, str_from(slice->max_cursor));
+    replace_text(&rows->floor, str_from(slice->floor));
+    replace_text(&rows->cap, str_from(slice->cap));
+    rows->newest_is_known = !rows->max || (slice->newest && boundary_from_text(&rows->newest, str_from(slice->newest)));
+    rows->boundary_is_known = slice->boundary != NULL;
+    if (slice->boundary)
+        boundary_add_all(&rows->known, slice->boundary->keys, slice->boundary->count, slice->boundary->too_many);
+    return (uint32_t)index;
+}
+
+bool assembly_is_free(const struct assembly *assembly, uint32_t slice)
+{
+    return assembly->rows[slice].is_free;
+}
+
+void assembly_opened_all(struct assembly *assembly)
+{
+    assembly->expects_more = false;
+}
+
+void assembly_forget_partitions(struct assembly *assembly)
+{
+    assembly->forgets = true;
+}
+
+/* Their end is committed: what comes next may have their place. */
+static void free_slots(struct assembly *assembly)
+{
+    for (size_t i = 0; i < assembly->options.slice_count; i++) {
+        struct slice_rows *rows = &assembly->rows[i];
+        if (!rows->closed || rows->is_free) continue;
+        rows->is_free = true;
+        if (assembly->free_count == assembly->free_capacity) {
+            assembly->free_capacity = assembly->free_capacity ? assembly->free_capacity * 2 : 64;
+            assembly->free_slots = mem_resize(assembly->free_slots, assembly->free_capacity * sizeof *assembly->free_slots);
+        }
+        assembly->free_slots[assembly->free_count++] = (uint32_t)i;
+    }
+}
+
 static void move_all(struct assembly *assembly, struct slice_rows *rows)
 {
     for (size_t q = 0; q < assembly->options.loaded_count; q++)
@@ -367,7 +446,10 @@ static void take_slice(struct assembly *assembly, enum assembly_take take, uint3
         add_slice(assembly, index, rows->id, SLICE_PUBLISH);
         assembly->slices[assembly->slice_count - 1].replace_from = rows->replace_from;
         assembly->slices[assembly->slice_count - 1].replace_to = rows->replace_to;
-        assembly_note_position(assembly, rows, true, NULL, NULL);
+        if (assembly->options.partition_mark)
+            assembly_note_partition(assembly, rows);
+        else
+            assembly_note_position(assembly, rows, true, NULL, NULL);
         if (rows->token_is_new) assembly_note_token(assembly, rows);
         rows->closed = true;
         rows->unordered_is_new = false;
@@ -399,7 +481,9 @@ static void take_slice(struct assembly *assembly, enum assembly_take take, uint3
     add_slice(assembly, index, rows->id, SLICE_HOLD);
     /* Rows behind the last page, or a page without a position: a stored one would have them read, and held, once more. */
     bool takes_back = rows->at_page && !resumable;
-    if ((resumable && rows->position_is_new) || takes_back)
+    /* A plan in parts has no list of its slices: the entry tells the next run that there are rows to be dropped. */
+    bool is_first = assembly->options.partition_mark && !rows->has_position;
+    if ((resumable && rows->position_is_new) || takes_back || is_first)
         assembly_note_position(assembly, rows, false, rows->stored, resumable ? rows->position : NULL);
     rows->at_page = resumable;
     rows->position_is_new = false;
@@ -413,7 +497,10 @@ bool assembly_take(struct assembly *assembly, enum assembly_take take, struct lo
     bool complete = assembly_is_done(assembly) && !assembly->taken_complete;
     for (size_t i = 0; i < assembly->options.slice_count && complete; i++) complete = assembly->rows[i].closed;
     if (complete) assembly_note_end(assembly);
-    if (!assembly->slice_count && !assembly->has_notes && !complete) return false;
+    if (!assembly->slice_count && !assembly->has_notes && !complete && !assembly->forgets) return false;
+    bool sweeps = assembly->options.partition_mark && (complete ? !assembly->options.keeps_unlisted : assembly->forgets);
+    bool keeps = complete && assembly->options.keep_cursor;
+    assembly->sweep = (struct state_sweep){assembly->options.stream, STATE_PARTITION, keeps ? assembly->keep : NULL};
     assembly->taken_complete |= complete;
     size_t counts_bytes = assembly->options.stream_count * sizeof *assembly->counts;
     memcpy(assembly->counts, assembly->pending, counts_bytes);
@@ -429,6 +516,7 @@ bool assembly_take(struct assembly *assembly, enum assembly_take take, struct lo
         .slices = assembly->slices,
         .slice_count = assembly->slice_count,
         .state = &assembly->delta,
+        .sweep = sweeps ? &assembly->sweep : NULL,
         .rejects = assembly->rejects,
         .reject_count = assembly->reject_count,
         .counts = assembly->counts,
@@ -452,7 +540,8 @@ void assembly_committed(struct assembly *assembly)
     assembly->taken_count = 0;
     assembly->slice_count = 0;
     assembly->reject_count = 0;
-    assembly->has_notes = false;
+    assembly->has_notes = assembly->forgets = false;
+    if (assembly->options.partition_mark) free_slots(assembly);
     arena_clear(&assembly->reject_arena);
     arena_clear(&assembly->load_arena);
     assembly->delta = STATE_INIT(&assembly->load_arena);

@@ -36,6 +36,12 @@ struct assembly_slice {
     const char *max_cursor;                /* newest cursor seen in it by earlier runs, canonical; NULL: none */
     const char *newest;                    /* keys of the records that have it, see rest/boundary.h; NULL: not known */
     const char *replace_from, *replace_to; /* finished, it replaces what is there (struct load_slice); NULL: nothing */
+    /* Of a partition: */
+    const char *const *members; /* of a batch: each has the state; live until the slice is free. NULL: not */
+    size_t member_count;
+    bool has_position;               /* the state has one of an earlier run */
+    const char *floor, *cap;         /* as cursor_floor and cursor_cap of the options */
+    const struct boundary *boundary; /* the keys stored with `floor`; NULL: not known */
 };
 
 /* A stream whose records are counted. Those that are loaded come first, by their index in the flow; a root that is read and not
@@ -56,6 +62,9 @@ struct assembly_options {
     const char *cursor_cap;          /* the sync's start: never stored past it; NULL: none */
     const char *cursor_end;          /* windows, event feeds: the plan's end, stored when all is done; NULL: the newest seen */
     bool keep_boundary;              /* store the keys of the records with the newest cursor; not for windows */
+    const char *partition_mark;      /* read in parts: names the plan; slices come by assembly_open. NULL: not */
+    bool keeps_unlisted;             /* partitions that this plan does not have keep their state */
+    const char *parent_cursor;       /* stored when the plan is done; NULL: not */
     const char *read_at;             /* when the plan was made, stored when it is done; NULL: not */
     const struct boundary *boundary; /* the keys stored so far with `cursor_floor`; NULL: not known */
 };
@@ -103,6 +112,16 @@ bool assembly_is_unordered(const struct assembly *assembly, uint32_t slice);
 /* The slice now ends in its middle, and `id` is the rest of it: what was not published of it goes, both halves are read anew.
  * Returns the rest's index. */
 uint32_t assembly_split(struct assembly *assembly, uint32_t slice, const char *id);
+/* Read in parts: another slice, which gets the index of one whose end is committed, if there is any. Each has a state of its
+ * own (partition_state) when it is finished. */
+uint32_t assembly_open(struct assembly *assembly, const struct assembly_slice *slice);
+/* The slice's end is committed, and its index free for another. */
+bool assembly_is_free(const struct assembly *assembly, uint32_t slice);
+/* All slices were opened: until then the plan is not done. */
+void assembly_opened_all(struct assembly *assembly);
+/* The next load forgets all partitions that there are. */
+void assembly_forget_partitions(struct assembly *assembly);
+
 /* A slice of an older plan that this one replaces: adds to the next load that all it left unpublished goes, and its position.
  */
 void assembly_give_up(struct assembly *assembly, const char *slice);
@@ -120,6 +139,14 @@ struct slice_position {
 };
 /* Reads an entry's value; texts in `arena`. An unreadable one is ERR_BUG naming it: state is ours. */
 int slice_position_parse(const char *value, struct arena *arena, struct slice_position *position, struct err *err) MUST_USE;
+
+/* What a partition's entry says. */
+struct partition_state {
+    const char *plan;   /* the mark of the plan that has read it */
+    const char *cursor; /* NULL: none */
+    const char *keys;   /* of the records that have it; NULL: not known */
+};
+int partition_state_parse(const char *value, struct arena *arena, struct partition_state *state, struct err *err) MUST_USE;
 
 /* Reads the value of a "boundary" entry, NULL when there is none. False when it does not belong to `cursor`, or cannot be read.
  */

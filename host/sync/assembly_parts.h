@@ -37,6 +37,13 @@ struct slice_rows {
     char *stored_token;     /* the newest that a load stored */
     bool token_is_new;      /* the next load takes all rows up to it, and stores it */
     bool is_behind_token;   /* records came after it */
+    /* Of a partition: */
+    bool is_free, has_position;
+    const char *const *members; /* the caller's */
+    size_t member_count;
+    char *floor, *cap;
+    struct boundary known;
+    bool boundary_is_known;
 };
 
 struct assembly {
@@ -64,6 +71,12 @@ struct assembly {
     size_t taken_count, taken_capacity;
     struct load_slice *slices; /* room for the plan's, and those given up */
     size_t slice_count, slice_capacity;
+
+    bool expects_more, forgets;
+    uint32_t *free_slots; /* by assembly_open */
+    size_t free_count, free_capacity;
+    struct state_sweep sweep;
+    const char *keep; /* what the values of this plan's partitions begin with */
 };
 
 static inline void replace_text(char **text, struct str with)
@@ -75,7 +88,8 @@ static inline void replace_text(char **text, struct str with)
 /* Add to the load in hand: where a slice stands, */
 void assembly_note_position(struct assembly *assembly, struct slice_rows *rows, bool done, const char *cursor,
                             const char *page);
-void assembly_note_token(struct assembly *assembly, struct slice_rows *rows); /* the source's token, which is new, */
-void assembly_note_end(struct assembly *assembly);                            /* and what remains when the plan is done. */
+void assembly_note_token(struct assembly *assembly, struct slice_rows *rows);     /* the source's token, which is new, */
+void assembly_note_partition(struct assembly *assembly, struct slice_rows *rows); /* how far a partition is, */
+void assembly_note_end(struct assembly *assembly);                                /* and what remains when the plan is done. */
 
 #endif

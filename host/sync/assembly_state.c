@@ -20,6 +20,7 @@ void assembly_note_position(struct assembly *assembly, struct slice_rows *rows, 
 {
     struct buf json = BUF_INIT(256 * 1024 + (assembly->options.keep_boundary ? BOUNDARY_TEXT_MAX : 0));
     struct json_writer writer = JSON_WRITER(&json);
+    rows->has_position = true;
     json_open(&writer, '{');
     if (done) json_member(&writer, "done"), json_bool(&writer, true);
     if (cursor) json_member(&writer, "cursor"), json_cstr(&writer, cursor);
@@ -92,11 +93,84 @@ static void keep_boundary(struct assembly *assembly, const char *moved_to)
     boundary_release(&all);
 }
 
+/* The newest cursor of a partition, not past its end; NULL: as it was. */
+static const char *partition_cursor(const struct assembly *assembly, const struct slice_rows *rows)
+{
+    enum type type = assembly->options.cursor_type;
+    const char *cursor = rows->max;
+    if (cursor && rows->cap && cursor_compare(str_from(cursor), str_from(rows->cap), type) > 0) cursor = rows->cap;
+    bool moves = cursor && (!rows->floor || cursor_compare(str_from(cursor), str_from(rows->floor), type) > 0);
+    return moves ? cursor : NULL;
+}
+
+/* The keys of the records at `cursor`: those of this sync, and when it did not move those known before. */
+static void write_keys(const struct assembly *assembly, struct slice_rows *rows, bool moved, const char *cursor,
+                       struct buf *out)
+{
+    struct boundary all = {0};
+    bool is_known = moved || rows->boundary_is_known;
+    bool is_at = rows->max && cursor_compare(str_from(rows->max), str_from(cursor), assembly->options.cursor_type) == 0;
+    if (!moved) boundary_add_all(&all, rows->known.keys, rows->known.count, rows->known.too_many);
+    if (is_at) {
+        is_known = is_known && rows->newest_is_known;
+        boundary_add_all(&all, rows->newest.keys, rows->newest.count, rows->newest.too_many);
+    }
+    buf_append_char(out, is_known ? '=' : '-');
+    if (is_known) boundary_to_text(&all, out);
+    boundary_release(&all);
+}
+
+/* "PLAN", "PLAN - CURSOR" or "PLAN =KEYS CURSOR": there may be a million of them. Only a cursor can hold anything. */
+void assembly_note_partition(struct assembly *assembly, struct slice_rows *rows)
+{
+    struct buf text = BUF_INIT(256 * 1024 + BOUNDARY_TEXT_MAX);
+    const char *moved = assembly->options.keep_cursor ? partition_cursor(assembly, rows) : NULL;
+    const char *cursor = moved ? moved : rows->floor;
+    buf_append_text(&text, assembly->options.partition_mark);
+    buf_append_char(&text, ' ');
+    if (cursor && assembly->options.keep_cursor) {
+        if (assembly->options.keep_boundary)
+            write_keys(assembly, rows, moved != NULL, cursor, &text);
+        else
+            buf_append_char(&text, '-');
+        buf_append_char(&text, ' ');
+        buf_append_text(&text, cursor);
+    }
+    CHECK(!text.failed);
+    for (size_t i = 0; i < rows->member_count; i++)
+        state_set(&assembly->delta, assembly->options.stream, rows->members[i], STATE_PARTITION, buf_text(&text));
+    if (rows->member_count == 0)
+        state_set(&assembly->delta, assembly->options.stream, rows->id, STATE_PARTITION, buf_text(&text));
+    if (rows->has_position) state_set(&assembly->delta, assembly->options.stream, rows->id, "position", NULL);
+    buf_release(&text);
+}
+
+int partition_state_parse(const char *value, struct arena *arena, struct partition_state *state, struct err *err)
+{
+    struct str rest = str_from(value), part;
+    *state = (struct partition_state){0};
+    const char *space = strchr(value, ' ');
+    if (!space || !str_next(&rest, ' ', &part) || part.size == 0)
+        return err_set(err, ERR_BUG, "cannot read the state of a partition: %.200s", value);
+    state->plan = arena_text(arena, part);
+    if (rest.size == 0) return 0;
+    if (!str_next(&rest, ' ', &part) || part.size == 0 || rest.size == 0)
+        return err_set(err, ERR_BUG, "cannot read the state of a partition: %.200s", value);
+    if (part.data[0] == '=') state->keys = arena_text(arena, (struct str){part.data + 1, part.size - 1});
+    state->cursor = arena_text(arena, rest);
+    return 0;
+}
+
 void assembly_note_end(struct assembly *assembly)
 {
     const char *stream = assembly->options.stream;
     state_set(&assembly->delta, stream, "", "plan", NULL);
     state_set(&assembly->delta, stream, "", "plan_mode", NULL);
+    if (assembly->options.partition_mark) {
+        if (assembly->options.parent_cursor)
+            state_set(&assembly->delta, stream, "", "parent_cursor", assembly->options.parent_cursor);
+        return;
+    }
     for (size_t i = 0; i < assembly->options.slice_count; i++)
         state_set(&assembly->delta, stream, assembly->rows[i].id, "position", NULL);
     const char *cursor = assembly->options.keep_cursor ? final_cursor(assembly) : NULL;

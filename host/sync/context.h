@@ -32,8 +32,9 @@ struct sync_context {
     struct clock *clock;
     struct clock *source_clock; /* of requests and waits on the source: a replay's is its own */
     struct log *log;
-    struct cancel *cancel;  /* ABORT: everything ends now */
-    struct cancel *reading; /* below it. ABORT: nothing more is read, what is covered is still committed */
+    struct cancel *cancel;   /* ABORT: everything ends now */
+    struct cancel *reading;  /* below it. ABORT: nothing more is read, what is covered is still committed */
+    struct parents *parents; /* listings that streams of this sync share */
     struct progress *progress;
     const struct observer *observer;
     pthread_mutex_t *observer_lock;

@@ -71,30 +71,44 @@ static int start_slice(struct flow *flow, uint32_t index, bool anew, struct err 
     };
     options.old_jobs = flow->old_jobs;
     flow->old_jobs = NULL;
+    flow_partitions_describe(flow, index, &options);
     int rc = slice_start(&options, &flow->running[index], err);
     if (rc == 0) flow->running_count++;
     return rc;
 }
 
-/* Starts slices while there are any and slots are free. The flow always holds one slot; more are taken only when nobody waits.
- */
+/* The flow always holds one slot; more are taken only when nobody waits. A source makes only so many jobs at a time. */
+static bool has_slot(struct flow *flow)
+{
+    const struct job_description *job = flow->plan->stream->job;
+    if (job && flow->running_count >= (size_t)job->slots) return false;
+    if (flow->running_count < flow->slots_held) return true;
+    if (sem_trywait(flow->sync->slots) != 0) return false;
+    flow->slots_held++;
+    return true;
+}
+
+/* The next slice of the plan that is not done: 1; 0: there is none. */
+static int next_slice(struct flow *flow, uint32_t *index, struct err *err)
+{
+    if (flow->partitions) return flow_partitions_next(flow, index, err);
+    while (flow->next_slice < flow->windows.slice_count) {
+        size_t place = flow->next_slice++;
+        *index = place < flow->order_count ? flow->order[place] : (uint32_t)place;
+        if (!flow->positions[*index].done) return 1;
+    }
+    return 0;
+}
+
+/* Starts slices while there are any and slots are free. */
 static int start_slices(struct flow *flow, struct err *err)
 {
-    while (flow->next_slice < flow->windows.slice_count && !cancel_stopping(flow->cancel)) {
-        uint32_t index = flow->next_slice < flow->order_count ? flow->order[flow->next_slice] : (uint32_t)flow->next_slice;
-        if (flow->positions[index].done) {
-            flow->next_slice++;
-            continue;
-        }
-        const struct job_description *job = flow->plan->stream->job;
-        if (job && flow->running_count >= (size_t)job->slots) break;
-        if (flow->running_count == flow->slots_held) {
-            if (sem_trywait(flow->sync->slots) != 0) return 0;
-            flow->slots_held++;
-        }
-        int rc = start_slice(flow, index, false, err);
-        if (rc) return rc;
-        flow->next_slice++;
+    while (!cancel_stopping(flow->cancel) && has_slot(flow)) {
+        uint32_t index;
+        int rc = next_slice(flow, &index, err);
+        if (rc == 0) break;
+        if (rc > 0) rc = start_slice(flow, index, false, err);
+        if (rc != 0) return rc;
     }
     while (flow->slots_held > flow->running_count && flow->slots_held > 1) {
         sem_post(flow->sync->slots);
@@ -107,8 +121,8 @@ static int start_slices(struct flow *flow, struct err *err)
  * does not need it any more. */
 static void note_job(struct flow *flow, uint32_t index, const char *job)
 {
-    const char *slice = flow->windows.slices[index].id;
     if (!flow->plan->stream->job) return;
+    const char *slice = flow->windows.slices[index].id;
     assembly_note(flow->assembly, flow_stream(flow), slice, "job", job);
     state_set(&flow->state, flow_stream(flow), slice, "job", job);
 }
@@ -116,7 +130,7 @@ static void note_job(struct flow *flow, uint32_t index, const char *job)
 /* " of slice '2026-01-01T00:00:00Z'", where there is more than one. */
 static const char *of_slice(struct flow *flow, uint32_t index)
 {
-    if (flow->windows.slice_count < 2) return "";
+    if (flow->windows.slice_count < 2 && !flow->partitions) return "";
     return arena_printf(&flow->arena, " of slice '%s'", flow->windows.slices[index].id);
 }
 
@@ -228,6 +242,7 @@ static int settle_failed(struct flow *flow, struct slice_item *item, struct err 
     log_warn(flow->log, "skipping the rest%s: %s", of_slice(flow, item->index), item->err.message);
     note_job(flow, item->index, NULL);
     assembly_finish(flow->assembly, item->index);
+    flow_partitions_finished(flow);
     return 0;
 }
 
@@ -241,11 +256,13 @@ static int slice_ended(struct flow *flow, struct slice_item *item, struct err *e
     note_job(flow, item->index, NULL);
     if (assembly_lacks_token(flow->assembly, item->index)) return refuse_tokenless(flow, err);
     assembly_finish(flow->assembly, item->index);
+    flow_partitions_finished(flow);
     return 0;
 }
 
 static int take_item(struct flow *flow, struct slice_item *item, struct err *err)
 {
+    if (item->is_partitions) return flow_partitions_take(flow, item, err);
     if (item->ended) return slice_ended(flow, item, err);
     if (item->job) {
         note_job(flow, item->index, item->job);
@@ -272,9 +289,10 @@ static int take_item(struct flow *flow, struct slice_item *item, struct err *err
 static int run_slices(struct flow *flow, struct err *err)
 {
     int rc = flow_commit(flow, TAKE_ALL, err);
+    if (rc == 0 && flow->partitions) rc = flow_partitions_start(flow, err);
     if (rc == 0) rc = start_slices(flow, err);
     if (rc) note_failure(flow, err);
-    while (flow->running_count > 0) {
+    while (flow->running_count > 0 || (flow_partitions_wait(flow) && !cancel_aborted(flow->cancel))) {
         void *received;
         if (channel_receive(flow->items, NULL, PRESSURE_POLL_MS, &received) == CHANNEL_ITEM) {
             struct slice_item *item = received;
@@ -294,6 +312,7 @@ static int run_slices(struct flow *flow, struct err *err)
             if (flow_commit_if_due(flow, &failed) != 0) note_failure(flow, &failed);
         }
     }
+    flow_partitions_stop(flow);
     return flow->err.class ? err_copy(err, &flow->err) : 0;
 }
 
@@ -360,6 +379,7 @@ void flow_run(const struct sync_context *sync, struct flow_plan *plan, struct st
     for (size_t i = 0; rc && i < plan->stream_count; i++) err_copy(&progress[i].err, &err);
     sync->writer->flow_close(flow.writer);
     assembly_free(flow.assembly);
+    flow_partitions_free(&flow);
     boundary_release(&flow.boundary);
     channel_free(flow.items);
     cancel_free(flow.cancel);

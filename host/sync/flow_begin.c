@@ -7,6 +7,8 @@
 #include "sync/coverage.h"
 #include "sync/flow_parts.h"
 
+#define IN_PARTS " in parts" /* behind the kind of a plan whose slices are not listed */
+
 static int open_writer(struct flow *flow, struct err *err)
 {
     const struct sync_context *sync = flow->sync;
@@ -138,6 +140,7 @@ static int make_plan(struct flow *flow, struct err *err)
     flow->begins_anew = joins != NULL;
     rc = begin_after_retention(flow, err);
     if (rc) return rc;
+    if (stream_is_partitioned(flow->plan->stream)) return flow_partitions_begin(flow, err);
     const char *stored = stored_plan(flow);
     const char *cursor = stored_cursor(flow);
     if (flow->plan->sync_mode == SYNC_FULL_REFRESH || !cursor) cursor = "";
@@ -170,12 +173,20 @@ static void give_up_job(struct flow *flow, const char *slice)
     state_set(&flow->state, flow_stream(flow), slice, "job", NULL);
 }
 
-/* A plan of another kind was left unfinished: what it holds unpublished goes. */
+/* A plan of another kind was left unfinished: what it holds unpublished goes. One in parts has an entry for each part that it
+ * holds anything of. */
 static int give_up_old_plan(struct flow *flow, struct err *err)
 {
     const char *old = state_get(&flow->state, flow_stream(flow), "", "plan");
+    const char *mode = state_get(&flow->state, flow_stream(flow), "", "plan_mode");
     struct window_plan windows;
     if (!old) return 0;
+    for (size_t i = 0; mode && strstr(mode, IN_PARTS) && i < flow->state.count; i++) {
+        const struct state_entry *entry = &flow->state.entries[i];
+        if (strcmp(entry->stream, flow_stream(flow)) == 0 && strcmp(entry->kind, "position") == 0)
+            assembly_give_up(flow->assembly, entry->slice);
+    }
+    if (mode && strstr(mode, IN_PARTS)) return 0;
     int rc = window_from_json(str_from(old), &flow->arena, &windows, err);
     for (size_t i = 0; rc == 0 && i < windows.slice_count; i++) {
         assembly_give_up(flow->assembly, windows.slices[i].id);
@@ -190,6 +201,7 @@ static void forget_state(struct flow *flow)
     assembly_note(flow->assembly, flow_stream(flow), "", "cursor", NULL);
     assembly_note(flow->assembly, flow_stream(flow), "", "token", NULL);
     for (size_t i = 0; i < flow->windows.slice_count; i++) assembly_give_up(flow->assembly, flow->windows.slices[i].id);
+    if (flow->partitions) assembly_forget_partitions(flow->assembly);
 }
 
 int flow_refuse_unordered(const struct flow *flow, struct err *err)
@@ -218,6 +230,10 @@ static int restart_unfinished(struct flow *flow, struct err *err)
 void flow_note_plan(struct flow *flow)
 {
     struct buf json = BUF_INIT(8 * 1024 * 1024);
+    if (flow->partitions) {
+        assembly_note(flow->assembly, flow_stream(flow), "", "plan", flow_partitions_mark(flow));
+        return;
+    }
     window_to_json(&flow->windows, &json);
     assembly_note(flow->assembly, flow_stream(flow), "", "plan", buf_text(&json));
     buf_release(&json);
@@ -264,6 +280,10 @@ static int make_assembly(struct flow *flow, struct err *err)
         .cursor_cap = end,
         .cursor_end = ends_plan ? end : NULL,
         .keep_boundary = plan_appends_once(plan),
+        .partition_mark = flow_partitions_mark(flow),
+        .keeps_unlisted =
+            flow_partitions_parent_cursor(flow) != NULL && plan->sync_mode == SYNC_INCREMENTAL && plan->keep_cursor,
+        .parent_cursor = flow_partitions_parent_cursor(flow),
         .read_at = keeps_read_at(flow) ? time_text(flow, flow->sync->started_us) : NULL,
         .boundary = flow->boundary_is_known ? &flow->boundary : NULL,
     };
@@ -286,6 +306,7 @@ int flow_begin(struct flow *flow, struct err *err)
     const struct flow_plan *plan = flow->plan;
     flow->plan_kind = plan->from ? arena_printf(&flow->arena, "from %s to %s", plan->from, plan->to ? plan->to : "now")
                                  : sync_mode_name(plan->sync_mode);
+    if (stream_is_partitioned(plan->stream)) flow->plan_kind = arena_printf(&flow->arena, "%s" IN_PARTS, flow->plan_kind);
     int rc = open_writer(flow, err);
     if (rc == 0) rc = make_plan(flow, err);
     return rc ? rc : make_assembly(flow, err);

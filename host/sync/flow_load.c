@@ -82,6 +82,7 @@ int flow_commit(struct flow *flow, enum assembly_take take, struct err *err)
         flow->commit_failed = rc != 0;
         if (rc) return rc;
         note_load(flow, &load);
+        flow_partitions_committed(flow);
         if (take == TAKE_ALL && !assembly_is_done(flow->assembly)) break;
     }
     flow->oldest_ms = assembly_bytes(flow->assembly) ? clock_now_ms(flow->sync->clock) : 0;
@@ -105,6 +106,7 @@ int flow_commit_if_due(struct flow *flow, struct err *err)
         flow->resting_until_ms = 0; /* the connection is open again */
         return flow_commit(flow, TAKE_ALL, err);
     }
+    if (flow_partitions_fill_load(flow)) return flow_commit(flow, TAKE_COVERED, err);
     bool is_old = flow->oldest_ms && clock_now_ms(flow->sync->clock) - flow->oldest_ms >= flow->sync->pipeline->commit_ms;
     return is_old ? flow_commit(flow, TAKE_COVERED, err) : 0;
 }
@@ -118,7 +120,7 @@ static int64_t sure_wait_until_ms(const struct flow *flow)
         int64_t until_ms = slice_waiting_until_ms(flow->running[i]);
         if (until_ms < soonest_ms) soonest_ms = until_ms;
     }
-    return soonest_ms == INT64_MAX ? 0 : soonest_ms;
+    return soonest_ms == INT64_MAX || flow_partitions_wait(flow) ? 0 : soonest_ms;
 }
 
 int flow_rest(struct flow *flow, struct err *err)

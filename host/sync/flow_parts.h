@@ -39,7 +39,8 @@ struct flow {
     struct err err;
     bool is_skipped; /* `err` is why the connector says to leave the stream out */
     bool order_warned, descent_warned;
-    bool commit_failed; /* nothing more can be made durable */
+    struct flow_partitions *partitions; /* read in parts; NULL: not */
+    bool commit_failed;                 /* nothing more can be made durable */
 };
 
 /* The root's name, which the flow is called by. */
@@ -63,6 +64,26 @@ int flow_begin(struct flow *flow, struct err *err) MUST_USE;
 void flow_note_plan(struct flow *flow);
 /* A slice whose rows were appended, and then turned out to be unordered, can neither go on nor start again: says so. */
 int flow_refuse_unordered(const struct flow *flow, struct err *err) MUST_USE;
+
+/* --- flow_partitions.c: a flow that is read in parts, whose slices come and go --- */
+
+/* The plan, its name and where its parents are read from; the slices come later. */
+int flow_partitions_begin(struct flow *flow, struct err *err) MUST_USE;
+/* With the assembly there: the lists, or the thread that reads the parents. */
+int flow_partitions_start(struct flow *flow, struct err *err) MUST_USE;
+/* The index of a slice to be started: 1; 0: there is none now. */
+int flow_partitions_next(struct flow *flow, uint32_t *index, struct err *err) MUST_USE;
+bool flow_partitions_wait(const struct flow *flow); /* parents are under way */
+int flow_partitions_take(struct flow *flow, struct slice_item *item, struct err *err) MUST_USE;
+void flow_partitions_finished(struct flow *flow);        /* a slice was */
+bool flow_partitions_fill_load(const struct flow *flow); /* so many are finished that they make a load */
+void flow_partitions_committed(struct flow *flow);
+/* What the slice's requests know of its partition. */
+void flow_partitions_describe(const struct flow *flow, uint32_t index, struct slice_options *options);
+void flow_partitions_stop(struct flow *flow); /* its thread ends, and is joined */
+void flow_partitions_free(struct flow *flow);
+const char *flow_partitions_mark(const struct flow *flow);
+const char *flow_partitions_parent_cursor(const struct flow *flow); /* to be stored at the end; NULL: none */
 
 /* Makes the loads that `take` allows durable. */
 int flow_commit(struct flow *flow, enum assembly_take take, struct err *err) MUST_USE;

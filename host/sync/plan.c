@@ -49,6 +49,11 @@ static void check_names(const struct description *description, const struct pipe
     for (size_t i = 0; i < pipeline->stream_count; i++)
         if (!description_stream(description, pipeline->streams[i].name))
             unknown_stream(description, pipeline->streams[i].node, pipeline->streams[i].name, problems);
+        else if (description_stream(description, pipeline->streams[i].name)->internal) {
+            problems_add(problems, pipeline->streams[i].node,
+                         "stream '%s' is internal: it is read for others, and never loaded", pipeline->streams[i].name);
+            problems_hint(problems, "leave it out");
+        }
     for (size_t i = 0; i < request->stream_count; i++) {
         if (!description_stream(description, request->streams[i])) {
             unknown_stream(description, NULL, request->streams[i], problems);
@@ -81,6 +86,7 @@ static const struct stream_choice *choice_of_hidden(const struct pipeline *pipel
 static const struct stream_choice *chosen(const struct pipeline *pipeline, const struct stream_description *stream)
 {
     const struct stream_choice *choice = choice_of(pipeline, stream->name);
+    if (stream->internal) return NULL;
     return choice || pipeline->chooses_streams ? choice : &pipeline->defaults;
 }
 

@@ -217,6 +217,11 @@ void plan_root(struct making *making)
         flow->decode.stream_index = DECODE_NONE;
     }
     check_sync_mode(making, stream, choice);
+    if (stream->parent.changed && table.mode == WRITE_APPEND && !flow->keep_cursor && flow->sync_mode == SYNC_INCREMENTAL) {
+        problems_add(making->problems, choice->node,
+                     "stream '%s' is appended: the records of a parent that changed would be there twice", stream->name);
+        problems_hint(making->problems, "use write_mode append_dedup, or sync_mode full_refresh");
+    }
     table.schema = flow->decode.schema = make_schema(stream, &table, &flow->decode, &making->key);
     making->stream->asked = asked_names(stream, &table, &flow->decode, &making->key, making->arena);
     read_deletions(making);
@@ -233,8 +238,8 @@ void plan_check_range(const struct making *making)
     const struct stream_description *stream = flow->stream;
     const struct cursor_description *cursor = &stream->cursor;
     struct problems *problems = making->problems;
-    bool has_range = stream->has_cursor && cursor->kind != CURSOR_TOKEN && cursor->kind != CURSOR_EVENT_FEED &&
-                     cursor->kind != CURSOR_REFETCH && flow->sync_mode == SYNC_INCREMENTAL;
+    bool has_range = stream->has_cursor && !stream_is_partitioned(stream) && cursor->kind != CURSOR_TOKEN &&
+                     cursor->kind != CURSOR_EVENT_FEED && cursor->kind != CURSOR_REFETCH && flow->sync_mode == SYNC_INCREMENTAL;
     if (!has_range) {
         problems_add(problems, making->choice->node, "stream '%s' has no range to read: it goes by no cursor of its own values",
                      stream->name);

@@ -14,6 +14,7 @@
 #include "rest/reader.h"
 #include "rest/reject.h"
 #include "rest/rows.h"
+#include "sync/parents.h"
 
 enum { PAGES_BETWEEN = 3, FIRST_PAGE_GUESS = 256 * 1024, THREAD_STACK = 512 * 1024 };
 
@@ -40,6 +41,7 @@ void slice_item_free(struct slice_item *item)
     free(item->position);
     free(item->token);
     free(item->job);
+    partition_chunk_free(item->partitions);
     free(item);
 }
 
@@ -143,6 +145,8 @@ static void fetch(void *context)
     };
     options.source.functions = slice->has_functions ? &slice->functions : NULL;
     options.source.slice = &window;
+    options.source.partition = slice->options.values;
+    options.source.parent = slice->options.parent;
     options.source.cursor_value = str_from(slice->options.cursor_value);
     options.source.token = str_from(slice->options.token);
     struct reader *reader = reader_new(&options);

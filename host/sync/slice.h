@@ -25,6 +25,7 @@ struct slice_options {
     const struct flow_plan *plan;
     struct stream_progress *progress; /* of the plan's streams */
     struct window_slice window;
+    struct str values, parent;       /* of a partition, see rest/partitions.h; outlive the slice */
     uint32_t index;                  /* in the flow's plan */
     const char *cursor_value;        /* the stored cursor; "" on the first sync */
     const char *token;               /* the source's own, to begin at; NULL: none */
@@ -45,9 +46,11 @@ struct slice_item {
     char *token;            /* the source's own, behind this page; NULL: it has none */
     bool has_records;       /* where tokens are looked for: the page has some, be they taken or not */
     bool ended;
-    bool finished;       /* ended: every page was read */
-    struct err err;      /* ended: class 0 when nothing failed (it may still have been stopped) */
-    enum reader_end end; /* ended with an error: what it is to the slice */
+    bool finished;                      /* ended: every page was read */
+    struct err err;                     /* ended: class 0 when nothing failed (it may still have been stopped) */
+    enum reader_end end;                /* ended with an error: what it is to the slice */
+    bool is_partitions;                 /* no slice's: more partitions, or `err`; */
+    struct partition_chunk *partitions; /* NULL: there are no more */
 };
 
 void slice_item_free(struct slice_item *item); /* NULL is fine */

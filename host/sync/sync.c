@@ -16,6 +16,7 @@
 #include "rest/access.h"
 #include "sync/flow.h"
 #include "sync/keeper.h"
+#include "sync/parents.h"
 
 enum { FLOW_STACK = 1024 * 1024 };
 
@@ -146,7 +147,9 @@ static int run_held(struct sync_context *sync, struct sync_prepared *prepared, s
     int rc = keeper_start(&options, &keeper, err);
     if (rc) return err_class_info(rc)->exit_code;
     tell(sync, EVENT_SYNC_STARTED, NULL, 0);
+    sync->parents = parents_new(sync, &prepared->plan);
     run_flows(sync, &prepared->plan);
+    parents_free(sync->parents);
     keeper_stop(keeper, err);
     return overall_code(sync->progress, err);
 }

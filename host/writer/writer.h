@@ -103,12 +103,22 @@ struct load_counts {
     uint64_t bytes;      /* of source text */
 };
 
+/* Entries of one kind, of all slices of a stream, that go when a plan is done: but for those whose value begins with `keep`. */
+struct state_sweep {
+    const char *stream, *kind;
+    const char *keep; /* NULL: none stays */
+};
+
+/* The kind of state there may be a million of: a partition's. load_state leaves it out where find_state is there. */
+#define STATE_PARTITION "partition"
+
 struct load {
     struct batch *const *batches; /* in arrival order; borrowed */
     size_t batch_count;
     const struct load_slice *slices; /* every slice that has rows here, or whose outcome is not HOLD */
     size_t slice_count;
-    const struct state *state; /* the delta; what it covers becomes visible with it */
+    const struct state *state;       /* the delta; what it covers becomes visible with it */
+    const struct state_sweep *sweep; /* behind the delta; NULL: none */
     const struct reject *rejects;
     size_t reject_count;
     struct load_counts *counts; /* one per table; `written`, `unchanged`, `deduplicated`, `deleted` are added by commit */
@@ -183,6 +193,9 @@ struct writer_type {
     int (*flow_open)(struct destination *destination, const struct flow_spec *spec, struct writer **out, struct err *err);
     /* The flow's state: what is published, with what an unfinished build adds. Texts live in `state`'s arena. */
     int (*load_state)(struct writer *writer, struct state *state, struct err *err);
+    /* Adds the entries of kind STATE_PARTITION of these slices to `state`. NULL: load_state gives all of them. */
+    int (*find_state)(struct writer *writer, const char *stream, const char *const *slices, size_t count, struct state *state,
+                      struct err *err);
     /* Makes the load durable. HELD: fenced, stop. DESTINATION: retryable ones were retried. SCHEMA: as flow_open, and the
      * shrink guard. Returns 0 only when it is known to be committed. */
     int (*commit)(struct writer *writer, const struct load *load, struct err *err);

@@ -281,6 +281,9 @@
 ---@field stable? boolean pages do not shift between runs: an interrupted slice goes on where it stopped (default: false)
 ---@field sync_modes? string|number|boolean|(string|number|boolean)[] full_refresh, incremental; default: both with a cursor, else full_refresh
 ---@field write_mode? "append"|"overwrite"|"append_dedup" what fits best, where a pipeline does not say
+---@field partitions? any the stream is read once for each value: a map or a list of them, see a partition; of several, for each combination
+---@field parent? sluice.Parent the stream is read once for each record of another
+---@field internal? boolean a parent that is fetched for its children and never loaded (default: false)
 ---@field explode? table<string, sluice.Exploded> streams made of the elements of a list inside each record: name -> exploded stream
 ---@field title? string what it is, for people
 
@@ -342,6 +345,19 @@
 ---@field undeclared? "column"|"drop" what becomes of fields that are not in `fields` (default: column)
 ---@field write_mode? "append"|"overwrite"|"append_dedup" what fits best, where a pipeline does not say; default: as the root's
 ---@field title? string what it is, for people
+
+---A partition.
+---@class sluice.Partition
+---@field name string what templates call the value: `{{slice.NAME}}`
+---@field values any|sluice.ValueFunction a list, a text of values between commas (`{{config.regions}}`), or a function that gives a list
+
+---A parent.
+---@class sluice.Parent
+---@field stream string the stream whose records are the parents; fetched once a sync
+---@field key? string|number|boolean|(string|number|boolean)[] one field or a list that tells parents apart; default: their primary key
+---@field copy? table<string, string|number|boolean> what goes along into each record: column -> declared field of the parent
+---@field batch? integer so many parents in one request, which names them by `{{parent.ids}}`: their keys between commas (default: 1)
+---@field changed? boolean an incremental sync reads only the parents that changed since the last one, by the parent's cursor (default: false)
 
 ---one request is all.
 ---@class sluice.Pages.none

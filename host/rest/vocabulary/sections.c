@@ -22,6 +22,8 @@ const struct vocabulary_section VOCABULARY_SECTIONS[] = {
     {"job.poll", "JobPoll", &VOCABULARY_JOB_POLL, NULL},
     {"job.delete", "JobDelete", &VOCABULARY_JOB_DELETE, NULL},
     {"An exploded stream", "Exploded", &VOCABULARY_EXPLODED, NULL},
+    {"A partition", "Partition", &VOCABULARY_PARTITION, NULL},
+    {"A parent", "Parent", &VOCABULARY_PARENT, NULL},
     {"pages", "Pages", NULL, &VOCABULARY_PAGES},
     {"cursor", "Cursor", NULL, &VOCABULARY_CURSOR},
     {"format", "Format", NULL, &VOCABULARY_FORMAT},

@@ -298,6 +298,35 @@ static int refuse_broken(const struct writer *writer, struct err *err)
     return err_set(err, ERR_DESTINATION, "flow '%s' cannot go on: an earlier commit failed half way", writer->flow);
 }
 
+static void sweep_some(struct csv_work *work, const struct state *state, struct state *gone)
+{
+    const struct state_sweep *sweep = work->load->sweep;
+    for (size_t i = 0; state && i < state->count; i++) {
+        const struct state_entry *entry = &state->entries[i];
+        bool is_kind = strcmp(entry->stream, sweep->stream) == 0 && strcmp(entry->kind, sweep->kind) == 0;
+        const char *now = work->load->state ? state_get(work->load->state, entry->stream, entry->slice, entry->kind) : NULL;
+        const char *value = now ? now : entry->value;
+        bool stays = value && sweep->keep && strncmp(value, sweep->keep, strlen(sweep->keep)) == 0;
+        if (is_kind && !stays) state_set(gone, entry->stream, entry->slice, entry->kind, NULL);
+    }
+}
+
+/* What the plan that ends leaves behind of others: found in the commits, and in what this load adds. */
+static int sweep_state(struct csv_work *work, struct err *err)
+{
+    struct arena arena = ARENA_INIT(0);
+    struct csv_image image;
+    struct state gone = STATE_INIT(&arena);
+    int rc = csv_commits_read(work->writer->paths.commits, &arena, &image, err);
+    if (rc == 0) {
+        sweep_some(work, &image.state, &gone);
+        sweep_some(work, work->load->state, &gone);
+        csv_commit_state(work->commit, &gone);
+    }
+    arena_release(&arena);
+    return rc;
+}
+
 int csv_flow_commit(struct writer *writer, const struct load *load, struct err *err)
 {
     struct csv_work work;
@@ -324,6 +353,7 @@ int csv_flow_commit(struct writer *writer, const struct load *load, struct err *
     for (size_t i = 0; i < writer->stream_count; i++) describe_stream(&work, i);
     describe_dropped(&work);
     if (load->state) csv_commit_state(work.commit, load->state);
+    if (load->sweep && (rc = sweep_state(&work, err)) != 0) goto out;
     FAULT_POINT("csv.load.before");
     rc = csv_commit_append(work.commit, writer->paths.commits, &keep_files, err);
     FAULT_POINT("csv.load.committed");

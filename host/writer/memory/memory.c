@@ -353,6 +353,21 @@ static void take_rejects(struct memory *memory, const struct load *load)
     }
 }
 
+static void sweep_state(struct writer *writer, const struct state_sweep *sweep)
+{
+    struct arena arena = ARENA_INIT(0);
+    struct state gone = STATE_INIT(&arena);
+    const struct state *state = &writer->flow->state;
+    for (size_t i = 0; i < state->count; i++) {
+        const struct state_entry *entry = &state->entries[i];
+        bool is_meant = strcmp(entry->stream, sweep->stream) == 0 && strcmp(entry->kind, sweep->kind) == 0;
+        bool stays = sweep->keep && strncmp(entry->value, sweep->keep, strlen(sweep->keep)) == 0;
+        if (is_meant && !stays) state_set(&gone, entry->stream, entry->slice, entry->kind, NULL);
+    }
+    state_apply(&writer->flow->state, &gone);
+    arena_release(&arena);
+}
+
 static int memory_commit(struct writer *writer, const struct load *load, struct err *err)
 {
     (void)err;
@@ -374,6 +389,7 @@ static int memory_commit(struct writer *writer, const struct load *load, struct 
             publish_build(&writer->specs[t], writer->tables[t], &load->counts[t]);
     }
     state_apply(&writer->flow->state, load->state);
+    if (load->sweep) sweep_state(writer, load->sweep);
     pthread_mutex_unlock(&memory->lock);
     return 0;
 }

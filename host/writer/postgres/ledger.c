@@ -44,6 +44,10 @@ static const char *const STEPS[] = {
     "ALTER TABLE _sluice.builds ADD COLUMN rows bigint NOT NULL DEFAULT 0;",
     /* Of these: rows that only say that a set is empty, and count as none. */
     "ALTER TABLE _sluice.builds ADD COLUMN empties bigint NOT NULL DEFAULT 0;",
+    /* State that there may be a million entries of: a flow's number in place of the names that state repeats. */
+    "ALTER TABLE _sluice.heads ADD COLUMN number integer GENERATED ALWAYS AS IDENTITY;"
+    "CREATE TABLE _sluice.partitions (flow integer, pending boolean, slice text, value text, "
+    " PRIMARY KEY (flow, slice, pending)) WITH (fillfactor = 90);",
 };
 
 static int bootstrap(struct pg *pg, struct err *err)

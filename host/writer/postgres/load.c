@@ -285,6 +285,7 @@ static int keep_books(struct writer *writer, struct transaction *tx, struct load
     }
     PG_FAULT_POINT(tx->pg, "pg.load.ledger");
     rc = pgw_state_save(writer, tx, load->state, work->is_building, err);
+    if (rc == 0) rc = pgw_state_sweep(writer, tx, load->sweep, work->is_building, err);
     PG_FAULT_POINT(tx->pg, "pg.load.state");
     return rc;
 }

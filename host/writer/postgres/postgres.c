@@ -92,6 +92,7 @@ const struct writer_type WRITER_POSTGRES = {
     .close = destination_close,
     .flow_open = pgw_flow_open,
     .load_state = pgw_state_load,
+    .find_state = pgw_state_find,
     .commit = pgw_load_commit,
     .fail = pgw_load_fail,
     .rest = pgw_flow_rest,

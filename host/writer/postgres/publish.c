@@ -288,6 +288,7 @@ static int discard_body(struct writer *writer, struct transaction *tx, void *con
     if (rc == 0)
         rc = pg_query(tx->pg, "DELETE FROM _sluice.state WHERE pipeline = $1 AND flow = $2 AND pending",
                       PG_PARAMS(writer->spec.pipeline, writer->spec.flow), NULL, err);
+    if (rc == 0) rc = pgw_state_forget_pending(writer, tx, err);
     tx->is_building = false;
     tx->is_publishing = false;
     return rc;

@@ -7,6 +7,9 @@
 
 enum { ENTRIES_PER_STATEMENT = 1000 };
 
+/* What a flow is called in `_sluice.partitions`; its head is there since it was opened. */
+#define FLOW_NUMBER "(SELECT h.number FROM _sluice.heads h WHERE h.pipeline = $1 AND h.flow = $2)"
+
 static const struct pg_limits STATE_LIMITS = {.lock_ms = 10000, .statement_ms = 60000};
 
 static const struct table *table_of(const struct writer *writer, const char *stream)
@@ -54,12 +57,100 @@ int pgw_state_load(struct writer *writer, struct state *state, struct err *err)
     return 0;
 }
 
+static int find_entries(struct writer *writer, const char *slices, struct pg_result **rows, struct err *err)
+{
+    int rc;
+    if ((rc = pgw_writer_connect(writer, err)) != 0) return rc;
+    return pg_query(writer->pg,
+                    "SELECT slice, value FROM _sluice.partitions WHERE flow = " FLOW_NUMBER
+                    " AND slice = ANY($3::text[]) ORDER BY pending",
+                    PG_PARAMS(writer->spec.pipeline, writer->spec.flow, slices), rows, err);
+}
+
+int pgw_state_find(struct writer *writer, const char *stream, const char *const *slices, size_t count, struct state *state,
+                   struct err *err)
+{
+    struct buf names = BUF_INIT(256 * 1024 * 1024);
+    struct pg_result *rows = NULL;
+    int64_t since_ms = clock_now_ms(writer->destination->clock);
+    int rc = 0;
+    for (size_t i = 0; i < count; i++) pg_array_add(&names, slices[i]);
+    pg_array_end(&names);
+    if (names.failed) rc = err_set(err, ERR_DATA, "cannot look up over 256 MiB of partitions at once");
+    for (unsigned tries = 0; rc == 0 && (rc = find_entries(writer, buf_text(&names), &rows, err)) != 0; tries++) {
+        bool again = rc == ERR_DESTINATION && !pg_usable(writer->pg);
+        if (!again || !pgw_transact_wait(writer, tries, since_ms)) break;
+        rc = 0;
+    }
+    if (rc != 0) err_context(err, "could not read the partitions of flow '%s'", writer->spec.flow);
+    for (size_t i = 0; rc == 0 && i < pg_rows(rows); i++)
+        state_set(state, stream, pg_cell(rows, i, 0), STATE_PARTITION, pg_cell(rows, i, 1));
+    pg_free(rows);
+    buf_release(&names);
+    return rc;
+}
+
+/* Pending entries are this run's own; those that are published wait for the plan that is published, too. */
+int pgw_state_sweep(struct writer *writer, struct transaction *tx, const struct state_sweep *sweep, bool is_pending,
+                    struct err *err)
+{
+    if (!sweep) return 0;
+    return pg_query(tx->pg,
+                    "DELETE FROM _sluice.partitions WHERE flow = " FLOW_NUMBER
+                    " AND (pending OR NOT $4::boolean) AND ($3::text IS NULL OR value IS NULL OR NOT starts_with(value, $3))",
+                    PG_PARAMS(writer->spec.pipeline, writer->spec.flow, sweep->keep, is_pending ? "t" : "f"), NULL, err);
+}
+
+int pgw_state_forget_pending(struct writer *writer, struct transaction *tx, struct err *err)
+{
+    return pg_query(tx->pg, "DELETE FROM _sluice.partitions WHERE flow = " FLOW_NUMBER " AND pending",
+                    PG_PARAMS(writer->spec.pipeline, writer->spec.flow), NULL, err);
+}
+
+static bool is_partition(const struct state_entry *entry)
+{
+    return strcmp(entry->kind, STATE_PARTITION) == 0;
+}
+
+/* Of these entries, those of partitions; one that goes does so with a sweep. */
+static int save_partitions(struct writer *writer, struct transaction *tx, const struct state_entry *entries, size_t count,
+                           bool is_pending, struct err *err)
+{
+    struct buf slices = BUF_INIT(256 * 1024 * 1024), values = BUF_INIT(256 * 1024 * 1024);
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_partition(&entries[i])) continue;
+        pg_array_add(&slices, entries[i].slice);
+        pg_array_add(&values, entries[i].value);
+        found++;
+    }
+    pg_array_end(&slices);
+    pg_array_end(&values);
+    int rc = 0;
+    if (slices.failed || values.failed)
+        rc = err_set(err, ERR_DATA, "cannot store the state of flow '%s': over 256 MiB at once", writer->spec.flow);
+    else if (found > 0)
+        rc = pg_query(
+            tx->pg,
+            "INSERT INTO _sluice.partitions (flow, pending, slice, value) SELECT " FLOW_NUMBER
+            ", $5::boolean, * FROM unnest($3::text[], $4::text[]) "
+            "ON CONFLICT (flow, slice, pending) DO UPDATE SET value = excluded.value",
+            PG_PARAMS(writer->spec.pipeline, writer->spec.flow, buf_text(&slices), buf_text(&values), is_pending ? "t" : "f"),
+            NULL, err);
+    buf_release(&slices);
+    buf_release(&values);
+    return rc;
+}
+
 static int save_some(struct writer *writer, struct transaction *tx, const struct state_entry *entries, size_t count,
                      bool is_pending, struct err *err)
 {
     struct buf arrays[5];
+    size_t others = 0;
     for (size_t a = 0; a < ARRAY_SIZE(arrays); a++) arrays[a] = BUF_INIT(256 * 1024 * 1024);
     for (size_t i = 0; i < count; i++) {
+        if (is_partition(&entries[i])) continue;
+        others++;
         const char *const cells[] = {entries[i].stream, entries[i].slice, entries[i].kind, entries[i].value,
                                      target_text(writer, tx->arena, entries[i].stream)};
         for (size_t a = 0; a < ARRAY_SIZE(arrays); a++) pg_array_add(&arrays[a], cells[a]);
@@ -72,7 +163,7 @@ static int save_some(struct writer *writer, struct transaction *tx, const struct
     }
     int rc =
         failed ? err_set(err, ERR_DATA, "cannot store the state of flow '%s': over 256 MiB at once", writer->spec.flow) : 0;
-    if (rc == 0)
+    if (rc == 0 && others > 0)
         rc = pg_query(tx->pg,
                       "INSERT INTO _sluice.state (pipeline, flow, stream, slice, kind, value, target, pending) "
                       "SELECT $1, $2, *, $8::boolean FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) "
@@ -100,6 +191,7 @@ int pgw_state_save(struct writer *writer, struct transaction *tx, const struct s
     for (size_t at = 0; rc == 0 && delta && at < delta->count; at += ENTRIES_PER_STATEMENT) {
         size_t count = delta->count - at < ENTRIES_PER_STATEMENT ? delta->count - at : ENTRIES_PER_STATEMENT;
         rc = save_some(writer, tx, delta->entries + at, count, is_pending, err);
+        if (rc == 0) rc = save_partitions(writer, tx, delta->entries + at, count, is_pending, err);
     }
     return rc;
 }
@@ -120,8 +212,14 @@ int pgw_state_publish(struct writer *writer, struct transaction *tx, const char 
          "AND (stream = '' OR stream = ANY($3::text[]))",
          3},
     };
+    static const char *const PARTITIONS[] = {
+        "DELETE FROM _sluice.partitions s USING _sluice.partitions p WHERE s.flow = " FLOW_NUMBER
+        " AND NOT s.pending AND p.flow = s.flow AND p.pending AND s.slice = p.slice",
+        "UPDATE _sluice.partitions SET pending = false WHERE flow = " FLOW_NUMBER " AND pending",
+    };
     const char *const params[] = {writer->spec.pipeline, writer->spec.flow, streams};
     int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(PARTITIONS); i++) rc = pg_query(tx->pg, PARTITIONS[i], params, 2, NULL, err);
     for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(STATEMENTS); i++)
         rc = pg_query(tx->pg, STATEMENTS[i].sql, params, STATEMENTS[i].params, NULL, err);
     return rc;
@@ -211,6 +309,9 @@ static int forget_flow(struct destination *destination, const char *flow, struct
         buf_printf(&sql, "DELETE FROM _sluice.%s WHERE pipeline = $1 AND flow = $2", TABLES[i]);
         rc = pg_query(destination->pg, buf_text(&sql), PG_PARAMS(destination->pipeline, flow), NULL, err);
     }
+    if (rc == 0)
+        rc = pg_query(destination->pg, "DELETE FROM _sluice.partitions WHERE flow = " FLOW_NUMBER,
+                      PG_PARAMS(destination->pipeline, flow), NULL, err);
     if (rc == 0)
         rc = pg_query(destination->pg,
                       "UPDATE _sluice.heads SET building = false, publishing = false WHERE pipeline = $1 AND flow = $2",

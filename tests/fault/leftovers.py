@@ -39,6 +39,7 @@ def database_is_clean(database, tables, schema="shop_raw"):
         "rows are held": "SELECT * FROM _sluice.held",
         "a head is not at rest": "SELECT * FROM _sluice.heads WHERE building OR publishing",
         "a plan or a position was left": "SELECT * FROM _sluice.state WHERE kind NOT IN ('cursor', 'boundary', 'loaded', 'read_at') OR pending",
+        "a part's state is not published": "SELECT * FROM _sluice.partitions WHERE pending",
         "the lease is held": "SELECT * FROM _sluice.leases WHERE until > clock_timestamp()",
         "a temporary table is left": "SELECT oid::regclass FROM pg_class WHERE relpersistence = 't'",
         "an advisory lock is held": "SELECT * FROM pg_locks WHERE locktype = 'advisory' AND database = "

@@ -25,6 +25,7 @@ class Scenario:
     joins: tuple = ()               # those of them that are chosen only from the sync on that meets the fault
     connector: str = "shop"         # or one of connectors/
     orders: int = 80
+    customers: int = 30
     page_size: int = 20
     duplicates: int = 0             # records that come twice, per page
     stale: int = 0                  # older versions of records, per page
@@ -37,6 +38,11 @@ class Scenario:
     def is_sliced(self):
         """In windows, several at once."""
         return self.connector == "windows"
+
+    @property
+    def is_parted(self):
+        """Read for each customer, with a cursor for each."""
+        return self.connector == "parts" and self.sync_mode == "incremental"
 
     @property
     def settings(self):
@@ -84,6 +90,11 @@ SCENARIOS = [
     Scenario("exploded_slices_dedup", "full_refresh", "append_dedup", connector="windows", streams=BOTH, orders=30, changes=FEWER),
     Scenario("exploded_positions_append_first", connector="stable", streams=BOTH, orders=50),
     Scenario("exploded_positions_dedup", write_mode="append_dedup", connector="stable", streams=BOTH, orders=50, changes=FEWER),
+    Scenario("parts_append_first", connector="parts", customers=7, orders=60, page_size=5),
+    Scenario("parts_append", connector="parts", customers=7, orders=60, page_size=5, changes=CHANGES),
+    Scenario("parts_dedup", write_mode="append_dedup", connector="parts", customers=7, orders=60, page_size=5, changes=CHANGES,
+             streams=("orders", "customers")),
+    Scenario("parts_overwrite", "full_refresh", "overwrite", connector="parts", customers=7, orders=60, page_size=5, changes=LESS),
     Scenario("snapshot", orders=330, page_size=3, commit="1B", writers=("csv",), labels=r"csv\.(snapshot|fold)\..*"),
 ]
 

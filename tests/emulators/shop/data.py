@@ -226,8 +226,12 @@ class Stream:
         high = len(self.stamps) if before is None else bisect_right(self.stamps, before)
         return low, max(low, high)
 
-    def page_at(self, after, before, is_sorted, offset, limit):
-        """(numbers, has_more) by position, as `page` listings have it: they shift when the data changes."""
+    def page_at(self, after, before, is_sorted, offset, limit, wanted=None):
+        """(numbers, has_more) by position, as `page` listings have it: they shift when the data changes. `wanted`: only records
+        with this text."""
+        if wanted:
+            numbers = [number for number in self.page_at(after, before, is_sorted, 0, len(self))[0] if wanted in self.record(number)]
+            return numbers[offset:offset + limit], offset + limit < len(numbers)
         if is_sorted:
             low, high = self.bounds(after, before)
             first = low + offset

@@ -202,7 +202,8 @@ class State:
         by_page = dialect == "a" or (dialect == "c" and "page" in query and not given)
         if by_page:
             page = parse_count(query.get("page", "1"), "page", 1)
-            numbers, has_more = stream.page_at(after, before, sort == "updated_at", (page - 1) * limit, limit)
+            wanted = b'"customer_id":"%s"' % query["customer_id"].encode() if "customer_id" in query else None
+            numbers, has_more = stream.page_at(after, before, sort == "updated_at", (page - 1) * limit, limit, wanted)
             token = None
         else:
             last = self.read_page_token(given) if given else None

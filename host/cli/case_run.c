@@ -26,6 +26,7 @@ struct run {
     struct arena *arena;
     struct secrets *secrets;
     struct memory *memory;
+    struct tokens tokens; /* what logins have brought, as the state directory keeps them */
     struct cancel *cancel;
     struct log *log;
     struct pipeline pipeline;
@@ -313,6 +314,7 @@ static void run_sync(struct run *run, size_t index, struct cassette *cassette)
                                          .clock = clock_system(),
                                          .cassette = cassette,
                                          .memory = run->memory,
+                                         .tokens = &run->tokens,
                                          .cancel = run->cancel,
                                          .log = run->log};
     run->err = ERR_INIT;
@@ -347,12 +349,14 @@ void case_run(const struct case_file *file, const char *connector, struct log *l
     result->outcomes = arena_array(arena, struct case_outcome, count + 1);
     run.secrets = secrets_new();
     run.memory = memory_new();
+    run.tokens = TOKENS_INIT;
     run.cancel = cancel_new(NULL);
     make_project(&run, connector);
     for (size_t i = 0; i < count; i++) cassettes[i] = open_cassette(&run, &file->syncs->children[i]);
     for (size_t i = 0; i < count && problems->count == 0; i++) run_sync(&run, i, cassettes[i]);
     for (size_t i = 0; i < count; i++) cassette_free(cassettes[i]);
     cancel_free(run.cancel);
+    tokens_release(&run.tokens);
     memory_free(run.memory);
     secrets_free(run.secrets);
 }

@@ -326,12 +326,19 @@ static void unknown_key(const struct option_table *table, const struct node *chi
     problems_hint(problems, "%s has: %s", table->title, known[0] ? known : "no keys");
 }
 
+/* A map that may be left out, and that is null instead: it is left out. */
+static bool is_left_out(const struct option *option, const struct node *node)
+{
+    return node->kind == NODE_NULL && option->type == OPTION_MAP && !(option->flags & OPTION_REQUIRED);
+}
+
 static void check_map(const struct option_table *table, const struct node *map, const struct place *place,
                       struct problems *problems)
 {
     for (size_t i = 0; map && i < map->count; i++) {
         const struct node *child = &map->children[i];
         const struct option *option = option_find(table, child->key);
+        if (option && is_left_out(option, child)) continue;
         if (option)
             check_value(option, child, &(struct place){.above = place, .name = child->key}, problems);
         else

@@ -186,6 +186,19 @@ static size_t differ(struct buf *out, const char *format, ...)
 
 #define SHOWN(s) (int)((s).size > 80 ? 80 : (s).size), ((s).size ? (s).data : "")
 
+/* "what is 'got', not 'wanted'", of long texts the parts around the first difference. */
+static size_t differ_in_text(struct buf *out, const char *what, struct str name, struct str got, struct str wanted)
+{
+    enum { BEFORE = 30 };
+    size_t same = 0;
+    while (same < got.size && same < wanted.size && got.data[same] == wanted.data[same]) same++;
+    size_t skipped = same > BEFORE ? same - BEFORE : 0;
+    const char *from = skipped ? ".." : "";
+    while (skipped && ((unsigned char)got.data[skipped] & 0xc0) == 0x80) skipped--; /* not within a character */
+    struct str new = {got.data + skipped, got.size - skipped}, old = {wanted.data + skipped, wanted.size - skipped};
+    return differ(out, "%s%.*s is '%s%.*s', not '%s%.*s'", what, SHOWN(name), from, SHOWN(new), from, SHOWN(old));
+}
+
 /* First those that fit, then those of one name with other values, then what only one side has. */
 static size_t compare_params(const char *what, struct str wanted_text, struct str got_text, struct arena *arena,
                              struct buf *out)
@@ -202,8 +215,8 @@ static size_t compare_params(const char *what, struct str wanted_text, struct st
                 if (got->list[g].is_met || !is_same || (pass == 0 && !has_value)) continue;
                 wanted->list[w].is_met = got->list[g].is_met = true;
                 if (pass == 1)
-                    differences += differ(out, "%s %.*s is '%.*s', not '%.*s'", what, SHOWN(got->list[g].name),
-                                          SHOWN(got->list[g].value), SHOWN(wanted->list[w].value));
+                    differences += differ_in_text(out, arena_printf(arena, "%s ", what), got->list[g].name, got->list[g].value,
+                                                  wanted->list[w].value);
             }
     for (size_t w = 0; w < wanted->count; w++)
         if (!wanted->list[w].is_met)
@@ -235,7 +248,7 @@ static size_t compare_body(struct str wanted, struct str got, struct arena *aren
     }
     size_t differences = 0;
     if (!cassette_fits(buf_str(&first), buf_str(&second)))
-        differences = differ(out, "the body is '%.*s', not '%.*s'", SHOWN(buf_str(&second)), SHOWN(buf_str(&first)));
+        differences = differ_in_text(out, "the body", STR(""), buf_str(&second), buf_str(&first));
     buf_release(&first);
     buf_release(&second);
     return differences;
@@ -255,8 +268,7 @@ static size_t compare_headers(const struct cassette_exchange *exchange, const st
             if (str_equal_nocase(wanted->name, request->headers[j].name)) got = &request->headers[j];
         if (!is_asked || (got && cassette_fits(wanted->value, str_trim(got->value)))) continue;
         if (got)
-            differences +=
-                differ(out, "header %.*s is '%.*s', not '%.*s'", SHOWN(wanted->name), SHOWN(got->value), SHOWN(wanted->value));
+            differences += differ_in_text(out, "header ", wanted->name, got->value, wanted->value);
         else
             differences += differ(out, "header %.*s is missing", SHOWN(wanted->name));
     }

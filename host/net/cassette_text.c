@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/json_layout.h"
 #include "base/number.h"
 #include "base/time.h"
@@ -54,6 +55,15 @@ static void end_exchange(struct reading *reading)
     reading->part = PART_NONE;
 }
 
+/* "HTTP/1.1" may stand behind the URL, as curl -v prints it; spaces may stand in it. */
+static struct str without_version(struct str url)
+{
+    static const char *const VERSIONS[] = {" HTTP/1.0", " HTTP/1.1", " HTTP/2", " HTTP/3"};
+    for (size_t i = 0; i < ARRAY_SIZE(VERSIONS); i++)
+        if (str_ends(url, str_from(VERSIONS[i]))) url.size -= strlen(VERSIONS[i]);
+    return url;
+}
+
 static void begin_request(struct reading *reading, struct str line)
 {
     struct str method = {0}, url = {0}, rest = line;
@@ -62,8 +72,7 @@ static void begin_request(struct reading *reading, struct str line)
     reading->place.line = at;
     str_next(&rest, ' ', &method);
     rest = str_trim(rest);
-    str_next(&rest, ' ', &url); /* "HTTP/1.1" may follow, as curl -v prints it */
-    url = str_trim(url);
+    url = str_trim(without_version(rest));
     if (url.size == 0 || (url.data[0] != '/' && !str_starts(url, STR("http://")) && !str_starts(url, STR("https://")))) {
         WRONG(reading, "cannot read the request '" STR_FMT "'", STR_ARG(line));
         problems_hint(reading->problems, "write the method and the URL: '> GET /orders?page=1'");

@@ -1,5 +1,6 @@
-/* How it works: one small JSON file. fs_write_file makes a change durable and whole, so a process may die at any instant and
- * leave either what was there or what was to be there. The lock is a file of its own, since the other is replaced. */
+/* How it works: one small JSON file, but for replays. fs_write_file makes a change durable and whole, so a process may die at
+ * any instant and leave either what was there or what was to be there. The lock is a file of its own, since the other is
+ * replaced. */
 #include "net/token_store.h"
 
 #include <stdlib.h>
@@ -176,4 +177,57 @@ struct token_store *token_store_file(const char *path, struct clock *clock, stru
                                 .cancel = cancel};
     arena_release(&arena);
     return &file->store;
+}
+
+/* --- in memory --------------------------------------------------------------------------------------------------------- */
+
+struct memory_store {
+    struct token_store store; /* first: a store is one of these */
+    struct tokens *tokens;
+};
+
+static int memory_lock(struct token_store *store, struct err *err)
+{
+    (void)store, (void)err;
+    return 0;
+}
+
+static void memory_unlock(struct token_store *store)
+{
+    (void)store;
+}
+
+static void copy_tokens(struct tokens *to, const struct tokens *from)
+{
+    tokens_set(&to->access_token, buf_str(&from->access_token));
+    tokens_set(&to->refresh_token, buf_str(&from->refresh_token));
+    tokens_set(&to->previous, buf_str(&from->previous));
+    tokens_set(&to->facts, buf_str(&from->facts));
+    to->renew_at_us = from->renew_at_us;
+}
+
+static int memory_load(struct token_store *store, struct tokens *tokens, struct err *err)
+{
+    (void)err;
+    copy_tokens(tokens, ((struct memory_store *)store)->tokens);
+    return 0;
+}
+
+static int memory_save(struct token_store *store, const struct tokens *tokens, struct err *err)
+{
+    (void)err;
+    copy_tokens(((struct memory_store *)store)->tokens, tokens);
+    return 0;
+}
+
+static void memory_free_store(struct token_store *store)
+{
+    free(store);
+}
+
+struct token_store *token_store_memory(struct tokens *tokens)
+{
+    struct memory_store *memory = mem_zero(1, sizeof *memory);
+    *memory = (struct memory_store){{memory_lock, memory_unlock, memory_load, memory_save, memory_free_store}, tokens};
+    return &memory->store;
 }

@@ -58,4 +58,7 @@ struct token_store {
  * 0700. `path` is copied. */
 struct token_store *token_store_file(const char *path, struct clock *clock, struct cancel *cancel);
 
+/* Keeps them in `tokens`, which outlives it: for a replay, whose tokens are made up. One store at a time. */
+struct token_store *token_store_memory(struct tokens *tokens);
+
 #endif

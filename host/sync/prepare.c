@@ -8,7 +8,6 @@
 #include "net/cassette.h"
 #include "net/guard.h"
 #include "net/limit.h"
-#include "net/token_store.h"
 #include "os/clock.h"
 #include "os/crypto.h"
 #include "os/fs.h"
@@ -79,6 +78,8 @@ int sync_prepare(const struct sync_options *options, struct sync_prepared **out,
 {
     struct sync_prepared *prepared = mem_zero(1, sizeof *prepared);
     prepared->options = *options;
+    prepared->own_tokens = TOKENS_INIT;
+    if (!options->tokens) prepared->options.tokens = &prepared->own_tokens;
     struct clock *replayed = options->cassette ? cassette_clock(options->cassette) : NULL;
     prepared->source_clock = replayed ? replayed : options->clock;
     prepared->now_us = clock_wall_us(prepared->source_clock);
@@ -108,6 +109,7 @@ void sync_prepared_free(struct sync_prepared *prepared)
     plan_release(&prepared->plan);
     guard_free(prepared->own);
     budget_free(prepared->budget);
+    tokens_release(&prepared->own_tokens);
     arena_release(&prepared->arena);
     free(prepared);
 }
@@ -132,26 +134,33 @@ static int open_token_store(const struct sync_prepared *prepared, const struct a
     return 0;
 }
 
-/* What a replay spends and is given is nobody else's: it neither shares limits nor keeps tokens. */
+/* What a replay spends and is given is nobody else's: it shares neither limits nor tokens. */
 static bool is_replay(const struct sync_prepared *prepared)
 {
     return prepared->source_clock != prepared->options.clock;
+}
+
+/* A recording has one token call: that of the client that logs in first, or of the only one. */
+static bool records_login(const struct sync_prepared *prepared)
+{
+    return prepared->options.cassette && !is_replay(prepared) && prepared->config->facts->count == 0;
 }
 
 int prepare_auth(const struct sync_prepared *prepared, struct cancel *cancel, struct arena *arena, struct auth **out,
                  struct err *err)
 {
     struct auth_spec *spec = arena_new(arena, struct auth_spec);
-    struct auth_options options = {.clock = prepared->source_clock,
-                                   .secrets = prepared->options.secrets,
-                                   .fetches_always = prepared->options.cassette && !is_replay(prepared)};
+    struct auth_options options = {
+        .clock = prepared->source_clock, .secrets = prepared->options.secrets, .fetches_always = records_login(prepared)};
     int rc = access_auth(prepared->description, prepared->config, prepared->now_us, arena, spec, err);
     if (rc != 0) return rc;
     if (spec->kind == AUTH_OAUTH2 && spec->oauth2.grant == AUTH_AUTHORIZATION_CODE) {
         spec->oauth2.login = str_from(prepared->options.pipeline->name);
         if (is_replay(prepared)) spec->oauth2.refresh_token = STR("of the recorded login");
     }
-    if (auth_keeps_tokens(spec) && !is_replay(prepared))
+    if (auth_keeps_tokens(spec) && is_replay(prepared))
+        options.store = token_store_memory(prepared->options.tokens);
+    else if (auth_keeps_tokens(spec))
         rc = open_token_store(prepared, spec, cancel, arena, &options.store, err);
     return rc ? rc : auth_new(spec, &options, out, err);
 }

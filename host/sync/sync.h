@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "connector/connector.h"
 #include "net/client.h"
+#include "net/token_store.h"
 #include "rest/config.h"
 #include "rest/description.h"
 #include "rest/request.h"
@@ -37,8 +38,9 @@ struct sync_options {
     struct memory *memory; /* what the memory writer fills, see writer/memory.h; NULL for the others */
     struct cancel *cancel;
     struct log *log;
-    bool refresh;     /* ask for fields anew, whatever is kept */
-    bool tokens_only; /* for sync_auth and sync_log_in: no stream is planned, and no source asked for fields */
+    struct tokens *tokens; /* where a replay keeps those it is given, for the next one; NULL: until it ends */
+    bool refresh;          /* ask for fields anew, whatever is kept */
+    bool tokens_only;      /* for sync_auth and sync_log_in: no stream is planned, and no source asked for fields */
 };
 
 struct auth;
@@ -56,6 +58,7 @@ struct sync_prepared {
         *own; /* the connector's own hosts: where secrets may go; with a base that a login tells, from sync_client on */
     struct sync_plan plan;
     struct budget *budget;
+    struct tokens own_tokens;   /* of a replay without options.tokens */
     struct clock *source_clock; /* what requests and waits on the source go by */
     int64_t now_us;             /* frozen */
 };

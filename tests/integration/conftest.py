@@ -17,6 +17,7 @@ from postgres import Postgres  # noqa: E402
 from shop import API_KEY, API_SECRET, Shop, key_of  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parents[2]
+BUNDLED = ["sdk/template/lua", *sorted(str(path.parent.relative_to(ROOT)) for path in ROOT.glob("connectors/*/init.lua"))]
 STATEFUL = ("run", "check", "preview", "discover", "auth")  # commands that have --state-dir
 SLUICE = os.environ.get("SLUICE_BIN", str(ROOT / "build" / "dev" / "sluice"))
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from conftest import ROOT
+from conftest import BUNDLED, ROOT
 
 GOOD = {
     "name": '"mine"', "version": '"1.2.0"',
@@ -37,7 +37,7 @@ def lint(work, path, *words, code=0):
 
 def test_nothing_is_said_about_a_good_one(work):
     assert lint(work, connector(work), "--strict") == []
-    for path in ["connectors/shop", "sdk/template/lua"]:
+    for path in BUNDLED:
         assert lint(work, ROOT / path, "--strict") == []
 
 
@@ -136,10 +136,10 @@ def test_annotations_cover_the_bundled_connectors(work):
         for key, value in node.items():
             if not names_follow:
                 yield key
-            if isinstance(value, dict) and key not in ("$select", "cases", "headers", "params", "copy", "fields"):
+            if isinstance(value, dict) and key not in ("$select", "cases", "headers", "params", "copy", "fields", "types", "capture", "body"):
                 yield from keys(value, key in ("config", "streams", "explode", "cases"))
 
-    for path in ["connectors/shop", "sdk/template/lua"]:
+    for path in BUNDLED:
         description = json.loads(work.run("connector", "describe", ROOT / path, "--json").out)
         assert {key for key in keys(description, False) if not key.startswith("$") and key != "cases"} <= known
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT, table_equals_oracle
+from conftest import BUNDLED, ROOT, table_equals_oracle
 
 README = (ROOT / "README.md").read_text()
 
@@ -32,7 +32,7 @@ def test_the_pipeline_of_the_readme_is_accepted(work):
     assert "orders" in work.run("discover", "shop").out
 
 
-@pytest.mark.parametrize("path", ["sdk/template/lua", "connectors/shop"])
+@pytest.mark.parametrize("path", BUNDLED)
 def test_connectors_of_the_tree_describe_themselves(work, path):
     description = json.loads(work.run("connector", "describe", "--json", ROOT / path).out)
     assert description["streams"]

@@ -201,7 +201,8 @@ static void test_wrong_values_say_what_was_expected(void **state)
     assert_refused("select: [a, [b]]", "select[1]: expected a string, got a list", NULL);
     assert_refused("select:", "select: expected a list, got nothing", "write a value, or leave the key out");
     assert_refused("commit: 5", "commit: expected a map, got '5'", NULL);
-    assert_refused("commit:", "commit: 'reason' is missing", "reason: why");
+    assert_accepted("commit:"); /* left out */
+    assert_refused("commit: {}", "commit: 'reason' is missing", "reason: why");
     assert_refused("columns: [a]", "columns: expected a map, got a list", NULL);
     assert_refused("columns: {a: 5}", "columns.a: expected a map, got '5'", NULL);
     assert_refused("columns: {a: }", "columns.a: 'reason' is missing", "reason: why");

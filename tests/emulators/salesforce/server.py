@@ -56,7 +56,7 @@ class Salesforce(Api):
         self.tokens = Tokens("salesforce", self.clock, options.seed, options.session_ttl, rotates=options.rotate)
         self.client = ("salesforce-test-client", "salesforce-test-client-secret")
         self.secrets = [self.client[1]]
-        self.locators, self.jobs = {}, {}
+        self.locators, self.jobs, self.jobs_made = {}, {}, 0
         self.pace = {"queue_s": options.bulk_queue_s, "run_s": options.bulk_run_s, "hold": False, "fail": 0}
         self.query_timeout_days = None
 
@@ -300,7 +300,8 @@ class Salesforce(Api):
         if query.counts or query.all_fields:
             raise refuse(400, "API_ERROR", "Aggregate Relationship not supported in Bulk Query")
         kinds, table = self.fields[query.object], self.tables[query.object]
-        identity = "7505e" + "%010dAAA" % (len(self.jobs) + 1)
+        self.jobs_made += 1
+        identity = "7505e" + "%010dAAA" % self.jobs_made
         records = [[data.as_csv(kinds[field]["type"], data.value(query.object, table, row, field, kinds[field]["type"])) for field in columns]
                    for row in rows]
         job = self.jobs[identity] = jobs.Job(identity, body, query.object, columns, records, self.now_ms(), self.pace)

@@ -1,0 +1,201 @@
+-- Salesforce: objects as their describe call lists them, by REST queries or by Bulk API 2.0 jobs. Data only, no functions: `object`
+-- below runs once, when this file is read.
+
+-- Records change until a window's end, and a window of five years that takes Salesforce over two minutes is read in halves.
+-- What commits late keeps its early stamp, so each sync looks ten minutes back.
+local cursor = {
+  field = "SystemModstamp",
+  start = "{{config.start}}",
+  step = "60mo",
+  min_step = "1d",
+  bounds = "[)",
+  granularity = "1s",
+  lookback = "10m",
+}
+
+local types = {
+  boolean = "boolean",
+  int = "integer",
+  long = "integer",
+  double = "decimal",
+  currency = "decimal",
+  percent = "decimal",
+  date = "date",
+  datetime = "timestamp",
+}
+
+-- Everything that a stream says for itself: the object's name, and whether the Bulk API knows it.
+local function object(name, options)
+  options = options or {}
+  local query = "SELECT {{stream.fields}} FROM " .. name .. " WHERE SystemModstamp >= {{cursor.from | format:'%Y-%m-%dT%H:%M:%SZ'}}"
+    .. " AND SystemModstamp < {{cursor.until | format:'%Y-%m-%dT%H:%M:%SZ'}}"
+
+  -- Where both can, the pipeline says how.
+  local function by_api(rest, bulk)
+    if options.bulk == false then return rest end
+    return sluice.select("api", { rest = rest, bulk = bulk })
+  end
+
+  local fields = { Id = "string", SystemModstamp = "timestamp" }
+  if options.is_deleted ~= false then fields.IsDeleted = "boolean" end
+
+  return {
+    path = by_api("/queryAll", "/jobs/query/{{job.id}}/results"),
+    params = by_api({ q = query }, { maxRecords = "{{config.page_size}}" }),
+    headers = by_api({ ["Sforce-Query-Options"] = "batchSize={{config.batch_size}}" }, { Accept = "text/csv" }),
+    records = by_api("records", "$"),
+    pages = by_api({ kind = "next_url", next = "nextRecordsUrl" },
+      { kind = "header_token", header = "Sforce-Locator", param = "locator" }),
+    format = by_api("json", { kind = "csv", count_header = "Sforce-NumberOfRecords", strip_nul = true, stream = true }),
+    job = by_api(sluice.null, {
+      create = {
+        path = "/jobs/query",
+        body = { operation = "queryAll", contentType = "CSV", columnDelimiter = "COMMA", lineEnding = "LF", query = query },
+        idempotent = true, -- one job more of 10,000 a day
+      },
+      poll = {
+        path = "/jobs/query/{{job.id}}",
+        state = "state",
+        done = { "JobComplete" },
+        failed = { "Failed", "Aborted" },
+        error = "errorMessage",
+      },
+      delete = { path = "/jobs/query/{{job.id}}" },
+      timeout = "24h",
+      slots = 4,
+    }),
+    stable = true, -- query locators live for two days, a job's results for a week
+    primary_key = "Id",
+    cursor = cursor,
+    fields = fields,
+    deleted = options.is_deleted ~= false and "IsDeleted" or nil,
+    fields_from = {
+      path = "/sobjects/" .. name .. "/describe",
+      records = "fields",
+      types = types,
+      skip = { "address", "location", "base64" }, -- their parts are fields, too; a base64 field is a link to a download
+    },
+    undeclared = "drop",
+  }
+end
+
+local login = {
+  kind = "oauth2",
+  token_url = "{{config.login_url}}/services/oauth2/token",
+  client_id = "{{config.client_id}}",
+  client_secret = "{{config.client_secret}}",
+  capture = { instance_url = "instance_url" },
+}
+
+local function by_grant(grant, more)
+  local auth = { grant = grant }
+  for key, value in pairs(login) do auth[key] = value end
+  for key, value in pairs(more) do auth[key] = value end
+  return auth
+end
+
+return sluice.connector {
+  name = "salesforce",
+  version = "1.0.0",
+  title = "Salesforce",
+
+  config = {
+    login_url = { type = "string", default = "https://login.salesforce.com", title = "Where to log in: test.salesforce.com for a sandbox, or My Domain" },
+    instance_host = { type = "string", default = "*.salesforce.com", title = "Hosts that the login may name as the instance" },
+    auth = { type = "enum", values = { "browser", "refresh_token", "client_credentials", "jwt" }, default = "browser", title = "How to log in" },
+    client_id = { type = "string", required = true, title = "Consumer key of the connected app" },
+    client_secret = { type = "string", secret = true, title = "Its consumer secret; not for jwt" },
+    refresh_token = { type = "string", secret = true, title = "For auth: refresh_token" },
+    username = { type = "string", title = "For auth: jwt, the user it acts for" },
+    private_key = { type = "string", secret = true, title = "For auth: jwt, the key of the app's certificate, PEM" },
+    audience = { type = "string", default = "https://login.salesforce.com", title = "For auth: jwt; https://test.salesforce.com for a sandbox" },
+    api = { type = "enum", values = { "rest", "bulk" }, default = "rest", title = "Queries, or jobs of the Bulk API 2.0 for large objects" },
+    start = { type = "timestamp", default = "1999-01-01T00:00:00Z", title = "First sync: records changed since" },
+    batch_size = { type = "integer", default = 2000, title = "REST: records per page, 200 to 2000" },
+    page_size = { type = "integer", default = 50000, title = "Bulk: records per download" },
+  },
+
+  http = {
+    base = "{{auth.instance_url}}/services/data/v67.0",
+    hosts = { "{{config.instance_host}}" },
+    auth = sluice.select("auth", {
+      browser = by_grant("authorization_code", {
+        authorize_url = "{{config.login_url}}/services/oauth2/authorize",
+        redirect_url = "http://localhost:1717/OauthRedirect", -- as the app has it registered, port included
+        scope = "api refresh_token",
+      }),
+      refresh_token = by_grant("refresh_token", { refresh_token = "{{config.refresh_token}}" }),
+      client_credentials = by_grant("client_credentials", {}),
+      jwt = {
+        kind = "oauth2",
+        grant = "jwt_bearer",
+        token_url = "{{config.login_url}}/services/oauth2/token",
+        assertion = {
+          key = "{{config.private_key}}",
+          issuer = "{{config.client_id}}",
+          subject = "{{config.username}}",
+          audience = "{{config.audience}}",
+          lifetime = "3m",
+        },
+        capture = { instance_url = "instance_url" },
+      },
+    }),
+    rate_limit = {
+      { kind = "concurrency", requests = 10 }, -- 25 that take over 20 s are too many, 5 in a developer's org
+      { kind = "quota", name = "daily", stop_at = 0.9, learn = { usage = "Sforce-Limit-Info" } },
+    },
+    timeouts = { first_byte = "3m" }, -- a query is given up by Salesforce after two
+    errors = {
+      { path = "*.errorCode", equals = "INVALID_SESSION_ID", action = "refresh_auth" },
+      { status = 403, path = "*.message", contains = "Concurrent", action = "rate_limited", wait = "30s" },
+      { path = "*.errorCode", equals = { "REQUEST_LIMIT_EXCEEDED", "LIMIT_EXCEEDED" }, action = "rate_limited", wait = "2h" },
+      { path = "*.errorCode", equals = { "SERVER_UNAVAILABLE", "UNABLE_TO_LOCK_ROW" }, action = "retry" },
+      { status = { 406, 420 }, action = "retry" },
+      { path = "*.errorCode", equals = { "QUERY_TIMEOUT", "OPERATION_TOO_LARGE" }, action = "split_window" },
+      { path = "*.errorCode", equals = "INVALID_QUERY_LOCATOR", action = "reset_pages" },
+      { path = "*.errorCode", equals = { "INVALID_TYPE", "INSUFFICIENT_ACCESS", "INSUFFICIENT_ACCESS_OR_READONLY" }, action = "skip_stream" },
+      {
+        path = "*.errorCode",
+        equals = "API_DISABLED_FOR_ORG",
+        action = "fail",
+        class = "permission",
+        hint = "the edition has no API, or the user's profile lacks 'API Enabled'",
+      },
+      {
+        path = "*.errorCode",
+        equals = "TXN_SECURITY_METERING_ERROR",
+        action = "fail",
+        class = "config",
+        hint = "a transaction security policy of the org refuses large reports and queries to this user",
+      },
+      { path = "*.errorCode", equals = "INVALID_FIELD", action = "fail", hint = "a field is gone since it was described: run once with --refresh" },
+      {
+        status = { 414, 431 },
+        action = "fail",
+        hint = "the object has more fields than fit into a URL: use `api: bulk`, or leave columns out in the pipeline",
+      },
+    },
+  },
+
+  check = { path = "/limits" },
+
+  streams = {
+    Account = object("Account"),
+    Campaign = object("Campaign"),
+    CampaignMember = object("CampaignMember"),
+    Case = object("Case"),
+    Contact = object("Contact"),
+    Contract = object("Contract"),
+    Event = object("Event"),
+    Lead = object("Lead"),
+    Opportunity = object("Opportunity"),
+    OpportunityHistory = object("OpportunityHistory", { bulk = false, is_deleted = false }),
+    OpportunityLineItem = object("OpportunityLineItem"),
+    Order = object("Order"),
+    OrderItem = object("OrderItem"),
+    PricebookEntry = object("PricebookEntry"),
+    Product2 = object("Product2"),
+    Task = object("Task"),
+    User = object("User", { is_deleted = false }),
+  },
+}

@@ -1,0 +1,151 @@
+"""The Salesforce connector passes what every bundled connector must, by queries and by bulk jobs."""
+
+import json
+import uuid
+
+import pytest
+
+import acceptance
+from emulator import Emulator
+from integration import staged_loads, staged_rows
+
+OBJECTS = ("Account", "Case", "OpportunityHistory", "User")
+COLUMNS = {"Id": "text", "Name": "text", "Amount__c": "number", "Score__c": "number", "Seats__c": "number", "Rate__c": "number", "Active__c": "flag",
+           "Stage__c": "text", "Areas__c": "text", "Due__c": "time", "Seen__c": "time", "Opens__c": "text", "Remark__c": "text", "Formula__c": "number",
+           "Parent__c": "text", "CreatedDate": "time", "SystemModstamp": "time"}
+START = "2020-01-01T00:00:00Z"
+WINDOWS = 2  # of five years, from START to now
+
+
+@pytest.fixture
+def org():
+    with Emulator("salesforce", accounts=450, bulk_queue_s=0.02, bulk_run_s=0.02) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh(postgres):
+    return lambda: postgres.create_database("t" + uuid.uuid4().hex[:12])
+
+
+def stream(org, name):
+    def digits(column):
+        return lambda record: None if record[column] is None else str(record[column])  # JSON became binary on the way to this test
+    columns = {column: (digits(column) if kind == "number" else column, kind) for column, kind in COLUMNS.items()}
+    if name == "Account":
+        columns["BillingCity"] = ("BillingCity", "text")
+    return acceptance.Stream(f'crm."{name}"', ["Id"], columns, lambda: org.oracle(name)["rows"], lambda: org.oracle(name)["deleted"])
+
+
+def subject_of(work, org, api="rest", objects=OBJECTS, config=None, **settings):
+    def configure(database):
+        given = {"login_url": org.urls[0], "instance_host": org.urls[1].removeprefix("http://"), "auth": "client_credentials",
+                 "client_id": "salesforce-test-client", "client_secret": org.secrets()[0], "api": api, "start": START, "batch_size": 200,
+                 "page_size": 100, **(config or {})}
+        pipeline = {"connector": "salesforce", "destination": "target", "network": {"allow_private": True}, "streams": list(objects),
+                    "config": given, "commit": {"bytes": "16KiB", "seconds": 1}, **settings}
+        work.write("sluice.yaml", json.dumps({
+            "destinations": {"target": {"type": "postgres", "url": database.url, "schema": "crm"}}, "pipelines": {"sf": pipeline}}))
+    return acceptance.Subject(work, org, configure, {name: stream(org, name) for name in objects}, org.secrets, org.violations)
+
+
+@pytest.mark.parametrize("api, budget", [
+    # a token, descriptions, and for each window of each object a query; Account has two pages more.
+    ("rest", 1 + 4 + 4 * WINDOWS + 2),
+    # a job is made, polled (at most five times here), downloaded and deleted; the history is no bulk entity.
+    ("bulk", 1 + 4 + 3 * WINDOWS * 8 + 4 + WINDOWS)])
+def test_full_sync(work, org, fresh, api, budget):
+    acceptance.full_sync(subject_of(work, org, api), fresh(), budget)
+
+
+def test_killed_at_a_request_and_resumed(work, org, fresh):
+    acceptance.kill_and_resume(subject_of(work, org, "rest"), fresh, at=[2, 6, 9])
+
+
+def test_killed_at_a_request_of_a_job_and_resumed(work, org, fresh):
+    acceptance.kill_and_resume(subject_of(work, org, "bulk", ("Account",)), fresh, at=[2, 4, 6, 8])
+
+
+@pytest.mark.parametrize("api", ["rest", "bulk"])
+def test_rounds_of_changes(work, org, fresh, api):
+    def change():
+        org.mutate("Account", updates=7, creates=3, deletes=2, age_s=2)  # the second that a sync begins in is the next one's
+        org.mutate("User", updates=2, age_s=2)
+    database = fresh()
+    acceptance.rounds(subject_of(work, org, api, ("Account", "User")), database, [change, change])
+    assert database.one('SELECT count(*) FROM crm."Account" WHERE _sluice_deleted') == 4
+
+
+def error(code, message="x", status=400):
+    return {"status": status, "body": [{"message": message, "errorCode": code}]}
+
+
+@pytest.mark.parametrize("fault", [
+    error("INVALID_SESSION_ID", "Session expired or invalid", 401), error("INVALID_QUERY_LOCATOR"), error("UNABLE_TO_LOCK_ROW"),
+    error("SERVER_UNAVAILABLE", status=503), {"html": True}, {"truncate_at": 3000}], ids=str)
+def test_what_passes_is_overcome(work, org, fresh, fault):
+    subject, database = subject_of(work, org, objects=("Account",), config={"start": "2025-01-01T00:00:00Z"}), fresh()
+    subject.configure(database)
+    org.fault(match="/query/01g", **fault)
+    subject.run()
+    subject.look(database)
+
+
+def test_a_session_that_ends(work, org, fresh):
+    subject, database = subject_of(work, org, objects=("Account",)), fresh()
+    subject.configure(database)
+    subject.run()
+    org.control(expire_tokens=True)
+    org.mutate("Account", updates=5, age_s=2)
+    subject.run()
+    subject.look(database)
+    assert len(org.requests("oauth2/token")) == 2
+
+
+def test_a_window_that_takes_too_long_is_halved(work, org, fresh):
+    subject, database = subject_of(work, org, objects=("Account",)), fresh()
+    subject.configure(database)
+    org.control(query_timeout_days=400)
+    subject.run()
+    subject.look(database)
+    assert 8 <= len([entry for entry in org.requests("/queryAll") if entry["status"] == 200]) <= 20
+
+
+@pytest.mark.parametrize("fault, code, said", [
+    (error("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", 403), 4, "run again in 2 h"),
+    (error("API_DISABLED_FOR_ORG", status=403), 3, "API Enabled"),
+    (error("INVALID_FIELD"), 4, "--refresh"),
+    (error("TXN_SECURITY_METERING_ERROR", status=403), 2, "security policy"),
+    ({"status": 414, "body": "<html>"}, 4, "api: bulk"),
+    (error("MALFORMED_QUERY"), 4, "MALFORMED_QUERY")], ids=str)
+def test_what_is_final_says_why(work, org, fresh, fault, code, said):
+    subject = subject_of(work, org, objects=("Account",))
+    subject.configure(fresh())
+    org.fault(match="/queryAll", times=0, **fault)
+    assert said in str(subject.run(code=code))
+    assert len(org.requests("/queryAll")) <= WINDOWS
+
+
+def test_an_object_that_may_not_be_read_leaves_the_others(work, org, fresh):
+    subject, database = subject_of(work, org, objects=("Account", "Case")), fresh()
+    subject.configure(database)
+    org.control(forbid=["Case"])
+    assert "Case" in subject.run(code=None).err
+    del subject.streams["Case"]
+    subject.look(database)
+
+
+def test_an_object_of_more_fields_than_a_url_holds(work, fresh):
+    """Nor has PostgreSQL room for them all in a row."""
+    with Emulator("salesforce", accounts=20, wide=1500, bulk_queue_s=0.02, bulk_run_s=0.02) as org:
+        for api in ("rest", "bulk"):
+            subject_of(work, org, api, ("Account",)).configure(fresh())
+            file = json.loads((work.folder / "sluice.yaml").read_text())
+            file["destinations"]["target"] = {"type": "csv", "path": str(work.folder / "staging"), "compression": "none"}
+            work.write("sluice.yaml", json.dumps(file))
+            if api == "rest":
+                assert "api: bulk" in work.run("run", code=4).err
+        work.run("run")
+        rows = [row for load in staged_loads(work.folder / "staging", "Account", "sf") for row in staged_rows(load)]
+        truth = {row["Id"]: row for row in org.oracle("Account")["rows"]}
+        assert {row["Id"]: row["Wide_1499__c"] or None for row in rows} == {key: row["Wide_1499__c"] for key, row in truth.items()}

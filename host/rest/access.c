@@ -187,7 +187,7 @@ static void read_claims(struct auth_reader *reader, struct jwt *jwt)
         const char *path = arena_printf(reader->arena, "%s.claims." STR_FMT, reader->path, STR_ARG(claim->key));
         struct str value = read_text(reader, node_text(claim), claim, path);
         bool is_plain = claim->kind == NODE_NUMBER || claim->kind == NODE_BOOLEAN || reader->rendered == RENDERED_NUMBER ||
-                        reader->rendered == RENDERED_BOOLEAN;
+                        reader->rendered == RENDERED_BOOLEAN || reader->rendered == RENDERED_LIST;
         if (value.size == 0) continue;
         struct buf json = BUF_INIT(6 * (size_t)TEMPLATE_MAX_BYTES);
         if (is_plain)

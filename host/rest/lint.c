@@ -206,10 +206,10 @@ static const char *changing_field(const struct node *fields)
 static void look_at_cursor(const struct lens *lens)
 {
     const char *field = changing_field(node_get(lens->stream, "fields"));
-    if (is_set(lens->stream, "cursor") || !field) return;
+    if (is_set(lens->stream, "cursor") || is_set(lens->stream, "sync_modes") || !field) return;
     findings_add(lens->findings, FINDING_WARNING, "no-cursor", lens->path,
                  arena_printf(lens->findings->arena, "'%s' says when a record changed, and each sync reads all of them", field),
-                 "cursor = { field = .., param = .. }, if the source can filter by it");
+                 "cursor = { field = .., param = .. }, if the source can filter by it; else sync_modes = \"full_refresh\"");
 }
 
 static void look_at_pages(const struct lens *lens)

@@ -95,6 +95,7 @@ int metadata_read(const struct reader_options *options, const struct fields_from
         page_release(&page);
         if (rc) break;
     }
+    out->is_refused = rc < 0 && reader_end(reader) == READER_SKIPS_STREAM;
     reader_free(reader);
     if (rc) return rc;
     if (gathering.count == 0) {

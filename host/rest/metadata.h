@@ -18,6 +18,7 @@ struct metadata {
     const struct metadata_field *fields; /* sorted by name, each once */
     size_t count;
     size_t unusable; /* records without a name, or with one no column can have */
+    bool is_refused; /* with an error: a rule says that the stream cannot be had (skip_stream) */
 };
 
 enum { METADATA_MAX_FIELDS = 10000 };

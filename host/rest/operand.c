@@ -312,7 +312,7 @@ static int json_scalar(const struct operand *operand, const struct operand_sourc
     struct buf text = BUF_INIT(RENDER_MAX);
     int rc = render_scalar(operand, source, ESCAPE_NONE, &text, has_secret, err);
     if (rc >= 0 && text.failed) rc = err_set(err, ERR_CONFIG, "value over %d bytes", RENDER_MAX);
-    if (rc == RENDERED_NUMBER || rc == RENDERED_BOOLEAN)
+    if (rc == RENDERED_NUMBER || rc == RENDERED_BOOLEAN || rc == RENDERED_LIST)
         buf_append_str(out, buf_str(&text));
     else if (rc == RENDERED_TEXT)
         buf_append_json_string(out, buf_str(&text));

@@ -45,6 +45,8 @@ static const struct known_filter FILTERS[] = {
     {"lower", FILTER_LOWER, false, false},
     {"urlencode", FILTER_URLENCODE, false, false},
     {"string", FILTER_STRING, false, false},
+    {"list", FILTER_LIST, false, false},
+    {"list_of", FILTER_LIST_OF, true, false},
 };
 
 struct compiler {

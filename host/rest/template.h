@@ -7,7 +7,7 @@
  * and filters:
  * names    config.NAME  cursor.from|until|value|token  slice.id|from|to|NAME  page.number|offset|token|size|key
  * stream.name|fields  parent.PATH record.PATH  auth.FACT  job.NAME  now
- * filters  format:"%Y-%m-%d"  minus:"5m"  plus:"5m"  default:"x"  upper  lower  urlencode  string
+ * filters  format:"%Y-%m-%d"  minus:"5m"  plus:"5m"  default:"x"  upper  lower  urlencode  string  list  list_of:"id"
  *
  * Which names exist depends on the place: a `struct template_scope` says so, and a name that does not exist there is a mistake
  * found when the description is loaded, with the nearest name that does.
@@ -99,6 +99,7 @@ enum rendered {
     RENDERED_TEXT,
     RENDERED_NUMBER,  /* JSON number text: page.size, a config value of type integer or number */
     RENDERED_BOOLEAN, /* true or false */
+    RENDERED_LIST,    /* JSON text: what list and list_of give */
     RENDERED_NOTHING, /* the reference has no value: its parameter is left out */
 };
 

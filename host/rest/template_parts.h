@@ -38,7 +38,9 @@ enum filter_id {
     FILTER_UPPER,
     FILTER_LOWER,
     FILTER_URLENCODE,
-    FILTER_STRING
+    FILTER_STRING,
+    FILTER_LIST,
+    FILTER_LIST_OF
 };
 
 struct known_filter {

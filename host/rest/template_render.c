@@ -13,7 +13,7 @@
 struct value_in_hand {
     struct buf text;
     bool is_set;
-    bool is_number, is_boolean;
+    bool is_number, is_boolean, is_list;
     const char *format; /* to write it in at the end; NULL: as it is */
 };
 
@@ -193,10 +193,31 @@ static void apply_default(struct value_in_hand *value, const char *fallback)
     value->is_number = value->is_number && number_is_json(str_from(fallback));
 }
 
+/* What stands between commas, as a JSON list of texts, or of objects that have it as `member`. */
+static void apply_list(struct value_in_hand *value, const char *member)
+{
+    struct buf list = BUF_INIT(4 * (size_t)TEMPLATE_MAX_BYTES);
+    struct str rest = buf_str(&value->text), part;
+    while (str_next(&rest, ',', &part)) {
+        buf_append_char(&list, list.size ? ',' : '[');
+        if (member) {
+            buf_append_char(&list, '{');
+            buf_append_json_string(&list, str_from(member));
+            buf_append_char(&list, ':');
+        }
+        buf_append_json_string(&list, part);
+        if (member) buf_append_char(&list, '}');
+    }
+    buf_append_char(&list, ']');
+    buf_release(&value->text);
+    value->text = list;
+    value->is_list = true;
+}
+
 static bool apply_filter(const struct filter *filter, struct value_in_hand *value)
 {
     if (!value->is_set && filter->known->id != FILTER_DEFAULT) return true;
-    if (!filter->known->keeps_number) value->is_number = value->is_boolean = false;
+    if (!filter->known->keeps_number) value->is_number = value->is_boolean = value->is_list = false;
     switch (filter->known->id) {
     case FILTER_DEFAULT:
         apply_default(value, filter->argument);
@@ -211,6 +232,12 @@ static bool apply_filter(const struct filter *filter, struct value_in_hand *valu
         apply_urlencode(&value->text);
         return true;
     case FILTER_STRING:
+        return true;
+    case FILTER_LIST:
+        apply_list(value, NULL);
+        return true;
+    case FILTER_LIST_OF:
+        apply_list(value, filter->argument);
         return true;
     case FILTER_MINUS:
     case FILTER_PLUS:
@@ -288,6 +315,7 @@ int template_render(const struct template *compiled, const struct template_value
             rc = !is_alone          ? RENDERED_TEXT
                  : value.is_number  ? RENDERED_NUMBER
                  : value.is_boolean ? RENDERED_BOOLEAN
+                 : value.is_list    ? RENDERED_LIST
                                     : RENDERED_TEXT;
         }
         buf_release(&value.text);

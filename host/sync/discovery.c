@@ -145,7 +145,8 @@ static int ask(struct discovery *discovery, const struct fields_from *from, stru
     return rc;
 }
 
-/* Kept and young enough; else asked for; else kept, when the source is only down. */
+/* Kept and young enough; else asked for; else kept, when the source is only down. When the stream cannot be had, its own
+ * requests will hear so. */
 static int find(struct discovery *discovery, const struct stream_description *stream, struct metadata *metadata,
                 struct err *err)
 {
@@ -162,6 +163,11 @@ static int find(struct discovery *discovery, const struct stream_description *st
     }
     int rc = ask(discovery, from, metadata, err);
     if (rc == 0 && path) keep(discovery, path, metadata);
+    if (rc != 0 && metadata->is_refused) {
+        log_warn(prepared->options.log, "stream %s: its fields are those that are declared: %s", stream->name, err->message);
+        *err = (struct err)ERR_INIT;
+        return 0;
+    }
     if (rc != ERR_TRANSIENT || !is_kept) return rc;
     log_warn(prepared->options.log, "stream %s: its fields are those of an earlier run: %s", stream->name, err->message);
     *err = (struct err)ERR_INIT;
@@ -204,7 +210,10 @@ int discover_fields(struct sync_prepared *prepared, struct err *err)
             rc = begin(&discovery, err);
         }
         if (rc == 0) rc = find(&discovery, &streams[i], &metadata, err);
-        if (rc == 0) metadata_apply(streams[i].fields_from, &metadata, arena, &streams[i]);
+        if (rc == 0 && metadata.is_refused)
+            streams[i].fields_from = NULL;
+        else if (rc == 0)
+            metadata_apply(streams[i].fields_from, &metadata, arena, &streams[i]);
     }
     if (discovery.client) client_free(discovery.client);
     if (rc == 0 && streams) prepared->description = found;

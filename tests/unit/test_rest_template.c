@@ -179,6 +179,36 @@ static void test_cursors_go_out_in_their_own_format(void **state)
     arena_release(&arena);
 }
 
+static void test_lists_in_a_body(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT(0);
+    const struct config *config = config_of(&arena, "{}", "{}");
+    static const struct {
+        const char *text, *fields, *expected;
+        int kind;
+    } CASES[] = {
+        {"{{stream.fields | list}}", "id,say \"x\"", "[\"id\",\"say \\\"x\\\"\"]", RENDERED_LIST},
+        {"{{stream.fields | list}}", "id", "[\"id\"]", RENDERED_LIST},
+        {"{{stream.fields | list_of:'id'}}", "1,2", "[{\"id\":\"1\"},{\"id\":\"2\"}]", RENDERED_LIST},
+        {"{{stream.fields | list}}", "", "", RENDERED_NOTHING},
+        {"{{stream.fields | list | upper}}", "a", "[\"A\"]", RENDERED_TEXT},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        struct problems problems;
+        struct buf out = BUF_INIT(1024);
+        struct err err = ERR_INIT;
+        bool has_secret = false;
+        struct template_values values = {.config = config, .stream_fields = str_from(CASES[i].fields)};
+        const struct template *compiled = compile(&arena, config, CASES[i].text, ALL_ROOTS | TEMPLATE_FIELDS, &problems);
+        assert_no_problem(&problems);
+        assert_int_equal(template_render(compiled, &values, ESCAPE_NONE, &out, &has_secret, &err), CASES[i].kind);
+        assert_string_equal(buf_text(&out), CASES[i].expected);
+        buf_release(&out);
+    }
+    arena_release(&arena);
+}
+
 static void test_mistakes_are_found_when_loaded(void **state)
 {
     (void)state;
@@ -247,5 +277,5 @@ UNIT_TESTS(cmocka_unit_test(test_names_and_text), cmocka_unit_test(test_filters)
            cmocka_unit_test(test_values_in_a_path_are_one_segment), cmocka_unit_test(test_kinds_of_lone_references),
            cmocka_unit_test(test_what_was_inserted_is_not_a_template), cmocka_unit_test(test_secrets_are_flagged),
            cmocka_unit_test(test_missing_and_unusable_values), cmocka_unit_test(test_cursors_go_out_in_their_own_format),
-           cmocka_unit_test(test_mistakes_are_found_when_loaded),
+           cmocka_unit_test(test_lists_in_a_body), cmocka_unit_test(test_mistakes_are_found_when_loaded),
            cmocka_unit_test(test_secrets_are_refused_where_they_would_be_shown), cmocka_unit_test(test_a_template_has_a_size))

@@ -90,9 +90,10 @@ void vocabulary_write_reference(struct buf *out)
         "- Durations: `500ms`, `30s`, `5m`, `2h`, `1d`, `1w`; a bare number is seconds.\n"
         "- Names in templates: `config.NAME`, `cursor.from`, `cursor.until`, `cursor.value`, `slice.id`, `slice.from`, "
         "`slice.to`, `page.number`, `page.offset`, `page.token`, `page.size`, `page.key`, `stream.name`, `stream.fields`, "
-        "`now`.\n"
+        "`now`; where there are such: `slice.NAME` (of a partition), `parent.FIELD`, `parent.ids`, `job.NAME`, `auth.NAME`.\n"
         "- Filters: `format:\"%Y-%m-%d\"`, `minus:\"5m\"`, `plus:\"5m\"`, `default:\"x\"`, `upper`, `lower`, `urlencode`, "
-        "`string`.\n"
+        "`string`; `list` (the parts between commas as a JSON list, `{{stream.fields | list}}`), `list_of:\"id\"` (each as "
+        "`{\"id\": ..}`).\n"
         "- A parameter, header or body member that is one reference without a value is left out.\n"
         "- `{ [\"$select\"] = \"ENTRY\", cases = { a = .., b = .. } }` stands for the case that `config.ENTRY` names, anywhere "
         "but in `config`.\n\n");

@@ -1,0 +1,158 @@
+"""The HubSpot connector passes what every bundled connector must; so do the views of its README."""
+
+import json
+import pathlib
+import re
+import uuid
+
+import pytest
+
+import acceptance
+from emulator import Emulator
+
+README = pathlib.Path(__file__).parents[2] / "connectors" / "hubspot" / "README.md"
+CHANGED = {"contacts": "lastmodifieddate"}
+OF_ALL = {"createdate": "time", "hs_merged_object_ids": "text"}
+OWN = {"contacts": {"email": "text", "firstname": "text", "lastname": "text", "phone": "text"},
+       "companies": {"name": "text", "domain": "text", "phone": "text"},
+       "deals": {"dealname": "text", "amount": "number", "closedate": "time"},
+       "products": {"name": "text"}}
+STAMPS = {"createdAt": "time", "updatedAt": "time"}
+OTHERS = {"owners": (["id"], {"id": "text", "email": "text", "firstName": "text", "userId": "number", "archived": "flag", "teams": "json", **STAMPS}),
+          "deal_pipelines": (["id"], {"id": "text", "label": "text", "displayOrder": "number", "stages": "json", **STAMPS}),
+          "ticket_pipelines": (["id"], {"id": "text", "label": "text", "stages": "json", **STAMPS}),
+          "forms": (["id"], {"id": "text", "name": "text", "formType": "text", "archived": "flag", **STAMPS}),
+          "form_submissions": (["formId", "conversionId"], {"formId": "text", "conversionId": "text", "pageUrl": "text", "values": "json"}),
+          "email_events": (["id"], {"id": "text", "type": "text", "recipient": "text", "emailCampaignId": "number"}),
+          "lists": (["listId"], {"listId": "text", "name": "text", "processingType": "text", **STAMPS})}
+
+
+@pytest.fixture
+def hubspot():
+    with Emulator("hubspot", contacts=450, companies=40, deals=210) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh(postgres):
+    return lambda: postgres.create_database("t" + uuid.uuid4().hex[:12])
+
+
+def objects(hubspot, name, table=None):
+    """A stream of objects, as the oracle tells of it."""
+    changed = CHANGED.get(name, "hs_lastmodifieddate")
+    columns = {column: (f"properties.{column}", kind) for column, kind in {**OF_ALL, changed: "time", **OWN[name]}.items()}
+    columns["id"] = ("id", "text")
+    return acceptance.Stream(table or f"crm.{name}", ["id"], columns, lambda: hubspot.oracle(name)["rows"], lambda: hubspot.oracle(name)["deleted"])
+
+
+def listing(hubspot, name, key, columns):
+    def truth():
+        return [row for half in ([name, name + "_archived"] if name == "owners" else [name]) for row in hubspot.oracle(half)["rows"]]
+    return acceptance.Stream(f"crm.{name}", key, {column: (column, kind) for column, kind in columns.items()}, truth)
+
+
+def associated(hubspot, one, these, those):
+    def truth():
+        return [{one: row["id"], "toObjectId": other["id"]} for row in hubspot.oracle(these)["rows"]
+                for other in row.get("associations", {}).get(those, {}).get("results", [])]
+    return acceptance.Stream(f"crm.{these}_{those}", [one, "toObjectId"], {one: (one, "text"), "toObjectId": ("toObjectId", "text")}, truth)
+
+
+def subject_of(work, hubspot, streams, config=None, **settings):
+    def configure(database):
+        pipeline = {"connector": "hubspot", "destination": "target", "network": {"allow_private": True}, "streams": sorted(selected(streams)),
+                    "config": {"base_url": hubspot.url, "plan": "professional", **(config or {"access_token": hubspot.secrets()[0]})},
+                    "commit": {"bytes": "16KiB", "seconds": 1}, **settings}
+        work.write("sluice.yaml", json.dumps({
+            "destinations": {"target": {"type": "postgres", "url": database.url, "schema": "crm"}}, "pipelines": {"hubspot": pipeline}}))
+    return acceptance.Subject(work, hubspot, configure, streams, hubspot.secrets, hubspot.violations)
+
+
+def selected(streams):
+    """A view's stream is made of two."""
+    return {part for name, stream in streams.items() for part in ([name, name + "_archived"] if stream.table.endswith("_current") else [name])}
+
+
+def current(database, name):
+    """The README's view of what is in HubSpot now, for one type."""
+    statement = re.search(r"```sql\n(.*?)```", README.read_text(), re.S)[1].replace("contacts", name).replace("lastmodifieddate", CHANGED.get(name, "hs_lastmodifieddate"))
+    database.query(statement + " SELECT 1")
+
+
+def test_full_sync(work, hubspot, fresh):
+    streams = {name: objects(hubspot, name) for name in OWN}
+    streams.update({name: listing(hubspot, name, *shape) for name, shape in OTHERS.items()})
+    streams["deals_companies"] = associated(hubspot, "deal_id", "deals", "companies")
+    # Properties, pages of objects, the other lists (owners twice, submissions for each of three forms, forms for these), and deals for what
+    # they are associated with.
+    acceptance.full_sync(subject_of(work, hubspot, streams), fresh(), budget=4 + 7 + len(OTHERS) + 2 + 3 + 3)
+
+
+def test_killed_at_a_request_and_resumed(work, hubspot, fresh):
+    streams = {name: objects(hubspot, name) for name in ("contacts", "deals")}
+    acceptance.kill_and_resume(subject_of(work, hubspot, streams), fresh, at=[0, 1, 2, 4])
+
+
+def test_more_than_a_query_gives(work, fresh):
+    """All objects share one stamp, so that no window of time could be cut."""
+    with Emulator("hubspot", contacts=2100, search_cap=2000, same_stamp=True, limit=["general=100000/1", "search=100000/1"]) as hubspot:
+        subject = subject_of(work, hubspot, {"contacts": objects(hubspot, "contacts")}, rate_limit={"requests": 10000, "per": "1s"})
+        acceptance.full_sync(subject, fresh(), budget=12)
+
+
+def test_what_changes_while_it_is_read_moves_nothing(work, hubspot, fresh):
+    """Between two pages, objects of the first one are changed and archived: what is left of the result moves up."""
+    database = fresh()
+    subject = subject_of(work, hubspot, {"contacts": objects(hubspot, "contacts")})
+    subject.configure(database)
+    hubspot.control(clear_log=True, fault={"match": "search", "after": 1, "delay_ms": acceptance.HELD_MS})
+    process = work.start("run")
+    acceptance.time.sleep(0)
+    deadline = acceptance.time.monotonic() + acceptance.BOUND_S
+    while len(hubspot.requests("search")) < 2:
+        assert process.poll() is None and acceptance.time.monotonic() < deadline, "the request never came"
+    hubspot.mutate("contacts", updates=20, ids=list(range(101, 121)))
+    hubspot.mutate("contacts", deletes=10, ids=list(range(131, 141)))
+    out, err = process.communicate(timeout=acceptance.BOUND_S)
+    assert process.returncode == 0, out + err
+    stored = {row[0] for row in database.query("SELECT id FROM crm.contacts")}
+    assert {str(number) for number in range(101, 551)} == stored
+
+
+def test_rounds_of_changes(work, hubspot, fresh):
+    """Archived objects and those that were merged are gone from the README's view, and come back when they are restored."""
+    names = ("contacts", "companies")
+    streams = {name: objects(hubspot, name, f"crm.{name}_current") for name in names}
+    streams["owners"] = listing(hubspot, "owners", *OTHERS["owners"])
+    subject, database = subject_of(work, hubspot, streams), fresh()
+    subject.configure(database)
+    subject.run()
+    for name in names:
+        current(database, name)
+
+    def change(**how):
+        def mutate():
+            for name in (*names, "owners"):
+                hubspot.mutate(name, age_s=2, **{key: n for key, n in how.items() if name != "owners" or key != "merges"})
+        return mutate
+    acceptance.rounds(subject, database, [change(updates=5, creates=3, deletes=2), change(merges=1, deletes=1, late=2), change(undeletes=2, updates=3)])
+
+
+def test_login_that_ends_between_pages(work, fresh):
+    with Emulator("hubspot", contacts=450) as hubspot:
+        secrets = {"auth": "refresh_token", "client_id": "hubspot-test-client", "client_secret": "hubspot-test-client-secret", "refresh_token": "hubspot-test-refresh"}
+        subject, database = subject_of(work, hubspot, {"contacts": objects(hubspot, "contacts")}, secrets), fresh()
+        subject.configure(database)
+        hubspot.fault(match="search", after=1, status=401, body={"category": "EXPIRED_AUTHENTICATION", "message": "expired"})
+        subject.run()
+        subject.look(database)
+        assert len(hubspot.requests("/oauth/")) == 2
+
+
+def test_a_missing_scope_leaves_the_stream_out(work, hubspot, fresh):
+    subject, database = subject_of(work, hubspot, {name: objects(hubspot, name) for name in ("contacts", "deals")}), fresh()
+    subject.configure(database)
+    hubspot.control(forbid=["deals"])
+    assert "deals" in subject.run().err
+    assert database.one("SELECT count(*) FROM crm.contacts") == 450

@@ -13,11 +13,18 @@ OBJECTS = {
 }
 # Objects that never change once they are there, or tell of no change.
 SILENT = {"balance_transactions"}
+# Where events are not called OBJECT.created, .updated, .deleted.
+EVENT_PREFIXES = {"subscriptions": "customer.subscription", "disputes": "charge.dispute"}
+EVENT_KINDS = {("charges", "created"): "succeeded", ("payment_intents", "updated"): "processing"}
 CURRENCIES = ("usd", "eur", "jpy")
 
 
 def identity(stream, seed, number):
     return f"{OBJECTS[stream][2]}_{hexadecimal(6, seed, stream, number)}{number:08d}"
+
+
+def event_type(stream, kind):
+    return EVENT_PREFIXES.get(stream, OBJECTS[stream][1]) + "." + EVENT_KINDS.get((stream, kind), kind)
 
 
 def number_of(text):

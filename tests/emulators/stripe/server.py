@@ -52,7 +52,7 @@ class Stripe(Api):
             "id": f"evt_{hexadecimal(6, table.seed, 'event', number)}{number:08d}", "object": "event", "api_version": VERSION,
             "created": row.moved_ms // 1000, "data": {"object": shown, **({"previous_attributes": {"metadata": {}}} if kind == "updated" else {})},
             "livemode": False, "pending_webhooks": 0, "request": {"id": None, "idempotency_key": None},
-            "type": f"{data.OBJECTS[stream][1]}.{kind}"})
+            "type": data.event_type(stream, kind)})
 
     def mutate(self, spec):
         facts = data.OBJECTS.get(spec.get("stream"))

@@ -7,6 +7,13 @@ OWNER = "acme"
 REPOSITORIES = {"alpha": None, "beta": None, "gamma": None, "bare": "empty", "vault": "blocked"}
 
 
+def unique(table, row):
+    """Ids are of all GitHub, numbers of a repository."""
+    names = list(REPOSITORIES)
+    repository = table.name.partition("/")[0]
+    return (names.index(repository) if repository in names else 0) * 1000000 + row.number
+
+
 def login(bits):
     return {"login": "user-%d" % (bits % 40), "id": bits % 40 + 1, "type": "User"}
 
@@ -30,7 +37,7 @@ def is_pull(table, row):
 def issue(table, row, base):
     """An entry of /issues: pull requests are among them and have `pull_request`."""
     bits = table.bits(row)
-    record = {"id": 10000 + row.number, "number": row.number, "title": f"Issue {row.number}", "body": TEXTS[bits % len(TEXTS)], "user": login(bits >> 4),
+    record = {"id": 10000 + unique(table, row), "number": row.number, "title": f"Issue {row.number}", "body": TEXTS[bits % len(TEXTS)], "user": login(bits >> 4),
               "state": ("open", "closed")[bits >> 16 & 1], "labels": [{"id": n, "name": f"label-{n}"} for n in range(bits >> 20 & 3)],
               "comments": bits >> 24 & 7, "closed_at": iso_seconds(row.updated_ms) if bits >> 16 & 1 else None, **stamps(row)}
     if is_pull(table, row):
@@ -40,20 +47,20 @@ def issue(table, row, base):
 
 def pull(table, row):
     bits = table.bits(row)
-    return {"id": 50000 + row.number, "number": row.number, "title": f"Issue {row.number}", "state": ("open", "closed")[bits >> 16 & 1],
+    return {"id": 50000 + unique(table, row), "number": row.number, "title": f"Issue {row.number}", "state": ("open", "closed")[bits >> 16 & 1],
             "user": login(bits >> 4), "draft": bits >> 17 & 1 == 1, "merged_at": iso_seconds(row.updated_ms) if bits >> 16 & 3 == 1 else None,
             "head": {"sha": hexadecimal(40, table.seed, "head", row.number, row.version)}, **stamps(row)}
 
 
 def review(table, row, count):
     bits = mix(table.seed, "review", row.number, count)
-    return {"id": row.number * 100 + count, "user": login(bits), "body": TEXTS[bits % len(TEXTS)], "state": ("APPROVED", "COMMENTED")[bits >> 8 & 1],
+    return {"id": unique(table, row) * 100 + count, "user": login(bits), "body": TEXTS[bits % len(TEXTS)], "state": ("APPROVED", "COMMENTED")[bits >> 8 & 1],
             "submitted_at": iso_seconds(row.created_ms + count * 60000)}
 
 
 def comment(table, row, base, issues):
     bits = table.bits(row)
-    return {"id": 900000 + row.number, "issue_url": f"{base}/issues/{bits % max(issues, 1) + 1}", "body": TEXTS[bits % len(TEXTS)], "user": login(bits >> 8),
+    return {"id": 900000 + unique(table, row), "issue_url": f"{base}/issues/{bits % max(issues, 1) + 1}", "body": TEXTS[bits % len(TEXTS)], "user": login(bits >> 8),
             **stamps(row)}
 
 
@@ -66,13 +73,13 @@ def commit(table, row):
 
 def release(table, row):
     bits = table.bits(row)
-    return {"id": 3000 + row.number, "tag_name": f"v1.{row.number}", "name": f"Release {row.number}", "draft": False, "prerelease": bits & 7 == 0,
+    return {"id": 3000 + unique(table, row), "tag_name": f"v1.{row.number}", "name": f"Release {row.number}", "draft": False, "prerelease": bits & 7 == 0,
             "created_at": iso_seconds(row.created_ms), "published_at": iso_seconds(row.created_ms)}
 
 
 def run(table, row):
     bits = table.bits(row)
-    return {"id": 80000 + row.number, "name": "ci", "status": "completed", "conclusion": ("success", "failure")[bits & 1], "run_number": row.number,
+    return {"id": 80000 + unique(table, row), "name": "ci", "status": "completed", "conclusion": ("success", "failure")[bits & 1], "run_number": row.number,
             "run_attempt": row.version + 1, **stamps(row)}
 
 
@@ -82,7 +89,7 @@ def star(table, row):
 
 def event(table, row):
     bits = table.bits(row)
-    return {"id": str(60000000 + row.number), "type": ("PushEvent", "IssuesEvent")[bits & 1], "actor": login(bits >> 4), "public": True,
+    return {"id": str(60000000 + unique(table, row)), "type": ("PushEvent", "IssuesEvent")[bits & 1], "actor": login(bits >> 4), "public": True,
             "created_at": iso_seconds(row.created_ms)}
 
 

@@ -294,7 +294,7 @@ class GitHub(Api):
         for name, kind in data.REPOSITORIES.items():
             if kind is None and name not in self.missing and name not in self.forbidden:
                 rows += [{**record, "repository": f"{data.OWNER}/{name}"} for record in self.records(stream, name)]
-        key = {"commits": ["repository", "sha"], "stargazers": ["repository", "user.id"]}.get(stream, ["repository", "id"])
+        key = {"commits": ["repository", "sha"], "stargazers": ["repository", "user.id"]}.get(stream, ["id"])
         return {"key": key, "rows": rows, "deleted": []}
 
     def records(self, stream, name):

@@ -29,6 +29,7 @@
 
 struct boundary;
 struct deleted_rule;
+struct reshape;
 struct secrets;
 
 enum on_mismatch { MISMATCH_SET_NULL, MISMATCH_REJECT };
@@ -89,7 +90,8 @@ struct event_spec {
  * Elements are read like records; beside their own fields they get values of their record, and their place. All rows of one
  * record are a set (data/batch.h). Read-only. */
 struct explode_spec {
-    struct decode_spec decode; /* without a cursor */
+    struct decode_spec decode;  /* without a cursor */
+    const struct reshape *kept; /* its filters say which elements are rows; NULL: all */
     const struct explode_copy {
         const char *from; /* field of the record, or a dotted path */
         uint32_t column;

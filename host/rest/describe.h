@@ -86,6 +86,8 @@ void describe_parents(const struct describing *with, const struct description *d
 
 /* What its records are before they have types; behind the format. */
 void describe_reshape(const struct stream_in_hand *hand, struct template_scope *scope);
+/* Of an exploded stream: which elements are kept. */
+void describe_element_filter(const struct stream_in_hand *hand);
 
 /* The events of an event_feed cursor; the stream is compiled but for these. */
 void describe_events(const struct stream_in_hand *hand, const struct template_scope *of_list);

@@ -127,6 +127,7 @@ static void describe_one(const struct describing *with, const struct node *node,
         problems_add(with->problems, node, "%s: a stream's name has no spaces, '/' or control characters and at most 255 bytes",
                      hand.path);
     read_path(&hand);
+    describe_element_filter(&hand);
     read_copies(&hand);
     describe_fields(&hand, stream->field_count);
     check_fields(&hand);

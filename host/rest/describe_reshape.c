@@ -144,6 +144,14 @@ static void release_maps(void *object)
     map_release(&reshape->rename);
 }
 
+void describe_element_filter(const struct stream_in_hand *hand)
+{
+    if (!has_value(node_get(hand->node, "filter"))) return;
+    struct reshape *reshape = arena_new(hand->with->arena, struct reshape);
+    read_filters(hand, reshape);
+    hand->stream->kept = reshape;
+}
+
 void describe_reshape(const struct stream_in_hand *hand, struct template_scope *scope)
 {
     static const char *const KEYS[] = {"zip", "filter", "pairs", "flatten", "drop", "rename", "add"};

@@ -196,6 +196,7 @@ struct stream_description {
     const struct stream_description *root; /* NULL: it is one itself */
     const struct copy_description *copies;
     size_t copy_count;
+    const struct reshape *kept; /* its filters say which elements are rows; NULL: all */
     /* What it is read for, each value or parent a slice of its own; at most one of the two. */
     const struct partition_description *partitions;
     size_t partition_count;

@@ -7,6 +7,7 @@
 
 #include "base/records_path.h"
 #include "rest/reject.h"
+#include "rest/reshape.h"
 
 struct given {
     struct coerce_rule rule;
@@ -62,7 +63,7 @@ static void fill(void *context, struct batch *batch, uint64_t batch_number)
 
 void exploder_init(struct exploder *exploder, const struct explode_spec *spec, size_t first_watch, uint32_t slice)
 {
-    *exploder = (struct exploder){.spec = spec, .first_watch = first_watch};
+    *exploder = (struct exploder){.spec = spec, .first_watch = first_watch, .scratch = ARENA_INIT(0)};
     lane_init(&exploder->lane, &spec->decode, slice, NULL);
     exploder->lane.fill = fill;
     exploder->lane.context = exploder;
@@ -80,7 +81,20 @@ void exploder_init(struct exploder *exploder, const struct explode_spec *spec, s
 void exploder_release(struct exploder *exploder)
 {
     lane_release(&exploder->lane);
+    arena_release(&exploder->scratch);
     free(exploder->given);
+}
+
+/* Looks at the element that comes next: is it filtered out? Then it is passed over. */
+static bool pass_filtered(struct exploder *exploder, struct jsonscan *scan)
+{
+    struct jsonscan ahead = *scan;
+    struct json_value element;
+    if (jsonscan_peek(scan) != JSON_OBJECT || !jsonscan_value(&ahead, &element)) return false;
+    arena_clear(&exploder->scratch);
+    if (reshape_keeps(exploder->spec->kept, &element, &exploder->scratch)) return false;
+    *scan = ahead;
+    return true;
 }
 
 /* records_take: one element. */
@@ -89,6 +103,10 @@ static int take_element(void *context, struct jsonscan *scan, struct err *err)
     struct exploder *exploder = context;
     struct lane *lane = &exploder->lane;
     int taken;
+    if (exploder->spec->kept && pass_filtered(exploder, scan)) {
+        exploder->place++;
+        return 0;
+    }
     lane->reader.counts->emitted++;
     if (UNLIKELY(jsonscan_peek(scan) != JSON_OBJECT))
         taken = lane_take_other(lane, scan);

@@ -22,6 +22,7 @@ struct exploder {
     uint64_t record_number;
     int64_t place;
     bool has_row;
+    struct arena scratch; /* for the filter of an element */
 };
 
 void exploder_init(struct exploder *exploder, const struct explode_spec *spec, size_t first_watch, uint32_t slice);

@@ -184,24 +184,24 @@ static bool is_zipped(const struct reshape *reshape, struct str name)
 /* ---- records --------------------------------------------------------------------------------------------------------------
  */
 
-static bool is_among(struct reshaping *hand, const struct reshape_filter *filter, const struct json_value *value)
+static bool is_among(const struct reshape_filter *filter, const struct json_value *value, struct arena *scratch)
 {
-    struct str text = value->kind == JSON_STRING ? jsonscan_text(value, &hand->record, NULL) : value->raw;
+    struct str text = value->kind == JSON_STRING ? jsonscan_text(value, scratch, NULL) : value->raw;
     for (size_t i = 0; i < filter->value_count; i++)
         if (str_equal(text, filter->values[i])) return true;
     return false;
 }
 
-static bool holds(struct reshaping *hand, const struct json_value *record)
+bool reshape_keeps(const struct reshape *reshape, const struct json_value *record, struct arena *scratch)
 {
-    for (size_t i = 0; i < hand->reshape->filter_count; i++) {
-        const struct reshape_filter *filter = &hand->reshape->filters[i];
+    for (size_t i = 0; i < reshape->filter_count; i++) {
+        const struct reshape_filter *filter = &reshape->filters[i];
         struct json_value value = {.kind = JSON_NULL};
         bool is_there = jsonscan_find(record->raw.data, record->raw.size, filter->path, &value) && value.kind != JSON_NULL;
         bool ok = filter->test == FILTER_EXISTS ? is_there
                   : filter->test == FILTER_MISSING
                       ? !is_there
-                      : (is_there && is_among(hand, filter, &value)) == (filter->test == FILTER_IN);
+                      : (is_there && is_among(filter, &value, scratch)) == (filter->test == FILTER_IN);
         if (!ok) return false;
     }
     return true;
@@ -217,7 +217,7 @@ static int take_record(void *context, struct jsonscan *scan, struct err *err)
     if (!jsonscan_value(scan, &record)) return ERR_TRANSIENT;
     arena_clear(&hand->record);
     bool is_object = record.kind == JSON_OBJECT, is_row = record.kind == JSON_ARRAY && is_zipped(reshape, STR("$"));
-    if (is_object && !holds(hand, &record)) return 0;
+    if (is_object && !reshape_keeps(reshape, &record, &hand->record)) return 0;
     format_out_begin(out);
     if (!is_object && !is_row) {
         write_value(out, &record);

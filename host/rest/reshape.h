@@ -14,7 +14,9 @@
 #ifndef SLUICE_REST_RESHAPE_H
 #define SLUICE_REST_RESHAPE_H
 
+#include "base/arena.h"
 #include "base/err.h"
+#include "base/jsonscan.h"
 #include "base/map.h"
 #include "data/block.h"
 
@@ -59,5 +61,8 @@ struct reshape {
  * decoder_page, since the page is walked the same way; DATA also for a record over 16 MiB. */
 int reshape_page(const struct reshape *reshape, const struct block *page, const char *records_path, struct str added,
                  struct budget *budget, struct block **out, struct err *err) MUST_USE;
+
+/* Does the record hold what every filter of `reshape` wants? `scratch` is for texts. */
+bool reshape_keeps(const struct reshape *reshape, const struct json_value *record, struct arena *scratch);
 
 #endif

@@ -307,6 +307,7 @@ static void make_explode_spec(const struct making *making, const struct stream_d
     spec->decode.given = given;
     spec->copies = copies;
     spec->position = position ? position->index : DECODE_NONE;
+    spec->kept = stream->kept;
     spec->tells_empty = table->mode != WRITE_APPEND && table->set_count > 0;
 }
 

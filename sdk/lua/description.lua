@@ -339,6 +339,7 @@
 ---@class sluice.Exploded
 ---@field path string where the elements are in a record: a field, or a dotted path that begins with one (`lines.*` for the values of a map)
 ---@field copy? table<string, string|number|boolean> what goes along from the record: column -> declared field. Its primary key and its cursor must, for the rows to be replaced as a set
+---@field filter? sluice.Filter|sluice.Filter[] only elements that hold are kept: a map or a list of them, see filter
 ---@field position? string column for the element's place in its record, from 0
 ---@field primary_key? string|number|boolean|(string|number|boolean)[] one column or a list; holds the record's key as it is copied, and what tells its elements apart
 ---@field fields? table<string, sluice.Type|sluice.Field> of the elements: a map of name to type, or to a map, see a field

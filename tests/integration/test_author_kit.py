@@ -67,6 +67,10 @@ def test_a_declared_host_and_a_later_broader_rule_are_fine(work):
     assert lint(work, connector(work, http=http, streams=stream(path='"https://other.example.com/v1/orders"', errors=errors))) == []
 
 
+def test_a_stream_that_says_that_it_is_read_as_a_whole_needs_no_cursor(work):
+    assert lint(work, connector(work, streams=stream(cursor=None, sync_modes='"full_refresh"'))) == []
+
+
 def test_every_case_of_a_choice_is_looked_at(work):
     streams = stream(pages='sluice.select("region", { eu = { kind = "page", param = "p" }, us = { kind = "page", param = "p", more = "m" } })')
     assert lint(work, connector(work, streams=streams)) == [("warning", "unbounded-pages", "streams.orders.pages")]

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "data/block.h"
 #include "rest/decode.h"
+#include "rest/reshape.h"
 
 enum { ORDER_ID, CHANGED, LINE, SKU, QUANTITY }; /* columns of an item */
 
@@ -285,6 +286,27 @@ static void test_a_root_that_is_not_loaded_gives_no_rows(void **state)
     rig_release(&rig);
 }
 
+static void test_only_elements_that_the_filter_holds_are_rows(void **state)
+{
+    (void)state;
+    static const struct str KINDS[] = {{"Comment", 7}};
+    static const struct reshape_filter FILTER = {.path = "kind", .test = FILTER_IN, .values = KINDS, .value_count = 1};
+    static const struct reshape KEPT = {.filters = &FILTER, .filter_count = 1};
+    struct rig rig;
+    rig_init(&rig);
+    rig.items.kept = &KEPT;
+    rig.items.decode.infer = false;
+    check_items(&rig,
+                "[{\"id\":\"a\",\"items\":[{\"sku\":\"w\",\"kind\":\"Change\"},{\"sku\":\"x\",\"kind\":\"Comm\\u0065nt\"},{"
+                "\"kind\":null},"
+                "{\"kind\":\"Comment\",\"quantity\":2}],\"changed\":5},"
+                "{\"id\":\"b\",\"changed\":6,\"items\":[{\"kind\":\"Change\"}]}]",
+                "first a|5|1|x|-;a|5|3|-|2;empty b|6|-|-|-;");
+    check_items(&rig, "[{\"id\":\"c\",\"changed\":7,\"items\":[3,{\"kind\":\"Comment\",\"sku\":\"y\"}]}]", "first c|7|1|y|-;");
+    assert_int_equal(rig.out.exploded[0].counts.rejected, 1);
+    rig_release(&rig);
+}
+
 static void test_a_page_that_breaks_leaves_nothing(void **state)
 {
     (void)state;
@@ -312,4 +334,5 @@ UNIT_TESTS(cmocka_unit_test(test_elements_become_rows_with_values_of_their_recor
            cmocka_unit_test(test_sets_go_on_in_the_next_batch_with_their_texts),
            cmocka_unit_test(test_checkpoints_cover_the_same_records_in_both),
            cmocka_unit_test(test_a_root_that_is_not_loaded_gives_no_rows),
+           cmocka_unit_test(test_only_elements_that_the_filter_holds_are_rows),
            cmocka_unit_test(test_a_page_that_breaks_leaves_nothing))

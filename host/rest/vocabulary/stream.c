@@ -77,6 +77,7 @@ static const struct option EXPLODED[] = {
     {"copy", OPTION_MAP_OF, 0, NULL, NULL, NULL,
      "what goes along from the record: column -> declared field. Its primary key and its cursor must, for the rows to be "
      "replaced as a set"},
+    {"filter", OPTION_ANY, 0, NULL, NULL, NULL, "only elements that hold are kept: a map or a list of them, see filter"},
     {"position", OPTION_STRING, 0, NULL, NULL, NULL, "column for the element's place in its record, from 0"},
     {"primary_key", OPTION_LIST, 0, NULL, NULL, NULL,
      "one column or a list; holds the record's key as it is copied, and what tells its elements apart"},

@@ -15,7 +15,8 @@ LISTS = {
     "sla_policies": ("slas/policies", 3, None), "ticket_fields": ("ticket_fields", len(FIELDS), None),
     "ticket_forms": ("ticket_forms", 2, None), "user_fields": ("user_fields", 3, None),
     "organization_fields": ("organization_fields", 3, None), "custom_roles": ("custom_roles", 4, None),
-    "schedules": ("business_hours/schedules", 2, None), "tags": ("tags", 150, None),
+    "schedules": ("business_hours/schedules", 2, None), "views": ("views", 6, None),
+    "custom_statuses": ("custom_statuses", 5, None), "tags": ("tags", 150, None),
 }
 
 

@@ -190,16 +190,17 @@ class Zendesk(Api):
         if page:
             second, number = page[-1].moved_ms // 1000, page[-1].number
         shown = page + (page[-request.fault["duplicate"]:] if request.fault.get("duplicate") else [])
-        cursor = request.query.get("cursor") if request.fault.get("token_loop") else encode(f"{second}.0", number)
-        answer = {stream: [self.render(stream, row) for row in shown], "after_cursor": cursor,
-                  "after_url": f"{self.urls[0]}{request.path}?cursor={cursor}&per_page={size}", "before_cursor": None, "before_url": None,
-                  "end_of_stream": len(page) == len(behind) and not request.fault.get("empty")}
+        cursor = request.query.get("cursor") if request.fault.get("token_loop") else encode(f"{second}.{5 if request.fault.get('empty') else 0}", number)
         included = request.query.get("include", "").split(",")
         if stream == "tickets" and "last_audits" in included:
             raise Refused(400, {"error": "InvalidInclude", "description": "last_audits cannot be included"})
-        if stream == "tickets" and "metric_sets" in included:
-            answer["metric_sets"] = [data.ticket_metric(self.tables["tickets"], row) for row in shown if row.deleted_ms is None]
-        return answer
+        records = [self.render(stream, row) for row in shown]
+        if stream == "tickets" and "metric_sets" in included:  # inside each ticket; a deleted one has none
+            records = [record if row.deleted_ms is not None else {**record, "metric_set": data.ticket_metric(self.tables["tickets"], row)}
+                       for record, row in zip(records, shown)]
+        return {stream: records, "after_cursor": cursor,
+                "after_url": f"{self.urls[0]}{request.path}?cursor={cursor}&per_page={size}", "before_cursor": None, "before_url": None,
+                "end_of_stream": len(page) == len(behind) and not request.fault.get("empty")}
 
     @route("GET", r"/api/v2/incremental/tickets/cursor(?:\.json)?", limit="incremental-exports-cursor")
     def tickets_cursor(self, request):

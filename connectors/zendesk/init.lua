@@ -123,7 +123,7 @@ return sluice.connector {
         learn = { limit = "X-Rate-Limit", remaining = "X-Rate-Limit-Remaining", reset = "ratelimit-reset" },
       },
       per_minute("cursor exports", "Zendesk-RateLimit-incremental-exports-cursor", { "tickets" }, 10, 30),
-      per_minute("user exports", "Zendesk-RateLimit-users-cursor", { "users" }, 20, 60),
+      per_minute("user exports", "Zendesk-RateLimit-incremental-exports-cursor", { "users" }, 20, 60),
       per_minute("time exports", "Zendesk-RateLimit-incremental-exports", { "organizations", "ticket_events", "ticket_metric_events" }, 10, 30),
     },
     timeouts = { first_byte = "2m" },

@@ -101,7 +101,8 @@ class Zendesk(Api):
                                "ratelimit-reset": str(account.reset_s(self.now_ms()))})
         if request.bucket and request.bucket != "account":
             own = self.buckets[request.bucket]
-            answer.headers[f"Zendesk-RateLimit-{request.bucket}"] = \
+            name = "incremental-exports-cursor" if request.bucket == "users-cursor" else request.bucket  # two limits, one name
+            answer.headers[f"Zendesk-RateLimit-{name}"] = \
                 f"total={own.limit}; remaining={own.remaining()}; resets={own.reset_s(self.now_ms())}"
 
     def not_found(self, request):

@@ -88,6 +88,7 @@ return sluice.connector {
     auth = { type = "enum", values = { "browser", "refresh_token", "client_credentials", "api_token" }, default = "browser", title = "How to log in" },
     client_id = { type = "string", title = "Identifier of the OAuth client; not for api_token" },
     client_secret = { type = "string", secret = true, title = "Its secret; not for api_token" },
+    redirect_url = { type = "string", default = "http://localhost:1718/callback", title = "For auth: browser, as the OAuth client has it registered" },
     refresh_token = { type = "string", secret = true, title = "For auth: refresh_token" },
     email = { type = "string", title = "For auth: api_token, whose it is" },
     api_token = { type = "string", secret = true, title = "For auth: api_token" },
@@ -106,7 +107,7 @@ return sluice.connector {
     auth = sluice.select("auth", {
       browser = by_grant("authorization_code", {
         authorize_url = "{{config.url}}/oauth/authorizations/new",
-        redirect_url = "http://localhost:1718/callback", -- as the client has it registered, port included
+        redirect_url = "{{config.redirect_url}}",
       }),
       refresh_token = by_grant("refresh_token", { refresh_token = "{{config.refresh_token}}" }),
       client_credentials = by_grant("client_credentials"),

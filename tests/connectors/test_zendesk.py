@@ -2,6 +2,8 @@
 
 import datetime
 import json
+import socket
+import urllib.request
 import uuid
 
 import pytest
@@ -47,7 +49,7 @@ USUAL = {"auth": "api_token", "email": "agent@example.com", "api_token": "zendes
 
 @pytest.fixture
 def zendesk():
-    with Emulator("zendesk", tickets=2500) as running:
+    with Emulator("zendesk", tickets=2050) as running:
         yield running
 
 
@@ -59,7 +61,7 @@ def fresh(postgres):
 @pytest.fixture
 def ample():
     """With limits for tests that make more syncs in a minute than anyone does."""
-    with Emulator("zendesk", tickets=2500, limit=[f"{name}=1000/60" for name in ("incremental-exports", "incremental-exports-cursor", "users-cursor")]) as running:
+    with Emulator("zendesk", tickets=2050, limit=[f"{name}=1000/60" for name in ("incremental-exports", "incremental-exports-cursor", "users-cursor")]) as running:
         yield running
 
 
@@ -114,10 +116,10 @@ def change(zendesk):
 def test_rounds_of_changes(work, ample, fresh):
     database = fresh()
     subject = subject_of(work, ample, [*CHANGES, "ticket_metrics", "ticket_custom_fields", "ticket_events", "ticket_comments"], rate_limit=AMPLE)
-    acceptance.rounds(subject, database, [lambda: change(ample)] * 3)
-    assert database.one("SELECT count(*) FROM desk.tickets WHERE _sluice_deleted") == 9
-    assert database.one("SELECT count(*) FROM desk.users WHERE _sluice_deleted") == 6
-    assert database.one("SELECT count(*) FROM desk.organizations WHERE _sluice_deleted") == 3
+    acceptance.rounds(subject, database, [lambda: change(ample)] * 2)
+    assert database.one("SELECT count(*) FROM desk.tickets WHERE _sluice_deleted") == 6
+    assert database.one("SELECT count(*) FROM desk.users WHERE _sluice_deleted") == 4
+    assert database.one("SELECT count(*) FROM desk.organizations WHERE _sluice_deleted") == 2
 
 
 def test_a_sync_without_changes_asks_each_export_once(work, zendesk, fresh):
@@ -164,6 +166,27 @@ def test_a_token_that_ends(work, zendesk, fresh, kind):
     assert len(zendesk.requests("oauth/tokens")) == 2
     zendesk.control(expire_tokens=True, revoke=True)
     assert "exit" not in subject.run(code=3).err
+
+
+def test_a_login_by_browser(work, zendesk, fresh):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    client = {"client_id": "zendesk-test-client", "client_secret": "zendesk-test-client-secret", "redirect_url": f"http://127.0.0.1:{port}/callback"}
+    subject, database = subject_of(work, zendesk, ("users",), config=client), fresh()
+    subject.configure(database)
+    process = work.start("auth", "login", "support", "--no-browser")
+    try:
+        assert "open this URL" in process.stdout.readline()
+        with urllib.request.urlopen(process.stdout.readline().strip(), timeout=60) as page:
+            assert page.status == 200
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    zendesk.control(expire_tokens=True)
+    subject.run()
+    subject.look(database)
 
 
 def test_what_the_plan_lacks_leaves_the_others(work, zendesk, fresh):

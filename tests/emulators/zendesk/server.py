@@ -2,15 +2,17 @@
 """A server that behaves like Zendesk Support. See README.md."""
 
 import base64
+import hashlib
 import os
 import sys
+import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import data  # noqa: E402
 from common.limits import Bucket  # noqa: E402
 from common.seeded import iso_seconds, parse_ms  # noqa: E402
-from common.server import Api, Refused, main, route  # noqa: E402
+from common.server import Answer, Api, Refused, main, route  # noqa: E402
 from common.table import Table  # noqa: E402
 from common.tokens import Tokens  # noqa: E402
 
@@ -64,6 +66,7 @@ class Zendesk(Api):
         self.client = ("zendesk-test-client", "zendesk-test-client-secret")
         self.user = ("agent@example.com", "zendesk-test-api-token")
         self.secrets = [self.client[1], self.user[1]]
+        self.codes = {}  # of logins that are not exchanged yet -> what was asked for
 
     def ticket_changed(self, _table, row, kind):
         """A change of a ticket is an event, too."""
@@ -124,21 +127,41 @@ class Zendesk(Api):
 
     # -- OAuth
 
+    @route("GET", r"/oauth/authorizations/new", public=True)
+    def authorization(self, request):
+        """The page on which a person says yes; here it says so itself."""
+        asked = request.query
+        if asked.get("client_id") != self.client[0] or asked.get("response_type") != "code" or not asked.get("scope"):
+            raise Refused(400, "<!DOCTYPE html><title>Invalid Authorization Request</title>")
+        code = self.tokens.make("code")
+        self.codes[code] = asked
+        back = urllib.parse.urlencode({"code": code, **({"state": asked["state"]} if "state" in asked else {})})
+        return Answer(status=302, headers={"Location": f"{asked['redirect_uri']}?{back}"})
+
+    def exchanges(self, asked):
+        """Is this a code of ours, with what it was asked for?"""
+        login = self.codes.pop(asked.get("code"), None)
+        if login is None or login["redirect_uri"] != asked.get("redirect_uri"):
+            return False
+        digest = hashlib.sha256(asked.get("code_verifier", "").encode()).digest()
+        return login.get("code_challenge") in (None, base64.urlsafe_b64encode(digest).decode().rstrip("="))
+
     @route("POST", r"/oauth/tokens", public=True)
     def token(self, request):
         asked = request.json() or request.form()
         if (asked.get("client_id"), asked.get("client_secret")) != self.client:
             raise Refused(401, {"error": "invalid_client", "error_description": "Client authentication failed."})
         grant = asked.get("grant_type")
-        good = grant == "client_credentials" or (grant == "refresh_token" and asked.get("refresh_token") == self.tokens.refresh)
-        if grant not in ("client_credentials", "refresh_token"):
+        if grant not in ("client_credentials", "refresh_token", "authorization_code"):
             raise Refused(400, {"error": "unsupported_grant_type", "error_description": f"{grant}"})
+        good = {"client_credentials": lambda: True, "refresh_token": lambda: asked.get("refresh_token") == self.tokens.refresh,
+                "authorization_code": lambda: self.exchanges(asked)}[grant]()
         if not good or self.tokens.revoked:
             raise Refused(400, {"error": "invalid_grant", "error_description": "The provided authorization grant is invalid, expired or "
                                                                                "revoked."})
-        access = self.tokens.grant(rotates=grant == "refresh_token")
+        access = self.tokens.grant(rotates=grant != "client_credentials")
         answer = {"access_token": access, "token_type": "bearer", "scope": asked.get("scope", "read"), "expires_in": self.options.token_ttl}
-        if grant == "refresh_token":
+        if grant != "client_credentials":
             answer.update(refresh_token=self.tokens.refresh, refresh_token_expires_in=90 * 86400)
         return answer
 

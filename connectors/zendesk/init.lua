@@ -35,8 +35,16 @@ end
 local by_list = { kind = "cursor", next = "meta.after_cursor", param = "page[after]", more = "meta.has_more", size = 100, size_param = "page[size]" }
 
 -- What is small, and says nothing of what is gone: read anew, and replaced as a whole.
+-- A list that is paged by number after all would end at its first page.
+local by_number = {
+  path = "next_page",
+  exists = true,
+  action = "fail",
+  hint = "Zendesk pages this list by number, which the connector does not expect: please report it",
+}
+
 local function list(title, path, fields, more)
-  local stream = { title = title, path = path, records = path:match("[^/]+$"), primary_key = "id", pages = by_list }
+  local stream = { title = title, path = path, records = path:match("[^/]+$"), primary_key = "id", pages = by_list, errors = { by_number } }
   if not (more and more.cursor) then stream.sync_modes = "full_refresh" end
   stream.fields = { id = "integer", created_at = "timestamp", updated_at = "timestamp" }
   for name, type in pairs(fields) do stream.fields[name] = type end
@@ -374,6 +382,7 @@ return sluice.connector {
       records = "tags",
       primary_key = "name",
       pages = by_list,
+      errors = { by_number },
       fields = { name = "string", count = "integer" },
     },
   },

@@ -61,12 +61,14 @@ def fresh(postgres):
 @pytest.fixture
 def ample():
     """With limits for tests that make more syncs in a minute than anyone does."""
-    with Emulator("zendesk", tickets=2050, limit=[f"{name}=1000/60" for name in ("incremental-exports", "incremental-exports-cursor", "users-cursor")]) as running:
+    limits = [f"{name}=1000/60" for name in ("incremental-exports", "incremental-exports-cursor", "users-cursor")]
+    with Emulator("zendesk", tickets=2050, limit=limits) as running:
         yield running
 
 
 def custom_fields(zendesk):
-    return [{"ticket_id": ticket["id"], "id": field["id"], "value": json.dumps(field["value"])} for ticket in zendesk.oracle("tickets")["rows"] for field in ticket["custom_fields"]]
+    return [{"ticket_id": ticket["id"], "id": field["id"], "value": json.dumps(field["value"])}
+            for ticket in zendesk.oracle("tickets")["rows"] for field in ticket["custom_fields"]]
 
 
 def stream(zendesk, name):

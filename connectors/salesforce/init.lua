@@ -1,5 +1,5 @@
--- Salesforce: objects as their describe call lists them, by REST queries or by Bulk API 2.0 jobs. Data only, no functions: `object`
--- below runs once, when this file is read.
+-- Salesforce: all objects of an org, with the fields it has, by REST queries or by Bulk API 2.0 jobs. Data only, no functions: `object`
+-- below runs when this file is read.
 
 -- Records change until a window's end, and a window of five years that takes Salesforce over two minutes is read in halves.
 -- What commits late keeps its early stamp, so each sync looks ten minutes back.
@@ -24,20 +24,16 @@ local types = {
   datetime = "timestamp",
 }
 
--- Everything that a stream says for itself: the object's name, and whether the Bulk API knows it.
-local function object(name, options)
-  options = options or {}
+-- An object's stream. `has_bulk`: the Bulk API knows it.
+local function object(name, has_bulk)
   local query = "SELECT {{stream.fields}} FROM " .. name .. " WHERE SystemModstamp >= {{cursor.from | format:'%Y-%m-%dT%H:%M:%SZ'}}"
     .. " AND SystemModstamp < {{cursor.until | format:'%Y-%m-%dT%H:%M:%SZ'}}"
 
   -- Where both can, the pipeline says how.
   local function by_api(rest, bulk)
-    if options.bulk == false then return rest end
+    if not has_bulk then return rest end
     return sluice.select("api", { rest = rest, bulk = bulk })
   end
-
-  local fields = { Id = "string", SystemModstamp = "timestamp" }
-  if options.is_deleted ~= false then fields.IsDeleted = "boolean" end
 
   return {
     path = by_api("/queryAll", "/jobs/query/{{job.id}}/results"),
@@ -67,8 +63,8 @@ local function object(name, options)
     stable = true, -- query locators live for two days, a job's results for a week
     primary_key = "Id",
     cursor = cursor,
-    fields = fields,
-    deleted = options.is_deleted ~= false and "IsDeleted" or nil,
+    fields = { Id = "string", SystemModstamp = "timestamp" },
+    deleted = "IsDeleted",
     fields_from = {
       path = "/sobjects/" .. name .. "/describe",
       records = "fields",
@@ -180,22 +176,23 @@ return sluice.connector {
   check = { path = "/limits" },
 
   streams = {
-    Account = object("Account"),
-    Campaign = object("Campaign"),
-    CampaignMember = object("CampaignMember"),
-    Case = object("Case"),
-    Contact = object("Contact"),
-    Contract = object("Contract"),
-    Event = object("Event"),
-    Lead = object("Lead"),
-    Opportunity = object("Opportunity"),
-    OpportunityHistory = object("OpportunityHistory", { bulk = false, is_deleted = false }),
-    OpportunityLineItem = object("OpportunityLineItem"),
-    Order = object("Order"),
-    OrderItem = object("OrderItem"),
-    PricebookEntry = object("PricebookEntry"),
-    Product2 = object("Product2"),
-    Task = object("Task"),
-    User = object("User", { is_deleted = false }),
+    -- What there is: those that can be followed by their stamps, without the companions of others (histories, shares, feeds).
+    objects = {
+      path = "/sobjects",
+      records = "sobjects",
+      internal = true,
+      pages = { kind = "none" },
+      filter = {
+        { path = "queryable", equals = true },
+        { path = "replicateable", equals = true },
+        { path = "deprecatedAndHidden", equals = false },
+        { path = "associateEntityType", exists = false },
+      },
+      primary_key = "name",
+      fields = { name = "string" },
+    },
+    OpportunityHistory = object("OpportunityHistory", false),
   },
+
+  dynamic = { from = "objects", stream = object("{{record.name}}", true) },
 }

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/check.h"
@@ -102,5 +103,13 @@ bool jsonscan_find(const char *text, size_t size, const char *path, struct json_
  * may be NULL) when the document is cut or broken. */
 bool jsonscan_survey(const char *text, size_t size, const char *const *paths, struct json_value *found, size_t count,
                      const char **error, size_t *offset);
+
+/* A copy in the arena that may be scanned. */
+static inline struct str jsonscan_padded(struct arena *arena, struct str text)
+{
+    char *copy = arena_alloc(arena, text.size + JSONSCAN_PADDING);
+    if (text.size) memcpy(copy, text.data, text.size);
+    return (struct str){copy, text.size};
+}
 
 #endif

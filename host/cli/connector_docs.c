@@ -116,10 +116,18 @@ static void write_fields(struct buf *out, const struct node *stream)
     for (size_t i = 0; exploded && i < exploded->count; i++) write_fields(out, &exploded->children[i]);
 }
 
-static void write_streams(struct buf *out, const struct node *streams)
+static void write_streams(struct buf *out, const struct node *streams, const struct node *dynamic)
 {
     buf_append_text(out, "## Streams\n\n| stream | primary key | cursor | sync modes | |\n|---|---|---|---|---|\n");
     for (size_t i = 0; streams && i < streams->count; i++) write_stream_row(out, &streams->children[i], NULL);
+    if (dynamic) {
+        struct node listed = *node_get(dynamic, "stream");
+        listed.key = STR("*");
+        buf_append_text(out, "\nAnd those that the source lists in ");
+        write_code(out, node_text(node_get(dynamic, "from")));
+        buf_append_text(out, ":\n\n| stream | primary key | cursor | sync modes | |\n|---|---|---|---|---|\n");
+        write_stream_row(out, &listed, NULL);
+    }
     buf_append_char(out, '\n');
     for (size_t i = 0; streams && i < streams->count; i++) write_fields(out, &streams->children[i]);
 }
@@ -144,7 +152,7 @@ int connector_docs(const struct loaded_connector *loaded)
     buf_printf(&out, "# " STR_FMT "\n\nConnector `%s`, version %s.\n\n", STR_ARG(title), node_cstr(node_get(root, "name"), ""),
                node_cstr(node_get(root, "version"), ""));
     write_config(&out, &loaded->config);
-    write_streams(&out, node_get(root, "streams"));
+    write_streams(&out, node_get(root, "streams"), node_get(root, "dynamic"));
     write_hosts(&out, node_get(root, "http"));
     fwrite(out.data, 1, out.size, stdout);
     buf_release(&out);

@@ -11,6 +11,7 @@ struct describing {
     struct problems *problems;
     const struct node *streams;  /* of the description, as nodes: a stream may name another */
     const struct node *captured; /* http.auth.capture; NULL: nothing is */
+    const struct node *dynamic;  /* NULL: no stream is listed by the source */
 };
 
 /* The names that every request knows. */
@@ -83,6 +84,10 @@ const struct operand *describe_copies(const struct stream_in_hand *hand, const s
                                       struct template_scope *scope);
 /* Binds parents, once all streams are there. */
 void describe_parents(const struct describing *with, const struct description *description, struct stream_description *streams);
+
+/* Further streams, which the source lists; behind those that are declared. */
+void describe_dynamic(const struct describing *with, const struct node *node, const struct node *streams,
+                      struct description *description);
 
 /* What its records are before they have types; behind the format. */
 void describe_reshape(const struct stream_in_hand *hand, struct template_scope *scope);

@@ -248,6 +248,7 @@ static void describe_connector(const struct describing *with, const struct node 
         description->check = request;
     }
     describe_streams(with, node_get(root, "streams"), description);
+    if (description->stream_count > 0) describe_dynamic(with, with->dynamic, node_get(root, "streams"), description);
     if (description->stream_count > 0 && !description->check && !description_checked(description)) {
         problems_add(with->problems, root, "check: every stream has a job, which is too much for a check");
         problems_hint(with->problems, "name a request that costs little: check = { path = \"/me\" }");
@@ -316,7 +317,7 @@ static void check_variant(const struct node *tree, const struct config_table *ta
 {
     struct arena arena = ARENA_INIT(0);
     struct problems found = PROBLEMS_INIT(&arena);
-    struct describing with = {table, &arena, &found, NULL, captured_of(tree)};
+    struct describing with = {table, &arena, &found, NULL, captured_of(tree), node_get(tree, "dynamic")};
     struct description description;
     option_check(&VOCABULARY_CONNECTOR, tree, "", &found);
     if (found.count == 0) describe_connector(&with, tree, &description);
@@ -359,7 +360,7 @@ void description_compile(const struct node *root, const struct config *config, s
     if (problems->count != before) return;
     const struct node *tree = select_resolve(without_config(root, arena), config, arena, problems);
     if (problems->count != before) return;
-    struct describing with = {config->table, arena, problems, NULL, captured_of(tree)};
+    struct describing with = {config->table, arena, problems, NULL, captured_of(tree), node_get(tree, "dynamic")};
     option_check(&VOCABULARY_CONNECTOR, tree, "", problems);
     if (problems->count == before) describe_connector(&with, tree, description);
     if (problems->count == before) *out = description;

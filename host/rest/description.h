@@ -224,6 +224,7 @@ struct description {
     const struct request_description *check;  /* NULL: the first stream's first page serves */
     const struct stream_description *streams; /* the roots, in the description's order */
     size_t stream_count;
+    const struct dynamic_description *dynamic; /* further ones, which the source lists; NULL: none */
     bool has_functions;
 };
 

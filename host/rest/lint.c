@@ -267,7 +267,7 @@ static void look_at_rules(const struct lens *lens, const struct node *map)
     struct config_table none = {0};
     struct error_rules rules;
     const char *path = place(lens, "errors");
-    describe_errors(&(struct describing){&none, &arena, &problems, NULL, NULL}, node_get(map, "errors"), path, &rules);
+    describe_errors(&(struct describing){&none, &arena, &problems, NULL, NULL, NULL}, node_get(map, "errors"), path, &rules);
     for (size_t second = 1; second < rules.count; second++)
         for (size_t first = 0; first < second; first++) {
             if (!shadows(&rules.list[first], &rules.list[second])) continue;
@@ -282,11 +282,11 @@ static void look_at_rules(const struct lens *lens, const struct node *map)
 
 /* --- the whole ----------------------------------------------------------------------------------------------------------- */
 
-static void look_at_stream(const struct lens *root, const struct node *stream)
+static void look_at_stream(const struct lens *root, const char *path, const struct node *stream)
 {
     struct lens lens = *root;
     lens.stream = stream;
-    lens.path = arena_printf(root->findings->arena, "streams.%s", stream->key.data);
+    lens.path = path;
     look_at_host(&lens);
     look_at_key(&lens);
     look_at_cursor(&lens);
@@ -310,7 +310,11 @@ void lint_description(const struct node *root, struct findings *findings)
             findings_add(findings, FINDING_NOTE, "no-check", "check",
                          "`sluice check` reads a first page of the first stream instead",
                          "check = { path = \"/me\" }: a request that needs the credentials and little else");
-        for (size_t i = 0; streams && i < streams->count; i++) look_at_stream(&lens, &streams->children[i]);
+        for (size_t i = 0; streams && i < streams->count; i++)
+            look_at_stream(&lens, arena_printf(findings->arena, "streams.%s", streams->children[i].key.data),
+                           &streams->children[i]);
+        const struct node *listed = node_path(lens.root, "dynamic.stream");
+        if (listed && !option_function(listed)) look_at_stream(&lens, "dynamic.stream", listed);
     }
     look_for_unused(root, findings);
 }

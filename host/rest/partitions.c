@@ -13,13 +13,6 @@
 
 enum { TEXT_MAX = 16 * 1024 * 1024 };
 
-static struct str padded(struct arena *arena, struct str text)
-{
-    char *copy = arena_alloc(arena, text.size + JSONSCAN_PADDING);
-    if (text.size) memcpy(copy, text.data, text.size);
-    return (struct str){copy, text.size};
-}
-
 static void add(struct partition_list *list, size_t *capacity, struct arena *arena, struct partition partition)
 {
     if (list->count == *capacity) {
@@ -101,7 +94,7 @@ static struct partition combine(const struct stream_description *stream, const s
     }
     json_close(&writer, '}');
     partition.id = arena_text(arena, buf_str(&id));
-    partition.values = padded(arena, buf_str(&json));
+    partition.values = jsonscan_padded(arena, buf_str(&json));
     buf_release(&id);
     buf_release(&json);
     return partition;
@@ -173,38 +166,18 @@ static int take_record(void *context, struct jsonscan *scan, struct err *err)
     if (value.kind != JSON_OBJECT)
         return err_set(err, ERR_DATA, "a record of '%s' is %s, and a parent must be an object", hand->parent->stream->name,
                        json_kind_name(value.kind));
-    partition.parent = padded(hand->arena, value.raw);
+    partition.parent = jsonscan_padded(hand->arena, value.raw);
     int rc = name_record(hand, partition.parent, &partition.id, err);
     if (rc == 0) add(hand->list, &hand->capacity, hand->arena, partition);
-    return rc;
-}
-
-static int walk(struct page_in_hand *hand, struct str text, const char *path, struct err *err)
-{
-    struct jsonscan scan;
-    jsonscan_init(&scan, text.data, text.size);
-    int rc = records_walk(&scan, path, take_record, hand, err);
-    if (rc != 0 && scan.error)
-        rc = err_set(err, ERR_TRANSIENT, "could not read the answer as JSON: %s at byte %zu", scan.error,
-                     jsonscan_offset(&scan));
     return rc;
 }
 
 int partitions_of_page(const struct parent_description *parent, const struct functions *functions, const struct page *page,
                        struct arena *arena, struct partition_list *list, struct err *err)
 {
-    const struct stream_description *stream = parent->stream;
     struct page_in_hand hand = {.parent = parent, .arena = arena, .list = list};
-    struct block *body = NULL;
-    struct str ndjson = {0}, line;
     *list = (struct partition_list){0};
-    int rc = rows_shape(stream, functions, page, arena, &body, &ndjson, err);
-    if (rc == 0 && !ndjson.data)
-        rc = walk(&hand, (struct str){body->data, body->size}, stream->reshape ? "$" : stream->records_path, err);
-    while (rc == 0 && ndjson.data && str_next(&ndjson, '\n', &line))
-        if (line.size) rc = walk(&hand, padded(arena, line), "$", err);
-    block_release(body);
-    return rc;
+    return rows_each(parent->stream, functions, page, arena, take_record, &hand, err);
 }
 
 static struct str key_of(const struct parent_description *parent, struct str record, struct arena *arena)
@@ -233,7 +206,7 @@ static struct partition join(const struct parent_description *parent, const stru
     json_close(&writer, ']');
     json_member(&writer, "ids"), json_text(&writer, buf_str(&ids));
     json_close(&writer, '}');
-    batch.parent = padded(arena, buf_str(&json));
+    batch.parent = jsonscan_padded(arena, buf_str(&json));
     buf_release(&ids);
     buf_release(&json);
     return batch;

@@ -1,6 +1,10 @@
 /* rows: see rows.h. */
 #include "rest/rows.h"
 
+#include <string.h>
+
+#include "base/jsonscan.h"
+
 /* The page's records in their new shape, or the page itself. */
 static int shape(const struct stream_description *stream, const struct page *page, struct block **shaped, struct err *err)
 {
@@ -37,5 +41,30 @@ int rows_of_page(const struct stream_description *stream, const struct functions
     if (rc == 0) rc = decoder_page(decoder, body, ndjson, out, err);
     block_release(body);
     arena_release(&arena);
+    return rc;
+}
+
+static int walk(struct str text, const char *path, records_take *take, void *context, struct err *err)
+{
+    struct jsonscan scan;
+    jsonscan_init(&scan, text.data, text.size);
+    int rc = records_walk(&scan, path, take, context, err);
+    if (rc != 0 && scan.error)
+        rc = err_set(err, ERR_TRANSIENT, "could not read the answer as JSON: %s at byte %zu", scan.error,
+                     jsonscan_offset(&scan));
+    return rc;
+}
+
+int rows_each(const struct stream_description *stream, const struct functions *functions, const struct page *page,
+              struct arena *arena, records_take *take, void *context, struct err *err)
+{
+    struct block *body = NULL;
+    struct str ndjson = {0}, line;
+    int rc = rows_shape(stream, functions, page, arena, &body, &ndjson, err);
+    if (rc == 0 && !ndjson.data)
+        rc = walk((struct str){body->data, body->size}, stream->reshape ? "$" : stream->records_path, take, context, err);
+    while (rc == 0 && ndjson.data && str_next(&ndjson, '\n', &line))
+        if (line.size) rc = walk(jsonscan_padded(arena, line), "$", take, context, err);
+    block_release(body);
     return rc;
 }

@@ -3,6 +3,7 @@
 #define SLUICE_REST_ROWS_H
 
 #include "base/err.h"
+#include "base/records_path.h"
 #include "rest/decode.h"
 #include "rest/description.h"
 #include "rest/functions.h"
@@ -17,5 +18,10 @@ int rows_of_page(const struct stream_description *stream, const struct functions
  * or, when `ndjson` has data, the lines there, which are in `arena`. *body must be NULL. */
 int rows_shape(const struct stream_description *stream, const struct functions *functions, const struct page *page,
                struct arena *arena, struct block **body, struct str *ndjson, struct err *err) MUST_USE;
+
+/* Calls `take` for each of the page's records as rows_shape gives them; what it needs for longer it copies. Errors: its own,
+ * those of rows_shape and records_walk, TRANSIENT for an answer that is no JSON. */
+int rows_each(const struct stream_description *stream, const struct functions *functions, const struct page *page,
+              struct arena *arena, records_take *take, void *context, struct err *err) MUST_USE;
 
 #endif

@@ -36,6 +36,7 @@ extern const struct option_table VOCABULARY_RETRY;
 extern const struct option_table VOCABULARY_ERROR_RULE;
 extern const struct option_table VOCABULARY_ERROR_FINDING;
 extern const struct option_table VOCABULARY_CHECK;
+extern const struct option_table VOCABULARY_DYNAMIC;
 extern const struct option_table VOCABULARY_STREAM;
 extern const struct option_table VOCABULARY_EXPLODED;
 extern const struct option_table VOCABULARY_DELETED;

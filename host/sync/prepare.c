@@ -39,8 +39,7 @@ static void list_secrets(struct sync_prepared *prepared)
     prepared->connector_options.secret_count = count;
 }
 
-/* From the description's nodes to what is compiled; mistakes go to `problems`. */
-static void compile(struct sync_prepared *prepared, const struct node *root, struct problems *problems)
+void prepare_compile(struct sync_prepared *prepared, const struct node *root, struct problems *problems)
 {
     struct arena *arena = &prepared->arena;
     const struct pipeline *pipeline = prepared->options.pipeline;
@@ -70,7 +69,8 @@ static int describe(struct sync_prepared *prepared, struct problems *problems, s
         if (mistakes.list[i].hint) problems_hint(problems, "%s", mistakes.list[i].hint);
     }
     if (mistakes.count) return 0;
-    compile(prepared, root, problems);
+    prepared->root = root;
+    prepare_compile(prepared, root, problems);
     return 0;
 }
 
@@ -91,7 +91,7 @@ int sync_prepare(const struct sync_options *options, struct sync_prepared **out,
     if (rc == 0 && problems->count == 0 && !prepared->description->base_is_captured)
         rc = access_own(prepared->description, prepared->config, prepared->now_us, &prepared->own, err);
     bool plans = !options->tokens_only;
-    if (rc == 0 && problems->count == 0 && plans) rc = discover_fields(prepared, err);
+    if (rc == 0 && problems->count == 0 && plans) rc = discover(prepared, problems, err);
     if (rc == 0 && problems->count == 0 && plans)
         plan_make(prepared->description, options->pipeline, &options->request, &prepared->arena, &prepared->plan, problems);
     *out = NULL;

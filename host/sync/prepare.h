@@ -5,6 +5,9 @@
 #include "net/auth.h"
 #include "sync/sync.h"
 
+/* From the description's nodes to what is compiled; mistakes go to `problems`. */
+void prepare_compile(struct sync_prepared *prepared, const struct node *root, struct problems *problems);
+
 /* The pipeline's credentials with their store. */
 int prepare_auth(const struct sync_prepared *prepared, struct cancel *cancel, struct arena *arena, struct auth **out,
                  struct err *err) MUST_USE;

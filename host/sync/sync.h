@@ -52,6 +52,7 @@ struct sync_prepared {
     const struct connector *connector;
     struct connector_sources sources;
     struct connector_options connector_options;
+    const struct node *root; /* the description as the connector gave it */
     const struct description *description;
     const struct config *config;
     struct guard

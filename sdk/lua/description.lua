@@ -14,6 +14,7 @@
 ---@field http sluice.Http where requests go and what they carry
 ---@field check? sluice.Check request that proves the configuration; default: a first page
 ---@field streams table<string, sluice.Stream> name -> stream
+---@field dynamic? sluice.Dynamic further streams, which the source lists
 
 ---A config entry.
 ---@class sluice.ConfigEntry
@@ -247,6 +248,13 @@
 ---@field body? any|sluice.ValueFunction a map, list, text or function
 ---@field body_as? "json"|"form"|"raw" how the body is written; raw: a text as it is (default: json)
 ---@field idempotency_key? string header that carries a random key, the same at each try of a request: a POST or PUT may then be sent again
+
+---dynamic.
+---@class sluice.Dynamic
+---@field from string the stream whose records list them, often an internal one
+---@field name? string path of a stream's name in such a record (default: name)
+---@field stream any|sluice.ValueFunction a stream, in which {{record.PATH}} is what the record says; or a function(record, ctx) that gives one
+---@field cache? string|number how long a list serves later runs; 0s: not at all (default: 1h)
 
 ---A stream.
 ---@class sluice.Stream

@@ -9,7 +9,8 @@ static struct error_rules rules_of(struct arena *arena, const char *json, struct
 {
     struct error_rules rules;
     struct config_table config = {0};
-    describe_errors(&(struct describing){&config, arena, problems, NULL, NULL}, json_node(arena, json), "http.errors", &rules);
+    describe_errors(&(struct describing){&config, arena, problems, NULL, NULL, NULL}, json_node(arena, json), "http.errors",
+                    &rules);
     return rules;
 }
 

@@ -42,6 +42,15 @@ static const struct option HTTP[] = {
 };
 const struct option_table VOCABULARY_HTTP = OPTION_TABLE("http", HTTP);
 
+static const struct option DYNAMIC[] = {
+    {"from", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "the stream whose records list them, often an internal one"},
+    {"name", OPTION_STRING, 0, "name", NULL, NULL, "path of a stream's name in such a record"},
+    {"stream", OPTION_ANY, REQUIRED | FUNCTION, NULL, NULL, NULL,
+     "a stream, in which {{record.PATH}} is what the record says; or a function(record, ctx) that gives one"},
+    {"cache", OPTION_DURATION, 0, "1h", NULL, NULL, "how long a list serves later runs; 0s: not at all"},
+};
+const struct option_table VOCABULARY_DYNAMIC = OPTION_TABLE("dynamic", DYNAMIC);
+
 static const struct option CONNECTOR[] = {
     {"name", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "lower case letters, digits, `_` and `-`"},
     {"version", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "of the connector"},
@@ -50,5 +59,6 @@ static const struct option CONNECTOR[] = {
     {"http", OPTION_MAP, REQUIRED, NULL, NULL, &VOCABULARY_HTTP, "where requests go and what they carry"},
     {"check", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_CHECK, "request that proves the configuration; default: a first page"},
     {"streams", OPTION_MAP_OF, REQUIRED, NULL, NULL, &VOCABULARY_STREAM, "name -> stream"},
+    {"dynamic", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_DYNAMIC, "further streams, which the source lists"},
 };
 const struct option_table VOCABULARY_CONNECTOR = OPTION_TABLE("a connector", CONNECTOR);

@@ -16,6 +16,7 @@ const struct vocabulary_section VOCABULARY_SECTIONS[] = {
     {"http.retry", "Retry", &VOCABULARY_RETRY, NULL},
     {"An error rule", "ErrorRule", &VOCABULARY_ERROR_RULE, NULL},
     {"check", "Check", &VOCABULARY_CHECK, NULL},
+    {"dynamic", "Dynamic", &VOCABULARY_DYNAMIC, NULL},
     {"A stream", "Stream", &VOCABULARY_STREAM, NULL},
     {"job", "Job", &VOCABULARY_JOB, NULL},
     {"job.create", "JobCreate", &VOCABULARY_JOB_CREATE, NULL},

@@ -105,6 +105,43 @@ local streams = {
     fields = { conversionId = TEXT, submittedAt = TIME, pageUrl = TEXT, values = "json" },
     undeclared = "drop",
   },
+  marketing_emails = {
+    path = "/marketing/v3/emails", records = "results", primary_key = "id", sync_modes = "full_refresh",
+    params = { includeStats = true }, -- they change while nothing says so
+    pages = { kind = "cursor", param = "after", next = "paging.next.after", size = 100, size_param = "limit" },
+    fields = {
+      id = TEXT, name = TEXT, subject = TEXT, type = TEXT, state = TEXT, isPublished = FLAG, campaign = TEXT, campaignName = TEXT, language = TEXT,
+      createdAt = TIME, updatedAt = TIME, publishDate = TIME, archived = FLAG, from = "json", stats = "json",
+    },
+    undeclared = "drop",
+  },
+  email_campaign_ids = {
+    path = "/email/public/v1/campaigns/by-id", records = "campaigns", primary_key = "id", sync_modes = "full_refresh",
+    pages = { kind = "cursor", param = "offset", next = "offset", more = "hasMore", size = 1000, size_param = "limit" },
+    fields = { id = "integer", appId = "integer", appName = TEXT },
+    undeclared = "drop",
+  },
+  email_campaigns = {
+    path = "/email/public/v1/campaigns/{{parent.id}}", primary_key = "id", sync_modes = "full_refresh",
+    params = { appId = "{{parent.appId}}" },
+    parent = { stream = "email_campaign_ids" },
+    pages = { kind = "none" },
+    fields = {
+      id = "integer", appId = "integer", appName = TEXT, contentId = "integer", name = TEXT, subject = TEXT, type = TEXT, subType = TEXT,
+      numIncluded = "integer", numQueued = "integer", counters = "json",
+    },
+    undeclared = "drop",
+  },
+  subscription_changes = {
+    path = "/email/public/v1/subscriptions/timeline", records = "timeline", primary_key = { "timestamp", "portalId", "recipient" },
+    sync_modes = "incremental",
+    pages = { kind = "cursor", param = "offset", next = "offset", more = "hasMore", size = 1000, size_param = "limit" },
+    cursor = {
+      field = "timestamp", format = "epoch_ms", param = "startTimestamp", until_param = "endTimestamp", start = "{{config.start}}", lookback = "5m",
+    },
+    fields = { timestamp = TIME, portalId = "integer", recipient = TEXT, changes = "json" },
+    undeclared = "drop",
+  },
   email_events = {
     path = "/email/public/v1/events", records = "events", primary_key = "id", sync_modes = "incremental",
     pages = { kind = "cursor", param = "offset", next = "offset", more = "hasMore", size = 1000, size_param = "limit" },
@@ -179,13 +216,14 @@ for name, kind in pairs(types) do
 end
 
 -- Which objects are associated, asked for 500 objects at a time and read anew by each sync: an association that ends tells nobody.
-for from, others in pairs {
-  contacts = { "companies" },
-  deals = { "contacts", "companies", "line_items" },
-  tickets = { "contacts", "companies" },
-} do
+local associated = {
+  contacts = { "companies" }, deals = { "contacts", "companies", "line_items" }, tickets = { "contacts", "companies" },
+}
+for _, engagement in ipairs { "calls", "emails", "meetings", "notes", "tasks" } do associated[engagement] = { "contacts", "companies", "deals" } end
+
+for from, others in pairs(associated) do
+  local one = from:sub(1, -2)
   for _, to in ipairs(others) do
-    local one = ({ contacts = "contact", deals = "deal", tickets = "ticket" })[from]
     streams[from .. "_" .. to .. "_sets"] = {
       path = "/crm/v4/associations/" .. from .. "/" .. to .. "/batch/read", method = "POST", idempotent = true, records = "results",
       parent = { stream = from, batch = 500 },

@@ -24,6 +24,9 @@ OTHERS = {"owners": (["id"], {"id": "text", "email": "text", "firstName": "text"
           "forms": (["id"], {"id": "text", "name": "text", "formType": "text", "archived": "flag", **STAMPS}),
           "form_submissions": (["formId", "conversionId"], {"formId": "text", "conversionId": "text", "pageUrl": "text", "values": "json"}),
           "email_events": (["id"], {"id": "text", "type": "text", "recipient": "text", "emailCampaignId": "number"}),
+          "marketing_emails": (["id"], {"id": "text", "name": "text", "isPublished": "flag", "publishDate": "time", "stats": "json", **STAMPS}),
+          "email_campaigns": (["id"], {"id": "number", "name": "text", "contentId": "number", "numIncluded": "number", "counters": "json"}),
+          "subscription_changes": (["recipient"], {"recipient": "text", "portalId": "number", "changes": "json"}),
           "lists": (["listId"], {"listId": "text", "name": "text", "processingType": "text", **STAMPS})}
 
 
@@ -84,9 +87,10 @@ def test_full_sync(work, hubspot, fresh):
     streams = {name: objects(hubspot, name) for name in OWN}
     streams.update({name: listing(hubspot, name, *shape) for name, shape in OTHERS.items()})
     streams["deals_companies"] = associated(hubspot, "deal_id", "deals", "companies")
-    # Properties, pages of objects, the other lists (owners twice, submissions for each of three forms, forms for these), and deals for what
-    # they are associated with.
-    acceptance.full_sync(subject_of(work, hubspot, streams), fresh(), budget=4 + 7 + len(OTHERS) + 2 + 3 + 3)
+    streams["calls_contacts"] = associated(hubspot, "call_id", "calls", "contacts")
+    # Properties, pages of objects, the other lists (owners twice, submissions for each of three forms, forms for these, five campaigns one by
+    # one), and deals and calls for what they are associated with.
+    acceptance.full_sync(subject_of(work, hubspot, streams), fresh(), budget=4 + 7 + len(OTHERS) + 2 + 3 + 5 + 3 + 2)
 
 
 def test_killed_at_a_request_and_resumed(work, hubspot, fresh):
@@ -95,10 +99,32 @@ def test_killed_at_a_request_and_resumed(work, hubspot, fresh):
 
 
 def test_more_than_a_query_gives(work, fresh):
-    """All objects share one stamp, so that no window of time could be cut."""
+    """All objects share one stamp, so that no window of time could be cut: in a first sync, and when a bulk edit changed them all."""
     with Emulator("hubspot", contacts=2100, search_cap=2000, same_stamp=True, limit=["general=100000/1", "search=100000/1"]) as hubspot:
-        subject = subject_of(work, hubspot, {"contacts": objects(hubspot, "contacts")}, rate_limit={"requests": 10000, "per": "1s"})
-        acceptance.full_sync(subject, fresh(), budget=12)
+        subject, database = subject_of(work, hubspot, {"contacts": objects(hubspot, "contacts")}, rate_limit={"requests": 10000, "per": "1s"}), fresh()
+        acceptance.full_sync(subject, database, budget=12)
+        hubspot.mutate("contacts", updates=2080, same_stamp=True, age_s=2)
+        hubspot.control(clear_log=True)
+        subject.run()
+        subject.look(database)
+        assert len(hubspot.requests("search")) == 11  # pages of 200, behind ids
+
+
+def test_refused_for_its_limits(work, hubspot, fresh):
+    """Others use the account, too: a second's limit is waited for, the day's ends the sync, and the next one goes on."""
+    streams = {name: objects(hubspot, name) for name in ("contacts", "deals")}
+    subject, database = subject_of(work, hubspot, streams), fresh()
+    subject.configure(database)
+
+    def refusal(policy):
+        return {"status": "error", "message": "You have reached your limit.", "errorType": "RATE_LIMIT", "policyName": policy}
+    hubspot.fault(match="contacts/search", after=1, status=429, body=refusal("SECONDLY"))
+    hubspot.fault(match="deals/search", after=1, times=0, status=429, body=refusal("DAILY"))
+    assert "DAILY" in subject.run(code=8).err  # contacts are done
+    assert database.one("SELECT count(*) FROM crm.contacts") == 450
+    hubspot.control(clear_faults=True)
+    subject.run()
+    subject.look(database)
 
 
 def test_what_changes_while_it_is_read_moves_nothing(work, hubspot, fresh):
@@ -108,10 +134,10 @@ def test_what_changes_while_it_is_read_moves_nothing(work, hubspot, fresh):
     subject.configure(database)
     hubspot.control(clear_log=True, fault={"match": "search", "after": 1, "delay_ms": acceptance.HELD_MS})
     process = work.start("run")
-    acceptance.time.sleep(0)
     deadline = acceptance.time.monotonic() + acceptance.BOUND_S
     while len(hubspot.requests("search")) < 2:
         assert process.poll() is None and acceptance.time.monotonic() < deadline, "the request never came"
+        acceptance.time.sleep(0.01)
     hubspot.mutate("contacts", updates=20, ids=list(range(101, 121)))
     hubspot.mutate("contacts", deletes=10, ids=list(range(131, 141)))
     out, err = process.communicate(timeout=acceptance.BOUND_S)

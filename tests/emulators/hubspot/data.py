@@ -14,7 +14,8 @@ CUSTOM = {"objectTypeId": "2-100001", "name": "cars", "fullyQualifiedName": "p47
           "labels": {"singular": "Car", "plural": "Cars"}, "archived": False}
 # from type -> types it has associations to
 ASSOCIATIONS = {"contacts": ("companies",), "companies": ("contacts",), "deals": ("contacts", "companies", "line_items"),
-                "tickets": ("contacts",)}
+                "tickets": ("contacts", "companies"),
+                **{kind: ("contacts", "companies", "deals") for kind in ("calls", "emails", "meetings", "notes", "tasks")}}
 OWN = {"contacts": ("email", "firstname", "lastname"), "companies": ("name", "domain"), "deals": ("dealname", "amount", "closedate")}
 # name, type, fieldType of what every type has besides its own
 COMMON = (("name", "string", "text"), ("amount", "number", "number"), ("count", "number", "number"), ("vip", "bool", "booleancheckbox"),
@@ -93,6 +94,30 @@ def email_event(table, row):
     bits = table.bits(row)
     return {"id": f"ev-{row.number:06d}", "created": row.created_ms, "type": ("SENT", "DELIVERED", "OPEN", "CLICK")[bits & 3],
             "recipient": f"r{bits >> 8 & 255}@example.com", "portalId": 4711, "emailCampaignId": bits >> 16 & 1023}
+
+
+def subscription_change(table, row):
+    bits = table.bits(row)
+    return {"timestamp": row.created_ms, "portalId": 4711, "recipient": f"r{row.number}@example.com", "changes": [
+        {"change": ("SUBSCRIBED", "UNSUBSCRIBED", "BOUNCED")[bits % 3], "source": "SOURCE_RECIPIENT", "portalId": 4711, "changeType":
+         "SUBSCRIPTION_STATUS", "causedByEvent": {"id": f"ev-{row.number:06d}", "created": row.created_ms}}]}
+
+
+def campaign(table, row):
+    """What marketing emails are sent as; `emailCampaignId` of their events."""
+    bits = table.bits(row)
+    return {"id": row.number, "appId": 113 + row.number % 2, "appName": "Batch", "contentId": 9000000000 + row.number, "name": f"Campaign {row.number}",
+            "subject": TEXTS[bits % len(TEXTS)], "type": "BATCH_EMAIL", "subType": "BATCH", "numIncluded": bits % 5000, "numQueued": 0,
+            "counters": {"sent": bits % 5000, "delivered": bits % 4000, "open": bits % 300}}
+
+
+def marketing_email(table, row):
+    bits = table.bits(row)
+    return {"id": str(9000000000 + row.number), "name": f"Newsletter {row.number}", "subject": TEXTS[bits % len(TEXTS)], "type": "BATCH_EMAIL",
+            "state": "PUBLISHED", "isPublished": True, "archived": row.deleted_ms is not None, "createdAt": iso_millis(row.created_ms),
+            "updatedAt": iso_millis(row.updated_ms), "publishDate": iso_millis(row.created_ms + 3600000),
+            "content": {"templatePath": "@hubspot/email/dnd/welcome.html", "widgets": {}}, "from": {"fromName": "Acme", "replyTo": "a@example.com"},
+            "stats": {"counters": {"sent": bits % 5000, "open": bits % 300}, "ratios": {"openratio": bits % 100}}}
 
 
 def contact_list(table, row):

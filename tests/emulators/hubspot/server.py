@@ -20,7 +20,8 @@ from common.tokens import Tokens  # noqa: E402
 URL_MAX = 15000
 ARCHIVE_MS = 90 * 86400000   # how long an archived object stays readable
 POLICIES = {"general": ("TEN_SECONDLY_ROLLING", "ten_secondly_rolling"), "search": ("SECONDLY", "secondly"), "daily": ("DAILY", "daily")}
-OTHERS = {"owners": 8, "deal_pipelines": 3, "ticket_pipelines": 2, "lists": 30, "forms": 3, "form_submissions": 120, "email_events": 60}
+OTHERS = {"owners": 8, "deal_pipelines": 3, "ticket_pipelines": 2, "lists": 30, "forms": 3, "form_submissions": 120, "email_events": 60,
+          "marketing_emails": 7, "email_campaigns": 5, "subscription_changes": 25}
 
 
 class HubSpot(Api):
@@ -351,6 +352,38 @@ class HubSpot(Api):
         page, paging = self.offset_page(request, rows)
         return {"events": [data.email_event(self.tables["email_events"], row) for row in page], **paging}
 
+    @route("GET", r"/email/public/v1/subscriptions/timeline")
+    def timeline(self, request):
+        start, end = int(request.query.get("startTimestamp", 0)), int(request.query.get("endTimestamp", self.now_ms()))
+        rows = [row for row in self.tables["subscription_changes"].rows if start <= row.created_ms <= end]
+        rows.sort(key=lambda row: (-row.created_ms, -row.number))
+        page, paging = self.offset_page(request, rows)
+        return {"timeline": [data.subscription_change(self.tables["subscription_changes"], row) for row in page], **paging}
+
+    @route("GET", r"/email/public/v1/campaigns/by-id")
+    def campaign_ids(self, request):
+        page, paging = self.offset_page(request, self.tables["email_campaigns"].live())
+        return {"campaigns": [{name: value for name, value in data.campaign(self.tables["email_campaigns"], row).items()
+                               if name in ("id", "appId", "appName")} for row in page], **paging}
+
+    @route("GET", r"/email/public/v1/campaigns/(\d+)")
+    def campaign(self, request, number):
+        row = self.tables["email_campaigns"].get(int(number))
+        found = data.campaign(self.tables["email_campaigns"], row) if row is not None else {}
+        if request.query.get("appId", str(found.get("appId"))) != str(found.get("appId")) or not found:
+            raise self.not_found(request)
+        return found
+
+    @route("GET", r"/marketing/v3/emails/?")
+    def marketing_emails(self, request):
+        table = self.tables["marketing_emails"]
+        archived = request.query.get("archived", "false") == "true"
+        rows = [row for row in table.rows if (row.deleted_ms is not None) == archived]
+        page, paging = self.keyed_page(request, rows, self.number(request, "limit", 100, 100), lambda row: row.number)
+        hidden = () if request.query.get("includeStats") == "true" else ("stats",)
+        results = [{name: value for name, value in data.marketing_email(table, row).items() if name not in hidden} for row in page]
+        return {"total": len(rows), "results": results, **({"paging": paging} if paging else {})}
+
     def offset_page(self, request, rows):
         """`offset` is opaque here, too."""
         at, size = int(request.query.get("offset") or "0", 36), self.number(request, "limit", 10, 1000)
@@ -372,10 +405,12 @@ class HubSpot(Api):
         table = self.tables[kind]
         if kind not in data.TYPES:
             made = {"owners": data.owner, "lists": data.contact_list, "forms": data.form, "email_events": data.email_event,
+                    "marketing_emails": data.marketing_email, "email_campaigns": data.campaign, "subscription_changes": data.subscription_change,
                     "deal_pipelines": lambda t, r: data.pipeline("deal", t, r), "ticket_pipelines": lambda t, r: data.pipeline("ticket", t, r),
                     "form_submissions": lambda t, r: {**data.submission(t, r),
                                                       "formId": f"form-{r.number % len(self.tables['forms'].rows) + 1:04d}"}}[kind]
-            key = {"lists": ["listId"], "form_submissions": ["formId", "conversionId"]}.get(kind, ["id"])
+            key = {"lists": ["listId"], "form_submissions": ["formId", "conversionId"],
+                   "subscription_changes": ["timestamp", "portalId", "recipient"]}.get(kind, ["id"])
             rows = [row for row in table.rows if (row.deleted_ms is not None) == archived]
             gone = [made(table, row) for row in table.rows if row.deleted_ms is not None] if kind == "owners" and not archived else []
             return {"key": key, "rows": [made(table, row) for row in rows], "deleted": gone}

@@ -1,7 +1,9 @@
 -- HubSpot CRM: objects by search with the properties that each account has, those that are archived by list, associations, owners,
 -- pipelines, lists, forms. Data only: the functions and loops below run once, when this file is read.
 
-local OBJECTS = "/crm/v3/objects/"
+-- HubSpot dates its versions and keeps each for 18 months. What has none yet (forms, events of emails) is asked for by number, until September 2027.
+local VERSION = "2026-03"
+local OBJECTS = "/crm/objects/" .. VERSION .. "/"
 
 -- What a property is as a column. HubSpot sends every value as a text.
 local TEXT, NUMBER, FLAG, TIME = "string", "decimal", "boolean", "timestamp"
@@ -68,7 +70,7 @@ end
 -- These lists are short and cannot be filtered: each sync reads them, and what is gone from them is gone from the table.
 local streams = {
   owners = {
-    path = "/crm/v3/owners", records = "results", primary_key = "id", sync_modes = "full_refresh",
+    path = "/crm/owners/" .. VERSION, records = "results", primary_key = "id", sync_modes = "full_refresh",
     partitions = { name = "archived", values = { "false", "true" } },
     params = { archived = "{{slice.archived}}" },
     pages = { kind = "cursor", param = "after", next = "paging.next.after", size = 500, size_param = "limit" },
@@ -79,13 +81,13 @@ local streams = {
     undeclared = "drop",
   },
   lists = {
-    path = "/crm/v3/lists/search", method = "POST", idempotent = true, records = "lists", primary_key = "listId", sync_modes = "full_refresh",
+    path = "/crm/lists/" .. VERSION .. "/search", method = "POST", idempotent = true, records = "lists", primary_key = "listId", sync_modes = "full_refresh",
     pages = { kind = "offset", param = "offset", size = 250, size_param = "count", into = "body", more = "hasMore" },
     fields = { listId = TEXT, name = TEXT, processingType = TEXT, objectTypeId = TEXT, createdAt = TIME, updatedAt = TIME },
     undeclared = "drop",
   },
   list_memberships = {
-    path = "/crm/v3/lists/{{parent.listId}}/memberships", records = "results", primary_key = { "listId", "recordId" }, sync_modes = "full_refresh",
+    path = "/crm/lists/" .. VERSION .. "/{{parent.listId}}/memberships", records = "results", primary_key = { "listId", "recordId" }, sync_modes = "full_refresh",
     parent = { stream = "lists", copy = { listId = "listId" } },
     pages = { kind = "cursor", param = "after", next = "paging.next.after", size = 250, size_param = "limit" },
     fields = { recordId = TEXT, membershipTimestamp = TIME },
@@ -106,7 +108,7 @@ local streams = {
     undeclared = "drop",
   },
   marketing_emails = {
-    path = "/marketing/v3/emails", records = "results", primary_key = "id", sync_modes = "full_refresh",
+    path = "/marketing/emails/" .. VERSION, records = "results", primary_key = "id", sync_modes = "full_refresh",
     params = { includeStats = true }, -- they change while nothing says so
     pages = { kind = "cursor", param = "after", next = "paging.next.after", size = 100, size_param = "limit" },
     fields = {
@@ -157,7 +159,7 @@ local streams = {
 
 for _, object in ipairs { "deal", "ticket" } do
   streams[object .. "_pipelines"] = {
-    path = "/crm/v3/pipelines/" .. object .. "s", records = "results", primary_key = "id", sync_modes = "full_refresh",
+    path = "/crm/pipelines/" .. VERSION .. "/" .. object .. "s", records = "results", primary_key = "id", sync_modes = "full_refresh",
     pages = { kind = "none" },
     fields = { id = TEXT, label = TEXT, displayOrder = "integer", createdAt = TIME, updatedAt = TIME, archived = FLAG, stages = "json" },
     undeclared = "drop",
@@ -200,7 +202,7 @@ for name, kind in pairs(types) do
     cursor = { field = changed, start = "{{config.start}}", lookback = "5m" }, -- a change takes moments until search finds it
     flatten = { fields = { "properties" }, prefix = false },
     fields = fields,
-    fields_from = { path = "/crm/v3/properties/" .. name, records = "results", types = property_types },
+    fields_from = { path = "/crm/properties/" .. VERSION .. "/" .. name, records = "results", types = property_types },
     undeclared = "drop",
   }
 
@@ -225,7 +227,7 @@ for from, others in pairs(associated) do
   local one = from:sub(1, -2)
   for _, to in ipairs(others) do
     streams[from .. "_" .. to .. "_sets"] = {
-      path = "/crm/v4/associations/" .. from .. "/" .. to .. "/batch/read", method = "POST", idempotent = true, records = "results",
+      path = "/crm/associations/" .. VERSION .. "/" .. from .. "/" .. to .. "/batch/read", method = "POST", idempotent = true, records = "results",
       parent = { stream = from, batch = 500 },
       body = { inputs = "{{parent.ids | list_of:'id'}}" },
       pages = { kind = "none" },
@@ -269,12 +271,12 @@ return sluice.connector {
     auth = sluice.select("auth", {
       token = { kind = "bearer", token = "{{config.access_token}}" },
       browser = {
-        kind = "oauth2", grant = "authorization_code", authorize_url = "https://app.hubspot.com/oauth/authorize", token_url = "/oauth/v1/token",
+        kind = "oauth2", grant = "authorization_code", authorize_url = "https://app.hubspot.com/oauth/authorize", token_url = "/oauth/" .. VERSION .. "/token",
         client_id = "{{config.client_id}}", client_secret = "{{config.client_secret}}", scope = "{{config.scope}}",
         redirect_url = "http://localhost:8400/callback", -- as the app has it registered, port included
       },
       refresh_token = {
-        kind = "oauth2", grant = "refresh_token", token_url = "/oauth/v1/token",
+        kind = "oauth2", grant = "refresh_token", token_url = "/oauth/" .. VERSION .. "/token",
         client_id = "{{config.client_id}}", client_secret = "{{config.client_secret}}", refresh_token = "{{config.refresh_token}}",
       },
     }),
@@ -286,7 +288,7 @@ return sluice.connector {
         public_app = { requests = 105, per = "10s" },
       }),
       -- 5 for all apps of the account, counted as they arrive: evenly, so that none catches up with another
-      { kind = "bucket", name = "search", requests = 4, per = "1s", burst = 1, match = { path = "/crm/v3/objects/*/search" } },
+      { kind = "bucket", name = "search", requests = 4, per = "1s", burst = 1, match = { path = OBJECTS .. "*/search" } },
       {
         kind = "quota", name = "daily", stop_at = 0.95,
         learn = { limit = "X-HubSpot-RateLimit-Daily", remaining = "X-HubSpot-RateLimit-Daily-Remaining" },
@@ -304,7 +306,7 @@ return sluice.connector {
     },
   },
 
-  check = { path = "/account-info/v3/details" },
+  check = { path = "/account-info/" .. VERSION .. "/details" },
 
   streams = streams,
 }

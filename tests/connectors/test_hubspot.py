@@ -120,7 +120,7 @@ def test_refused_for_its_limits(work, hubspot, fresh):
         return {"status": "error", "message": "You have reached your limit.", "errorType": "RATE_LIMIT", "policyName": policy}
     hubspot.fault(match="contacts/search", after=1, status=429, body=refusal("SECONDLY"))
     hubspot.fault(match="deals/search", after=1, times=0, status=429, body=refusal("DAILY"))
-    assert "DAILY" in subject.run(code=8).err  # contacts are done
+    assert "DAILY" in subject.run(code=8).err  # of two streams one is done
     assert database.one("SELECT count(*) FROM crm.contacts") == 450
     hubspot.control(clear_faults=True)
     subject.run()

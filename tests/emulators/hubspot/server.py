@@ -132,6 +132,7 @@ class HubSpot(Api):
                 "token_type": "bearer", "token_use": "access_token", "hub_id": 4711, "scopes": ["crm.objects.contacts.read"], "user_id": 1}
 
     @route("GET", r"/account-info/v3/details")
+    @route("GET", r"/account-info/2026-0[39]/details")
     def details(self, request):
         return {"portalId": 4711, "timeZone": "Europe/Oslo", "dataHostingLocation": "eu1", "accountType": "STANDARD"}
 
@@ -208,6 +209,7 @@ class HubSpot(Api):
         return {"results": results, **({"paging": paging} if paging else {})}
 
     @route("GET", r"/crm/v3/objects/([^/]+)/(\d+)")
+    @route("GET", r"/crm/objects/2026-0[39]/([^/]+)/(\d+)")
     def one_object(self, request, kind, number):
         kind, table = self.table(kind)
         row = table.get(int(number))
@@ -217,6 +219,7 @@ class HubSpot(Api):
         return self.render(kind, row, self.names(kind, request.query.get("properties", "")))
 
     @route("POST", r"/crm/v3/objects/([^/]+)/batch/read")
+    @route("POST", r"/crm/objects/2026-0[39]/([^/]+)/batch/read")
     def batch_read(self, request, kind):
         kind, table = self.table(kind)
         body = request.json() or {}
@@ -290,6 +293,7 @@ class HubSpot(Api):
         return Answer(answer, 207 if errors else 200)
 
     @route("GET", r"/crm/v3/properties/([^/]+)")
+    @route("GET", r"/crm/properties/2026-0[39]/([^/]+)")
     def list_properties(self, request, kind):
         return {"results": self.defined[self.table(kind)[0]]}
 
@@ -302,6 +306,7 @@ class HubSpot(Api):
     # -- owners, pipelines, lists, forms, events
 
     @route("GET", r"/crm/v3/owners/?")
+    @route("GET", r"/crm/owners/2026-0[39]/?")
     def owners(self, request):
         archived = request.query.get("archived", "false") == "true"
         rows = [row for row in self.tables["owners"].rows if (row.deleted_ms is not None) == archived]
@@ -309,11 +314,13 @@ class HubSpot(Api):
         return {"results": [data.owner(self.tables["owners"], row) for row in page], **({"paging": paging} if paging else {})}
 
     @route("GET", r"/crm/v3/pipelines/(deal|ticket)s")
+    @route("GET", r"/crm/pipelines/2026-0[39]/(deal|ticket)s")
     def pipelines(self, request, kind):
         table = self.tables[f"{kind}_pipelines"]
         return {"results": [data.pipeline(kind, table, row) for row in table.live()]}
 
     @route("POST", r"/crm/v3/lists/search")
+    @route("POST", r"/crm/lists/2026-0[39]/search")
     def lists(self, request):
         body, rows = request.json() or {}, self.tables["lists"].live()
         at, size = int(body.get("offset", 0)), min(int(body.get("count", 20)), 500)
@@ -321,6 +328,7 @@ class HubSpot(Api):
                 "offset": min(at + size, len(rows)), "total": len(rows)}
 
     @route("GET", r"/crm/v3/lists/(\d+)/memberships")
+    @route("GET", r"/crm/lists/2026-0[39]/(\d+)/memberships")
     def memberships(self, request, number):
         rows = [row for row in self.tables["contacts"].live() if mix(row.number, int(number)) % 5 == 0]
         page, paging = self.keyed_page(request, rows, self.number(request, "limit", 100, 250), lambda row: row.number)
@@ -328,6 +336,7 @@ class HubSpot(Api):
         return {"results": results, **({"paging": paging} if paging else {})}
 
     @route("GET", r"/marketing/v3/forms/?")
+    @route("GET", r"/marketing/forms/2026-09/?")
     def forms(self, request):
         page, paging = self.keyed_page(request, self.tables["forms"].live(), self.number(request, "limit", 20, 100), lambda row: row.number)
         return {"results": [data.form(self.tables["forms"], row) for row in page], **({"paging": paging} if paging else {})}
@@ -375,6 +384,7 @@ class HubSpot(Api):
         return found
 
     @route("GET", r"/marketing/v3/emails/?")
+    @route("GET", r"/marketing/emails/2026-0[39]/?")
     def marketing_emails(self, request):
         table = self.tables["marketing_emails"]
         archived = request.query.get("archived", "false") == "true"

@@ -165,6 +165,20 @@ def test_rounds_of_changes(work, hubspot, fresh):
     acceptance.rounds(subject, database, [change(updates=5, creates=3, deletes=2), change(merges=1, deletes=1, late=2), change(undeletes=2, updates=3)])
 
 
+def test_a_change_that_search_shows_late(work, fresh):
+    with Emulator("hubspot", contacts=30, index_lag=30) as hubspot:
+        subject, database = subject_of(work, hubspot, {"contacts": objects(hubspot, "contacts")}), fresh()
+        subject.configure(database)
+        subject.run()
+        subject.look(database)
+        hubspot.mutate("contacts", updates=4, creates=2, age_s=2)
+        subject.run()
+        assert database.one("SELECT count(*) FROM crm.contacts") == 30, "search was not late"
+        hubspot.control(advance=60)
+        subject.run()
+        subject.look(database)
+
+
 def test_login_that_ends_between_pages(work, fresh):
     with Emulator("hubspot", contacts=450) as hubspot:
         secrets = {"auth": "refresh_token", "client_id": "hubspot-test-client", "client_secret": "hubspot-test-client-secret", "refresh_token": "hubspot-test-refresh"}

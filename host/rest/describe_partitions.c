@@ -253,10 +253,12 @@ void describe_parents(const struct describing *with, const struct description *d
                       parent->parent.stream->name);
     }
     for (size_t i = 0; i < description->stream_count; i++) {
-        bool is_used = !streams[i].internal || str_equal(node_text(node_get(with->dynamic, "from")), str_from(streams[i].name));
+        bool is_list = str_equal(node_text(node_get(with->dynamic, "from")), str_from(streams[i].name));
+        bool is_used = !streams[i].internal || streams[i].exploded_count > 0 || is_list;
         for (size_t c = 0; c < description->stream_count && !is_used; c++) is_used = streams[c].parent.stream == &streams[i];
         if (!is_used)
             problems_add(with->problems, &with->streams->children[i],
-                         "streams.%s: it is internal, and neither a stream's parent nor a list of streams", streams[i].name);
+                         "streams.%s: it is internal, but no stream's parent and no list of streams, and nothing is exploded from it",
+                         streams[i].name);
     }
 }

@@ -201,7 +201,7 @@ struct stream_description {
     const struct partition_description *partitions;
     size_t partition_count;
     struct parent_description parent;
-    bool internal;        /* read for its children only */
+    bool internal;        /* read for its children and what is exploded from it */
     const char *position; /* column of an element's place, from 0; NULL: none */
 };
 

@@ -291,7 +291,7 @@
 ---@field write_mode? "append"|"overwrite"|"append_dedup" what fits best, where a pipeline does not say
 ---@field partitions? any the stream is read once for each value: a map or a list of them, see a partition; of several, for each combination
 ---@field parent? sluice.Parent the stream is read once for each record of another
----@field internal? boolean a parent that is fetched for its children and never loaded (default: false)
+---@field internal? boolean read for its children or what is exploded from it, and never loaded (default: false)
 ---@field explode? table<string, sluice.Exploded> streams made of the elements of a list inside each record: name -> exploded stream
 ---@field title? string what it is, for people
 

@@ -241,6 +241,17 @@ def test_records_of_functions_are_exploded_into_several_streams(work, shop, data
     assert kept == {"order_id", "gift"}
 
 
+def test_an_internal_stream_is_only_exploded(work, shop, database):
+    internal = LINES.replace("pages = {", "internal = true,\n    pages = {", 1)
+    work.configure(shop, target(database), connector=work.write("lines.lua", internal))
+    for _ in range(2):
+        ended = stats(work.run("run", "--json"))
+        table_equals_oracle(database, shop, "order_items")
+        shop.mutate("orders", updates=20, inserts=2, deletes=3)
+    assert sorted(ended) == ["gifts", "order_items"]
+    assert database.query("SELECT tablename FROM pg_tables WHERE schemaname = 'shop_raw' ORDER BY 1") == [("gifts",), ("order_items",)]
+
+
 WINDOWS = LINES.replace('pages = {', """cursor = { field = "updated_at", param = "updated_after", until_param = "updated_before", bounds = "(]",
       start = "2024-01-01T00:00:00Z", step = "4w" },
     pages = {""")

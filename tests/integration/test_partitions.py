@@ -243,7 +243,7 @@ MISTAKES = [
     (REPOS % "" + issues().replace("repo_id = \"id\"", "id = \"id\""), "'id' is a field of the records themselves", ""),
     (REPOS % "" + issues().replace("repo_id = \"id\"", "repo_id = \"nr\""), "'nr' is not a declared field of the parent", ""),
     (REPOS % "" + issues(parent="changed = true"), "cannot be asked which of 'repos' changed", ""),
-    (REPOS % "internal = true", "it is internal, and neither a stream's parent", ""),
+    (REPOS % "internal = true", "it is internal, but no stream's parent", ""),
     (REPOS.replace('primary_key = "id",', "") % "" + issues(), "nothing tells the records of 'repos' apart", ""),
     (REPOS % "" + issues(keys='partitions = { name = "x", values = { "a" } }'), "partitions or a parent, not both", ""),
     (REPOS % 'params = { of = "{{parent.id}}" }', "'parent.id' does not exist here", ""),

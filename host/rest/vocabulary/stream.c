@@ -169,7 +169,7 @@ static const struct option STREAM[] = {
     {"partitions", OPTION_ANY, 0, NULL, NULL, NULL,
      "the stream is read once for each value: a map or a list of them, see a partition; of several, for each combination"},
     {"parent", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_PARENT, "the stream is read once for each record of another"},
-    {"internal", OPTION_BOOLEAN, 0, "false", NULL, NULL, "a parent that is fetched for its children and never loaded"},
+    {"internal", OPTION_BOOLEAN, 0, "false", NULL, NULL, "read for its children or what is exploded from it, and never loaded"},
     {"explode", OPTION_MAP_OF, 0, NULL, NULL, &VOCABULARY_EXPLODED,
      "streams made of the elements of a list inside each record: name -> exploded stream"},
     {"title", OPTION_STRING, 0, NULL, NULL, NULL, "what it is, for people"},

@@ -118,7 +118,7 @@ local streams = {
     undeclared = "drop",
   },
   email_campaign_ids = {
-    path = "/email/public/v1/campaigns/by-id", records = "campaigns", primary_key = "id", sync_modes = "full_refresh",
+    path = "/email/public/v1/campaigns/by-id", records = "campaigns", primary_key = "id", internal = true,
     pages = { kind = "cursor", param = "offset", next = "offset", more = "hasMore", size = 1000, size_param = "limit" },
     fields = { id = "integer", appId = "integer", appName = TEXT },
     undeclared = "drop",
@@ -232,7 +232,7 @@ for from, others in pairs(associated) do
       body = { inputs = "{{parent.ids | list_of:'id'}}" },
       pages = { kind = "none" },
       flatten = { "from" },
-      primary_key = "from_id",
+      primary_key = "from_id", internal = true,
       fields = { from_id = TEXT, to = "json" },
       undeclared = "drop",
       explode = {

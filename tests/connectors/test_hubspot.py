@@ -147,10 +147,12 @@ def test_what_changes_while_it_is_read_moves_nothing(work, hubspot, fresh):
 
 
 def test_rounds_of_changes(work, hubspot, fresh):
-    """Archived objects and those that were merged are gone from the README's view, and come back when they are restored."""
+    """Archived objects and those that were merged are gone from the README's view, and come back when they are restored. Associations end,
+    too, some with all others of their object."""
     names = ("contacts", "companies")
     streams = {name: objects(hubspot, name, f"crm.{name}_current") for name in names}
     streams["owners"] = listing(hubspot, "owners", *OTHERS["owners"])
+    streams["deals_companies"] = associated(hubspot, "deal_id", "deals", "companies")
     subject, database = subject_of(work, hubspot, streams), fresh()
     subject.configure(database)
     subject.run()
@@ -159,7 +161,7 @@ def test_rounds_of_changes(work, hubspot, fresh):
 
     def change(**how):
         def mutate():
-            for name in (*names, "owners"):
+            for name in (*names, "owners", "deals"):
                 hubspot.mutate(name, age_s=2, **{key: n for key, n in how.items() if name != "owners" or key != "merges"})
         return mutate
     acceptance.rounds(subject, database, [change(updates=5, creates=3, deletes=2), change(merges=1, deletes=1, late=2), change(undeletes=2, updates=3)])

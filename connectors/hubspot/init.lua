@@ -176,16 +176,15 @@ end
 -- What HubSpot calls the types of properties. A list of choices is a text with semicolons between.
 local property_types = { number = NUMBER, bool = FLAG, date = "date", datetime = TIME }
 
-for name, kind in pairs(types) do
-  local changed = kind.cursor or "hs_lastmodifieddate"
-  local fields = copy(kind.properties)
-  fields.createdate, fields[changed], fields.hubspot_owner_id, fields.hs_merged_object_ids = TIME, TIME, TEXT, TEXT
-  fields.id = TEXT
-
-  -- Each page is a query of its own for the ids behind the last one. The ways that page by `after` lose records: what is changed or archived
-  -- meanwhile leaves the result, and all behind it move up. Nor does any query come near the cap of 10,000 this way.
-  streams[name] = {
-    path = OBJECTS .. name .. "/search", method = "POST", idempotent = true, records = "results", primary_key = "id",
+-- The objects of a type, whose name in paths is `kind`.
+--
+-- Each page is a query of its own for the ids behind the last one. The ways that page by `after` lose records: what is changed or archived
+-- meanwhile leaves the result, and all behind it move up. Nor does any query come near the cap of 10,000 this way.
+local function found(kind, changed, properties)
+  local fields = copy(properties)
+  fields.id, fields.createdate, fields[changed], fields.hubspot_owner_id, fields.hs_merged_object_ids = TEXT, TIME, TIME, TEXT, TEXT
+  return {
+    path = OBJECTS .. kind .. "/search", method = "POST", idempotent = true, records = "results", primary_key = "id",
     body = {
       properties = "{{stream.fields | list}}",
       sorts = { { propertyName = "hs_object_id", direction = "ASCENDING" } },
@@ -202,9 +201,13 @@ for name, kind in pairs(types) do
     cursor = { field = changed, start = "{{config.start}}", lookback = "5m" }, -- a change takes moments until search finds it
     flatten = { fields = { "properties" }, prefix = false },
     fields = fields,
-    fields_from = { path = "/crm/properties/" .. VERSION .. "/" .. name, records = "results", types = property_types },
+    fields_from = { path = "/crm/properties/" .. VERSION .. "/" .. kind, records = "results", types = property_types },
     undeclared = "drop",
   }
+end
+
+for name, kind in pairs(types) do
+  streams[name] = found(name, kind.cursor or "hs_lastmodifieddate", kind.properties)
 
   -- That they are gone, and since when: what they held is in the other stream.
   streams[name .. "_archived"] = {
@@ -216,6 +219,13 @@ for name, kind in pairs(types) do
     undeclared = "drop",
   }
 end
+
+-- The types that the account has made itself; `fullyQualifiedName` is like p4711_cars.
+streams.custom_object_types = {
+  path = "/crm-object-schemas/v3/schemas", records = "results", primary_key = "fullyQualifiedName", internal = true,
+  pages = { kind = "none" },
+  fields = { fullyQualifiedName = TEXT },
+}
 
 -- Which objects are associated, asked for 500 objects at a time and read anew by each sync: an association that ends tells nobody.
 local associated = {
@@ -309,4 +319,6 @@ return sluice.connector {
   check = { path = "/account-info/" .. VERSION .. "/details" },
 
   streams = streams,
+
+  dynamic = { from = "custom_object_types", name = "fullyQualifiedName", stream = found("{{record.objectTypeId}}", "hs_lastmodifieddate", {}) },
 }

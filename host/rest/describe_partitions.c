@@ -257,8 +257,9 @@ void describe_parents(const struct describing *with, const struct description *d
         bool is_used = !streams[i].internal || streams[i].exploded_count > 0 || is_list;
         for (size_t c = 0; c < description->stream_count && !is_used; c++) is_used = streams[c].parent.stream == &streams[i];
         if (!is_used)
-            problems_add(with->problems, &with->streams->children[i],
-                         "streams.%s: it is internal, but no stream's parent and no list of streams, and nothing is exploded from it",
-                         streams[i].name);
+            problems_add(
+                with->problems, &with->streams->children[i],
+                "streams.%s: it is internal, but no stream's parent and no list of streams, and nothing is exploded from it",
+                streams[i].name);
     }
 }

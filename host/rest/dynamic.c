@@ -85,6 +85,7 @@ int dynamic_read(const struct reader_options *options, const struct dynamic_desc
         page_release(&page);
         if (rc) break;
     }
+    out->is_refused = rc < 0 && reader_end(reader) == READER_SKIPS_STREAM;
     reader_free(reader);
     if (rc == 0) dynamic_sort(out);
     return rc;

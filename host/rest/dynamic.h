@@ -35,6 +35,7 @@ struct dynamic_list {
     struct dynamic_record *records; /* sorted by name, each once */
     size_t count;
     size_t unusable; /* without a name, or with one that no stream can have */
+    bool is_refused; /* with an error: a rule says that the list cannot be had (skip_stream) */
 };
 
 enum { DYNAMIC_MAX_RECORDS = 10000 };

@@ -112,6 +112,12 @@ static int find(struct making_streams *making, struct dynamic_list *list, struct
     }
     rc = ask(making, list, err);
     if (rc == 0 && path) keep(prepared, path, list);
+    if (rc != 0 && list->is_refused) {
+        log_warn(prepared->options.log, "there are only the streams that are declared: %s", err->message);
+        *err = (struct err)ERR_INIT;
+        list->count = 0;
+        return 0;
+    }
     if (rc != ERR_TRANSIENT || !is_kept) return rc;
     log_warn(prepared->options.log, "the list of streams is that of an earlier run: %s", err->message);
     *err = (struct err)ERR_INIT;

@@ -198,3 +198,16 @@ def test_a_missing_scope_leaves_the_stream_out(work, hubspot, fresh):
     hubspot.control(forbid=["deals"])
     assert "deals" in subject.run().err
     assert database.one("SELECT count(*) FROM crm.contacts") == 450
+
+
+def test_custom_objects_are_streams(work, hubspot, fresh):
+    kind = "2-100001"
+    columns = {"id": ("id", "text"), "name": ("properties.name", "text"), "amount": ("properties.amount", "number")}
+    cars = acceptance.Stream("crm.p4711_cars", ["id"], columns, lambda: hubspot.oracle(kind)["rows"])
+    subject, database = subject_of(work, hubspot, {"p4711_cars": cars}), fresh()
+    subject.configure(database)
+    subject.run()
+    subject.look(database)
+    hubspot.mutate(kind, updates=3, creates=1, age_s=2)
+    subject.run()
+    subject.look(database)

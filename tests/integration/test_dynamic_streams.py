@@ -109,6 +109,14 @@ def test_a_name_that_is_not_there_is_named_with_the_nearest(work, database, crm,
     assert "no stream 'boat'" in ended.err and "did you mean 'boats'?" in ended.err
 
 
+def test_a_list_that_cannot_be_had_leaves_what_is_declared(work, database, crm):
+    text = CONNECTOR.replace("internal = true,", 'internal = true, errors = { { status = 403, action = "skip_stream" } },')
+    crm.status = 403
+    work.configure(crm, {"type": "postgres", "url": database.url, "schema": "raw"}, connector=work.write("crm.lua", text % ("", STREAM)), name="crm")
+    assert "only the streams that are declared" in work.run("run").err
+    assert tables(database) == ["cars"]
+
+
 def test_a_function_gives_the_stream(work, database):
     with Crm([{"name": "none", "label": "none"}, *OBJECTS]) as crm:
         configure(work, crm, database, stream=FUNCTION)

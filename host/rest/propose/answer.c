@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/map.h"
 #include "base/time.h"
+#include "data/lattice.h"
 #include "rest/propose/parts.h"
 
 enum { DEPTH_MAX = 4, RECORDS_LOOKED_AT = 200 };
@@ -71,16 +72,13 @@ static const char *type_of(const struct cJSON *json)
     return is_null ? NULL : "boolean";
 }
 
-/* The type that takes both. */
+/* The type that takes both; `a` is NULL when there was none yet. */
 static const char *join_types(const char *a, const char *b)
 {
-    static const char *const WIDER[][3] = {{"integer", "decimal", "decimal"}, {"date", "timestamp", "string"}};
-    if (!a || strcmp(a, b) == 0) return b;
-    for (size_t i = 0; i < ARRAY_SIZE(WIDER); i++)
-        if ((strcmp(a, WIDER[i][0]) == 0 && strcmp(b, WIDER[i][1]) == 0) ||
-            (strcmp(a, WIDER[i][1]) == 0 && strcmp(b, WIDER[i][0]) == 0))
-            return WIDER[i][2];
-    return strcmp(a, "json") == 0 || strcmp(b, "json") == 0 ? "json" : "string";
+    enum type left, right;
+    if (!a) return b;
+    CHECK(type_from_name(str_from(a), &left) && type_from_name(str_from(b), &right));
+    return type_name(type_join(left, right));
 }
 
 static void add_value(struct proposed_stream *stream, const char *name, const char *type, struct arena *arena)

@@ -46,11 +46,32 @@ static bool take_slot(const struct sync_context *sync)
     }
 }
 
+static void observe(const struct sync_context *sync, struct sync_event *event)
+{
+    event->progress = sync->progress;
+    event->at_us = clock_wall_us(sync->clock);
+    event->elapsed_ms = clock_now_ms(sync->clock) - sync->started_ms;
+    pthread_mutex_lock(sync->observer_lock);
+    sync->observer->event(sync->observer->context, event);
+    pthread_mutex_unlock(sync->observer_lock);
+}
+
+static void tell(const struct sync_context *sync, enum event_kind kind, const struct err *err, int exit_code)
+{
+    struct sync_event event = {.kind = kind, .err = err, .exit_code = exit_code};
+    const struct client_counters *http = sync->progress->http;
+    int64_t waits_ms = http ? __atomic_load_n(&http->resume_ms, __ATOMIC_RELAXED) - clock_now_ms(sync->source_clock) : 0;
+    if (kind == EVENT_SYNC_ENDED && waits_ms > 0)
+        event.resume_at = (clock_wall_us(sync->source_clock) / 1000 + waits_ms) / 1000;
+    observe(sync, &event);
+}
+
 static void end_unstarted(const struct flow_thread *flow, enum stream_status status, const struct err *err)
 {
     for (size_t i = 0; i < flow->plan->stream_count; i++) {
         err_copy(&flow->progress[i].err, err);
         atomic_store(&flow->progress[i].status, status);
+        observe(flow->sync, &(struct sync_event){.kind = EVENT_STREAM_ENDED, .stream = &flow->progress[i]});
     }
 }
 
@@ -76,20 +97,6 @@ static void run_flows(const struct sync_context *sync, struct sync_plan *plan)
     }
     for (size_t i = 0; i < plan->count; i++) thread_join(&threads[i].thread);
     free(threads);
-}
-
-static void tell(const struct sync_context *sync, enum event_kind kind, const struct err *err, int exit_code)
-{
-    struct sync_event event = {.kind = kind, .progress = sync->progress, .err = err, .exit_code = exit_code};
-    event.at_us = clock_wall_us(sync->clock);
-    event.elapsed_ms = clock_now_ms(sync->clock) - sync->started_ms;
-    const struct client_counters *http = sync->progress->http;
-    int64_t waits_ms = http ? __atomic_load_n(&http->resume_ms, __ATOMIC_RELAXED) - clock_now_ms(sync->source_clock) : 0;
-    if (kind == EVENT_SYNC_ENDED && waits_ms > 0)
-        event.resume_at = (clock_wall_us(sync->source_clock) / 1000 + waits_ms) / 1000;
-    pthread_mutex_lock(sync->observer_lock);
-    sync->observer->event(sync->observer->context, &event);
-    pthread_mutex_unlock(sync->observer_lock);
 }
 
 /* The run's exit code from those of its streams: the one they share, 8 when only some failed or they differ. What the connector

@@ -52,7 +52,7 @@ def fail_allocation(work, n, *words):
         del work.environment[name]
     if ended.code == 0:
         return ended
-    lines = [line for line in ended.err.splitlines() if any((ended.code == code and text in line.lower()) for code, text in ENDS)]
+    lines = [line for line in (ended.err + ended.out).splitlines() if any((ended.code == code and text in line.lower()) for code, text in ENDS)]
     assert lines, f"allocation {n}: {ended}"
     return None
 

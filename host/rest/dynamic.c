@@ -24,7 +24,8 @@ void dynamic_add(struct dynamic_list *list, const struct dynamic_description *dy
     record->json = jsonscan_padded(arena, json);
     bool has_name = jsonscan_find(record->json.data, record->json.size, dynamic->name, &value) && value.kind == JSON_STRING;
     if (has_name) record->name = arena_copy(arena, jsonscan_text(&value, arena, NULL));
-    if (has_name && describe_is_stream_name(record->name))
+    bool is_dots = has_name && (str_equal(record->name, STR(".")) || str_equal(record->name, STR(".."))); /* no path has them */
+    if (has_name && describe_is_stream_name(record->name) && !is_dots)
         list->count++;
     else
         list->unusable++;
@@ -203,10 +204,19 @@ static struct known known_of_child(const struct known *known, struct str key)
     return (struct known){option, option->child, is_names};
 }
 
+/* `$` begins words of the vocabulary: functions, secrets, choices. */
+static struct str fill_key(struct filling *filling, struct str key)
+{
+    struct str filled = fill_text(filling, key, false);
+    if (str_starts(filled, STR("$")) && filling->rc == 0)
+        filling->rc = err_set(filling->err, ERR_DATA, "the record makes a key that begins with $");
+    return filled;
+}
+
 static void fill(struct filling *filling, const struct node *node, const struct known *known, struct node *out)
 {
     *out = *node;
-    if (names_record(node->key)) out->key = fill_text(filling, node->key, false);
+    if (names_record(node->key)) out->key = fill_key(filling, node->key);
     if (node->kind == NODE_STRING && names_record(node->text))
         out->text = fill_text(filling, node->text, known->option && (known->option->flags & OPTION_TEMPLATE));
     if (node->count == 0) return;

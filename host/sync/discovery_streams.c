@@ -43,6 +43,19 @@ static bool is_needed(const struct sync_prepared *prepared)
     return needed;
 }
 
+/* Is all that is named declared, or in the list? What is exploded from a listed stream is known only when that is made. */
+static bool has_all(const struct sync_prepared *prepared, const struct dynamic_list *list)
+{
+    const struct pipeline *pipeline = prepared->options.pipeline;
+    for (size_t i = 0; i < pipeline->stream_count; i++) {
+        bool is_there = is_declared(prepared, pipeline->streams[i].name);
+        for (size_t r = 0; r < list->count && !is_there; r++)
+            is_there = str_equal(list->records[r].name, str_from(pipeline->streams[i].name));
+        if (!is_there) return false;
+    }
+    return true;
+}
+
 /* A pipeline that names streams may name one that is exploded from it. */
 static bool is_wanted(const struct sync_prepared *prepared, const struct node *stream)
 {
@@ -106,7 +119,7 @@ static int find(struct making_streams *making, struct dynamic_list *list, struct
     int rc = kept_path(prepared, dynamic->from->name, dynamic->text, dynamic->cache_ms, &path, err);
     if (rc) return rc;
     bool is_kept = path && read_kept(kept_load(prepared, path, &at_us), dynamic, &prepared->arena, &kept);
-    if (is_kept && kept_serves(prepared, at_us, dynamic->cache_ms)) {
+    if (is_kept && kept_serves(prepared, at_us, dynamic->cache_ms) && has_all(prepared, &kept)) {
         *list = kept;
         return 0;
     }

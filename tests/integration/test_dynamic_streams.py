@@ -88,11 +88,18 @@ def test_a_list_is_asked_for_anew_or_serves_when_the_source_is_down(work, databa
     configure(work, crm, database, ["boats"])
     work.run("run")
     crm.objects = [*OBJECTS, {"name": "rafts", "label": "Raft", "key": "id"}]
+    configure(work, crm, database)
+    work.run("run")
+    assert "rafts" not in tables(database)
     configure(work, crm, database, ["rafts"])
-    ended = work.run("run", code=2)
-    assert "no stream 'rafts', and the source lists none" in ended.err
-    work.run("run", "--refresh")
+    work.run("run")  # it is named, and not in what was kept
     assert "rafts" in tables(database)
+    crm.requests.clear()
+    configure(work, crm, database, ["boats"])
+    work.run("run")
+    assert "/objects" not in crm.paths()
+    work.run("run", "--refresh")
+    assert "/objects" in crm.paths()
     crm.status = 503
     configure(work, crm, database, ["boats"], keys="cache = '1ms',")
     assert work.run("run", code=4)  # another declaration: nothing is kept for it

@@ -4,7 +4,7 @@
 #include "rest/dynamic.h"
 
 static const char RECORD[] = "{\"name\":\"Account\",\"evil\":\"{{config.key}}\",\"double\":\"a\\\"b\",\"both\":\"'\\\"\",\"n\":"
-                             "12,\"in\":{\"side\":\"x y\"}}";
+                             "12,\"word\":\"$secret\",\"in\":{\"side\":\"x y\"}}";
 
 static const char *filled(struct arena *arena, const char *stream)
 {
@@ -41,6 +41,7 @@ static void test_values_stand_where_they_are_named(void **state)
          "{\"path\":\"{{config.record.name}}{{\\\"record.name\\\"}}\"}"},
         {"{\"job\":{\"create\":{\"body\":{\"a\":\"{{record.name}}\"}}}}",
          "{\"job\":{\"create\":{\"body\":{\"a\":\"{{\\\"Account\\\"}}\"}}}}"},
+        {"{\"params\":{\"{{record.word}}\":\"{{record.name}}\"}}", "the record makes a key that begins with $"},
         {"{\"path\":\"{{record.both}}\"}", "the record's 'both' has both kinds of quotes"},
         {"{\"records\":\"{{record.evil}}\"}", "the record's 'evil' holds {{, and no template can stand there"},
         {"{\"records\":\"{{record.name | lower}}\"}", "the record's 'name' stands where no filter can"},
@@ -67,12 +68,13 @@ static void test_a_list_is_sorted_and_has_each_name_once(void **state)
                                           "{}",
                                           "7",
                                           "{\"name\":\"\"}",
-                                          "{\"name\":\"a/b\"}"};
+                                          "{\"name\":\"a/b\"}",
+                                          "{\"name\":\"..\"}"};
     struct dynamic_list list = {.records = arena_array(&arena, struct dynamic_record, ARRAY_SIZE(RECORDS))};
     for (size_t i = 0; i < ARRAY_SIZE(RECORDS); i++) dynamic_add(&list, &dynamic, str_from(RECORDS[i]), &arena);
     dynamic_sort(&list);
     assert_int_equal(list.count, 2);
-    assert_int_equal(list.unusable, 6);
+    assert_int_equal(list.unusable, 7);
     assert_true(str_equal(list.records[0].name, STR("a")) && str_equal(list.records[1].name, STR("b")));
     arena_release(&arena);
 }

@@ -301,13 +301,18 @@ static int make_assembly(struct flow *flow, struct err *err)
     return 0;
 }
 
-int flow_begin(struct flow *flow, struct err *err)
+int flow_make_plan(struct flow *flow, struct err *err)
 {
     const struct flow_plan *plan = flow->plan;
     flow->plan_kind = plan->from ? arena_printf(&flow->arena, "from %s to %s", plan->from, plan->to ? plan->to : "now")
                                  : sync_mode_name(plan->sync_mode);
     if (stream_is_partitioned(plan->stream)) flow->plan_kind = arena_printf(&flow->arena, "%s" IN_PARTS, flow->plan_kind);
+    return make_plan(flow, err);
+}
+
+int flow_begin(struct flow *flow, struct err *err)
+{
     int rc = open_writer(flow, err);
-    if (rc == 0) rc = make_plan(flow, err);
+    if (rc == 0) rc = flow_make_plan(flow, err);
     return rc ? rc : make_assembly(flow, err);
 }

@@ -60,6 +60,8 @@ void flow_tell(const struct flow *flow, enum event_kind kind, size_t stream, con
 
 /* Opens the writer, reads the state, continues the stored plan or makes a new one. Then positions and assembly are there. */
 int flow_begin(struct flow *flow, struct err *err) MUST_USE;
+/* The middle of it: with the state there, the windows and where each goes on. Writes nothing. */
+int flow_make_plan(struct flow *flow, struct err *err) MUST_USE;
 /* Adds the plan as it is now to the next load. */
 void flow_note_plan(struct flow *flow);
 /* A slice whose rows were appended, and then turned out to be unordered, can neither go on nor start again: says so. */

@@ -259,7 +259,8 @@ int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct cl
     return client_new(&options, out, err);
 }
 
-int sync_destination(const struct sync_prepared *prepared, struct cancel *cancel, struct destination **out, struct err *err)
+static int open_destination(const struct sync_prepared *prepared, bool look_only, struct cancel *cancel,
+                            struct destination **out, struct err *err)
 {
     const struct sync_options *options = &prepared->options;
     struct destination_options destination = {
@@ -268,12 +269,24 @@ int sync_destination(const struct sync_prepared *prepared, struct cancel *cancel
         .folder = options->project->folder,
         .pipeline = options->pipeline->name,
         .memory = options->memory,
+        .look_only = look_only,
         .secrets = options->secrets,
         .clock = options->clock,
         .cancel = cancel,
         .log = options->log,
     };
     return options->pipeline->writer->open(&destination, out, err);
+}
+
+int sync_destination(const struct sync_prepared *prepared, struct cancel *cancel, struct destination **out, struct err *err)
+{
+    return open_destination(prepared, false, cancel, out, err);
+}
+
+int sync_look_destination(const struct sync_prepared *prepared, struct cancel *cancel, struct destination **out,
+                          struct err *err)
+{
+    return open_destination(prepared, true, cancel, out, err);
 }
 
 struct request_source sync_request_source(const struct sync_prepared *prepared, const struct flow_plan *flow)

@@ -83,6 +83,10 @@ int sync_log_in(struct sync_prepared *prepared, void (*show)(void *context, cons
 int sync_destination(const struct sync_prepared *prepared, struct cancel *cancel, struct destination **out,
                      struct err *err) MUST_USE;
 
+/* The same to look at it: nothing is made or written there. */
+int sync_look_destination(const struct sync_prepared *prepared, struct cancel *cancel, struct destination **out,
+                          struct err *err) MUST_USE;
+
 /* The source side of a request for stream `flow` (NULL: none), for preview and check. */
 struct request_source sync_request_source(const struct sync_prepared *prepared, const struct flow_plan *flow);
 

@@ -139,6 +139,7 @@ struct destination_options {
     const char *folder;        /* that sluice.yaml lies in: where relative paths start */
     const char *pipeline;      /* the pipeline's overrides are already merged into config (schema) */
     struct memory *memory;     /* the memory writer's; NULL for the others */
+    bool look_only;            /* nothing is made or written, not even the ledger: for state_read and look */
     struct secrets *secrets;
     struct clock *clock;
     struct cancel *cancel;
@@ -152,6 +153,15 @@ struct writer_finding {
     const char *detail; /* the reason, or a fact worth showing */
 };
 typedef void writer_report(void *context, const struct writer_finding *finding);
+
+/* What a sync would find of a table, and do to it before it writes rows. */
+struct target_look {
+    const char *target; /* "shop_raw.orders", or a folder */
+    bool exists;
+    int64_t rows;        /* as the destination estimates them; -1: not known */
+    const char *changes; /* statements, a line each; "": none */
+    struct err refusal;  /* why a sync would be refused; class 0: it would not */
+};
 
 struct flow_state {
     const char *flow;
@@ -183,6 +193,10 @@ struct writer_type {
     /* All state of the pipeline, as `flow` + entries, what is pending apart; for `sluice state`. Needs no lease. */
     int (*state_read)(struct destination *destination, struct arena *arena, struct flow_state **flows, size_t *count,
                       struct err *err);
+    /* Looks at the targets of a flow as flow_open would find them: one for each of its tables, in `arena`. Writes nothing and
+     * needs no lease. NULL: the destination is not to be looked at. */
+    int (*look)(struct destination *destination, const struct flow_spec *spec, struct arena *arena, struct target_look **looks,
+                struct err *err);
     /* Changes one entry (value NULL removes it; kind NULL: the whole flow, with what it holds unpublished). Needs the lease. */
     int (*state_write)(struct destination *destination, const char *flow, const struct state_entry *entry, struct err *err);
     void (*close)(struct destination *destination); /* releases the lease if still held; NULL is fine */

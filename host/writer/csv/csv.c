@@ -98,6 +98,23 @@ static int csv_check(struct destination *destination, writer_report *report, voi
     return rc == 0 ? 0 : csv_fs_error(err);
 }
 
+/* --- looking ---------------------------------------------------------------------------------------------------------- */
+
+static int csv_look(struct destination *destination, const struct flow_spec *spec, struct arena *arena,
+                    struct target_look **looks, struct err *err)
+{
+    struct csv_paths paths;
+    (void)err;
+    csv_paths_of(destination->root, destination->pipeline, spec->flow, arena, &paths);
+    *looks = arena_array(arena, struct target_look, spec->table_count + 1);
+    for (size_t t = 0; t < spec->table_count; t++) {
+        const char *folder = csv_stream_folder(&paths, spec->tables[t].stream, arena);
+        bool exists = fs_kind(folder) == FS_FOLDER;
+        (*looks)[t] = (struct target_look){.target = folder, .exists = exists, .rows = -1, .changes = "", .refusal = ERR_INIT};
+    }
+    return 0;
+}
+
 /* --- the lease -------------------------------------------------------------------------------------------------------- */
 
 /* The names of the flows' folders below the pipeline's ledger. */
@@ -267,6 +284,7 @@ const struct writer_type WRITER_CSV = {
     .acquire = csv_acquire,
     .renew = csv_renew,
     .release = csv_release,
+    .look = csv_look,
     .state_read = csv_state_read,
     .state_write = csv_state_write,
     .close = csv_close,

@@ -16,8 +16,8 @@ static bool is_followed(const struct table *table, enum place place)
     return table->at[place].exists && !is_replaced;
 }
 
-static const char *const SYSTEM_DEFINITIONS[] = {"_sluice_synced_at timestamptz", "_sluice_deleted boolean",
-                                                 "_sluice_load_id bigint"};
+const char *const PGW_SYSTEM_DEFINITIONS[SYSTEM_COLUMN_COUNT] = {"_sluice_synced_at timestamptz", "_sluice_deleted boolean",
+                                                                 "_sluice_load_id bigint"};
 static const char *const SYSTEM_NAMES[] = {"_sluice_synced_at", "_sluice_deleted", "_sluice_load_id"};
 
 static void create_side_table(const struct writer *writer, const struct table *table, enum place place, bool is_volatile,
@@ -34,7 +34,7 @@ static void create_side_table(const struct writer *writer, const struct table *t
         buf_printf(sql, " %s%s, ", pgw_column_type_sql(table->columns[i].type),
                    table->spec->mode != WRITE_APPEND && is_needed ? " NOT NULL" : "");
     }
-    for (size_t i = 0; i < ARRAY_SIZE(SYSTEM_DEFINITIONS); i++) buf_printf(sql, "%s NOT NULL, ", SYSTEM_DEFINITIONS[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(PGW_SYSTEM_DEFINITIONS); i++) buf_printf(sql, "%s NOT NULL, ", PGW_SYSTEM_DEFINITIONS[i]);
     buf_printf(sql, "_sluice_slice text, _sluice_seq bigint, _sluice_missing text[]%s)%s; ",
                has_sets ? ", " SET_COLUMN " bigint" : "", is_dedup && place == PLACE_BUILD ? " WITH (fillfactor = 90)" : "");
     /* Rows are deleted from it before it has a key, which a publication FOR ALL TABLES would not allow otherwise. */
@@ -73,7 +73,7 @@ static void add_columns(const struct table *table, enum place place, struct buf 
         if (map_get(&table->at[place].columns, str_from(SYSTEM_NAMES[i]))) continue;
         buf_append_text(sql, "ALTER TABLE ");
         pgw_relation_quote(&table->at[place], sql);
-        buf_printf(sql, " ADD COLUMN IF NOT EXISTS %s; ", SYSTEM_DEFINITIONS[i]);
+        buf_printf(sql, " ADD COLUMN IF NOT EXISTS %s; ", PGW_SYSTEM_DEFINITIONS[i]);
     }
 }
 
@@ -222,4 +222,9 @@ int pgw_evolve(struct writer *writer, const uint32_t *counts, const bool (*needs
 out:
     buf_release(&sql);
     return rc;
+}
+
+void pgw_evolve_target(const struct table *table, struct buf *sql)
+{
+    if (is_followed(table, PLACE_TARGET)) add_columns(table, PLACE_TARGET, sql);
 }

@@ -31,7 +31,8 @@ struct destination {
     struct log *log;
     pthread_mutex_t lock; /* `pg` is used by the renewing thread and by state commands */
     struct pg *pg;
-    bool is_held; /* the lease: */
+    bool has_ledger; /* false only where it is looked at without one */
+    bool is_held;    /* the lease: */
     int64_t fence;
     char run[40];
 };

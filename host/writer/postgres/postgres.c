@@ -8,6 +8,7 @@
 #include "writer/postgres/lease.h"
 #include "writer/postgres/ledger.h"
 #include "writer/postgres/load.h"
+#include "writer/postgres/look.h"
 #include "writer/postgres/statestore.h"
 #include "writer/types.h"
 
@@ -66,7 +67,8 @@ static int destination_open(const struct destination_options *options, struct de
                              .secrets = options->secrets};
     if ((rc = check_schema_name(destination->name, destination->schema, err)) != 0) goto out;
     if ((rc = pgw_destination_connect(destination, err)) != 0) goto out;
-    rc = pgw_ledger_ensure(destination->pg, err);
+    destination->has_ledger = true;
+    rc = options->look_only ? pgw_look_begin(destination, err) : pgw_ledger_ensure(destination->pg, err);
 out:
     if (rc != 0) {
         err_context(err, "destination '%s'", options->name);
@@ -88,6 +90,7 @@ const struct writer_type WRITER_POSTGRES = {
     .renew = pgw_lease_renew,
     .release = pgw_lease_release,
     .state_read = pgw_state_read_all,
+    .look = pgw_look,
     .state_write = pgw_state_change,
     .close = destination_close,
     .flow_open = pgw_flow_open,

@@ -262,6 +262,7 @@ int pgw_state_read_all(struct destination *destination, struct arena *arena, str
     int rc;
     *flows = NULL;
     *count = 0;
+    if (!destination->has_ledger) return 0;
     pthread_mutex_lock(&destination->lock);
     if ((rc = pgw_destination_connect(destination, err)) == 0)
         rc = pg_query(destination->pg,

@@ -10,13 +10,16 @@
 #include "cli/context.h"
 #include "cli/live.h"
 #include "cli/report.h"
+#include "cli/runs.h"
 #include "cli/summary.h"
+#include "os/secret.h"
 
 /* What the observer needs: events become log lines or JSON, and rows of the summary. */
 struct reporter {
     struct cli_context *cli;
     struct summary summary;
     struct live *live;
+    struct buf kept; /* events for `sluice explain`, without secrets */
     int64_t every_s; /* between lines of progress */
 };
 
@@ -43,6 +46,10 @@ static void on_event(void *context, const struct sync_event *event)
     if (event->kind == EVENT_SYNC_ENDED) live_stop(reporter->live);
     sync_event_to_json(event, &line);
     summary_add_json(&reporter->summary, buf_str(&line));
+    if (event->kind == EVENT_STREAM_ENDED || event->kind == EVENT_SYNC_ENDED) {
+        secrets_redact(cli->secrets, buf_str(&line), &reporter->kept);
+        buf_append_char(&reporter->kept, '\n');
+    }
     if (cli->log_format == LOG_JSON) {
         log_event(cli->log, buf_str(&line));
     } else if (json_parse(buf_str(&line), EVENT_MAX_BYTES, &json, &err) == 0) {
@@ -52,17 +59,26 @@ static void on_event(void *context, const struct sync_event *event)
     buf_release(&line);
 }
 
+/* A run that leaves nothing to explain is as good: what cannot be kept is not. */
+static void keep_events(const struct arguments *arguments, const struct reporter *reporter)
+{
+    struct err ignored = ERR_INIT;
+    if (reporter->cli->cassette || reporter->kept.failed || reporter->kept.size == 0) return;
+    (void)!runs_keep(argument_value(arguments, "--state-dir", NULL), reporter->cli->pipeline->name, &reporter->kept, &ignored);
+}
+
 static int run_one(const struct arguments *arguments, const char *name, int64_t every_s)
 {
     struct cli_context cli;
     struct sync_prepared *prepared = NULL;
-    struct reporter reporter = {.cli = &cli, .summary = SUMMARY_INIT, .every_s = every_s};
+    struct reporter reporter = {.cli = &cli, .summary = SUMMARY_INIT, .kept = BUF_INIT(RUN_MAX_BYTES), .every_s = every_s};
     const struct observer observer = {on_event, &reporter};
     struct err err = ERR_INIT;
     int code = cli_open(&cli, arguments, CLI_PIPELINE, name);
     if (code == 0) code = cli_prepare(&cli, arguments, &prepared);
     if (code == 0) {
         code = sync_run(prepared, &observer, &err);
+        keep_events(arguments, &reporter);
         if (err.class == ERR_CANCELLED && signals_received(cli.signals)) {
             if (cli.log_format == LOG_TEXT) report_interrupted(cli.log, cli.pipeline->name);
             code = 128 + signals_received(cli.signals);
@@ -74,6 +90,7 @@ static int run_one(const struct arguments *arguments, const char *name, int64_t 
     }
     code = cli_save_recording(&cli, arguments, code);
     summary_release(&reporter.summary);
+    buf_release(&reporter.kept);
     sync_prepared_free(prepared);
     cli_close(&cli);
     return code;

@@ -32,10 +32,33 @@ void client_count(uint64_t *counter, uint64_t more)
     __atomic_fetch_add(counter, more, __ATOMIC_RELAXED);
 }
 
+const char *const WAIT_NAMES[WAIT_REASONS] = {
+    [WAIT_RATE_LIMIT] = "rate limit",
+    [WAIT_RETRY_AFTER] = "Retry-After",
+    [WAIT_BACKOFF] = "backoff",
+    [WAIT_BREAKER] = "circuit breaker",
+    [WAIT_JOB] = "job",
+};
+
+/* A limit may have a name of its own. */
+static enum wait_reason reason_of(const char *what)
+{
+    for (enum wait_reason reason = WAIT_RETRY_AFTER; reason < WAIT_REASONS; reason++)
+        if (strcmp(what, WAIT_NAMES[reason]) == 0) return reason;
+    return WAIT_RATE_LIMIT;
+}
+
+int64_t session_waited_ms(const struct session *session, enum wait_reason reason)
+{
+    return session->waited_ms[reason];
+}
+
 void session_begin_waiting(struct session *session, int64_t until_ms, const char *what)
 {
     struct client *client = session->client;
     struct client_counters *counters = &client->counters;
+    session->waiting_for = reason_of(what);
+    session->waiting_since_ms = clock_now_ms(client->options.clock);
     __atomic_store_n(&session->waiting_until_ms, until_ms, __ATOMIC_RELAXED);
     pthread_mutex_lock(&client->lock);
     if (client->waiting++ == 0 || until_ms > counters->waiting_until_ms) {
@@ -48,6 +71,7 @@ void session_begin_waiting(struct session *session, int64_t until_ms, const char
 void session_end_waiting(struct session *session)
 {
     struct client *client = session->client;
+    session->waited_ms[session->waiting_for] += clock_now_ms(client->options.clock) - session->waiting_since_ms;
     __atomic_store_n(&session->waiting_until_ms, 0, __ATOMIC_RELAXED);
     pthread_mutex_lock(&client->lock);
     if (--client->waiting == 0) {

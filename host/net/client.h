@@ -81,6 +81,10 @@ const struct client_counters *client_counters(const struct client *client);
 
 struct session *session_new(struct client *client);
 void session_free(struct session *session); /* NULL is fine */
+/* What a session's thread has waited for so far, by reason. Read by its own thread. */
+enum wait_reason { WAIT_RATE_LIMIT, WAIT_RETRY_AFTER, WAIT_BACKOFF, WAIT_BREAKER, WAIT_JOB, WAIT_REASONS };
+extern const char *const WAIT_NAMES[WAIT_REASONS]; /* "rate limit", "Retry-After" .. */
+int64_t session_waited_ms(const struct session *session, enum wait_reason reason);
 /* Until when its thread waits before it sends again (monotonic); 0: it does not. For other threads. */
 int64_t session_waiting_until_ms(const struct session *session);
 

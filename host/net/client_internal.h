@@ -29,8 +29,11 @@ struct session {
     struct client *client;
     struct http *http; /* NULL: a cassette answers */
     struct http_options http_options;
-    struct arena scratch;            /* of the attempt in hand */
-    int64_t waiting_until_ms;        /* atomic; 0: it does not wait */
+    struct arena scratch;     /* of the attempt in hand */
+    int64_t waiting_until_ms; /* atomic; 0: it does not wait */
+    int64_t waiting_since_ms;
+    enum wait_reason waiting_for;
+    int64_t waited_ms[WAIT_REASONS];
     struct auth_sender token_sender; /* sends token calls through this session */
 };
 

@@ -74,10 +74,12 @@ int flow_commit(struct flow *flow, enum assembly_take take, struct err *err)
     while (assembly_take(flow->assembly, take, &load)) {
         char reason[128];
         FAULT_POINT("sync.commit.before");
+        int64_t at_ms = clock_now_ms(flow->sync->clock);
         atomic_fetch_add(&flow->sync->progress->committing, 1);
         int rc = rejects_refuse(flow, &load, reason) ? refuse_rejects(flow, &load, reason, err)
                                                      : flow->sync->writer->commit(flow->writer, &load, err);
         atomic_fetch_sub(&flow->sync->progress->committing, 1);
+        progress_spent(flow->progress, SPENT_COMMIT, clock_now_ms(flow->sync->clock) - at_ms);
         FAULT_POINT("sync.commit.after");
         flow->commit_failed = rc != 0;
         if (rc) return rc;

@@ -57,6 +57,26 @@ static void write_stream(struct json_writer *json, const struct stream_progress 
     json_int(json, (int64_t)atomic_load(&stream->loads));
 }
 
+const char *spent_name(enum spent spent)
+{
+    static const char *const NAMES[] = {
+        [SPENT_SOURCE] = "source", [SPENT_BEHIND] = "behind", [SPENT_DECODE] = "decode", [SPENT_COMMIT] = "commit"};
+    return spent < SPENT_WAITS ? NAMES[spent] : WAIT_NAMES[spent - SPENT_WAITS];
+}
+
+static void write_spent(struct json_writer *json, const struct stream_progress *stream)
+{
+    json_member(json, "spent_ms");
+    json_open(json, '{');
+    for (enum spent spent = 0; spent < SPENT_COUNT; spent++) {
+        int64_t ms = atomic_load(&stream->spent_ms[spent]);
+        if (ms == 0) continue;
+        json_member(json, spent_name(spent));
+        json_int(json, ms);
+    }
+    json_close(json, '}');
+}
+
 static void write_sync_end(struct json_writer *json, const struct sync_event *event)
 {
     json_member(json, "exit_code");
@@ -96,6 +116,7 @@ void sync_event_to_json(const struct sync_event *event, struct buf *out)
         json_cstr(&json, event->stream->target);
         json_member(&json, "stream_ms");
         json_int(&json, atomic_load(&event->stream->ended_ms) - atomic_load(&event->stream->started_ms));
+        write_spent(&json, event->stream);
         if (!event->stream->shares_err) write_error(&json, &event->stream->err);
     }
     if (event->kind == EVENT_SYNC_ENDED) write_sync_end(&json, event);

@@ -11,11 +11,17 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "net/client.h"
 #include "writer/writer.h"
 
 enum stream_status { STREAM_WAITING, STREAM_RUNNING, STREAM_DONE, STREAM_STOPPED, STREAM_FAILED, STREAM_SKIPPED };
 
 const char *stream_status_name(enum stream_status status);
+
+/* Where the time of a stream's threads went. One asks the source (waits are enum wait_reason), one types what came, one brings
+ * it to the destination; each is ahead of the next by little, so the slowest shows as the others' waiting: SPENT_BEHIND is how
+ * long the first was held back by what comes behind it. */
+enum spent { SPENT_SOURCE, SPENT_BEHIND, SPENT_DECODE, SPENT_COMMIT, SPENT_WAITS, SPENT_COUNT = SPENT_WAITS + WAIT_REASONS };
 
 struct stream_progress {
     const char *name;
@@ -23,6 +29,7 @@ struct stream_progress {
     _Atomic int status;                     /* enum stream_status */
     _Atomic uint64_t pages, records, bytes; /* read and decoded */
     _Atomic uint64_t loads, committed;      /* loads, and records in them */
+    _Atomic int64_t spent_ms[SPENT_COUNT];  /* of all its threads together */
     _Atomic(const char *) note;             /* static text of the writer: "building aside, publishes at the end"; NULL: none */
     _Atomic int64_t started_ms, ended_ms;   /* monotonic; 0: not yet */
     /* Set by the flow's thread before `status` says it ended, read after. */
@@ -43,6 +50,13 @@ struct progress {
     _Atomic int64_t activity;           /* goes up with every sign of life; for the watchdog */
     _Atomic int committing;             /* flows that are busy at the destination, which has time limits of its own */
 };
+
+const char *spent_name(enum spent spent); /* "source", "rate limit" .. */
+
+static inline void progress_spent(struct stream_progress *stream, enum spent spent, int64_t ms)
+{
+    atomic_fetch_add_explicit(&stream->spent_ms[spent], ms, memory_order_relaxed);
+}
 
 static inline void progress_alive(struct progress *progress)
 {

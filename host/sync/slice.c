@@ -9,6 +9,7 @@
 #include "data/block.h"
 #include "os/cancel.h"
 #include "os/channel.h"
+#include "os/clock.h"
 #include "os/log.h"
 #include "os/thread.h"
 #include "rest/reader.h"
@@ -65,16 +66,44 @@ static bool wait_for_room(struct slice *slice, size_t bytes)
     return true;
 }
 
+/* Notes the time since *at_ms, and begins anew. */
+static void note_spent(struct slice *slice, struct clock *clock, enum spent spent, int64_t *at_ms)
+{
+    int64_t now_ms = clock_now_ms(clock);
+    progress_spent(slice->options.progress, spent, now_ms - *at_ms);
+    *at_ms = now_ms;
+}
+
+/* The next page; what was waited for on the way is not the source's time. */
+static int next_page(struct slice *slice, struct reader *reader, struct page *page)
+{
+    int64_t at_ms = clock_now_ms(slice->options.sync->source_clock), before[WAIT_REASONS];
+    for (enum wait_reason reason = 0; reason < WAIT_REASONS; reason++)
+        before[reason] = session_waited_ms(slice->session, reason);
+    int rc = reader_next(reader, page, &slice->fetch_err);
+    for (enum wait_reason reason = 0; reason < WAIT_REASONS; reason++) {
+        int64_t waited_ms = session_waited_ms(slice->session, reason) - before[reason];
+        progress_spent(slice->options.progress, SPENT_WAITS + reason, waited_ms);
+        at_ms += waited_ms;
+    }
+    note_spent(slice, slice->options.sync->source_clock, SPENT_SOURCE, &at_ms);
+    return rc;
+}
+
 static void read_pages(struct slice *slice, struct reader *reader)
 {
+    struct clock *clock = slice->options.sync->clock;
     size_t guess = FIRST_PAGE_GUESS;
+    int64_t at_ms = clock_now_ms(clock);
     while (!cancel_stopping(slice->cancel) && wait_for_room(slice, guess)) {
+        note_spent(slice, clock, SPENT_BEHIND, &at_ms);
         if (atomic_load(&slice->enough)) {
             slice->finished = true;
             return;
         }
         struct page *page = mem_zero(1, sizeof *page);
-        int rc = reader_next(reader, page, &slice->fetch_err);
+        int rc = next_page(slice, reader, page);
+        at_ms = clock_now_ms(clock);
         if (rc <= 0) {
             free(page);
             slice->finished = rc == 0;
@@ -248,7 +277,9 @@ static void decode(void *context)
         struct page *page = received;
         struct slice_item *item = mem_zero(1, sizeof *item);
         item->index = options->index;
+        int64_t at_ms = clock_now_ms(options->sync->clock);
         int rc = rows_of_page(stream, &slice->functions, page, decoder, &item->decoded, &last->err);
+        note_spent(slice, options->sync->clock, SPENT_DECODE, &at_ms);
         FAULT_POINT("sync.page.decoded");
         if (rc == 0) {
             /* A page after which records may come again is no place to go on from where rows are appended: what a later run

@@ -83,3 +83,29 @@ def test_the_tutorial_of_the_sdk_works_as_it_stands_there(work):
     assert commands >= 6
     rows = (work.folder / "connectors/acme/cases/pages.yaml").read_text()
     assert rows.count('"id": "in_2"') == 3 and rows.count("invoices cursor 2024-05-") == 2
+
+
+def test_forty_lines_are_a_connector(work, shop, database):
+    path = ROOT / "examples/three_streams"
+    text = (path / "init.lua").read_text()
+    assert text.count("\n") <= 40 and "function(" not in text
+    assert json.loads(work.run("connector", "lint", path, "--strict", "--json").out) == []
+    streams = ["orders", "customers", "order_events"]
+    work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"}, streams, connector=path)
+    work.run("run")
+    for stream in streams:
+        shop.mutate(stream, inserts=5)
+    work.run("run")
+    for stream in streams:
+        table_equals_oracle(database, shop, stream)
+
+
+def test_what_the_demo_builds_configures_without_the_tests(tmp_path):
+    """A bare machine has no library that only tests need."""
+    without = tmp_path / "pkg-config"
+    without.write_text('#!/bin/sh\ncase "$*" in *cmocka*) exit 1 ;; esac\nexec pkg-config "$@"\n')
+    without.chmod(0o755)
+    words = ["cmake", "-S", ROOT, "-B", tmp_path / "build", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DSLUICE_TESTS=OFF",
+             "-DSLUICE_BENCH=ON", f"-DPKG_CONFIG_EXECUTABLE={without}"]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr

@@ -18,11 +18,12 @@ static void print_reading(const struct flow_outlook *flow)
 {
     const struct flow_plan *plan = flow->plan;
     bool is_full = plan->sync_mode == SYNC_FULL_REFRESH;
-    printf("  state    %s%s\n",
-           flow->cursor      ? "cursor "
-           : flow->has_token ? "a token of the source"
-                             : "nothing is remembered",
-           flow->cursor ? flow->cursor : "");
+    if (flow->cursor)
+        printf("  state    cursor %s\n", flow->cursor);
+    else if (flow->parts)
+        printf("  state    of %s parts\n", flow->parts);
+    else
+        printf("  state    %s\n", flow->has_token ? "a token of the source" : "nothing is remembered");
     printf("  reads    ");
     if (flow->goes_on) printf("what an interrupted sync left: %zu of %zu windows, ", flow->windows - flow->done, flow->windows);
     if (is_full && !flow->goes_on)

@@ -124,6 +124,7 @@ static int look_at(const struct looking *looking, struct flow_plan *plan, struct
     flow.state = STATE_INIT(&flow.arena);
     take_state(looking, &flow);
     out->cursor = kept(looking, state_get(&flow.state, plan->stream->name, "", "cursor"));
+    out->parts = kept(looking, state_get(&flow.state, plan->stream->name, "", STATE_PARTITIONS));
     out->goes_on = state_get(&flow.state, plan->stream->name, "", "plan") != NULL;
     int rc = looking->sync.writer->look(looking->sync.destination, &spec, looking->arena, &out->looks, err);
     if (rc == 0 && flow_make_plan(&flow, &out->refusal) == 0) {

@@ -14,6 +14,7 @@ struct flow_outlook {
     const struct flow_plan *plan;
     const char *cursor;        /* as it is stored; NULL: none */
     bool goes_on;              /* with what an interrupted run left */
+    const char *parts;         /* how many parts have state of their own; NULL: none */
     bool has_token;            /* the source's own says where to begin */
     size_t windows, done;      /* of the plan; done: by that run */
     const char *from, *to;     /* what is read: the first window's beginning, the last one's end; "": open */

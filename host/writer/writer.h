@@ -111,6 +111,8 @@ struct state_sweep {
 
 /* The kind of state there may be a million of: a partition's. load_state leaves it out where find_state is there. */
 #define STATE_PARTITION "partition"
+/* How many of them a flow has, where state_read leaves them out: an entry of its own, for people. */
+#define STATE_PARTITIONS "partitions"
 
 struct load {
     struct batch *const *batches; /* in arrival order; borrowed */

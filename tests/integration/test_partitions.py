@@ -295,6 +295,16 @@ def test_a_parent_cannot_leave_the_path(work, database):
         assert child == ["/repos/..%2F..%2Fa%3Fb%3D%7B%7Bconfig.api_key%7D%7D/issues"]
 
 
+def test_parts_are_counted_in_the_state_and_the_plan(work, database):
+    with Feed(Forge(7, 2)) as feed:
+        configure(work, feed, database, REPOS % "" + issues(keys='cursor = { field = "at", param = "since" }'), choices=["issues"])
+        assert "nothing is remembered" in work.run("plan").out
+        work.run("run")
+        assert ["issues", "partitions", "7"] in [[*line.split()[:3]] for line in work.run("state", "show").out.splitlines()]
+        text = work.run("plan").out
+        assert "state    of 7 parts" in text and "once for each record of repos" in text and "one for each of those" in text
+
+
 @pytest.mark.parametrize("target", ["postgres", "csv"])
 def test_several_parents_in_a_request(work, database, target):
     """The same rows as with one each; after a kill those that were done are not asked for again."""

@@ -10,14 +10,17 @@ int pgw_look_begin(struct destination *destination, struct err *err)
 {
     struct pg_result *row;
     int rc = pg_exec(destination->pg, "SET default_transaction_read_only = on", err);
-    if (rc == 0)
+    if (rc == 0) /* the first of its tables, and the newest */
         rc = pg_query(destination->pg,
-                      "SELECT to_regclass('_sluice.state') IS NOT NULL AND to_regclass('_sluice.schema_changes') IS NOT NULL",
-                      NULL, 0, &row, err);
+                      "SELECT to_regclass('_sluice.state') IS NOT NULL, to_regclass('_sluice.partitions') IS NOT NULL", NULL, 0,
+                      &row, err);
     if (rc != 0) return rc;
-    destination->has_ledger = pg_bool(row, 0, 0);
+    bool is_old = pg_bool(row, 0, 0) && !pg_bool(row, 0, 1);
+    destination->has_ledger = pg_bool(row, 0, 1);
     pg_free(row);
-    return 0;
+    if (!is_old) return 0;
+    err_set(err, ERR_DESTINATION, "the ledger is that of an older sluice, and looking cannot bring it up to date");
+    return err_hint(err, "`sluice check` or a run does");
 }
 
 static void describe_new(const struct table *table, struct buf *sql)

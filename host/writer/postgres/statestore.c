@@ -267,7 +267,11 @@ int pgw_state_read_all(struct destination *destination, struct arena *arena, str
     if ((rc = pgw_destination_connect(destination, err)) == 0)
         rc = pg_query(destination->pg,
                       "SELECT flow, stream, slice, kind, value, target, pending FROM _sluice.state "
-                      "WHERE pipeline = $1 AND value IS NOT NULL ORDER BY flow, pending, stream, slice, kind",
+                      "WHERE pipeline = $1 AND value IS NOT NULL "
+                      "UNION ALL SELECT h.flow, h.flow, '', '" STATE_PARTITIONS "', count(*)::text, NULL, p.pending "
+                      "FROM _sluice.partitions p JOIN _sluice.heads h ON h.number = p.flow "
+                      "WHERE h.pipeline = $1 AND p.value IS NOT NULL GROUP BY h.flow, p.pending "
+                      "ORDER BY 1, 7, 2, 3, 4",
                       PG_PARAMS(destination->pipeline), &rows, err);
     pthread_mutex_unlock(&destination->lock);
     if (rc != 0) return err_context(err, "could not read the state of pipeline '%s'", destination->pipeline);
@@ -276,11 +280,11 @@ int pgw_state_read_all(struct destination *destination, struct arena *arena, str
         if (!flow || strcmp(flow->flow, pg_cell(rows, i, 0)) != 0 || flow->is_pending != pg_bool(rows, i, 6)) {
             flow = &all[(*count)++];
             *flow = (struct flow_state){.flow = arena_strdup(arena, pg_cell(rows, i, 0)),
-                                        .target = arena_strdup(arena, pg_cell(rows, i, 5)),
+                                        .target = NULL,
                                         .is_pending = pg_bool(rows, i, 6),
                                         .state = STATE_INIT(arena)};
         }
-        if (!flow->target) flow->target = arena_strdup(arena, pg_cell(rows, i, 5));
+        if (!flow->target && pg_cell(rows, i, 5)) flow->target = arena_strdup(arena, pg_cell(rows, i, 5));
         state_set(&flow->state, pg_cell(rows, i, 1), pg_cell(rows, i, 2), pg_cell(rows, i, 3), pg_cell(rows, i, 4));
     }
     for (size_t f = 0; f < *count; f++)

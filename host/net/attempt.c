@@ -100,10 +100,35 @@ static int dress(struct attempt *attempt, struct http_request *request, struct e
         }
         buf_release(&url);
     }
-    struct http_header signing[AUTH_SIGNING_HEADERS_MAX];
-    size_t count = rc == 0 ? auth_sign_request(auth, request, &attempt->url, arena, signing) : 0;
-    for (size_t i = 0; i < count; i++) set_header(request, signing[i], arena);
     return rc;
+}
+
+/* The signature over the request that is ready, in the scratch arena, and how a recording shows it: signatures, times and
+ * nonces differ each time, so they stand there as "***". Made when the request has waited for its turn: the time is signed. */
+static int sign(struct attempt *attempt, struct http_request *request, struct err *err)
+{
+    struct session *session = attempt->session;
+    struct auth *auth = session->client->options.auth;
+    struct arena *arena = &session->scratch;
+    struct auth_signature signature;
+    if (request->anonymous || !auth) return 0;
+    int rc = auth_sign_request(auth, request, &attempt->url, arena, &signature, err);
+    attempt->facts->is_final = rc != 0;
+    if (rc != 0 || signature.header_count + signature.param_count == 0) return rc;
+    struct http_request *recorded = arena_new(arena, struct http_request);
+    struct buf url = BUF_INIT(2 * (size_t)URL_MAX_BYTES);
+    *recorded = *request;
+    buf_append_text(&url, request->url);
+    for (size_t i = 0; i < signature.param_count; i++) url_set_param(&url, signature.params[i], STR("***"));
+    recorded->url = arena_text(arena, buf_str(&url));
+    buf_release(&url);
+    for (size_t i = 0; i < signature.header_count; i++) {
+        set_header(recorded, (struct http_header){signature.headers[i].name, STR("***")}, arena);
+        set_header(request, signature.headers[i], arena);
+    }
+    if (signature.url) request->url = signature.url;
+    request->recorded = recorded;
+    return 0;
 }
 
 /* A wait of one thread on the limiter, which may be prolonged. */
@@ -213,9 +238,9 @@ static int queue_up(struct attempt *attempt, struct str origin, struct breaker_t
     }
 }
 
-/* Sends the request that is ready. */
-static int transmit(struct attempt *attempt, const struct http_request *request, struct str origin,
-                    struct http_response *response, struct err *err)
+/* Sends the request that is ready but for its signature. */
+static int transmit(struct attempt *attempt, struct http_request *request, struct str origin, struct http_response *response,
+                    struct err *err)
 {
     struct session *session = attempt->session;
     struct client *client = session->client;
@@ -223,6 +248,11 @@ static int transmit(struct attempt *attempt, const struct http_request *request,
     bool was_sent = false;
     int rc = queue_up(attempt, origin, &turn, err);
     if (rc != 0) {
+        breaker_report(client->breaker, origin, &turn, BREAKER_UNKNOWN, "", 0);
+        return rc;
+    }
+    if ((rc = sign(attempt, request, err)) != 0) {
+        limiter_give_back(client->options.limiter, &attempt->ticket, client->options.clock);
         breaker_report(client->breaker, origin, &turn, BREAKER_UNKNOWN, "", 0);
         return rc;
     }

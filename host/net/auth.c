@@ -11,6 +11,8 @@
 
 #include "base/check.h"
 #include "base/json.h"
+#include "net/auth_oauth1.h"
+#include "net/auth_sign.h"
 #include "net/auth_sigv4.h"
 #include "net/auth_token.h"
 #include "net/token_store.h"
@@ -23,6 +25,8 @@ struct kind {
     int (*credentials)(struct auth *auth, const struct auth_sender *sender, struct arena *arena,
                        struct auth_credentials *credentials, struct err *err);
     bool renews;
+    int (*sign)(const struct auth *auth, const struct http_request *request, const struct url *url, struct arena *arena,
+                struct auth_signature *signature, struct err *err); /* NULL: does not sign */
 };
 
 struct auth {
@@ -197,15 +201,6 @@ static int api_key_credentials(struct auth *auth, const struct auth_sender *send
 
 /* --- tokens -------------------------------------------------------------------------------------- */
 
-static int check_sign(const struct auth_sign *sign, struct err *err)
-{
-    int rc = check_value(sign->key, "the signing key", err);
-    for (size_t i = 0; i < sign->message.count && rc == 0; i++)
-        if (sign->message.parts[i].kind == AUTH_PART_SIGNATURE)
-            rc = err_set(err, ERR_CONFIG, "cannot authenticate: the signed message names its own signature");
-    return rc;
-}
-
 /* Makes one, to see whether key and algorithm fit. */
 static int check_jwt_spec(const struct jwt *jwt, struct err *err)
 {
@@ -224,7 +219,7 @@ static int check_oauth2(const struct auth_spec *spec, struct err *err)
     if (rc == 0 && oauth2->grant == AUTH_REFRESH_TOKEN) rc = check_value(oauth2->refresh_token, "the refresh token", err);
     if (rc == 0 && oauth2->grant == AUTH_PASSWORD) rc = check_value(oauth2->username, "the user name", err);
     if (rc == 0 && oauth2->assertion) rc = check_jwt_spec(oauth2->assertion, err);
-    if (rc == 0 && oauth2->sign) rc = check_sign(oauth2->sign, err);
+    if (rc == 0 && oauth2->sign) rc = sign_check(oauth2->sign, err);
     return rc;
 }
 
@@ -519,7 +514,7 @@ static int token_credentials(struct auth *auth, const struct auth_sender *sender
     return rc;
 }
 
-/* --- sigv4 --------------------------------------------------------------------------------------- */
+/* --- signatures over requests -------------------------------------------------------------------- */
 
 static int check_sigv4(const struct auth_spec *spec, struct err *err)
 {
@@ -531,16 +526,69 @@ static int check_sigv4(const struct auth_spec *spec, struct err *err)
     return rc == 0 && sigv4->session_token.size ? check_value(sigv4->session_token, "the session token", err) : rc;
 }
 
+static int sign_sigv4(const struct auth *auth, const struct http_request *request, const struct url *url, struct arena *arena,
+                      struct auth_signature *signature, struct err *err)
+{
+    struct http_header *headers = arena_array(arena, struct http_header, AUTH_SIGNING_HEADERS_MAX);
+    (void)err;
+    signature->header_count =
+        sigv4_headers(&auth->spec.sigv4, request, url, clock_wall_us(auth->options.clock), arena, headers);
+    signature->headers = headers;
+    return 0;
+}
+
+static int check_oauth1(const struct auth_spec *spec, struct err *err)
+{
+    const struct auth_oauth1 *oauth1 = &spec->oauth1;
+    int rc = check_value(oauth1->consumer_key, "the consumer key", err);
+    if (rc == 0) rc = check_value(oauth1->consumer_secret, "the consumer secret", err);
+    if (rc == 0 && oauth1->token.size) rc = check_value(oauth1->token, "the token", err);
+    if (rc == 0 && oauth1->token_secret.size) rc = check_value(oauth1->token_secret, "the token's secret", err);
+    if (rc == 0 && oauth1->realm.size) rc = check_value(oauth1->realm, "the realm", err);
+    if (rc == 0 && oauth1->realm.size && strpbrk(oauth1->realm.data, "\"\\"))
+        rc = err_set(err, ERR_CONFIG, "cannot authenticate: the realm holds a quote or a backslash");
+    return rc;
+}
+
+static int sign_oauth1(const struct auth *auth, const struct http_request *request, const struct url *url, struct arena *arena,
+                       struct auth_signature *signature, struct err *err)
+{
+    char nonce[SIGN_NONCE_SIZE];
+    struct http_header *header = arena_new(arena, struct http_header);
+    (void)err;
+    sign_make_nonce(nonce);
+    *header = oauth1_header(&auth->spec.oauth1, request, url, clock_wall_us(auth->options.clock), str_from(nonce), arena);
+    signature->headers = header;
+    signature->header_count = 1;
+    return 0;
+}
+
+static int check_hmac(const struct auth_spec *spec, struct err *err)
+{
+    return sign_check(&spec->hmac, err);
+}
+
+static int sign_hmac(const struct auth *auth, const struct http_request *request, const struct url *url, struct arena *arena,
+                     struct auth_signature *signature, struct err *err)
+{
+    char *nonce = arena_alloc(arena, SIGN_NONCE_SIZE);
+    sign_make_nonce(nonce);
+    return sign_request(&auth->spec.hmac, request, url, clock_wall_us(auth->options.clock), str_from(nonce), arena, signature,
+                        err);
+}
+
 /* --- all kinds ----------------------------------------------------------------------------------- */
 
 static const struct kind KINDS[] = {
-    [AUTH_NONE] = {"none", check_none, none_credentials, false},
-    [AUTH_BEARER] = {"bearer", check_bearer, bearer_credentials, false},
-    [AUTH_BASIC] = {"basic", check_basic, basic_credentials, false},
-    [AUTH_API_KEY] = {"api_key", check_api_key, api_key_credentials, false},
-    [AUTH_OAUTH2] = {"oauth2", check_oauth2, token_credentials, true},
-    [AUTH_JWT] = {"jwt", check_jwt, token_credentials, true},
-    [AUTH_SIGV4] = {"sigv4", check_sigv4, none_credentials, false},
+    [AUTH_NONE] = {"none", check_none, none_credentials, false, NULL},
+    [AUTH_BEARER] = {"bearer", check_bearer, bearer_credentials, false, NULL},
+    [AUTH_BASIC] = {"basic", check_basic, basic_credentials, false, NULL},
+    [AUTH_API_KEY] = {"api_key", check_api_key, api_key_credentials, false, NULL},
+    [AUTH_OAUTH2] = {"oauth2", check_oauth2, token_credentials, true, NULL},
+    [AUTH_JWT] = {"jwt", check_jwt, token_credentials, true, NULL},
+    [AUTH_SIGV4] = {"sigv4", check_sigv4, none_credentials, false, sign_sigv4},
+    [AUTH_OAUTH1] = {"oauth1", check_oauth1, none_credentials, false, sign_oauth1},
+    [AUTH_HMAC] = {"hmac", check_hmac, none_credentials, false, sign_hmac},
 };
 
 bool auth_keeps_tokens(const struct auth_spec *spec)
@@ -634,11 +682,11 @@ int auth_credentials(struct auth *auth, const struct auth_sender *sender, struct
     return auth->kind->credentials(auth, sender, arena, credentials, err);
 }
 
-size_t auth_sign_request(const struct auth *auth, const struct http_request *request, const struct url *url,
-                         struct arena *arena, struct http_header headers[AUTH_SIGNING_HEADERS_MAX])
+int auth_sign_request(const struct auth *auth, const struct http_request *request, const struct url *url, struct arena *arena,
+                      struct auth_signature *signature, struct err *err)
 {
-    if (auth->spec.kind != AUTH_SIGV4) return 0;
-    return sigv4_headers(&auth->spec.sigv4, request, url, clock_wall_us(auth->options.clock), arena, headers);
+    *signature = (struct auth_signature){0};
+    return auth->kind->sign ? auth->kind->sign(auth, request, url, arena, signature, err) : 0;
 }
 
 bool auth_refused(struct auth *auth, uint64_t generation)

@@ -33,7 +33,17 @@ struct token_store;
 
 /* --- what is wanted ------------------------------------------------------------------------------ */
 
-enum auth_kind { AUTH_NONE, AUTH_BEARER, AUTH_BASIC, AUTH_API_KEY, AUTH_OAUTH2, AUTH_JWT, AUTH_SIGV4 };
+enum auth_kind {
+    AUTH_NONE,
+    AUTH_BEARER,
+    AUTH_BASIC,
+    AUTH_API_KEY,
+    AUTH_OAUTH2,
+    AUTH_JWT,
+    AUTH_SIGV4,
+    AUTH_OAUTH1,
+    AUTH_HMAC,
+};
 enum auth_grant {
     AUTH_CLIENT_CREDENTIALS,
     AUTH_REFRESH_TOKEN,
@@ -49,14 +59,23 @@ struct auth_pair {
     struct str name, value;
 };
 
-/* A text with holes that are filled when the token call is signed: {{sign.timestamp}} and so on. */
+/* A text with holes that are filled when a request is signed: {{sign.timestamp}} and so on. */
 enum auth_part_kind {
     AUTH_PART_TEXT,
-    AUTH_PART_TIMESTAMP, /* unix seconds */
-    AUTH_PART_METHOD,    /* "POST" */
-    AUTH_PART_PATH,      /* of the token URL, without its query */
-    AUTH_PART_BODY,      /* as sent; empty when sign_body is false */
-    AUTH_PART_SIGNATURE, /* in headers only */
+    AUTH_PART_TIMESTAMP,    /* unix seconds */
+    AUTH_PART_TIMESTAMP_MS, /* unix milliseconds */
+    AUTH_PART_TIME,         /* 2026-01-15T10:30:00Z */
+    AUTH_PART_NONCE,        /* 32 random hex digits, new for each request */
+    AUTH_PART_METHOD,       /* "POST" */
+    AUTH_PART_URL,          /* the whole, as sent */
+    AUTH_PART_HOST,         /* as the Host header has it */
+    AUTH_PART_PATH,         /* of the URL, without its query */
+    AUTH_PART_QUERY,        /* without "?" */
+    AUTH_PART_TARGET,       /* path, and "?" and query where there is one */
+    AUTH_PART_BODY,         /* as sent; here and below empty when sign_body is false */
+    AUTH_PART_BODY_SHA256,  /* in hex */
+    AUTH_PART_BODY_SHA256_BASE64,
+    AUTH_PART_SIGNATURE, /* in headers and parameters only */
 };
 struct auth_part {
     enum auth_part_kind kind;
@@ -66,18 +85,21 @@ struct auth_text {
     const struct auth_part *parts;
     size_t count;
 };
-struct auth_sign_header {
+struct auth_sign_field {
     struct str name;
     struct auth_text value;
 };
 
 struct auth_sign {
     struct str key;
+    enum jwt_key_encoding key_encoding;
     struct auth_text message;
     enum crypto_hash hash;
     enum auth_encoding encoding;
-    const struct auth_sign_header *headers;
+    const struct auth_sign_field *headers;
     size_t header_count;
+    const struct auth_sign_field *params; /* of the query; not over a token call */
+    size_t param_count;
     bool sign_body;
 };
 
@@ -122,6 +144,15 @@ struct auth_sigv4 {
     struct str region, service;
 };
 
+enum auth_oauth1_method { AUTH_HMAC_SHA256, AUTH_HMAC_SHA1, AUTH_PLAINTEXT };
+
+struct auth_oauth1 {
+    struct str consumer_key, consumer_secret;
+    struct str token, token_secret; /* empty: none, the consumer speaks for itself */
+    struct str realm;               /* empty: none */
+    enum auth_oauth1_method method;
+};
+
 struct auth_spec {
     enum auth_kind kind;
     struct str token;              /* bearer */
@@ -134,6 +165,8 @@ struct auth_spec {
     struct jwt jwt;
     struct auth_exchange exchange; /* jwt */
     struct auth_sigv4 sigv4;
+    struct auth_oauth1 oauth1;
+    struct auth_sign hmac;
 };
 
 struct auth_options {
@@ -178,12 +211,21 @@ struct auth_credentials {
 int auth_credentials(struct auth *auth, const struct auth_sender *sender, struct arena *arena,
                      struct auth_credentials *credentials, struct err *err) MUST_USE;
 
-enum { AUTH_SIGNING_HEADERS_MAX = 4 };
+enum { AUTH_SIGNING_HEADERS_MAX = 4 }; /* of kinds whose headers are not declared */
 
-/* The headers that sign a request which is otherwise ready, `url` being where it goes: they replace its own of the same names.
- * Asked for each time that it is sent, since the time is signed too. 0: of a kind that does not sign. */
-size_t auth_sign_request(const struct auth *auth, const struct http_request *request, const struct url *url,
-                         struct arena *arena, struct http_header headers[AUTH_SIGNING_HEADERS_MAX]);
+/* What signs one request. */
+struct auth_signature {
+    const struct http_header *headers; /* they replace its own of the same names */
+    size_t header_count;
+    const char *url;          /* where it goes, with further parameters; NULL: where it went anyhow */
+    const struct str *params; /* the names of these */
+    size_t param_count;
+};
+
+/* Signs a request which is otherwise ready, `url` being where it goes. Asked for each time that it is sent, at the last moment,
+ * since the time is signed too. Of a kind that does not sign: nothing. */
+int auth_sign_request(const struct auth *auth, const struct http_request *request, const struct url *url, struct arena *arena,
+                      struct auth_signature *signature, struct err *err) MUST_USE;
 
 /* A request with credentials of this generation was answered 401. True when asking auth_credentials again gives others. */
 bool auth_refused(struct auth *auth, uint64_t generation);

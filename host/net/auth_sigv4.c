@@ -8,35 +8,12 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "net/canonical.h"
 #include "os/crypto.h"
 
 enum { CANONICAL_MAX_BYTES = 8 * URL_MAX_BYTES, STAMP_SIZE = sizeof "20150830T123600Z", DAY_SIZE = 8 };
 
 /* --- path and query ------------------------------------------------------------------------------ */
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Percent-encoding of what the text on the wire means, whatever its sender chose to encode. */
-static void encode_once(struct str text, bool plus_is_space, struct buf *out)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        char c = text.data[i];
-        int high = c == '%' && i + 2 < text.size ? hex_digit(text.data[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(text.data[i + 2]) : -1;
-        if (low >= 0) {
-            c = (char)(high << 4 | low);
-            i += 2;
-        } else if (c == '+' && plus_is_space) {
-            c = ' ';
-        }
-        url_encode((struct str){&c, 1}, out);
-    }
-}
 
 static void write_s3_path(struct str path, struct buf *out)
 {
@@ -45,7 +22,7 @@ static void write_s3_path(struct str path, struct buf *out)
     rest.size--;
     buf_append_char(out, '/');
     while (str_next(&rest, '/', &segment)) {
-        encode_once(segment, false, out);
+        canonical_encode(segment, false, out);
         if (rest.data) buf_append_char(out, '/');
     }
 }
@@ -67,39 +44,11 @@ static void write_path(struct str path, struct buf *out)
     if (out->size == begin || path.data[path.size - 1] == '/') buf_append_char(out, '/');
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Sorted by name, then value. A tab sorts before all that names and values can hold once encoded, so that a name goes before
- * those that begin with it. */
 static void write_query(struct str query, struct arena *arena, struct buf *out)
 {
-    size_t count = 0, room = 1;
-    for (size_t i = 0; i < query.size; i++) room += query.data[i] == '&';
-    const char **pairs = arena_array(arena, const char *, room);
-    struct str rest = query, pair;
-    struct buf text = BUF_INIT(CANONICAL_MAX_BYTES);
-    while (str_next(&rest, '&', &pair)) {
-        if (pair.size == 0) continue;
-        const char *equals = memchr(pair.data, '=', pair.size);
-        size_t size = equals ? (size_t)(equals - pair.data) : pair.size, skip = size + (equals != NULL);
-        buf_clear(&text);
-        encode_once((struct str){pair.data, size}, true, &text);
-        buf_append_char(&text, '\t');
-        encode_once((struct str){pair.data + skip, pair.size - skip}, true, &text);
-        pairs[count++] = arena_text(arena, buf_str(&text));
-    }
-    buf_release(&text);
-    qsort(pairs, count, sizeof *pairs, compare_names);
-    for (size_t i = 0; i < count; i++) {
-        const char *tab = strchr(pairs[i], '\t');
-        if (i > 0) buf_append_char(out, '&');
-        buf_append(out, pairs[i], (size_t)(tab - pairs[i]));
-        buf_append_char(out, '=');
-        buf_append_text(out, tab + 1);
-    }
+    struct canonical canonical = CANONICAL_INIT(arena);
+    canonical_add_query(&canonical, query);
+    canonical_write(&canonical, out);
 }
 
 /* --- headers ------------------------------------------------------------------------------------- */

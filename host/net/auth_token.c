@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "net/auth_sign.h"
 #include "net/excerpt.h"
 #include "net/url.h"
 #include "os/clock.h"
@@ -102,71 +103,16 @@ static struct str basic_value(const struct auth_oauth2 *oauth2, struct arena *ar
     return text;
 }
 
-/* What the holes of a signed text are filled with. */
-struct sign_values {
-    struct str timestamp, path, body, signature;
-};
-
-static struct str value_of(const struct auth_part *part, const struct sign_values *values)
+/* Behind the request's own headers, which have the room. */
+static int add_signature(const struct auth_sign *sign, const struct url *url, struct clock *clock, struct http_request *request,
+                         struct http_header *headers, struct arena *arena, struct err *err)
 {
-    switch (part->kind) {
-    case AUTH_PART_TEXT:
-        return part->text;
-    case AUTH_PART_TIMESTAMP:
-        return values->timestamp;
-    case AUTH_PART_METHOD:
-        return STR("POST");
-    case AUTH_PART_PATH:
-        return values->path;
-    case AUTH_PART_BODY:
-        return values->body;
-    case AUTH_PART_SIGNATURE:
-        return values->signature;
-    }
-    return STR("");
-}
-
-static struct str fill(const struct auth_text *text, const struct sign_values *values, struct arena *arena)
-{
-    struct buf filled = BUF_INIT(2 * BODY_MAX_BYTES);
-    for (size_t i = 0; i < text->count; i++) buf_append_str(&filled, value_of(&text->parts[i], values));
-    struct str copy = arena_copy(arena, buf_str(&filled));
-    wipe(&filled);
-    return copy;
-}
-
-static struct str signature_of(const struct auth_sign *sign, const struct sign_values *values, struct arena *arena)
-{
-    unsigned char code[CRYPTO_HASH_MAX];
-    struct buf text = BUF_INIT(4 * CRYPTO_HASH_MAX);
-    size_t size = crypto_hmac(sign->hash, sign->key, fill(&sign->message, values, arena), code);
-    struct str bytes = {(const char *)code, size};
-    switch (sign->encoding) {
-    case AUTH_HEX:
-        crypto_hex(bytes, &text);
-        break;
-    case AUTH_BASE64:
-        crypto_base64(bytes, &text);
-        break;
-    case AUTH_BASE64URL:
-        crypto_base64url(bytes, &text);
-        break;
-    }
-    struct str copy = arena_copy(arena, buf_str(&text));
-    buf_release(&text);
-    return copy;
-}
-
-static size_t add_signed_headers(const struct auth_sign *sign, const struct url *url, struct str body, struct clock *clock,
-                                 struct http_header *headers, struct arena *arena)
-{
-    const char *seconds = arena_printf(arena, "%lld", (long long)(clock_wall_us(clock) / 1000000));
-    struct sign_values values = {str_from(seconds), str_from(url->path), sign->sign_body ? body : STR(""), {0}};
-    size_t count = 0;
-    values.signature = signature_of(sign, &values, arena);
-    for (; count < sign->header_count; count++)
-        headers[count] = (struct http_header){sign->headers[count].name, fill(&sign->headers[count].value, &values, arena)};
-    return count;
+    char nonce[SIGN_NONCE_SIZE];
+    struct auth_signature signature;
+    sign_make_nonce(nonce);
+    int rc = sign_request(sign, request, url, clock_wall_us(clock), str_from(nonce), arena, &signature, err);
+    for (size_t i = 0; i < signature.header_count; i++) headers[request->header_count++] = signature.headers[i];
+    return rc;
 }
 
 /* A signed token is registered for redaction before it goes anywhere. */
@@ -200,8 +146,9 @@ static int build_grant(const struct auth_oauth2 *oauth2, struct str refresh_toke
     headers[count++] = (struct http_header){STR("Accept"), STR("application/json")};
     if (oauth2->client == AUTH_CLIENT_BASIC)
         headers[count++] = (struct http_header){STR("Authorization"), basic_value(oauth2, arena)};
-    if (oauth2->sign) count += add_signed_headers(oauth2->sign, &url, sent, clock, headers + count, arena);
-    *request = (struct http_request){.url = oauth2->token_url, .headers = headers, .header_count = count, .body = sent};
+    *request = (struct http_request){
+        .method = "POST", .url = oauth2->token_url, .headers = headers, .header_count = count, .body = sent};
+    if (oauth2->sign) rc = add_signature(oauth2->sign, &url, clock, request, headers, arena, err);
 out:
     wipe(&body);
     return rc;

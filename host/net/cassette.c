@@ -569,6 +569,7 @@ static struct str body_of(struct cassette *cassette, const struct http_request *
 void cassette_record(struct cassette *cassette, const struct http_request *request, int rc,
                      const struct http_response *response, const struct err *failure)
 {
+    const struct http_request *shown = request->recorded ? request->recorded : request;
     uint64_t body_size = rc != 0          ? 0
                          : request->spool ? response->body->size + spool_size(request->spool)
                                           : response->body->size;
@@ -579,12 +580,12 @@ void cassette_record(struct cassette *cassette, const struct http_request *reque
     cassette->bytes += size;
     cassette->is_full = cassette->is_full || cassette->bytes > CASSETTE_MAX_BYTES;
     if (!cassette->is_full) {
-        struct str url = shorten(cassette, str_from(request->url));
+        struct str url = shorten(cassette, str_from(shown->url));
         struct cassette_exchange *exchange = cassette_add(cassette);
         cassette->requests++;
         exchange->method = arena_copy(arena, str_from(request->method));
         exchange->url = url;
-        exchange->headers = copy_headers(cassette, request->headers, request->header_count, &exchange->header_count);
+        exchange->headers = copy_headers(cassette, shown->headers, shown->header_count, &exchange->header_count);
         exchange->body = request->anonymous ? scrub_tokens(request->body, arena) : arena_copy(arena, request->body);
         if (rc == 0) {
             struct str body = body_of(cassette, request, response);

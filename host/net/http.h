@@ -66,6 +66,7 @@ struct http_request {
     const char *stream;             /* what it is for, for limits; NULL: none */
     int64_t weight;                 /* what it counts as in limits; 0: what they say */
     enum http_compression compression;
+    const struct http_request *recorded; /* how a recording shows it: without signatures; NULL: as it is */
     struct spool *spool; /* where an answer's body below 300 goes, not into the response; cleared before. NULL: none */
 };
 

@@ -112,21 +112,26 @@ static bool decode_hex(struct str text, struct buf *out)
     return true;
 }
 
-static int read_secret(const struct jwt *jwt, struct buf *secret, struct err *err)
+bool jwt_decode_secret(struct str text, enum jwt_key_encoding encoding, struct buf *secret)
 {
     bool is_good = true;
-    switch (jwt->key_encoding) {
+    switch (encoding) {
     case JWT_KEY_TEXT:
-        buf_append_str(secret, jwt->key);
+        buf_append_str(secret, text);
         break;
     case JWT_KEY_HEX:
-        is_good = decode_hex(jwt->key, secret);
+        is_good = decode_hex(text, secret);
         break;
     case JWT_KEY_BASE64:
-        is_good = crypto_base64_decode(jwt->key, secret) || crypto_base64url_decode(jwt->key, secret);
+        is_good = crypto_base64_decode(text, secret) || crypto_base64url_decode(text, secret);
         break;
     }
-    if (is_good && !secret->failed && secret->size > 0) return 0;
+    return is_good && !secret->failed && secret->size > 0;
+}
+
+static int read_secret(const struct jwt *jwt, struct buf *secret, struct err *err)
+{
+    if (jwt_decode_secret(jwt->key, jwt->key_encoding, secret)) return 0;
     err_set(err, ERR_CONFIG, "cannot sign with " STR_FMT ": the secret is not %s", STR_ARG(jwt->algorithm),
             jwt->key_encoding == JWT_KEY_HEX      ? "in hex"
             : jwt->key_encoding == JWT_KEY_BASE64 ? "in base64"

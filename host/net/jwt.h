@@ -45,4 +45,7 @@ int64_t jwt_life_ms(const struct jwt *jwt);
  * does not fit the algorithm. */
 int jwt_write(const struct jwt *jwt, int64_t now_us, struct buf *out, struct err *err) MUST_USE;
 
+/* Appends the bytes of a shared secret that is written so; base64 in either alphabet. False: it is not, or is empty. */
+bool jwt_decode_secret(struct str text, enum jwt_key_encoding encoding, struct buf *secret) MUST_USE;
+
 #endif

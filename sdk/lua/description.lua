@@ -98,6 +98,28 @@
 ---@field prefix? string the word before the token (default: Bearer)
 ---@field exchange? sluice.Exchange the token is shown once for another one, which requests carry
 
+---a declared signature over each request.
+---@class sluice.Auth.hmac
+---@field kind "hmac"
+---@field key string key of the HMAC
+---@field key_encoding? "text"|"hex"|"base64" how the key is written (default: text)
+---@field message string what is signed; knows {{sign.NAME}} beside config: timestamp, timestamp_ms, time, nonce, method, url, host, path, query, target, body, body_sha256, body_sha256_base64
+---@field algorithm? "sha1"|"sha256"|"sha384"|"sha512" hash of the HMAC (default: sha256)
+---@field encoding? "hex"|"base64"|"base64url" how the signature is written (default: hex)
+---@field headers? table<string, string|number|boolean> headers of each request; know {{sign.signature}} beside the names of `message`
+---@field sign_body? boolean false: {{sign.body}} and its digests are those of nothing although a body is sent (default: true)
+---@field params? table<string, string|number|boolean> query parameters of each request; those without {{sign.signature}} are in {{sign.query}}
+
+---OAuth 1.0a over each request (RFC 5849).
+---@class sluice.Auth.oauth1
+---@field kind "oauth1"
+---@field consumer_key string which application asks
+---@field consumer_secret string its secret
+---@field token? string on whose behalf; without one the application speaks for itself
+---@field token_secret? string the token's secret
+---@field method? "HMAC-SHA256"|"HMAC-SHA1"|"PLAINTEXT" how requests are signed (default: HMAC-SHA256)
+---@field realm? string sent unsigned; NetSuite: the account, `1234567_SB1`
+
 ---AWS Signature Version 4 over each request.
 ---@class sluice.Auth.sigv4
 ---@field kind "sigv4"
@@ -107,16 +129,17 @@
 ---@field region string `us-east-1`
 ---@field service string `execute-api`, `s3` and so on, as the service signs
 
----@alias sluice.Auth sluice.Auth.none|sluice.Auth.bearer|sluice.Auth.basic|sluice.Auth.api_key|sluice.Auth.oauth2|sluice.Auth.jwt|sluice.Auth.sigv4
+---@alias sluice.Auth sluice.Auth.none|sluice.Auth.bearer|sluice.Auth.basic|sluice.Auth.api_key|sluice.Auth.oauth2|sluice.Auth.jwt|sluice.Auth.hmac|sluice.Auth.oauth1|sluice.Auth.sigv4
 
 ---http.auth.sign.
 ---@class sluice.Sign
 ---@field key string key of the HMAC
----@field message string what is signed; knows {{sign.timestamp}}, {{sign.method}}, {{sign.path}} and {{sign.body}}
+---@field key_encoding? "text"|"hex"|"base64" how the key is written (default: text)
+---@field message string what is signed; knows {{sign.NAME}} beside config: timestamp, timestamp_ms, time, nonce, method, url, host, path, query, target, body, body_sha256, body_sha256_base64
 ---@field algorithm? "sha1"|"sha256"|"sha384"|"sha512" hash of the HMAC (default: sha256)
 ---@field encoding? "hex"|"base64"|"base64url" how the signature is written (default: hex)
----@field headers table<string, string|number|boolean> headers of the token call; know {{sign.signature}} beside the names of `message` and config
----@field sign_body? boolean false: {{sign.body}} is empty although a body is sent (default: true)
+---@field headers table<string, string|number|boolean> headers of the token call; know {{sign.signature}} beside the names of `message`
+---@field sign_body? boolean false: {{sign.body}} and its digests are those of nothing although a body is sent (default: true)
 
 ---http.auth.assertion.
 ---@class sluice.Assertion

@@ -2,6 +2,7 @@
 #include "client_bench.h"
 
 #include "net/auth.h"
+#include "net/limit.h"
 #include "net/url.h"
 #include "os/thread.h"
 
@@ -350,6 +351,82 @@ static void test_sigv4_signs_each_hop(void **state)
     bench_free(bench);
 }
 
+static const struct auth_part SIGNED_AT[] = {{AUTH_PART_TIMESTAMP, {0}}};
+static const struct auth_part SIGNED_TARGET[] = {{AUTH_PART_TARGET, {0}}};
+static const struct auth_part SIGNED_HERE[] = {{AUTH_PART_SIGNATURE, {0}}};
+static const struct auth_sign_field SIGNED_HEADERS[] = {{{"X-At", 4}, {SIGNED_AT, 1}}, {{"X-Target", 8}, {SIGNED_TARGET, 1}}};
+static const struct auth_sign_field SIGNED_PARAMS[] = {{{"at", 2}, {SIGNED_AT, 1}}, {{"sig", 3}, {SIGNED_HERE, 1}}};
+static const struct auth_spec HMAC = {.kind = AUTH_HMAC,
+                                      .hmac = {.key = {"s3cret-key", 10},
+                                               .message = {SIGNED_TARGET, 1},
+                                               .hash = CRYPTO_SHA256,
+                                               .headers = SIGNED_HEADERS,
+                                               .header_count = 2,
+                                               .params = SIGNED_PARAMS,
+                                               .param_count = 2}};
+
+static void test_declared_signatures_go_with_each_hop(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new();
+    char near[256], away[256];
+    bench->options.auth = auth_of(bench, &HMAC);
+    scripted_say(&bench->server, redirect_to(near, sizeof near, 302, "/b?p=1"));
+    scripted_say(&bench->server, redirect_to(away, sizeof away, 302, scripted_url(&bench->other, "/c")));
+    scripted_say(&bench->other, OK_JSON);
+    assert_int_equal(bench_get(bench, "/a"), 0);
+    assert_null(strstr(bench->response.url, "sig="));
+    bench_close(bench);
+    assert_true(was_sent(&bench->server, 0, "GET /a?at=1800000000&sig="));
+    assert_true(was_sent(&bench->server, 0, "X-Target: /a?at=1800000000\r\n"));
+    assert_true(was_sent(&bench->server, 1, "GET /b?p=1&at=1800000000&sig="));
+    assert_true(was_sent(&bench->server, 1, "X-At: 1800000000\r\n"));
+    assert_false(was_sent(&bench->server, 1, "s3cret"));
+    assert_false(was_sent(&bench->other, 0, "X-At"));
+    assert_false(was_sent(&bench->other, 0, "sig="));
+    bench_free(bench);
+}
+
+/* A source takes signatures for some minutes; a turn may be further away. */
+static void test_a_request_is_signed_when_its_turn_has_come(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new();
+    static const struct limiter_rule RULE = {.kind = LIMITER_WINDOW, .requests = 1, .per_ms = 600000};
+    const struct limiter_options options = {.rules = &RULE, .rule_count = 1};
+    bench->options.auth = auth_of(bench, &HMAC);
+    assert_int_equal(limiter_new(&options, &bench->options.limiter, &bench->err), 0);
+    scripted_say(&bench->server, OK_JSON);
+    scripted_say(&bench->server, OK_JSON);
+    assert_int_equal(bench_get(bench, "/a"), 0);
+    assert_int_equal(bench_get(bench, "/b"), 0);
+    bench_close(bench);
+    assert_true(was_sent(&bench->server, 0, "X-At: 1800000000\r\n"));
+    assert_true(was_sent(&bench->server, 1, "X-At: 1800000"));
+    const char *second = strstr(bench->server.requests[1], "X-At: ");
+    assert_true(strtoll(second + 6, NULL, 10) >= 1800000600);
+    bench_free(bench);
+}
+
+static void test_a_signature_too_long_for_a_url_is_final(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new();
+    char *path = mem_zero(1, URL_MAX_BYTES);
+    memset(path, 'a', URL_MAX_BYTES - 60);
+    path[0] = '/';
+    bench->options.auth = auth_of(bench, &HMAC);
+    char *url = mem_zero(2, URL_MAX_BYTES);
+    snprintf(url, 2 * (size_t)URL_MAX_BYTES, "%s%s", scripted_url(&bench->server, ""), path);
+    assert_int_equal(try_url(bench, url), ERR_CONFIG);
+    assert_non_null(strstr(bench->err.message, "too long"));
+    bench_close(bench);
+    assert_int_equal(bench->server.request_count, 0);
+    bench_free(bench);
+    free(path);
+    free(url);
+}
+
 static void test_anonymous_requests_carry_nothing(void **state)
 {
     (void)state;
@@ -544,6 +621,9 @@ UNIT_TESTS(cmocka_unit_test(test_a_ca_file_that_cannot_be_used_is_named),
            cmocka_unit_test(test_what_a_redirect_makes_of_a_post), cmocka_unit_test(test_a_body_does_not_go_to_another_origin),
            cmocka_unit_test(test_a_401_to_a_fixed_credential_is_final), cmocka_unit_test(test_a_key_in_the_query_is_not_shown),
            cmocka_unit_test(test_a_key_in_a_cookie_goes_with_the_others), cmocka_unit_test(test_sigv4_signs_each_hop),
+           cmocka_unit_test(test_declared_signatures_go_with_each_hop),
+           cmocka_unit_test(test_a_request_is_signed_when_its_turn_has_come),
+           cmocka_unit_test(test_a_signature_too_long_for_a_url_is_final),
            cmocka_unit_test(test_a_key_too_long_for_a_url_is_not_cut), cmocka_unit_test(test_anonymous_requests_carry_nothing),
            cmocka_unit_test(test_an_ended_token_is_renewed), cmocka_unit_test(test_a_second_401_counts),
            cmocka_unit_test(test_a_revoked_grant_is_asked_for_once),

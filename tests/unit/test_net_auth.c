@@ -310,7 +310,7 @@ static void test_signs_the_token_call(void **state)
         {AUTH_PART_TIMESTAMP, {0}}, {AUTH_PART_METHOD, {0}}, {AUTH_PART_PATH, {0}}, {AUTH_PART_BODY, {0}}};
     static const struct auth_part KEY[] = {{AUTH_PART_TEXT, {"shop-key", 8}}};
     static const struct auth_part SIGNATURE[] = {{AUTH_PART_TEXT, {"v1=", 3}}, {AUTH_PART_SIGNATURE, {0}}};
-    static const struct auth_sign_header HEADERS[] = {
+    static const struct auth_sign_field HEADERS[] = {
         {{"API-Key", 7}, {KEY, 1}}, {{"API-Timestamp", 13}, {MESSAGE, 1}}, {{"API-Signature", 13}, {SIGNATURE, 2}}};
     static const struct {
         bool sign_body;

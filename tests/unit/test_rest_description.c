@@ -266,7 +266,12 @@ static void test_wrong_http(void **state)
     (void)state;
     static const struct wrong CASES[] = {
         {"\"hosts\":[\"{{config.key}}.t.test\"]", "http.hosts: the secret 'key' cannot stand here"},
-        {"\"auth\":{\"kind\":\"oauth1\"}", "http.auth: kind 'oauth1' is not supported by this version"},
+        {"\"auth\":{\"kind\":\"oauth1\",\"consumer_key\":\"c\",\"consumer_secret\":\"s\",\"token\":\"t\"}",
+         "'token' and 'token_secret' go together"},
+        {"\"auth\":{\"kind\":\"hmac\",\"key\":\"k\",\"message\":\"{{sign.body}}\",\"headers\":{\"S\":\"{{sign.time}}\"}}",
+         "http.auth: the signature goes nowhere"},
+        {"\"auth\":{\"kind\":\"hmac\",\"key\":\"k\",\"message\":\"x\",\"params\":{\"s\":\"{{sign.signatur}}\"}}",
+         "did you mean 'sign.signature'?"},
         {"\"auth\":{\"kind\":\"bearer\",\"token\":\"{{config.kye}}\"}", "did you mean 'config.key'?"},
         {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"password\",\"token_url\":\"/t\",\"client_id\":\"x\"}",
          "grant password needs a 'username'"},

@@ -21,17 +21,52 @@ static const struct option AUTH_API_KEY[] = {
     {"prefix", OPTION_STRING, TEMPLATE, "", NULL, NULL, "put before the key, with a space between"},
 };
 
+/* How a secret is written that is no text. */
+#define KEY_ENCODING(help)                                                                                                     \
+    {                                                                                                                          \
+        "key_encoding", OPTION_ENUM, 0, "text", "text|hex|base64", NULL, help                                                  \
+    }
+
+/* An HMAC over a request, wherever one is made. */
+#define SIGN_OPTIONS(headers_flags, headers_help)                                                                              \
+    {"key", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "key of the HMAC"}, KEY_ENCODING("how the key is written"),    \
+        {"message",                                                                                                            \
+         OPTION_STRING,                                                                                                        \
+         REQUIRED,                                                                                                             \
+         NULL,                                                                                                                 \
+         NULL,                                                                                                                 \
+         NULL,                                                                                                                 \
+         "what is signed; knows {{sign.NAME}} beside config: timestamp, timestamp_ms, time, nonce, method, url, host, path, "  \
+         "query, target, body, body_sha256, body_sha256_base64"},                                                              \
+        {"algorithm", OPTION_ENUM, 0, "sha256", "sha1|sha256|sha384|sha512", NULL, "hash of the HMAC"},                        \
+        {"encoding", OPTION_ENUM, 0, "hex", "hex|base64|base64url", NULL, "how the signature is written"},                     \
+        {"headers", OPTION_MAP_OF, (headers_flags) | TEMPLATE, NULL, NULL, NULL, headers_help},                                \
+    {                                                                                                                          \
+        "sign_body", OPTION_BOOLEAN, 0, "true", NULL, NULL,                                                                    \
+            "false: {{sign.body}} and its digests are those of nothing although a body is sent"                                \
+    }
+
 static const struct option SIGN[] = {
-    {"key", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "key of the HMAC"},
-    {"message", OPTION_STRING, REQUIRED, NULL, NULL, NULL,
-     "what is signed; knows {{sign.timestamp}}, {{sign.method}}, {{sign.path}} and {{sign.body}}"},
-    {"algorithm", OPTION_ENUM, 0, "sha256", "sha1|sha256|sha384|sha512", NULL, "hash of the HMAC"},
-    {"encoding", OPTION_ENUM, 0, "hex", "hex|base64|base64url", NULL, "how the signature is written"},
-    {"headers", OPTION_MAP_OF, REQUIRED | TEMPLATE, NULL, NULL, NULL,
-     "headers of the token call; know {{sign.signature}} beside the names of `message` and config"},
-    {"sign_body", OPTION_BOOLEAN, 0, "true", NULL, NULL, "false: {{sign.body}} is empty although a body is sent"},
+    SIGN_OPTIONS(REQUIRED, "headers of the token call; know {{sign.signature}} beside the names of `message`"),
 };
 const struct option_table VOCABULARY_SIGN = OPTION_TABLE("a signed token call", SIGN);
+
+static const struct option AUTH_HMAC[] = {
+    KIND,
+    SIGN_OPTIONS(0, "headers of each request; know {{sign.signature}} beside the names of `message`"),
+    {"params", OPTION_MAP_OF, TEMPLATE, NULL, NULL, NULL,
+     "query parameters of each request; those without {{sign.signature}} are in {{sign.query}}"},
+};
+
+static const struct option AUTH_OAUTH1[] = {
+    KIND,
+    {"consumer_key", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "which application asks"},
+    {"consumer_secret", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "its secret"},
+    {"token", OPTION_STRING, SECRET, NULL, NULL, NULL, "on whose behalf; without one the application speaks for itself"},
+    {"token_secret", OPTION_STRING, SECRET, NULL, NULL, NULL, "the token's secret"},
+    {"method", OPTION_ENUM, 0, "HMAC-SHA256", "HMAC-SHA256|HMAC-SHA1|PLAINTEXT", NULL, "how requests are signed"},
+    {"realm", OPTION_STRING, TEMPLATE, NULL, NULL, NULL, "sent unsigned; NetSuite: the account, `1234567_SB1`"},
+};
 
 /* What a signed token holds, wherever one is made. */
 #define JWT_OPTIONS(lifetime)                                                                                                  \
@@ -43,7 +78,7 @@ const struct option_table VOCABULARY_SIGN = OPTION_TABLE("a signed token call", 
      NULL,                                                                                                                     \
      "how it is signed (RFC 7518, RFC 8037)"},                                                                                 \
         {"key", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "private key in PEM; HS: the shared secret"},              \
-        {"key_encoding", OPTION_ENUM, 0, "text", "text|hex|base64", NULL, "HS: how the secret is written"},                    \
+        KEY_ENCODING("HS: how the secret is written"),                                                                         \
         {"key_id", OPTION_STRING, TEMPLATE, "", NULL, NULL, "`kid`: which key it is, for the server"},                         \
         {"issuer", OPTION_STRING, TEMPLATE, "", NULL, NULL, "`iss`"},                                                          \
         {"subject", OPTION_STRING, TEMPLATE, "", NULL, NULL, "`sub`"},                                                         \
@@ -111,6 +146,8 @@ static const struct option AUTH_SIGV4[] = {
     {"service", OPTION_STRING, REQUIRED | TEMPLATE, NULL, NULL, NULL, "`execute-api`, `s3` and so on, as the service signs"},
 };
 
+static const struct option_table AUTH_HMAC_TABLE = OPTION_TABLE("auth hmac", AUTH_HMAC);
+static const struct option_table AUTH_OAUTH1_TABLE = OPTION_TABLE("auth oauth1", AUTH_OAUTH1);
 static const struct option_table AUTH_SIGV4_TABLE = OPTION_TABLE("auth sigv4", AUTH_SIGV4);
 static const struct option_table AUTH_NONE_TABLE = OPTION_TABLE("auth none", AUTH_NONE);
 static const struct option_table AUTH_BEARER_TABLE = OPTION_TABLE("auth bearer", AUTH_BEARER);
@@ -126,8 +163,8 @@ static const struct vocabulary_kind AUTH_KINDS[] = {
     {"api_key", &AUTH_API_KEY_TABLE, "a fixed key in a header, parameter or cookie"},
     {"oauth2", &AUTH_OAUTH2_TABLE, "a token that is fetched and refreshed by the host (RFC 6749)"},
     {"jwt", &AUTH_JWT_TABLE, "a token of one's own, signed for each few minutes (RFC 7519)"},
-    {"hmac", NULL, "a signature over each request"},
-    {"oauth1", NULL, "OAuth 1.0a"},
+    {"hmac", &AUTH_HMAC_TABLE, "a declared signature over each request"},
+    {"oauth1", &AUTH_OAUTH1_TABLE, "OAuth 1.0a over each request (RFC 5849)"},
     {"session", NULL, "a login call"},
     {"sigv4", &AUTH_SIGV4_TABLE, "AWS Signature Version 4 over each request"},
 };

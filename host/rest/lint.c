@@ -2,6 +2,7 @@
  * share is kept once. */
 #include "rest/lint.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -90,23 +91,58 @@ static void look_at_config(const struct lens *lens)
     }
 }
 
-/* A secret key of `auth` whose text names nothing: the credential itself stands in the file. */
+/* Does the text name this entry, and not one whose name only begins so? */
+static bool names_entry(struct str text, struct str entry)
+{
+    for (size_t at = 0; at + entry.size <= text.size; at++) {
+        const char *end = text.data + at + entry.size;
+        if (memcmp(text.data + at, entry.data, entry.size) != 0) continue;
+        if (at + entry.size == text.size || !(isalnum((unsigned char)*end) || *end == '_')) return true;
+    }
+    return false;
+}
+
+/* What opens doors must come from entries that are marked, whatever they are called. */
+static void look_at_sources(const struct lens *lens, const struct option *option, struct str text)
+{
+    const struct node *config = node_get(lens->root, "config");
+    if (strcmp(option->name, "key") != 0 && !sounds_secret(option->name)) return;
+    for (size_t i = 0; config && i < config->count; i++) {
+        const struct node *entry = &config->children[i];
+        const char *name = arena_printf(lens->findings->arena, "config.%s", entry->key.data);
+        if (sounds_secret(entry->key.data) || option_boolean(&VOCABULARY_CONFIG_ENTRY, entry, "secret")) continue;
+        if (names_entry(text, str_from(name)))
+            findings_add(lens->findings, FINDING_ERROR, "unmarked-secret", name,
+                         "is used as a secret and is not marked as one: it may be printed and logged", "secret = true");
+    }
+}
+
+/* A secret key whose text names nothing: the credential itself stands in the file. */
+static void look_for_literals(const struct lens *lens, const struct option_table *table, const struct node *map,
+                              const char *path)
+{
+    struct arena *arena = lens->findings->arena;
+    for (size_t i = 0; i < table->count; i++) {
+        const struct option *option = &table->options[i];
+        const struct node *value = node_get(map, option->name);
+        const char *place = arena_printf(arena, "%s.%s", path, option->name);
+        if (option->child && node_is(value, NODE_MAP)) look_for_literals(lens, option->child, value, place);
+        if (!(option->flags & OPTION_SECRET) || !node_is(value, NODE_STRING) || value->text.size == 0) continue;
+        if (option_is_template(value))
+            look_at_sources(lens, option, value->text);
+        else
+            findings_add(lens->findings, FINDING_ERROR, "literal-credential", place,
+                         "a credential stands in the connector itself",
+                         "name a config entry marked secret: \"{{config.api_key}}\"");
+    }
+}
+
 static void look_at_credentials(const struct lens *lens)
 {
     const struct node *auth = node_get(node_get(lens->root, "http"), "auth");
     if (!node_is(auth, NODE_MAP)) return;
     const struct vocabulary_kind *kind = vocabulary_kind_of(&VOCABULARY_AUTH, auth);
-    for (size_t i = 0; kind && kind->table && i < kind->table->count; i++) {
-        const struct option *option = &kind->table->options[i];
-        const struct node *value = node_get(auth, option->name);
-        if (!(option->flags & OPTION_SECRET) || !node_is(value, NODE_STRING) || value->text.size == 0 ||
-            option_is_template(value))
-            continue;
-        findings_add(lens->findings, FINDING_ERROR, "literal-credential",
-                     arena_printf(lens->findings->arena, "http.auth.%s", option->name),
-                     "a credential stands in the connector itself",
-                     "name a config entry marked secret: \"{{config.api_key}}\"");
-    }
+    if (kind && kind->table) look_for_literals(lens, kind->table, auth, "http.auth");
 }
 
 /* --- configuration that nothing uses ------------------------------------------------------------------------------------- */

@@ -46,6 +46,16 @@ def test_nothing_is_said_about_a_good_one(work):
       "http": GOOD["http"].replace("{{config.region}}", "{{config.region}}{{config.session_token}}")}, ("error", "unmarked-secret", "config.session_token")),
     ({"http": '{ base = "https://api.example.com", auth = { kind = "bearer", token = "abc123" }, params = { a = "{{config.api_key}}{{config.region}}" } }'},
      ("error", "literal-credential", "http.auth.token")),
+    ({"config": "{ api_key = { secret = true }, signer = {}, region = {} }",
+      "http": '{ base = "https://api.example.com", params = { a = "{{config.api_key}}{{config.region}}" }, auth = { kind = "oauth2", token_url = "/t", '
+              'grant = "jwt_bearer", assertion = { issuer = "x", key = "{{config.signer}}" } } }'},
+     ("error", "unmarked-secret", "config.signer")),
+    ({"http": '{ base = "https://api.example.com", params = { a = "{{config.api_key}}{{config.region}}" }, auth = { kind = "oauth2", token_url = "/t", '
+              'grant = "jwt_bearer", assertion = { issuer = "x", key = "-----BEGIN PRIVATE KEY-----" } } }'},
+     ("error", "literal-credential", "http.auth.assertion.key")),
+    ({"config": "{ api_key = { secret = true }, region = {}, pem = {} }",
+      "http": '{ base = "https://api.example.com", params = { a = "{{config.api_key}}{{config.region}}" }, auth = { kind = "jwt", key = "{{ config.pem }}" } }'},
+     ("error", "unmarked-secret", "config.pem")),
     ({"streams": stream(path='"https://other.example.com/v1/orders/{{config.region}}"')}, ("error", "undeclared-host", "streams.orders.path")),
     ({"check": "nil"}, ("note", "no-check", "check")),
     ({"streams": stream(primary_key=None)}, ("warning", "no-primary-key", "streams.orders")),

@@ -56,6 +56,7 @@ local function object(name, has_bulk)
         failed = { "Failed", "Aborted" },
         error = "errorMessage",
       },
+      abort = { method = "PATCH", path = "/jobs/query/{{job.id}}", body = { state = "Aborted" } },
       delete = { path = "/jobs/query/{{job.id}}" },
       timeout = "24h",
       slots = 4,

@@ -68,7 +68,7 @@ void describe_job(const struct stream_in_hand *hand, struct template_scope *scop
 {
     const struct describing *with = hand->with;
     const struct node *node = node_get(hand->node, "job"), *create = node_get(node, "create"), *poll = node_get(node, "poll"),
-                      *remove = node_get(node, "delete");
+                      *abort_node = node_get(node, "abort"), *remove = node_get(node, "delete");
     if (!node || node->kind != NODE_MAP) return;
     struct job_description *job = arena_new(with->arena, struct job_description);
     unsigned page_roots = scope->roots & TEMPLATE_PAGE;
@@ -79,6 +79,11 @@ void describe_job(const struct stream_in_hand *hand, struct template_scope *scop
     scope->roots |= TEMPLATE_JOB;
     describe_request(with, &VOCABULARY_JOB_POLL, poll, describe_below(hand, "job.poll"), scope, &job->poll);
     job->poll.idempotent = true;
+    job->aborts = abort_node && abort_node->kind == NODE_MAP;
+    if (job->aborts) {
+        describe_request(with, &VOCABULARY_JOB_ABORT, abort_node, describe_below(hand, "job.abort"), scope, &job->abort);
+        job->abort.idempotent = true;
+    }
     job->removes = remove && remove->kind == NODE_MAP;
     if (job->removes) {
         describe_request(with, &VOCABULARY_JOB_DELETE, remove, describe_below(hand, "job.delete"), scope, &job->remove);

@@ -103,8 +103,8 @@ struct job_capture {
 
 /* The job that makes a stream's records, one for each slice; see job.h. */
 struct job_description {
-    struct request_description create, poll, remove;
-    bool removes;                       /* `remove` is there */
+    struct request_description create, poll, abort, remove;
+    bool aborts, removes;               /* they are there */
     const struct job_capture *captures; /* the first is its id */
     size_t capture_count;
     const char *state_path;

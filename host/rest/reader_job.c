@@ -42,23 +42,29 @@ static int ask(struct reader *reader, const struct request_description *request,
     return rc == 0 ? 0 : err_context(err, "%s", request->where);
 }
 
-void reader_end_job(struct reader *reader)
+/* What is sent for the sake of the source: that it fails does not matter. */
+static void tell(struct reader *reader, const struct request_description *what)
 {
-    const struct job_description *job = reader->stream->job;
     struct err ignored = ERR_INIT;
     struct http_response response;
     struct http_request request;
-    if (!reader->job) return;
     struct request_source source = reader->options.source;
-    source.request = &job->remove;
+    source.request = what;
     arena_clear(&reader->arena);
-    int rc = job->removes ? request_build(&source, NULL, &reader->arena, &request, &ignored) : 0;
-    if (job->removes && rc == 0) {
-        rc = client_send(reader->options.session, &request, &reader->arena, &response, &ignored);
-        if (rc == 0) http_response_release(&response);
-    }
-    if (rc != 0 && reader->options.log)
-        log_debug(reader->options.log, "%s: the job was not deleted: %s", job->remove.where, ignored.message);
+    int rc = request_build(&source, NULL, &reader->arena, &request, &ignored);
+    if (rc == 0) rc = client_send(reader->options.session, &request, &reader->arena, &response, &ignored);
+    if (rc == 0)
+        http_response_release(&response);
+    else if (reader->options.log)
+        log_debug(reader->options.log, "%s: %s", what->where, ignored.message);
+}
+
+void reader_end_job(struct reader *reader)
+{
+    const struct job_description *job = reader->stream->job;
+    if (!reader->job) return;
+    if (job->aborts && !reader->job_has_ended) tell(reader, &job->abort);
+    if (job->removes) tell(reader, &job->remove);
     set_known(reader, (struct str){0});
 }
 
@@ -123,6 +129,7 @@ static int await(struct reader *reader, enum job_phase *phase, const char **told
                 err_context(err, "%s", job->poll.where);
         }
         http_response_release(&response);
+        reader->job_has_ended = rc == 0 && *phase != JOB_RUNNING;
         if (rc != 0 || *phase != JOB_RUNNING) return rc;
         int64_t left_ms = deadline_ms - clock_now_ms(reader->options.clock), pause_ms = job_pause_ms(job, polls);
         if (left_ms <= 0) return refuse_timeout(reader, *told, err);
@@ -137,6 +144,7 @@ static bool take_over(struct reader *reader, struct str job)
     if (job.size) memcpy(padded, job.data, job.size);
     bool is_known = job_is_known(reader->stream->job, (struct str){padded, job.size});
     if (is_known) set_known(reader, (struct str){padded, job.size});
+    reader->job_has_ended = false;
     free(padded);
     return is_known;
 }

@@ -31,7 +31,8 @@ struct reader {
     /* The slice's job. */
     char *job; /* what `source.job` points to; NULL: there is none, or none any more */
     struct arena job_arena;
-    bool asks_job; /* the request in hand is one of the job's own */
+    bool job_has_ended; /* done or failed, as a poll has said */
+    bool asks_job;      /* the request in hand is one of the job's own */
     bool is_started, is_over, has_all;
     enum reader_end end;
 };

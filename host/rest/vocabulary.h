@@ -44,6 +44,7 @@ extern const struct option_table VOCABULARY_EVENTS;
 extern const struct option_table VOCABULARY_JOB;
 extern const struct option_table VOCABULARY_JOB_CREATE;
 extern const struct option_table VOCABULARY_JOB_POLL;
+extern const struct option_table VOCABULARY_JOB_ABORT;
 extern const struct option_table VOCABULARY_JOB_DELETE;
 extern const struct option_table VOCABULARY_PARTITION;
 extern const struct option_table VOCABULARY_PARENT;

@@ -324,6 +324,7 @@
 ---@field id? string path of its id in the answer: {{job.id}} (default: id)
 ---@field capture? table<string, string|number|boolean> further values of the answers: name -> path; {{job.NAME}} is the newest
 ---@field poll sluice.JobPoll asks what became of it
+---@field abort? sluice.JobAbort sent before `delete` when it may still run; may fail
 ---@field delete? sluice.JobDelete sent when it is not needed any more; may fail
 ---@field timeout? string|number how long a run waits for one job (default: 24h)
 ---@field retries? integer how often a job that failed is made again (default: 0)
@@ -355,6 +356,16 @@
 ---@field error? string path of what the source says of a job that failed
 ---@field every? string|number first pause between two polls; each one is half as long again (default: 1s)
 ---@field up_to? string|number longest pause (default: 30s)
+
+---job.abort.
+---@class sluice.JobAbort
+---@field path string|sluice.ValueFunction behind `http.base`, or an absolute URL; values are encoded
+---@field method? "POST"|"PUT"|"PATCH"|"DELETE" of the request (default: POST)
+---@field params? table<string, any>|sluice.ValueFunction a map or function: query parameters; a list repeats its name
+---@field headers? table<string, any>|sluice.ValueFunction a map or function
+---@field body? any|sluice.ValueFunction a map, list, text or function
+---@field body_as? "json"|"form"|"raw" how the body is written; raw: a text as it is (default: json)
+---@field idempotency_key? string header that carries a random key, the same at each try of a request: a POST or PUT may then be sent again
 
 ---job.delete.
 ---@class sluice.JobDelete

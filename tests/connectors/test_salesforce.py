@@ -76,6 +76,24 @@ def test_rounds_of_changes(work, org, fresh, api):
     assert database.one('SELECT count(*) FROM crm."Account" WHERE _sluice_deleted') == 4
 
 
+def test_a_job_that_nobody_waits_for_any_more_is_ended(work, org, fresh):
+    """The pipeline is asked for everything anew while a job of the run before still runs."""
+    subject, database = subject_of(work, org, "bulk", ("Account",), {"start": "2025-01-01T00:00:00Z"}), fresh()
+    subject.configure(database)
+    org.control(jobs={"hold": True})
+    process = work.start("run")
+    while not [entry for entry in org.requests("/jobs/query/")]:
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    identity = org.requests("/jobs/query/")[0]["path"].rpartition("/")[2]
+    org.control(jobs={"hold": False, "states": {identity: "InProgress"}}, clear_log=True)
+    work.run("run", "--full-refresh")
+    ended = [(entry["method"], entry["status"]) for entry in org.requests(identity) if entry["method"] in ("PATCH", "DELETE")]
+    assert ended == [("PATCH", 200), ("DELETE", 204)]
+    subject.look(database)
+
+
 def error(code, message="x", status=400):
     return {"status": status, "body": [{"message": message, "errorCode": code}]}
 

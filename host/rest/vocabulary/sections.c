@@ -21,6 +21,7 @@ const struct vocabulary_section VOCABULARY_SECTIONS[] = {
     {"job", "Job", &VOCABULARY_JOB, NULL},
     {"job.create", "JobCreate", &VOCABULARY_JOB_CREATE, NULL},
     {"job.poll", "JobPoll", &VOCABULARY_JOB_POLL, NULL},
+    {"job.abort", "JobAbort", &VOCABULARY_JOB_ABORT, NULL},
     {"job.delete", "JobDelete", &VOCABULARY_JOB_DELETE, NULL},
     {"An exploded stream", "Exploded", &VOCABULARY_EXPLODED, NULL},
     {"A partition", "Partition", &VOCABULARY_PARTITION, NULL},

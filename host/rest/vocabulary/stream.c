@@ -59,11 +59,19 @@ static const struct option JOB_DELETE[] = {
 };
 const struct option_table VOCABULARY_JOB_DELETE = OPTION_TABLE("job.delete", JOB_DELETE);
 
+static const struct option JOB_ABORT[] = {
+    JOB_PATH,
+    {"method", OPTION_ENUM, 0, "POST", "POST|PUT|PATCH|DELETE", NULL, "of the request"},
+    REQUEST_KEYS_BEHIND_METHOD,
+};
+const struct option_table VOCABULARY_JOB_ABORT = OPTION_TABLE("job.abort", JOB_ABORT);
+
 static const struct option JOB[] = {
     {"create", OPTION_MAP, REQUIRED, NULL, NULL, &VOCABULARY_JOB_CREATE, "makes the job; the cursor's parameters go with it"},
     {"id", OPTION_STRING, 0, "id", NULL, NULL, "path of its id in the answer: {{job.id}}"},
     {"capture", OPTION_MAP_OF, 0, NULL, NULL, NULL, "further values of the answers: name -> path; {{job.NAME}} is the newest"},
     {"poll", OPTION_MAP, REQUIRED, NULL, NULL, &VOCABULARY_JOB_POLL, "asks what became of it"},
+    {"abort", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_JOB_ABORT, "sent before `delete` when it may still run; may fail"},
     {"delete", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_JOB_DELETE, "sent when it is not needed any more; may fail"},
     {"timeout", OPTION_DURATION, 0, "24h", NULL, NULL, "how long a run waits for one job"},
     {"retries", OPTION_INTEGER, 0, "0", "0..10", NULL, "how often a job that failed is made again"},

@@ -82,7 +82,8 @@ def test_a_job_that_nobody_waits_for_any_more_is_ended(work, org, fresh):
     subject.configure(database)
     org.control(jobs={"hold": True})
     process = work.start("run")
-    while not [entry for entry in org.requests("/jobs/query/")]:
+    stored = "SELECT to_regclass('_sluice.state') IS NOT NULL AND EXISTS (SELECT FROM _sluice.state WHERE kind = 'job')"
+    while not (org.requests("/jobs/query/") and database.one(stored)):
         assert process.poll() is None
     process.kill()
     process.communicate()

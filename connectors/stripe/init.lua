@@ -16,6 +16,9 @@ local function with_all(fields)
   return made
 end
 
+-- A parent that was deleted since it was listed.
+local GONE = { { status = 404, path = "error.code", equals = "resource_missing", action = "skip_slice" } }
+
 -- An object: the events that bring a new version of it, the one that ends it, and fields that are always there. Amounts are whole minor units,
 -- as Stripe sends them.
 local function object(path, of)
@@ -40,7 +43,7 @@ local function object(path, of)
   }
 end
 
--- What is made once and tells of no change: what is new is asked for by when it was made.
+-- What tells of no change, or not of each: what is new is asked for by when it was made, and what may have changed since is read again.
 local function facts(path, lookback, fields, more)
   local stream = {
     path = "/v1/" .. path, records = "data", primary_key = "id",
@@ -62,7 +65,7 @@ return sluice.connector {
     api_key = { type = "string", secret = true, required = true, title = "A restricted key that may read, or a secret key" },
     account = { type = "string", title = "A connected account (acct_..) to read in place of the key's own" },
     api_version = { type = "string", default = "2024-06-20", title = "Stripe-Version: the shape of what is listed" },
-    start = { type = "timestamp", default = "2011-01-01T00:00:00Z", title = "Balance transactions and events: those made since" },
+    start = { type = "timestamp", default = "2011-01-01T00:00:00Z", title = "Refunds, balance transactions and events: those made since" },
   },
 
   http = {
@@ -118,7 +121,7 @@ return sluice.connector {
     invoice_lines = {
       path = "/v1/invoices/{{parent.id}}/lines", records = "data", primary_key = { "invoice_id", "id" }, sync_modes = "full_refresh",
       parent = { stream = "invoices", copy = { invoice_id = "id" } },
-      pages = pages(),
+      pages = pages(), errors = GONE,
       fields = {
         id = TEXT, object = TEXT, amount = WHOLE, currency = TEXT, description = TEXT, quantity = WHOLE, price = ANY, period = ANY, proration = FLAG,
         subscription = TEXT, metadata = ANY,
@@ -143,6 +146,13 @@ return sluice.connector {
         trial_end = AT, cancel_at = AT, canceled_at = AT, cancel_at_period_end = FLAG, ended_at = AT, latest_invoice = TEXT, items = ANY, discount = ANY,
       },
     }),
+    -- Likewise: ten come with a subscription, in `items`.
+    subscription_items = {
+      path = "/v1/subscription_items", params = { subscription = "{{parent.id}}" }, records = "data", primary_key = "id", sync_modes = "full_refresh",
+      parent = { stream = "subscriptions", copy = { subscription_id = "id" } },
+      pages = pages(), errors = GONE,
+      fields = { id = TEXT, object = TEXT, created = AT, quantity = WHOLE, price = ANY, current_period_start = AT, current_period_end = AT, metadata = ANY },
+    },
     products = object("products", {
       prefix = "product", events = { "created", "updated" }, deleted = "product.deleted",
       fields = { name = TEXT, description = TEXT, active = FLAG, default_price = TEXT, updated = AT, type = TEXT },
@@ -155,9 +165,10 @@ return sluice.connector {
       prefix = "coupon", events = { "created", "updated" }, deleted = "coupon.deleted",
       fields = { name = TEXT, amount_off = WHOLE, percent_off = "decimal", currency = TEXT, duration = TEXT, valid = FLAG, times_redeemed = WHOLE },
     }),
-    refunds = object("refunds", {
-      prefix = "refund", events = { "created", "failed", "updated" },
-      fields = { amount = WHOLE, currency = TEXT, charge = TEXT, payment_intent = TEXT, reason = TEXT, status = TEXT, balance_transaction = TEXT },
+    -- Events about the refund of a charge are for accounts with API version 2024-10-28 and newer only. A refund fails within 30 days, or not at all.
+    refunds = facts("refunds", "30d", {
+      amount = WHOLE, currency = TEXT, charge = TEXT, payment_intent = TEXT, reason = TEXT, status = TEXT, balance_transaction = TEXT,
+      failure_reason = TEXT,
     }),
     disputes = object("disputes", {
       prefix = "charge.dispute", events = { "closed", "created", "funds_reinstated", "funds_withdrawn", "updated" },

@@ -21,7 +21,8 @@ return sluice.connector {
     cursor = {
       kind = "event_feed", field = "changed_at", format = "epoch", retention = "30d",
       events = {
-        path = "/v1/events", params = { ["types[]"] = "customer.*" }, records = "data",
+        path = "/v1/events", records = "data",
+        params = { ["types[]"] = { "customer.created", "customer.updated", "customer.deleted" } },
         pages = { kind = "last_record", field = "id", param = "starting_after", more = "has_more", size = 3, size_param = "limit" },
         param = "created[gte]", record = "data.object", time = "created",
         deleted = { path = "type", ends_with = ".deleted" },

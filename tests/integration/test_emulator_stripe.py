@@ -43,12 +43,19 @@ def test_a_walk_by_the_last_record_equals_the_oracle(stripe):
     lines = [line for one in invoices for line in (stripe.all(f"invoices/{one['id']}/lines") if one["lines"]["has_more"] else one["lines"]["data"])]
     assert any(one["lines"]["has_more"] for one in invoices)
     assert sorted(map(str, lines)) == sorted(map(str, stripe.emulator.oracle("invoice_lines")["rows"]))
+    items = [item for one in stripe.all("subscriptions?status=all", 100) for item in stripe.all(f"subscription_items?subscription={one['id']}", 5)]
+    assert sorted(map(str, items)) == sorted(map(str, stripe.emulator.oracle("subscription_items")["rows"]))
+    assert stripe.get("subscription_items")[0] == 400 and stripe.get("subscription_items?subscription=sub_0")[0] == 404
 
 
 def test_events_bring_the_changes_for_30_days(stripe):
     held = {record["id"]: record for record in stripe.all("customers", 100)}
     changed = stripe.emulator.mutate("customers", updates=5, deletes=2, creates=3)
-    events = stripe.all("events?types[]=customer.*&created[gte]=1770000000", 3)
+    stripe.emulator.mutate("subscriptions", updates=1)
+    assert {event["data"]["object"]["object"] for event in stripe.all("events?type=customer.*", 3)} == {"customer", "subscription"}
+    assert stripe.get("events?types[]=customer.*")[2]["data"] == []
+    assert stripe.get("events?types[]=customer.created&type=customer.*")[0] == 400 and stripe.get("events?" + "types[]=a&" * 21)[0] == 400
+    events = stripe.all("events?types[]=customer.created&types[]=customer.updated&types[]=customer.deleted&created[gte]=1770000000", 3)
     assert len(events) == 10 and {event["type"] for event in events} == {"customer.created", "customer.updated", "customer.deleted"}
     for event in reversed(events):
         record = event["data"]["object"]

@@ -37,6 +37,11 @@ def some(stream, seed, bits, count):
     return identity(stream, seed, bits % max(count, 1) + 1)
 
 
+def nested(records, url):
+    """A list within an object: its first ten."""
+    return {"object": "list", "data": records[:10], "has_more": len(records) > 10, "total_count": len(records), "url": url}
+
+
 def line(seed, row, at):
     bits = mix(seed, "line", row.number, row.version, at)
     return {"id": f"il_{hexadecimal(6, seed, row.number)}{row.number:06d}{at:03d}", "object": "line_item", "amount": bits % 100000,
@@ -49,6 +54,16 @@ def line_count(table, row):
     return 14 if bits & 3 == 0 else bits >> 8 & 7
 
 
+def items(table, row):
+    """The items of a subscription, newest first; one in eight has more than come with it."""
+    seed, identity_of = table.seed, identity("subscriptions", table.seed, row.number)
+    bits = mix(seed, "items", row.number)
+    count = 12 if bits & 7 == 0 else 1 + (bits >> 8) % 3
+    return [{"id": f"si_{hexadecimal(6, seed, row.number)}{row.number:06d}{at:03d}", "object": "subscription_item", "created": row.created_ms // 1000,
+             "metadata": {}, "price": {"id": some("prices", seed, bits >> at, 20), "object": "price"},
+             "quantity": mix(seed, "quantity", row.number, row.version, at) % 9 + 1, "subscription": identity_of} for at in reversed(range(count))]
+
+
 def render(stream, table, row):
     bits, seed = table.bits(row), table.seed
     record = {"id": identity(stream, seed, row.number), "object": OBJECTS[stream][1], "created": row.created_ms // 1000, "livemode": False,
@@ -58,16 +73,16 @@ def render(stream, table, row):
         record.update(email=f"c{row.number}@example.com", name=NAMES[bits >> 8 & 7], balance=bits % 1000 - 500, delinquent=bits >> 16 & 1 == 1)
     elif stream == "subscriptions":
         status = ("active", "past_due", "canceled")[bits % 3]
-        record.update(customer=some("customers", seed, bits >> 8, 60), status=status, canceled_at=row.updated_ms // 1000 if status == "canceled" else None)
+        record.update(customer=some("customers", seed, bits >> 8, 60), status=status, canceled_at=row.updated_ms // 1000 if status == "canceled" else None,
+                      items=nested(items(table, row), f"/v1/subscription_items?subscription={record['id']}"))
     elif stream == "products":
         record.update(name=f"Product {row.number}", active=bits & 8 == 0, updated=row.updated_ms // 1000)
     elif stream == "prices":
         record.update(unit_amount=bits % 100000, currency="usd", product=some("products", seed, bits >> 8, 12), active=True)
     elif stream == "invoices":
-        count = line_count(table, row)
-        lines = [line(seed, row, at) for at in range(count)]
-        record.update(customer=some("customers", seed, bits >> 8, 60), total=sum(one["amount"] for one in lines), currency="usd", status="draft", lines={
-            "object": "list", "data": lines[:10], "has_more": count > 10, "total_count": count, "url": f"/v1/invoices/{record['id']}/lines"})
+        lines = [line(seed, row, at) for at in range(line_count(table, row))]
+        record.update(customer=some("customers", seed, bits >> 8, 60), total=sum(one["amount"] for one in lines), currency="usd", status="draft",
+                      lines=nested(lines, f"/v1/invoices/{record['id']}/lines"))
     elif stream == "balance_transactions":
         record.update(**amount, fee=bits >> 12 & 1023, net=amount["amount"] - (bits >> 12 & 1023), type="charge",
                       source=some("charges", seed, bits >> 8, 120), status="available")

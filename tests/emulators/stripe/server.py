@@ -2,6 +2,7 @@
 """A server that behaves like the Stripe API. See README.md."""
 
 import base64
+import fnmatch
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ from common.server import Api, Refused, main, route  # noqa: E402
 from common.table import Table  # noqa: E402
 
 RETENTION_S = 30 * 86400
+MOST_TYPES = 20
 VERSION = "2025-09-30.clover"
 COMPARE = {"gt": int.__gt__, "gte": int.__ge__, "lt": int.__lt__, "lte": int.__le__}
 
@@ -150,22 +152,33 @@ class Stripe(Api):
 
     @route("GET", r"/v1/events")
     def list_events(self, request):
-        """The last 30 days; types may end in `.*`."""
-        wanted = request.all("types[]") + request.all("type")
+        """The last 30 days; `type` may be a group, `customer.*` (with the events of all below it), `types[]` are names."""
+        names, groups = request.all("types[]"), request.all("type")
+        if names and groups:
+            raise self.error(400, "invalid_request_error", "You may only specify one of these parameters: type, types.")
+        if len(names) > MOST_TYPES:
+            raise self.error(400, "invalid_request_error", f"You may pass up to {MOST_TYPES} types.", param="types")
         oldest = self.now_ms() // 1000 - RETENTION_S
 
         def takes(event):
-            return event["created"] >= oldest and self.created(request, event["created"]) and (not wanted or any(
-                event["type"] == one or one.endswith(".*") and event["type"].startswith(one[:-1]) for one in wanted))
+            return event["created"] >= oldest and self.created(request, event["created"]) and (
+                not names or event["type"] in names) and all(fnmatch.fnmatchcase(event["type"], group) for group in groups)
         found = [event for event in self.events if takes(event)]
         found.sort(key=lambda event: (event["created"], event["id"][-8:]), reverse=True)
         return self.listing(request, found, lambda event: event["id"], lambda event: event)
 
     @route("GET", r"/v1/invoices/(in_\w+)/lines")
     def invoice_lines(self, request, identity):
-        table, row = self.tables["invoices"], self.one("invoices", identity)
+        table, row = self.tables["invoices"], self.one("invoices", identity, live=True)
         lines = [data.line(table.seed, row, at) for at in range(data.line_count(table, row))]
         return self.listing(request, lines, lambda one: one["id"], lambda one: one)
+
+    @route("GET", r"/v1/subscription_items")
+    def subscription_items(self, request):
+        if "subscription" not in request.query:
+            raise self.error(400, "invalid_request_error", "Missing required param: subscription.", code="parameter_missing", param="subscription")
+        table, row = self.tables["subscriptions"], self.one("subscriptions", request.query["subscription"], live=True)
+        return self.listing(request, data.items(table, row), lambda one: one["id"], lambda one: one)
 
     @route("GET", r"/v1/([a-z_]+)")
     def list_objects(self, request, path):
@@ -183,10 +196,10 @@ class Stripe(Api):
         rows.sort(key=lambda row: (row.created_ms // 1000, row.number), reverse=True)
         return self.listing(request, rows, self.id_of(path), lambda row: data.render(path, table, row))
 
-    def one(self, stream, identity):
+    def one(self, stream, identity, live=False):
         number = data.number_of(identity)
         row = self.tables[stream].get(number) if number is not None else None
-        if row is None or self.id_of(stream)(row) != identity:
+        if row is None or self.id_of(stream)(row) != identity or live and row.deleted_ms is not None:
             raise self.error(404, "invalid_request_error", f"No such {data.OBJECTS[stream][1]}: '{identity}'", code="resource_missing", param="id")
         return row
 
@@ -203,7 +216,7 @@ class Stripe(Api):
     # -- truth
 
     def streams(self):
-        return [*self.tables, "events", "invoice_lines"]
+        return [*self.tables, "events", "invoice_lines", "subscription_items"]
 
     def oracle(self, stream):
         if stream == "events":
@@ -212,6 +225,9 @@ class Stripe(Api):
             table = self.tables["invoices"]
             rows = [data.line(table.seed, row, at) for row in table.live() for at in range(data.line_count(table, row))]
             return {"key": ["invoice", "id"], "rows": rows, "deleted": []}
+        if stream == "subscription_items":
+            table = self.tables["subscriptions"]
+            return {"key": ["id"], "rows": [item for row in table.live() for item in data.items(table, row)], "deleted": []}
         table = self.tables[stream]
         return {"key": ["id"], "rows": [data.render(stream, table, row) for row in table.live()],
                 "deleted": [self.tombstone(stream, row) for row in table.rows if row.deleted_ms is not None]}

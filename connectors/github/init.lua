@@ -9,6 +9,7 @@ local function of_repository(path, stream)
   stream.parent = { stream = "repositories", copy = { repository = "full_name" } }
   stream.pages = LINKS
   stream.undeclared = "drop"
+  stream.errors = { { status = 404, action = "skip_slice" } } -- it is gone since it was listed
   stream.primary_key = stream.primary_key or "id"
   return stream
 end
@@ -67,6 +68,9 @@ return sluice.connector {
       { status = { 403, 429 }, path = "message", contains = "secondary rate limit", action = "rate_limited", wait = "1m" },
       { status = 409, path = "message", contains = "empty", action = "ignore" }, -- a repository without a commit
       { status = { 410, 451 }, action = "skip_slice" }, -- issues are switched off; blocked for legal reasons
+      { status = 403, path = "block.reason", action = "skip_slice" }, -- blocked for other reasons
+      { status = 403, path = "message", contains = "Resource not accessible", action = "skip_stream" }, -- a permission that the token or App lacks
+      { status = 422, path = "message", contains = "pagination is limited", action = "skip_slice" }, -- behind page 400
     },
   },
 
@@ -129,6 +133,11 @@ return sluice.connector {
       },
     }),
 
+    branches = of_repository("/branches", {
+      primary_key = { "repository", "name" }, sync_modes = "full_refresh",
+      flatten = { "commit" },
+      fields = { name = TEXT, commit_sha = TEXT, protected = FLAG },
+    }),
     releases = of_repository("/releases", {
       sync_modes = "full_refresh",
       fields = {

@@ -23,6 +23,7 @@ STREAMS = {
                                                 "repository": "text", **STAMPS}),
     "stargazers": ("stargazers", ["repository", "user_id"], {"repository": "text", "starred_at": "time", "user_id": "user.id number",
                                                              "user_login": "user.login text"}),
+    "branches": ("branches", ["repository", "name"], {"repository": "text", "name": "text", "protected": "flag", "commit_sha": "commit.sha text"}),
     "events": ("events", ["id"], {"id": "text", "type": "text", "actor": "json", "repository": "text", "created_at": "time"}),
     "repositories": ("repositories", ["id"], {"id": "number", "full_name": "text", "archived": "flag", "owner": "json", "pushed_at": "time", **STAMPS}),
     "members": ("members", ["id"], {"id": "number", "login": "text", "site_admin": "flag"}),
@@ -60,7 +61,7 @@ def subject_of(work, github, names=tuple(STREAMS), config=None, **settings):
 
 def test_full_sync(work, github, fresh):
     """The lists of the organisation, its repositories once more for what is in them, and for each stream and repository its pages."""
-    acceptance.full_sync(subject_of(work, github), fresh(), budget=3 + 1 + 8 * 5 + 20)
+    acceptance.full_sync(subject_of(work, github), fresh(), budget=3 + 1 + 9 * 5 + 20)
 
 
 def test_killed_at_a_request_and_resumed(work, github, fresh):
@@ -111,6 +112,30 @@ def test_limits_are_waited_for(work, github, fresh):
         {"match": "members", "status": 403, "headers": {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time()) + 2)}, "body": {"message": "API rate limit exceeded"}},
         {"match": "teams", "status": 403, "headers": {"retry-after": "1"}, "body": {"message": "You have exceeded a secondary rate limit."}}])
     subject.run()
+    subject.look(database)
+
+
+def test_repositories_that_go_or_are_blocked_while_they_are_read(work, github, fresh):
+    """They are listed and cannot be read; the others are."""
+    subject, database = subject_of(work, github, ("issues", "branches", "commits")), fresh()
+    subject.configure(database)
+    github.control(missing=["alpha"])
+    github.fault(match="/beta/", times=0, status=403, body={"message": "Repository access blocked", "block": {"reason": "tos"}})
+    said = subject.run().err
+    assert "alpha" in said and "beta" in said
+    expected = {name: [row for row in github.oracle(name)["rows"] if row["repository"] == "acme/gamma"] for name in subject.streams}
+    assert all(expected.values())
+    for name, each in subject.streams.items():
+        each.truth = lambda name=name: expected[name]
+    subject.look(database)
+
+
+def test_what_a_token_may_not_read_is_left_out(work, github, fresh):
+    subject, database = subject_of(work, github, ("issues", "workflow_runs")), fresh()
+    subject.configure(database)
+    github.fault(match="/actions/", times=0, status=403, body={"message": "Resource not accessible by integration"})
+    assert "workflow_runs" in subject.run().err
+    subject.streams = {"issues": subject.streams["issues"]}
     subject.look(database)
 
 

@@ -36,7 +36,7 @@ def github():
 STREAMS = {"issues": ("issues?state=all&sort=updated&direction=asc&per_page=40", None), "comments": ("issues/comments?per_page=33", None),
            "pulls": ("pulls?state=all&sort=updated&direction=desc&per_page=7", None), "commits": ("commits?per_page=30", None),
            "releases": ("releases", None), "workflow_runs": ("actions/runs?per_page=9", "workflow_runs"), "events": ("events", None),
-           "stargazers": ("stargazers?per_page=10", None)}
+           "stargazers": ("stargazers?per_page=10", None), "branches": ("branches?per_page=4", None)}
 
 
 @pytest.mark.parametrize("stream", STREAMS)
@@ -59,7 +59,7 @@ def test_since_tags_and_what_cannot_be_read(github):
     status, headers, text = github.get("/repos/acme/alpha/releases", **{"If-None-Match": headers["ETag"]})
     assert (status, text, headers["x-ratelimit-used"]) == (304, "", used)
     assert github.get("/repos/acme/bare/commits")[0] == 409 and github.get("/repos/acme/vault/issues")[0] == 451
-    assert github.get("/repos/acme/none/issues")[0] == 404
+    assert github.get("/repos/acme/none/issues")[0] == 404 and github.get("/repos/acme/alpha/stargazers?page=401")[0] == 422
     assert [github.get("/repos/acme/beta/stats/contributors")[0] for _ in range(2)] == [202, 200]
     assert github.get("/orgs/acme/repos", **{"User-Agent": ""})[0] == 403
 

@@ -71,6 +71,12 @@ def commit(table, row):
                                                                                    "committer": person}, "author": login(bits), "parents": []}
 
 
+def branch(table, row):
+    bits = table.bits(row)
+    return {"name": "main" if row.number == 1 else f"topic/{row.number}", "protected": row.number == 1,
+            "commit": {"sha": hexadecimal(40, table.seed, table.name, bits), "url": "https://api.github.com/commits"}}
+
+
 def release(table, row):
     bits = table.bits(row)
     return {"id": 3000 + unique(table, row), "tag_name": f"v1.{row.number}", "name": f"Release {row.number}", "draft": False, "prerelease": bits & 7 == 0,

@@ -19,8 +19,9 @@ from common.table import Table  # noqa: E402
 from common.tokens import Tokens  # noqa: E402
 
 SEARCH_CAP = 1000
+PAGES_CAP = 400
 EVENTS_CAP = 300
-PER_REPOSITORY = ("issues", "comments", "commits", "releases", "workflow_runs", "stargazers", "events")
+PER_REPOSITORY = ("issues", "comments", "commits", "releases", "workflow_runs", "stargazers", "events", "branches")
 DOCS = "https://docs.github.com/rest"
 
 
@@ -30,7 +31,7 @@ class GitHub(Api):
     @classmethod
     def arguments(cls, parser):
         for kind, count in (("issues", 90), ("comments", 70), ("commits", 80), ("releases", 6), ("workflow-runs", 40), ("stargazers", 35),
-                            ("events", 50)):
+                            ("events", 50), ("branches", 9)):
             parser.add_argument(f"--{kind}", type=int, default=count, help="per repository")
         parser.add_argument("--same-stamp", action="store_true")
 
@@ -108,6 +109,8 @@ class GitHub(Api):
         number = max(int(number), 1) if number.isdigit() else 1
         if cap is not None and (number - 1) * size >= cap:
             raise self.error(422, f"Only the first {cap} search results are available")
+        if number > PAGES_CAP:
+            raise self.error(422, "In order to keep the API fast for everyone, pagination is limited for this resource.")
         reached = rows[:cap] if cap is not None else rows
         last = max(1, -(-len(reached) // size))
         kept = [(name, value) for name, value in request.pairs if name not in ("page", "per_page")]
@@ -257,6 +260,10 @@ class GitHub(Api):
         return self.paged(request, self.rows(owner, name, "stargazers"),
                           lambda row: data.star(table, row) if starred else data.star(table, row)["user"])
 
+    @route("GET", r"/repos/([^/]+)/([^/]+)/branches")
+    def branches(self, request, owner, name):
+        return self.paged(request, self.rows(owner, name, "branches"), lambda row: data.branch(self.tables[f"{name}/branches"], row))
+
     @route("GET", r"/repos/([^/]+)/([^/]+)/stats/contributors")
     def statistics(self, request, owner, name):
         self.repository(owner, name)
@@ -294,7 +301,7 @@ class GitHub(Api):
         for name, kind in data.REPOSITORIES.items():
             if kind is None and name not in self.missing and name not in self.forbidden:
                 rows += [{**record, "repository": f"{data.OWNER}/{name}"} for record in self.records(stream, name)]
-        key = {"commits": ["repository", "sha"], "stargazers": ["repository", "user.id"]}.get(stream, ["id"])
+        key = {"commits": ["repository", "sha"], "stargazers": ["repository", "user.id"], "branches": ["repository", "name"]}.get(stream, ["id"])
         return {"key": key, "rows": rows, "deleted": []}
 
     def records(self, stream, name):
@@ -308,7 +315,7 @@ class GitHub(Api):
             return [{**data.review(table, row, count), "pull_number": row.number} for row in rows for count in range(table.bits(row) % 3)]
         render = {"issues": lambda t, r: data.issue(t, r, base), "comments": lambda t, r: data.comment(t, r, base, self.options.issues),
                   "pulls": data.pull, "commits": data.commit, "releases": data.release, "workflow_runs": data.run, "stargazers": data.star,
-                  "events": data.event}[stream]
+                  "events": data.event, "branches": data.branch}[stream]
         return [render(table, row) for row in rows]
 
 

@@ -200,6 +200,8 @@ static void bind_parent(const struct describing *with, const struct description 
     }
     stream->parent.stream = parent;
     if (parent == stream) problems_add(with->problems, place, "%s.parent: a stream is not its own parent", path);
+    if (parent->partition_count || parent->job)
+        problems_add(with->problems, place, "%s.parent: '%s' is not one listing: it has partitions or a job", path, name);
     read_key(with, place, path, &stream->parent);
     if (stream->parent.batch > 1 && stream->has_cursor)
         problems_add(with->problems, place,

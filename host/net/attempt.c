@@ -350,7 +350,7 @@ static int walk(struct attempt *attempt, struct http_response *response, struct 
         int rc = hop(attempt, response, err);
         if (rc != 0) return rc;
         struct str location = http_header(response, "location");
-        if (!classify_is_redirect(response->status) || location.size == 0) return 0;
+        if (!classify_is_redirect(response->status) || location.size == 0 || attempt->request.keeps_redirects) return 0;
         int status = response->status;
         http_response_release(response);
         if (redirects == REDIRECTS_MAX) {

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "net/auth_oauth1.h"
+#include "net/auth_session.h"
 #include "net/auth_sign.h"
 #include "net/auth_sigv4.h"
 #include "net/auth_token.h"
@@ -123,23 +124,29 @@ static int check_basic(const struct auth_spec *spec, struct err *err)
     return rc;
 }
 
-static int basic_credentials(struct auth *auth, const struct auth_sender *sender, struct arena *arena,
-                             struct auth_credentials *credentials, struct err *err)
+struct str auth_basic_value(struct str username, struct str password, struct arena *arena)
 {
-    const struct auth_spec *spec = &auth->spec;
-    size_t size = spec->username.size + 1 + spec->password.size;
+    size_t size = username.size + 1 + password.size;
     struct buf joined = BUF_INIT(size), encoded = BUF_INIT(2 * size + 4);
-    (void)sender;
-    (void)err;
-    buf_append_str(&joined, spec->username);
+    buf_append_str(&joined, username);
     buf_append_char(&joined, ':');
-    buf_append_str(&joined, spec->password);
+    buf_append_str(&joined, password);
     crypto_base64(buf_str(&joined), &encoded);
-    credentials->header = (struct http_header){STR("Authorization"), join(arena, STR("Basic"), buf_str(&encoded))};
+    struct str value = join(arena, STR("Basic"), buf_str(&encoded));
     crypto_wipe(joined.data, joined.size);
     crypto_wipe(encoded.data, encoded.size);
     buf_release(&joined);
     buf_release(&encoded);
+    return value;
+}
+
+static int basic_credentials(struct auth *auth, const struct auth_sender *sender, struct arena *arena,
+                             struct auth_credentials *credentials, struct err *err)
+{
+    (void)sender;
+    (void)err;
+    credentials->header =
+        (struct http_header){STR("Authorization"), auth_basic_value(auth->spec.username, auth->spec.password, arena)};
     return 0;
 }
 
@@ -179,23 +186,29 @@ static int check_api_key(const struct auth_spec *spec, struct err *err)
     return rc == 0 && spec->prefix.size ? check_value(spec->prefix, "the key's prefix", err) : rc;
 }
 
+/* Puts a key, or the token of a session, where the spec wants it. */
+static void place(const struct auth_spec *spec, struct str key, struct arena *arena, struct auth_credentials *credentials)
+{
+    struct str value = join(arena, spec->prefix, key);
+    switch (spec->into) {
+    case AUTH_IN_HEADER:
+        credentials->header = (struct http_header){spec->name, value};
+        break;
+    case AUTH_IN_QUERY:
+        credentials->param = (struct auth_pair){spec->name, value};
+        break;
+    case AUTH_IN_COOKIE:
+        credentials->cookie = (struct auth_pair){spec->name, spec->kind == AUTH_SESSION ? value : cookie_value(arena, value)};
+        break;
+    }
+}
+
 static int api_key_credentials(struct auth *auth, const struct auth_sender *sender, struct arena *arena,
                                struct auth_credentials *credentials, struct err *err)
 {
-    struct str value = join(arena, auth->spec.prefix, auth->spec.key);
     (void)sender;
     (void)err;
-    switch (auth->spec.into) {
-    case AUTH_IN_HEADER:
-        credentials->header = (struct http_header){auth->spec.name, value};
-        break;
-    case AUTH_IN_QUERY:
-        credentials->param = (struct auth_pair){auth->spec.name, value};
-        break;
-    case AUTH_IN_COOKIE:
-        credentials->cookie = (struct auth_pair){auth->spec.name, cookie_value(arena, value)};
-        break;
-    }
+    place(&auth->spec, auth->spec.key, arena, credentials);
     return 0;
 }
 
@@ -228,6 +241,18 @@ static int check_jwt(const struct auth_spec *spec, struct err *err)
     int rc = spec->exchange.url ? check_value(str_from(spec->exchange.url), "the exchange's URL", err) : 0;
     if (rc == 0 && spec->prefix.size) rc = check_value(spec->prefix, "the token's prefix", err);
     return rc == 0 ? check_jwt_spec(&spec->jwt, err) : rc;
+}
+
+static int check_session(const struct auth_spec *spec, struct err *err)
+{
+    const struct auth_session *session = &spec->session;
+    int rc = check_value(str_from(session->login_url), "the login URL", err);
+    if (rc == 0) rc = check_value(spec->name, "the name of the token's header, parameter or cookie", err);
+    if (rc == 0 && spec->into == AUTH_IN_COOKIE) rc = check_cookie_name(spec->name, err);
+    if (rc == 0 && spec->prefix.size) rc = check_value(spec->prefix, "the token's prefix", err);
+    for (size_t i = 0; i < session->header_count && rc == 0; i++)
+        rc = check_value(session->headers[i].value, "a header of the login", err);
+    return rc;
 }
 
 /* Must what the server gives be kept, since nothing else brings another? */
@@ -286,15 +311,15 @@ void auth_fact(const struct auth *auth, struct str name, struct buf *out)
 /* A connector that captures more than it did needs a new answer. */
 static bool has_facts(const struct auth *auth)
 {
-    const struct auth_oauth2 *oauth2 = &auth->spec.oauth2;
+    const struct auth_spec *spec = &auth->spec;
     size_t found = 0;
-    for (size_t i = 0; i < oauth2->capture_count; i++) {
+    for (size_t i = 0; i < spec->capture_count; i++) {
         struct buf value = BUF_INIT(TOKEN_MAX_BYTES);
-        auth_fact(auth, oauth2->captures[i].name, &value);
+        auth_fact(auth, spec->captures[i].name, &value);
         found += value.size > 0;
         buf_release(&value);
     }
-    return found == oauth2->capture_count;
+    return found == spec->capture_count;
 }
 
 /* Has another process, or an earlier run, left a token that is good and is not the one that was just refused or has ended? */
@@ -314,6 +339,7 @@ static int call(struct auth *auth, const struct auth_sender *sender, struct toke
     const struct auth_spec *spec = &auth->spec;
     const struct auth_options *options = &auth->options;
     struct err second = ERR_INIT;
+    if (spec->kind == AUTH_SESSION) return session_fetch(spec, sender, options->clock, options->secrets, answer, err);
     int rc = token_fetch(spec, buf_str(&auth->kept.refresh_token), sender, options->clock, options->secrets, answer, err);
     if (rc != 0 && answer->is_invalid_grant && spec->oauth2.grant == AUTH_AUTHORIZATION_CODE)
         err_hint(err, "run `sluice auth login " STR_FMT "`: the login has ended or was revoked", STR_ARG(spec->oauth2.login));
@@ -507,7 +533,11 @@ static int token_credentials(struct auth *auth, const struct auth_sender *sender
             rc = auth->flying ? join_flight(auth, err) : start_flight(auth, sender, err);
     }
     if (rc == 0) {
-        credentials->header = (struct http_header){STR("Authorization"), join(arena, prefix, buf_str(&auth->token))};
+        struct str token = buf_str(&auth->token);
+        if (auth->spec.kind == AUTH_SESSION)
+            place(&auth->spec, arena_copy(arena, token), arena, credentials);
+        else
+            credentials->header = (struct http_header){STR("Authorization"), join(arena, prefix, token)};
         credentials->generation = auth->generation;
     }
     pthread_mutex_unlock(&auth->lock);
@@ -589,11 +619,12 @@ static const struct kind KINDS[] = {
     [AUTH_SIGV4] = {"sigv4", check_sigv4, none_credentials, false, sign_sigv4},
     [AUTH_OAUTH1] = {"oauth1", check_oauth1, none_credentials, false, sign_oauth1},
     [AUTH_HMAC] = {"hmac", check_hmac, none_credentials, false, sign_hmac},
+    [AUTH_SESSION] = {"session", check_session, token_credentials, true, NULL},
 };
 
 bool auth_keeps_tokens(const struct auth_spec *spec)
 {
-    return spec->kind == AUTH_OAUTH2 || (spec->kind == AUTH_JWT && spec->exchange.url);
+    return spec->kind == AUTH_OAUTH2 || spec->kind == AUTH_SESSION || (spec->kind == AUTH_JWT && spec->exchange.url);
 }
 
 /* With its size, so that no two lists of texts look alike. */
@@ -617,12 +648,27 @@ static void add_jwt(struct digest *digest, const struct jwt *jwt)
     }
 }
 
+static void add_session(struct digest *digest, const struct auth_session *session)
+{
+    add_text(digest, str_from(session->login_url));
+    add_text(digest, session->body);
+    add_text(digest, session->username);
+    add_text(digest, session->password);
+    for (size_t i = 0; i < session->header_count; i++) {
+        add_text(digest, session->headers[i].name);
+        add_text(digest, session->headers[i].value);
+    }
+}
+
 void auth_identity(const struct auth_spec *spec, char out[SHA256_HEX_SIZE])
 {
     const struct auth_oauth2 *oauth2 = &spec->oauth2;
     struct digest *digest = digest_new();
     unsigned char bytes[SHA256_SIZE];
-    add_text(digest, str_from(spec->kind == AUTH_JWT ? spec->exchange.url : oauth2->token_url));
+    if (spec->kind == AUTH_SESSION)
+        add_session(digest, &spec->session);
+    else
+        add_text(digest, str_from(spec->kind == AUTH_JWT ? spec->exchange.url : oauth2->token_url));
     if (spec->kind == AUTH_JWT) add_jwt(digest, &spec->jwt);
     add_text(digest, oauth2->client_id);
     add_text(digest, oauth2->refresh_token);

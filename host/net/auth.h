@@ -43,6 +43,7 @@ enum auth_kind {
     AUTH_SIGV4,
     AUTH_OAUTH1,
     AUTH_HMAC,
+    AUTH_SESSION,
 };
 enum auth_grant {
     AUTH_CLIENT_CREDENTIALS,
@@ -111,8 +112,6 @@ struct auth_oauth2 {
     struct str scope;                    /* empty: not sent */
     const struct auth_pair *params;      /* further parameters */
     size_t param_count;
-    const struct auth_capture *captures;
-    size_t capture_count;
     bool json; /* the call's body is JSON instead of a form */
     enum auth_client client;
     struct str username, password; /* AUTH_PASSWORD */
@@ -126,7 +125,7 @@ struct auth_oauth2 {
     bool redeems;                 /* this call is auth_redeem's */
 };
 
-/* A fact of the token call's answer that is kept with the token. */
+/* A fact of the token call's or the login's answer that is kept with the token. */
 struct auth_capture {
     struct str name;
     const char *path; /* in the answer */
@@ -153,20 +152,39 @@ struct auth_oauth1 {
     enum auth_oauth1_method method;
 };
 
+enum auth_source { AUTH_FROM_BODY, AUTH_FROM_HEADER, AUTH_FROM_COOKIE };
+
+/* A login call whose answer has a token, which goes as `prefix`, `name` and `into` say. */
+struct auth_session {
+    const char *login_url; /* absolute */
+    const char *method;    /* "POST" */
+    struct str body;       /* as sent; empty: none */
+    bool json;             /* what it is; else a form */
+    const struct auth_pair *headers;
+    size_t header_count;
+    struct str username, password; /* shown by Basic authentication; empty: it is not */
+    enum auth_source from;
+    const char *token;   /* its path in the answer, or the name of the header or cookie */
+    int64_t lifetime_ms; /* how long it lasts; 0: as the answer says, or until it is refused */
+};
+
 struct auth_spec {
     enum auth_kind kind;
-    struct str token;              /* bearer */
-    struct str prefix;             /* bearer, jwt: "Bearer"; api_key: "" (put before the key, with a space between) */
-    struct str username, password; /* basic */
-    struct str key;                /* api_key */
-    struct str name;               /* api_key: of the header, parameter or cookie */
-    enum auth_place into;          /* api_key */
+    struct str token;                    /* bearer */
+    struct str prefix;                   /* bearer, jwt: "Bearer"; api_key, session: "" (put before it, with a space between) */
+    struct str username, password;       /* basic */
+    struct str key;                      /* api_key */
+    struct str name;                     /* api_key, session: of the header, parameter or cookie */
+    enum auth_place into;                /* api_key, session */
+    const struct auth_capture *captures; /* oauth2, session */
+    size_t capture_count;
     struct auth_oauth2 oauth2;
     struct jwt jwt;
     struct auth_exchange exchange; /* jwt */
     struct auth_sigv4 sigv4;
     struct auth_oauth1 oauth1;
     struct auth_sign hmac;
+    struct auth_session session;
 };
 
 struct auth_options {
@@ -187,6 +205,9 @@ struct auth;
 /* Checks the spec: CONFIG when a value is missing or holds what a header cannot. The store is taken over in any case. */
 int auth_new(const struct auth_spec *spec, const struct auth_options *options, struct auth **out, struct err *err) MUST_USE;
 void auth_free(struct auth *auth); /* NULL is fine; wipes tokens */
+
+/* "Basic dXNlcjpwdw==" (RFC 7617). */
+struct str auth_basic_value(struct str username, struct str password, struct arena *arena);
 
 /* --- for the client ------------------------------------------------------------------------------ */
 

@@ -274,7 +274,7 @@ static int64_t read_life(const struct cJSON *value, int64_t now_us)
     return (int64_t)(life_ms < longest_ms ? life_ms : longest_ms);
 }
 
-static int64_t lifetime_ms(const struct cJSON *json, int64_t now_us)
+int64_t token_lifetime_ms(const struct cJSON *json, int64_t now_us)
 {
     static const char *const KEYS[] = {"expires_in", "expires_at", "expires_on"};
     int64_t life_ms = -1;
@@ -290,13 +290,13 @@ static bool is_plain_fact(const char *text)
     return strlen(text) <= FACT_MAX_BYTES;
 }
 
-static void read_facts(const struct auth_oauth2 *oauth2, const struct cJSON *json, struct buf *out)
+void token_read_facts(const struct auth_spec *spec, const struct cJSON *json, struct buf *out)
 {
     struct json_writer writer = JSON_WRITER(out);
-    if (oauth2->capture_count == 0) return;
+    if (spec->capture_count == 0) return;
     json_open(&writer, '{');
-    for (size_t i = 0; i < oauth2->capture_count; i++) {
-        const struct cJSON *value = json_path(json, oauth2->captures[i].path);
+    for (size_t i = 0; i < spec->capture_count; i++) {
+        const struct cJSON *value = json_path(json, spec->captures[i].path);
         const char *text = json_string(value);
         double number;
         struct buf name = BUF_INIT(FACT_MAX_BYTES), digits = BUF_INIT(64);
@@ -304,7 +304,7 @@ static void read_facts(const struct auth_oauth2 *oauth2, const struct cJSON *jso
             buf_printf(&digits, "%lld", (long long)number);
             text = buf_text(&digits);
         }
-        buf_append_str(&name, oauth2->captures[i].name);
+        buf_append_str(&name, spec->captures[i].name);
         if (text && is_plain_fact(text)) {
             json_member(&writer, buf_text(&name));
             json_cstr(&writer, text);
@@ -329,8 +329,8 @@ static int read_answer(const struct auth_spec *spec, const struct cJSON *json, c
                        "cannot use the token that was sent: it is empty, too long or has characters no header can hold");
     buf_append_text(&answer->access_token, access);
     if (refresh) buf_append_text(&answer->refresh_token, refresh);
-    answer->lifetime_ms = lifetime_ms(json, now_us);
-    read_facts(&spec->oauth2, json, &answer->facts);
+    answer->lifetime_ms = token_lifetime_ms(json, now_us);
+    token_read_facts(spec, json, &answer->facts);
     return 0;
 }
 

@@ -11,6 +11,8 @@
 #include "net/auth.h"
 #include "net/token_store.h"
 
+struct cJSON;
+
 struct token_answer {
     struct buf access_token;
     struct buf refresh_token; /* empty: the answer has none */
@@ -29,5 +31,10 @@ void token_answer_release(struct token_answer *answer); /* wipes */
  * was received is registered there before anything else is done with it. */
 int token_fetch(const struct auth_spec *spec, struct str refresh_token, const struct auth_sender *sender, struct clock *clock,
                 struct secrets *secrets, struct token_answer *answer, struct err *err) MUST_USE;
+
+/* What an answer says of the token's life, from now (expires_in, expires_at, expires_on); -1: nothing. */
+int64_t token_lifetime_ms(const struct cJSON *json, int64_t now_us);
+/* Appends what is to be captured of it as a JSON object, if anything is. */
+void token_read_facts(const struct auth_spec *spec, const struct cJSON *json, struct buf *out);
 
 #endif

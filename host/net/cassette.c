@@ -496,6 +496,14 @@ static bool is_noise(struct str name)
     return str_starts(name, STR("access-control-")) || str_starts(name, STR("cf-"));
 }
 
+/* "sid=***": its name says which one a login takes. */
+static struct str scrub_cookie(struct str cookie, struct arena *arena)
+{
+    const char *equals = cookie.size ? memchr(cookie.data, '=', cookie.size) : NULL;
+    size_t size = equals ? (size_t)(equals - cookie.data) : 0;
+    return str_from(arena_printf(arena, "%.*s=***", (int)size, size ? cookie.data : ""));
+}
+
 static struct http_header *copy_headers(struct cassette *cassette, const struct http_header *headers, size_t count,
                                         size_t *kept)
 {
@@ -504,6 +512,7 @@ static struct http_header *copy_headers(struct cassette *cassette, const struct 
     for (size_t i = 0; i < count; i++) {
         if (is_noise(headers[i].name)) continue;
         struct str value = names_credential(headers[i].name) ? STR("***") : arena_copy(&cassette->arena, headers[i].value);
+        if (str_equal_nocase(headers[i].name, STR("Set-Cookie"))) value = scrub_cookie(headers[i].value, &cassette->arena);
         copy[(*kept)++] = (struct http_header){arena_copy(&cassette->arena, headers[i].name), value};
     }
     return copy;

@@ -57,11 +57,12 @@ struct http_request {
     const char *url;    /* absolute; http or https */
     const struct http_header *headers;
     size_t header_count;
-    struct str body; /* empty: none */
-    bool idempotent; /* may be sent again when it is unknown whether it arrived; GET and HEAD always are */
-    bool anonymous;  /* client.h adds no credentials: the token call itself, or a URL of another origin */
-    bool can_shrink; /* a failure that says it is too much (err.is_too_much) is no cause for another try: the caller
-                        asks for less */
+    struct str body;      /* empty: none */
+    bool idempotent;      /* may be sent again when it is unknown whether it arrived; GET and HEAD always are */
+    bool anonymous;       /* client.h adds no credentials: the token call itself, or a URL of another origin */
+    bool keeps_redirects; /* an answer that points elsewhere is the answer: it may carry a cookie */
+    bool can_shrink;      /* a failure that says it is too much (err.is_too_much) is no cause for another try: the caller
+                             asks for less */
     const struct http_judge *judge; /* says what answers mean, before their status does (classify.h); NULL: nobody */
     const char *stream;             /* what it is for, for limits; NULL: none */
     int64_t weight;                 /* what it counts as in limits; 0: what they say */

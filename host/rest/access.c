@@ -49,7 +49,7 @@ static int add_token_url(struct host_list *list, struct auth_spec *spec, struct 
     const char **text = access_token_url(spec);
     if (!text) return 0;
     int rc = url_parse(str_from(*text), arena, &url, err);
-    if (rc != 0) return err_context(err, spec->kind == AUTH_JWT ? "http.auth.exchange.url" : "http.auth.token_url");
+    if (rc != 0) return err_context(err, "%s", access_token_key(spec));
     add_url(list, &url, arena);
     return 0;
 }

@@ -4,6 +4,7 @@
  * The texts of a signature have holes ({{sign.timestamp}}) that only net/auth_sign.c can fill. They are cut at those holes;
  * what lies between is an ordinary template. */
 #include "base/check.h"
+#include "base/json.h"
 #include "net/url.h"
 #include "os/crypto.h"
 #include "rest/access_parts.h"
@@ -288,14 +289,18 @@ static void read_basic(struct auth_reader *reader, struct auth_spec *spec)
     spec->password = read_key(reader, "password");
 }
 
+static enum auth_place place_of(const char *name)
+{
+    return strcmp(name, "query") == 0 ? AUTH_IN_QUERY : strcmp(name, "cookie") == 0 ? AUTH_IN_COOKIE : AUTH_IN_HEADER;
+}
+
 static void read_api_key(struct auth_reader *reader, struct auth_spec *spec)
 {
     spec->kind = AUTH_API_KEY;
     spec->key = need_key(reader, "key");
     spec->name = need_key(reader, "name");
     spec->prefix = read_key(reader, "prefix");
-    const char *into = option_text(reader->table, reader->auth, "into");
-    spec->into = strcmp(into, "query") == 0 ? AUTH_IN_QUERY : strcmp(into, "cookie") == 0 ? AUTH_IN_COOKIE : AUTH_IN_HEADER;
+    spec->into = place_of(option_text(reader->table, reader->auth, "into"));
 }
 
 /* The key that a grant needs must be there, and nobody else's. */
@@ -368,14 +373,14 @@ static const struct auth_pair *read_params(struct auth_reader *reader, const cha
     return pairs;
 }
 
-static void read_captures(struct auth_reader *reader, struct auth_oauth2 *oauth2)
+static void read_captures(struct auth_reader *reader, struct auth_spec *spec)
 {
     const struct node *map = map_of(reader->auth, "capture");
     if (!map) return;
     struct auth_capture *captures = arena_array(reader->arena, struct auth_capture, map->count + 1);
     for (size_t i = 0; i < map->count; i++)
-        captures[oauth2->capture_count++] = (struct auth_capture){map->children[i].key, node_cstr(&map->children[i], "")};
-    oauth2->captures = captures;
+        captures[spec->capture_count++] = (struct auth_capture){map->children[i].key, node_cstr(&map->children[i], "")};
+    spec->captures = captures;
 }
 
 static void read_oauth2(struct auth_reader *reader, struct auth_spec *spec)
@@ -401,7 +406,7 @@ static void read_oauth2(struct auth_reader *reader, struct auth_spec *spec)
     };
     oauth2->params = read_params(reader, "params", &oauth2->param_count);
     oauth2->authorize_params = read_params(reader, "authorize_params", &oauth2->authorize_param_count);
-    read_captures(reader, oauth2);
+    read_captures(reader, spec);
     if (assertion) {
         assertion->has_id = oauth2->client == AUTH_CLIENT_ASSERTION;
         if (assertion->issuer.size == 0) assertion->issuer = oauth2->client_id;
@@ -465,12 +470,101 @@ static void read_hmac(struct auth_reader *reader, struct auth_spec *spec)
     read_signing(reader, &spec->hmac);
 }
 
+/* Like read_params, for a map whose values may be maps and lists: JSON. */
+static void write_json(struct auth_reader *reader, const struct node *node, const char *path, struct json_writer *writer)
+{
+    if (node_is(node, NODE_MAP) || node_is(node, NODE_LIST)) {
+        bool is_map = node_is(node, NODE_MAP);
+        json_open(writer, is_map ? '{' : '[');
+        for (size_t i = 0; i < node->count; i++) {
+            const struct node *child = &node->children[i];
+            const char *name = is_map ? arena_text(reader->arena, child->key) : arena_printf(reader->arena, "%zu", i);
+            if (is_map) json_member(writer, name);
+            write_json(reader, child, arena_printf(reader->arena, "%s.%s", path, name), writer);
+        }
+        json_close(writer, is_map ? '}' : ']');
+        return;
+    }
+    struct str value = read_text(reader, node_text(node), node, path);
+    bool is_plain = node_is(node, NODE_NUMBER) || node_is(node, NODE_BOOLEAN) || reader->rendered == RENDERED_NUMBER ||
+                    reader->rendered == RENDERED_BOOLEAN || reader->rendered == RENDERED_LIST;
+    if (is_plain && value.size)
+        json_raw(writer, value);
+    else
+        json_text(writer, value);
+}
+
+static void read_login_body(struct auth_reader *reader, struct auth_session *session)
+{
+    const struct node *params = map_of(reader->auth, "params");
+    bool is_query = strcmp(session->method, "GET") == 0;
+    struct buf body = BUF_INIT(TEMPLATE_MAX_BYTES);
+    size_t count = 0;
+    session->json = strcmp(option_text(reader->table, reader->auth, "body"), "json") == 0;
+    if (!params) {
+        if (option_is_set(reader->auth, "params"))
+            problems_add(reader->problems, reader->auth, "%s.params: expected a map", reader->path);
+        return;
+    }
+    if (session->json && !is_query) {
+        struct json_writer writer = JSON_WRITER(&body);
+        write_json(reader, params, arena_printf(reader->arena, "%s.params", reader->path), &writer);
+    } else {
+        for (size_t i = 0; i < params->count; i++)
+            if (!node_is_scalar(&params->children[i]))
+                problems_add(reader->problems, &params->children[i],
+                             "%s.params." STR_FMT ": only a JSON body holds maps and lists", reader->path,
+                             STR_ARG(params->children[i].key));
+        const struct auth_pair *pairs = read_params(reader, "params", &count);
+        for (size_t i = 0; i < count; i++) url_add_form(&body, pairs[i].name, pairs[i].value);
+    }
+    if (body.failed) problems_add(reader->problems, params, "%s.params: over %d bytes", reader->path, TEMPLATE_MAX_BYTES);
+    session->body = arena_copy(reader->arena, buf_str(&body));
+    buf_release(&body);
+    if (!is_query || session->body.size == 0) return;
+    const char *url = session->login_url;
+    session->login_url = arena_printf(reader->arena, "%s%c" STR_FMT, url, strchr(url, '?') ? '&' : '?', STR_ARG(session->body));
+    session->body = STR("");
+}
+
+static enum auth_source source_of(const char *name)
+{
+    return strcmp(name, "header") == 0 ? AUTH_FROM_HEADER : strcmp(name, "cookie") == 0 ? AUTH_FROM_COOKIE : AUTH_FROM_BODY;
+}
+
+static void read_session(struct auth_reader *reader, struct auth_spec *spec)
+{
+    struct auth_session *session = &spec->session;
+    bool has_place = option_is_set(reader->auth, "into") || option_is_set(reader->auth, "name");
+    spec->kind = AUTH_SESSION;
+    spec->prefix = read_key(reader, "prefix");
+    spec->name = read_key(reader, "name");
+    spec->into = place_of(option_text(reader->table, reader->auth, "into"));
+    *session = (struct auth_session){
+        .login_url = need_key(reader, "login_url").data,
+        .method = option_text(reader->table, reader->auth, "method"),
+        .username = read_key(reader, "username"),
+        .password = read_key(reader, "password"),
+        .from = source_of(option_text(reader->table, reader->auth, "from")),
+        .token = option_text(reader->table, reader->auth, "token"),
+    };
+    if (option_is_set(reader->auth, "lifetime"))
+        session->lifetime_ms = option_duration_ms(reader->table, reader->auth, "lifetime");
+    session->headers = read_params(reader, "headers", &session->header_count);
+    read_login_body(reader, session);
+    read_captures(reader, spec);
+    if (session->from == AUTH_FROM_COOKIE && !has_place) {
+        spec->into = AUTH_IN_COOKIE;
+        spec->name = str_from(session->token);
+    }
+}
+
 static const struct {
     const char *name;
     void (*read)(struct auth_reader *reader, struct auth_spec *spec);
 } READERS[] = {
     {"none", read_none}, {"bearer", read_bearer}, {"basic", read_basic},   {"api_key", read_api_key}, {"oauth2", read_oauth2},
-    {"jwt", read_jwt},   {"sigv4", read_sigv4},   {"oauth1", read_oauth1}, {"hmac", read_hmac},
+    {"jwt", read_jwt},   {"sigv4", read_sigv4},   {"oauth1", read_oauth1}, {"hmac", read_hmac},       {"session", read_session},
 };
 
 static void read_auth(struct auth_reader *reader, const struct vocabulary_kind *kind, struct auth_spec *spec)
@@ -505,7 +599,15 @@ static const char *absolute_token_url(const char *token_url, const struct url *b
 const char **access_token_url(struct auth_spec *spec)
 {
     if (spec->kind == AUTH_OAUTH2) return &spec->oauth2.token_url;
+    if (spec->kind == AUTH_SESSION) return &spec->session.login_url;
     return spec->kind == AUTH_JWT && spec->exchange.url ? &spec->exchange.url : NULL;
+}
+
+const char *access_token_key(const struct auth_spec *spec)
+{
+    return spec->kind == AUTH_JWT       ? "http.auth.exchange.url"
+           : spec->kind == AUTH_SESSION ? "http.auth.login_url"
+                                        : "http.auth.token_url";
 }
 
 int access_auth(const struct description *description, const struct config *config, int64_t now_us, struct arena *arena,
@@ -532,7 +634,7 @@ int access_auth(const struct description *description, const struct config *conf
     int rc = description->base_is_captured ? 0 : access_base(description, config, now_us, arena, &base, err);
     if (rc != 0) return rc;
     if (description->base_is_captured && !strstr(*url, "://"))
-        return err_set(err, ERR_CONFIG, "http.auth.token_url: must be absolute, since http.base is not known before");
+        return err_set(err, ERR_CONFIG, "%s: must be absolute, since http.base is not known before", access_token_key(spec));
     *url = absolute_token_url(*url, &base, arena);
     /* Whom an assertion is for is whom it is shown, unless the connector says otherwise (RFC 7523 3). */
     struct jwt *assertion = spec->kind == AUTH_OAUTH2 ? spec->oauth2.assertion : NULL;

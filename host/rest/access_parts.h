@@ -10,5 +10,6 @@ int access_base(const struct description *description, const struct config *conf
                 struct url *base, struct err *err) MUST_USE;
 /* Where a token is fetched; NULL: nowhere. */
 const char **access_token_url(struct auth_spec *spec);
+const char *access_token_key(const struct auth_spec *spec); /* where that is said: "http.auth.token_url" */
 
 #endif

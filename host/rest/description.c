@@ -111,12 +111,14 @@ static void describe_hosts(const struct describing *with, const struct node *nod
 /* A base that a login tells: it may lie anywhere in http.hosts, and the login must be possible without it. */
 static void check_captured_base(const struct describing *with, const struct node *http, const struct description *description)
 {
-    struct str token_url = node_text(node_path(http, "auth.token_url"));
+    bool is_session = str_equal(node_text(node_path(http, "auth.kind")), STR("session"));
+    const char *key = is_session ? "auth.login_url" : "auth.token_url";
+    struct str token_url = node_text(node_path(http, key));
     bool is_path = !str_starts(token_url, STR("{{")) && (!token_url.size || !memmem(token_url.data, token_url.size, "://", 3));
     if (!description->base_is_captured) return;
     if (is_path)
-        problems_add(with->problems, node_get(http, "auth"),
-                     "http.auth.token_url: must be absolute, since http.base is not known before");
+        problems_add(with->problems, node_get(http, "auth"), "http.%s: must be absolute, since http.base is not known before",
+                     key);
     if (description->host_count > 0) return;
     problems_add(with->problems, node_get(http, "base"), "http.hosts is missing: it must say on which hosts http.base may lie");
     problems_hint(with->problems, "such as hosts = { \"*.example.com\" }");

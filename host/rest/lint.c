@@ -142,7 +142,7 @@ static void look_at_credentials(const struct lens *lens)
     const struct node *auth = node_get(node_get(lens->root, "http"), "auth");
     if (!node_is(auth, NODE_MAP)) return;
     const struct vocabulary_kind *kind = vocabulary_kind_of(&VOCABULARY_AUTH, auth);
-    if (kind && kind->table) look_for_literals(lens, kind->table, auth, "http.auth");
+    if (kind) look_for_literals(lens, kind->table, auth, "http.auth");
 }
 
 /* --- configuration that nothing uses ------------------------------------------------------------------------------------- */

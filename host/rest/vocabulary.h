@@ -17,7 +17,7 @@
 
 struct vocabulary_kind {
     const char *name;
-    const struct option_table *table; /* NULL: known, but not supported by this version */
+    const struct option_table *table;
     const char *help;
 };
 

@@ -120,6 +120,24 @@
 ---@field method? "HMAC-SHA256"|"HMAC-SHA1"|"PLAINTEXT" how requests are signed (default: HMAC-SHA256)
 ---@field realm? string sent unsigned; NetSuite: the account, `1234567_SB1`
 
+---a token or cookie that a login call gives.
+---@class sluice.Auth.session
+---@field kind "session"
+---@field login_url string absolute, or a path behind `http.base`; its host is allowed
+---@field method? "POST"|"PUT"|"GET" of the login; with GET `params` are its query (default: POST)
+---@field params? table<string, any> a map: what the login says; a JSON body may hold maps and lists
+---@field body? "json"|"form" how `params` are written (default: json)
+---@field headers? table<string, string|number|boolean> headers of the login
+---@field username? string who logs in, where the login takes Basic authentication (RFC 7617)
+---@field password? string the password that goes with it
+---@field token string path of the token in the answer, or the name of the header or cookie that has it
+---@field from? "body"|"header"|"cookie" where in the answer the token is (default: body)
+---@field into? "header"|"query"|"cookie" how requests carry it; from a cookie: as that cookie (default: header)
+---@field name? string header, parameter or cookie that carries it (default: Authorization)
+---@field prefix? string put before the token, with a space between
+---@field lifetime? string|number how long a token lasts; default: as the answer says, or until it is refused
+---@field capture? table<string, string|number|boolean> facts of the login's answer, as `name = "path"`: requests know them as {{auth.name}}
+
 ---AWS Signature Version 4 over each request.
 ---@class sluice.Auth.sigv4
 ---@field kind "sigv4"
@@ -129,7 +147,7 @@
 ---@field region string `us-east-1`
 ---@field service string `execute-api`, `s3` and so on, as the service signs
 
----@alias sluice.Auth sluice.Auth.none|sluice.Auth.bearer|sluice.Auth.basic|sluice.Auth.api_key|sluice.Auth.oauth2|sluice.Auth.jwt|sluice.Auth.hmac|sluice.Auth.oauth1|sluice.Auth.sigv4
+---@alias sluice.Auth sluice.Auth.none|sluice.Auth.bearer|sluice.Auth.basic|sluice.Auth.api_key|sluice.Auth.oauth2|sluice.Auth.jwt|sluice.Auth.hmac|sluice.Auth.oauth1|sluice.Auth.session|sluice.Auth.sigv4
 
 ---http.auth.sign.
 ---@class sluice.Sign

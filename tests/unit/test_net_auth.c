@@ -30,7 +30,10 @@ struct server {
     struct str body; /* of the last call */
     struct http_header headers[16];
     size_t header_count;
-    bool anonymous;
+    struct http_header came[8]; /* headers of each answer */
+    size_t came_count;
+    const char *method, *url; /* of the last call */
+    bool anonymous, keeps_redirects;
     struct arena arena;
     struct clock_fake fake;
     int64_t takes_ms;
@@ -44,6 +47,9 @@ static int answer(void *context, const struct http_request *request, struct aren
     while (at > 0 && (at >= ARRAY_SIZE(server->answers) || !server->answers[at])) at--;
     server->body = arena_copy(&server->arena, request->body);
     server->anonymous = request->anonymous;
+    server->keeps_redirects = request->keeps_redirects;
+    server->method = request->method;
+    server->url = arena_strdup(&server->arena, request->url);
     server->header_count = request->header_count < 16 ? request->header_count : 16;
     for (size_t i = 0; i < server->header_count; i++) {
         server->headers[i].name = arena_copy(&server->arena, request->headers[i].name);
@@ -53,6 +59,8 @@ static int answer(void *context, const struct http_request *request, struct aren
     if (server->class != 0) return err_set(err, server->class, "could not reach the server");
     size_t size = strlen(server->answers[at]);
     *response = (struct http_response){.status = server->status, .url = arena_strdup(arena, request->url), .arena = arena};
+    response->headers = server->came;
+    response->header_count = server->came_count;
     response->body = block_new(NULL, size);
     memcpy(response->body->data, server->answers[at], size);
     response->body->size = size;
@@ -187,6 +195,12 @@ static void test_refuses_specs_that_cannot_work(void **state)
         {.kind = AUTH_API_KEY, .name = {"n", 1}},
         {.kind = AUTH_API_KEY, .key = {"k", 1}, .name = {"a;b", 3}, .into = AUTH_IN_COOKIE},
         {.kind = AUTH_API_KEY, .key = {"k\nx", 3}, .name = {"a", 1}, .into = AUTH_IN_COOKIE},
+        {.kind = AUTH_SESSION, .name = {"a", 1}},
+        {.kind = AUTH_SESSION, .session = {.login_url = "https://t.test/"}},
+        {.kind = AUTH_SESSION, .name = {"a;b", 3}, .into = AUTH_IN_COOKIE, .session = {.login_url = "https://t.test/"}},
+        {.kind = AUTH_OAUTH1, .oauth1 = {.consumer_key = {"k", 1}}},
+        {.kind = AUTH_OAUTH1, .oauth1 = {.consumer_key = {"k", 1}, .consumer_secret = {"s", 1}, .realm = {"a\"b", 3}}},
+        {.kind = AUTH_HMAC},
         {.kind = AUTH_OAUTH2},
         {.kind = AUTH_OAUTH2, .oauth2 = {.token_url = "https://t.test/", .grant = AUTH_REFRESH_TOKEN}},
         {.kind = AUTH_OAUTH2, .oauth2 = {.token_url = "https://t.test/", .client = AUTH_CLIENT_BASIC}},
@@ -915,6 +929,247 @@ static void test_the_file_store_keeps_tokens(void **state)
     arena_release(&arena);
 }
 
+/* --- logins -------------------------------------------------------------------------------------- */
+
+static const struct auth_spec SESSION = {.kind = AUTH_SESSION,
+                                         .prefix = {"Bearer", 6},
+                                         .name = {"Authorization", 13},
+                                         .session = {.login_url = "https://h.test/login",
+                                                     .method = "POST",
+                                                     .body = {"{\"u\":\"me\",\"p\":\"pass-word\"}", 28},
+                                                     .json = true,
+                                                     .token = "data.token"}};
+
+static void test_a_login_gives_a_token_for_all_requests(void **state)
+{
+    (void)state;
+    struct server server;
+    struct secrets *secrets = secrets_new();
+    struct buf shown = BUF_INIT(1024);
+    server_init(&server, "{\"data\":{\"token\":\"sess-12345\"},\"tenant\":\"t1\"}");
+    struct auth_spec spec = SESSION;
+    const struct auth_capture capture = {STR("tenant"), "tenant"};
+    spec.captures = &capture;
+    spec.capture_count = 1;
+    struct auth *auth = auth_of(&spec, &server, secrets, NULL);
+    assert_token(auth, &server, "Bearer sess-12345");
+    assert_token(auth, &server, "Bearer sess-12345");
+    assert_int_equal(server.calls, 1);
+    assert_true(server.anonymous && server.keeps_redirects);
+    assert_string_equal(server.method, "POST");
+    assert_string_equal(server.body.data, "{\"u\":\"me\",\"p\":\"pass-word\"}");
+    assert_string_equal(sent_header(&server, "Content-Type"), "application/json");
+    assert_null(sent_header(&server, "Authorization"));
+    auth_fact(auth, STR("tenant"), &shown);
+    assert_string_equal(buf_text(&shown), "t1");
+    buf_clear(&shown);
+    secrets_redact(secrets, STR("it is sess-12345"), &shown);
+    assert_string_equal(buf_text(&shown), "it is ***");
+    assert_string_equal(auth_kind_name(auth), "session");
+    auth_free(auth);
+    buf_release(&shown);
+    secrets_free(secrets);
+    arena_release(&server.arena);
+}
+
+static void test_a_refused_session_logs_in_again(void **state)
+{
+    (void)state;
+    struct server server;
+    struct auth_credentials credentials;
+    struct err err = ERR_INIT;
+    server_init(&server, "{\"data\":{\"token\":\"one\"}}");
+    server.answers[1] = "{\"data\":{\"token\":\"two\"}}";
+    struct auth *auth = auth_of(&SESSION, &server, NULL, NULL);
+    assert_int_equal(ask(auth, &server, &credentials, &err), 0);
+    clock_fake_advance(&server.fake, 365LL * 24 * 3600 * 1000);
+    assert_token(auth, &server, "Bearer one"); /* nobody said when it ends */
+    assert_true(auth_refused(auth, credentials.generation));
+    assert_token(auth, &server, "Bearer two");
+    assert_true(auth_refused(auth, credentials.generation));
+    assert_token(auth, &server, "Bearer two"); /* what was refused is another one */
+    assert_int_equal(server.calls, 2);
+    auth_free(auth);
+    arena_release(&server.arena);
+}
+
+/* A server's word, and over it the connector's. */
+static void test_a_session_ends_when_it_is_said_to(void **state)
+{
+    (void)state;
+    static const struct {
+        enum auth_source from;
+        int64_t declared_ms;
+        const char *cookie;
+        int64_t lives_s;
+    } CASES[] = {
+        {AUTH_FROM_BODY, 0, NULL, 1000},
+        {AUTH_FROM_BODY, 600000, NULL, 600},
+        {AUTH_FROM_COOKIE, 0, "sid=a; Path=/; max-age=500", 500},
+        {AUTH_FROM_COOKIE, 0, "sid=a; Max-Age=x; Expires=Wed, 09 Jun 2021 10:18:14 GMT", 1000},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        struct server server;
+        struct auth_spec spec = SESSION;
+        struct auth_credentials credentials;
+        struct err err = ERR_INIT;
+        server_init(&server, "{\"sid\":\"a\",\"expires_in\":1000}");
+        if (CASES[i].cookie)
+            server.came[server.came_count++] = (struct http_header){STR("set-cookie"), str_from(CASES[i].cookie)};
+        spec.session.from = CASES[i].from;
+        spec.session.token = "sid";
+        spec.session.lifetime_ms = CASES[i].declared_ms;
+        struct auth *auth = auth_of(&spec, &server, NULL, NULL);
+        assert_int_equal(ask(auth, &server, &credentials, &err), 0);
+        clock_fake_advance(&server.fake, CASES[i].lives_s * 1000 - 150 * 1000);
+        assert_int_equal(ask(auth, &server, &credentials, &err), 0);
+        assert_int_equal(server.calls, 1);
+        clock_fake_advance(&server.fake, 120 * 1000);
+        assert_int_equal(ask(auth, &server, &credentials, &err), 0);
+        if (server.calls != 2) fail_msg("case %zu: the session outlives its end", i);
+        auth_free(auth);
+        arena_release(&server.arena);
+    }
+}
+
+static void test_where_a_session_comes_from_and_goes_to(void **state)
+{
+    (void)state;
+    static const struct http_header CAME[] = {
+        {{"x-auth-token", 12}, {" tok-1 ", 7}},
+        {{"authorization", 13}, {"Bearer from-login", 17}},
+        {{"set-cookie", 10}, {"sid=old; Path=/", 15}},
+        {{"set-cookie", 10}, {"sidecar=1", 9}},
+        {{"set-cookie", 10}, {" sid =\"a=b/+\"; HttpOnly", 23}},
+        {{"set-cookie", 10}, {"gone=x; Max-Age=0", 17}},
+    };
+    static const struct {
+        enum auth_source from;
+        const char *token;
+        enum auth_place into;
+        const char *name, *prefix, *value; /* NULL: refused */
+    } CASES[] = {
+        {AUTH_FROM_HEADER, "X-Auth-Token", AUTH_IN_HEADER, "X-Auth-Token", "", "tok-1"},
+        {AUTH_FROM_HEADER, "X-Auth-Token", AUTH_IN_QUERY, "token", "", "tok-1"},
+        {AUTH_FROM_HEADER, "Authorization", AUTH_IN_HEADER, "Authorization", "", "Bearer from-login"},
+        {AUTH_FROM_HEADER, "Authorization", AUTH_IN_COOKIE, "a", "", NULL},
+        {AUTH_FROM_COOKIE, "sid", AUTH_IN_COOKIE, "sid", "", "\"a=b/+\""},
+        {AUTH_FROM_COOKIE, "sid", AUTH_IN_HEADER, "X-Sid", "Sid", "Sid \"a=b/+\""},
+        {AUTH_FROM_COOKIE, "SID", AUTH_IN_COOKIE, "sid", "", NULL},
+        {AUTH_FROM_COOKIE, "gone", AUTH_IN_COOKIE, "gone", "", NULL},
+        {AUTH_FROM_HEADER, "X-None", AUTH_IN_HEADER, "X-None", "", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        struct server server;
+        struct auth_spec spec = SESSION;
+        struct auth_credentials credentials;
+        struct err err = ERR_INIT;
+        server_init(&server, "<html>welcome</html>");
+        server.status = 302;
+        memcpy(server.came, CAME, sizeof CAME);
+        server.came_count = ARRAY_SIZE(CAME);
+        spec.session.from = CASES[i].from;
+        spec.session.token = CASES[i].token;
+        spec.into = CASES[i].into;
+        spec.name = str_from(CASES[i].name);
+        spec.prefix = str_from(CASES[i].prefix);
+        struct auth *auth = auth_of(&spec, &server, NULL, NULL);
+        int rc = ask(auth, &server, &credentials, &err);
+        if ((rc == 0) != (CASES[i].value != NULL)) fail_msg("case %zu: %d %s", i, rc, err.message);
+        struct str got = spec.into == AUTH_IN_HEADER  ? credentials.header.value
+                         : spec.into == AUTH_IN_QUERY ? credentials.param.value
+                                                      : credentials.cookie.value;
+        if (rc == 0 && !str_equal(got, str_from(CASES[i].value))) fail_msg("case %zu: '" STR_FMT "'", i, STR_ARG(got));
+        if (rc != 0) assert_int_equal(rc, ERR_AUTH);
+        auth_free(auth);
+        arena_release(&server.arena);
+    }
+}
+
+static void test_a_login_that_gives_no_token_is_final(void **state)
+{
+    (void)state;
+    static const struct {
+        int status;
+        const char *answer, *says;
+    } CASES[] = {
+        {200, "<html><form action=login>", "answered 200 without a token at 'data.token'; it is no JSON object but text/html"},
+        {200, "", "it is no JSON object but text/html"},
+        {200, "[]", "it is no JSON object"},
+        {200, "{}", "it has no members"},
+        {200, "{\"access\":\"SEKRIT\",\"user\":1}", "it has access, user"},
+        {200, "{\"data\":{\"token\":\"\"}}", "it has data"},
+        {200, "{\"data\":{\"token\":null}}", "it has data"},
+        {200, "{\"data\":{\"token\":{\"a\":1}}}", "it has data"},
+        {200, "{\"data\":{\"token\":\"a\\r\\nX-Evil: 1\"}}", "characters that cannot be sent back"},
+        {200, "{\"data\":{\"token\":\"\\u017elu\"}}", "characters that cannot be sent back"},
+        {204, "", "answered 204 without"},
+        {302, "", "answered 302 without"},
+        {401, "wrong password: pass-word", "cannot log in: POST https://h.test/login answered 401: wrong password: ***"},
+        {403, "{\"data\":{\"token\":\"t\"}}", "answered 403"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        struct server server;
+        struct auth_credentials credentials;
+        struct err err = ERR_INIT;
+        struct secrets *secrets = secrets_new();
+        (void)secrets_add(secrets, "config.password", STR("pass-word"));
+        server_init(&server, CASES[i].answer);
+        server.status = CASES[i].status;
+        server.came[server.came_count++] = (struct http_header){STR("content-type"), STR("text/html")};
+        struct auth *auth = auth_of(&SESSION, &server, secrets, NULL);
+        assert_int_equal(ask(auth, &server, &credentials, &err), ERR_AUTH);
+        if (!strstr(err.message, CASES[i].says)) fail_msg("case %zu: %s", i, err.message);
+        assert_null(strstr(err.message, "SEKRIT"));
+        assert_null(strstr(err.message, "Evil"));
+        assert_int_equal(ask(auth, &server, &credentials, &err), ERR_AUTH);
+        assert_int_equal(server.calls, 1); /* accounts are locked by tries */
+        auth_free(auth);
+        secrets_free(secrets);
+        arena_release(&server.arena);
+    }
+}
+
+static void test_a_login_by_basic_authentication_and_headers(void **state)
+{
+    (void)state;
+    static const struct auth_pair HEADERS[] = {{{"X-Api", 5}, {"2", 1}}, {{"accept", 6}, {"x/y", 3}}};
+    struct server server;
+    struct auth_spec spec = SESSION;
+    server_init(&server, "{\"data\":{\"token\":\"t\"}}");
+    spec.session.body = STR("");
+    spec.session.username = STR("Aladdin");
+    spec.session.password = STR("open sesame");
+    spec.session.headers = HEADERS;
+    spec.session.header_count = 2;
+    struct auth *auth = auth_of(&spec, &server, NULL, NULL);
+    assert_token(auth, &server, "Bearer t");
+    assert_string_equal(sent_header(&server, "Authorization"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    assert_string_equal(sent_header(&server, "Accept"), "x/y");
+    assert_string_equal(sent_header(&server, "X-Api"), "2");
+    assert_null(sent_header(&server, "Content-Type"));
+    auth_free(auth);
+    arena_release(&server.arena);
+}
+
+static void test_each_login_has_a_name_of_its_own(void **state)
+{
+    (void)state;
+    char one[SHA256_HEX_SIZE], two[SHA256_HEX_SIZE];
+    struct auth_spec other = SESSION;
+    auth_identity(&SESSION, one);
+    auth_identity(&other, two);
+    assert_string_equal(one, two);
+    other.session.body = STR("{\"u\":\"you\"}");
+    auth_identity(&other, two);
+    assert_string_not_equal(one, two);
+    other = SESSION;
+    other.session.password = STR("p");
+    auth_identity(&other, two);
+    assert_string_not_equal(one, two);
+    assert_true(auth_keeps_tokens(&SESSION));
+}
+
 UNIT_TESTS(cmocka_unit_test(test_fixed_credentials), cmocka_unit_test(test_none_carries_nothing),
            cmocka_unit_test(test_sigv4_signs_as_published), cmocka_unit_test(test_refuses_specs_that_cannot_work),
            cmocka_unit_test(test_client_credentials_in_a_form), cmocka_unit_test(test_client_credentials_as_json_and_basic),
@@ -931,4 +1186,10 @@ UNIT_TESTS(cmocka_unit_test(test_fixed_credentials), cmocka_unit_test(test_none_
            cmocka_unit_test(test_who_shares_a_store_shares_its_tokens),
            cmocka_unit_test(test_the_refresh_token_before_the_newest_is_the_way_back),
            cmocka_unit_test(test_tokens_that_can_be_had_again_need_no_store),
-           cmocka_unit_test(test_one_refresh_token_is_one_credential), cmocka_unit_test(test_the_file_store_keeps_tokens))
+           cmocka_unit_test(test_one_refresh_token_is_one_credential), cmocka_unit_test(test_the_file_store_keeps_tokens),
+           cmocka_unit_test(test_a_login_gives_a_token_for_all_requests),
+           cmocka_unit_test(test_a_refused_session_logs_in_again), cmocka_unit_test(test_a_session_ends_when_it_is_said_to),
+           cmocka_unit_test(test_where_a_session_comes_from_and_goes_to),
+           cmocka_unit_test(test_a_login_that_gives_no_token_is_final),
+           cmocka_unit_test(test_a_login_by_basic_authentication_and_headers),
+           cmocka_unit_test(test_each_login_has_a_name_of_its_own))

@@ -270,6 +270,13 @@ static void test_wrong_http(void **state)
          "'token' and 'token_secret' go together"},
         {"\"auth\":{\"kind\":\"hmac\",\"key\":\"k\",\"message\":\"{{sign.body}}\",\"headers\":{\"S\":\"{{sign.time}}\"}}",
          "http.auth: the signature goes nowhere"},
+        {"\"auth\":{\"kind\":\"session\",\"login_url\":\"/l\",\"token\":\"t\",\"body\":\"form\",\"params\":{\"a\":{\"b\":1}}}",
+         "http.auth.params.a: only a JSON body holds maps and lists"},
+        {"\"auth\":{\"kind\":\"session\",\"login_url\":\"/l\",\"token\":\"t\",\"params\":{\"a\":{\"b\":\"{{config.kye}}\"}}}",
+         "http.auth.params.a.b"},
+        {"\"auth\":{\"kind\":\"session\",\"login_url\":\"/l\",\"token\":\"t\",\"params\":\"x\"}",
+         "http.auth.params: expected a map"},
+        {"\"auth\":{\"kind\":\"session\",\"login_url\":\"/l\"}", "token"},
         {"\"auth\":{\"kind\":\"hmac\",\"key\":\"k\",\"message\":\"x\",\"params\":{\"s\":\"{{sign.signatur}}\"}}",
          "did you mean 'sign.signature'?"},
         {"\"auth\":{\"kind\":\"bearer\",\"token\":\"{{config.kye}}\"}", "did you mean 'config.key'?"},
@@ -498,6 +505,46 @@ static void test_a_signed_token_call(void **state)
     arena_release(&arena);
 }
 
+static void test_logins(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *auth, *url, *body, *name;
+        enum auth_place into;
+    } CASES[] = {
+        {"\"login_url\":\"login\",\"token\":\"t\",\"params\":{\"a\":{\"key\":\"{{config.key}}\",\"n\":[1,true,\"2\"]},\"id\":"
+         "1}",
+         "https://t.test/login", "{\"a\":{\"key\":\"q\\\"&x\",\"n\":[1,true,\"2\"]},\"id\":1}", "Authorization",
+         AUTH_IN_HEADER},
+        {"\"login_url\":\"https://id.test/"
+         "l\",\"token\":\"sid\",\"from\":\"cookie\",\"body\":\"form\",\"params\":{\"key\":\"{{config.key}}\","
+         "\"b\":2}",
+         "https://id.test/l", "key=q%22%26x&b=2", "sid", AUTH_IN_COOKIE},
+        {"\"login_url\":\"/"
+         "l?v=1\",\"method\":\"GET\",\"token\":\"sid\",\"from\":\"cookie\",\"name\":\"X-S\",\"params\":{\"key\":"
+         "\"{{config.key}}\"}",
+         "https://t.test/l?v=1&key=q%22%26x", "", "X-S", AUTH_IN_HEADER},
+        {"\"login_url\":\"/l\",\"token\":\"t\",\"lifetime\":\"1h\"", "https://t.test/l", "", "Authorization", AUTH_IN_HEADER},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        struct arena arena = ARENA_INIT(0);
+        struct err err = ERR_INIT;
+        const struct config *config;
+        struct auth_spec spec;
+        const char *json = with_http(&arena, arena_printf(&arena, "\"auth\":{\"kind\":\"session\",%s}", CASES[i].auth));
+        const struct description *t = description_of(&arena, json, "{\"key\":\"q\\\"&x\"}", &config);
+        if (access_auth(t, config, 0, &arena, &spec, &err) != 0) fail_msg("%s", err.message);
+        assert_int_equal(spec.kind, AUTH_SESSION);
+        assert_string_equal(spec.session.login_url, CASES[i].url);
+        if (!str_equal(spec.session.body, str_from(CASES[i].body)))
+            fail_msg("case %zu: " STR_FMT, i, STR_ARG(spec.session.body));
+        assert_true(str_equal(spec.name, str_from(CASES[i].name)));
+        assert_int_equal(spec.into, CASES[i].into);
+        assert_int_equal(spec.session.lifetime_ms, i == 3 ? 3600000 : 0);
+        arena_release(&arena);
+    }
+}
+
 static void test_signed_tokens(void **state)
 {
     (void)state;
@@ -607,5 +654,6 @@ UNIT_TESTS(cmocka_unit_test(test_the_shop_connector), cmocka_unit_test(test_ever
            cmocka_unit_test(test_wrong_choices), cmocka_unit_test(test_a_mistake_outside_the_choices_is_told_once),
            cmocka_unit_test(test_a_value_without_a_case_names_the_cases), cmocka_unit_test(test_variants_show_every_case),
            cmocka_unit_test(test_credentials_of_the_shop), cmocka_unit_test(test_a_signed_token_call),
-           cmocka_unit_test(test_signed_tokens), cmocka_unit_test(test_credentials_without_a_value_are_refused),
-           cmocka_unit_test(test_exploded_streams), cmocka_unit_test(test_exploded_streams_that_cannot_work))
+           cmocka_unit_test(test_logins), cmocka_unit_test(test_signed_tokens),
+           cmocka_unit_test(test_credentials_without_a_value_are_refused), cmocka_unit_test(test_exploded_streams),
+           cmocka_unit_test(test_exploded_streams_that_cannot_work))

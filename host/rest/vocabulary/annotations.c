@@ -124,15 +124,13 @@ static void write_kinds(struct buf *out, const char *class, const struct vocabul
 {
     for (size_t i = 0; i < kinds->count; i++) {
         const struct vocabulary_kind *kind = &kinds->kinds[i];
-        if (!kind->table) continue;
         bool is_default = kinds->fallback && strcmp(kinds->fallback, kind->name) == 0;
         buf_printf(out, "---%s.\n---@class sluice.%s.%s\n", kind->help, class, kind->name);
         buf_printf(out, "---@field kind%s \"%s\"\n", is_default ? "?" : "", kind->name);
         write_class(out, kind->table);
     }
     buf_printf(out, "---@alias sluice.%s", class);
-    for (size_t i = 0, written = 0; i < kinds->count; i++)
-        if (kinds->kinds[i].table) buf_printf(out, "%ssluice.%s.%s", written++ ? "|" : " ", class, kinds->kinds[i].name);
+    for (size_t i = 0; i < kinds->count; i++) buf_printf(out, "%ssluice.%s.%s", i > 0 ? "|" : " ", class, kinds->kinds[i].name);
     buf_append_text(out, "\n\n");
 }
 

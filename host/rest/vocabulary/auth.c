@@ -137,6 +137,28 @@ static const struct option AUTH_OAUTH2[] = {
     {"sign", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_SIGN, "signs the token call with an HMAC"},
 };
 
+static const struct option AUTH_SESSION[] = {
+    KIND,
+    {"login_url", OPTION_STRING, REQUIRED | TEMPLATE, NULL, NULL, NULL,
+     "absolute, or a path behind `http.base`; its host is allowed"},
+    {"method", OPTION_ENUM, 0, "POST", "POST|PUT|GET", NULL, "of the login; with GET `params` are its query"},
+    {"params", OPTION_ANY, TEMPLATE, NULL, NULL, NULL, "a map: what the login says; a JSON body may hold maps and lists"},
+    {"body", OPTION_ENUM, 0, "json", "json|form", NULL, "how `params` are written"},
+    {"headers", OPTION_MAP_OF, TEMPLATE, NULL, NULL, NULL, "headers of the login"},
+    {"username", OPTION_STRING, SECRET, NULL, NULL, NULL, "who logs in, where the login takes Basic authentication (RFC 7617)"},
+    {"password", OPTION_STRING, SECRET, NULL, NULL, NULL, "the password that goes with it"},
+    {"token", OPTION_STRING, REQUIRED, NULL, NULL, NULL,
+     "path of the token in the answer, or the name of the header or cookie that has it"},
+    {"from", OPTION_ENUM, 0, "body", "body|header|cookie", NULL, "where in the answer the token is"},
+    {"into", OPTION_ENUM, 0, "header", "header|query|cookie", NULL, "how requests carry it; from a cookie: as that cookie"},
+    {"name", OPTION_STRING, TEMPLATE, "Authorization", NULL, NULL, "header, parameter or cookie that carries it"},
+    {"prefix", OPTION_STRING, TEMPLATE, "", NULL, NULL, "put before the token, with a space between"},
+    {"lifetime", OPTION_DURATION, 0, NULL, NULL, NULL,
+     "how long a token lasts; default: as the answer says, or until it is refused"},
+    {"capture", OPTION_MAP_OF, 0, NULL, NULL, NULL,
+     "facts of the login's answer, as `name = \"path\"`: requests know them as {{auth.name}}"},
+};
+
 static const struct option AUTH_SIGV4[] = {
     KIND,
     {"access_key", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "the access key's id"},
@@ -148,6 +170,7 @@ static const struct option AUTH_SIGV4[] = {
 
 static const struct option_table AUTH_HMAC_TABLE = OPTION_TABLE("auth hmac", AUTH_HMAC);
 static const struct option_table AUTH_OAUTH1_TABLE = OPTION_TABLE("auth oauth1", AUTH_OAUTH1);
+static const struct option_table AUTH_SESSION_TABLE = OPTION_TABLE("auth session", AUTH_SESSION);
 static const struct option_table AUTH_SIGV4_TABLE = OPTION_TABLE("auth sigv4", AUTH_SIGV4);
 static const struct option_table AUTH_NONE_TABLE = OPTION_TABLE("auth none", AUTH_NONE);
 static const struct option_table AUTH_BEARER_TABLE = OPTION_TABLE("auth bearer", AUTH_BEARER);
@@ -165,7 +188,7 @@ static const struct vocabulary_kind AUTH_KINDS[] = {
     {"jwt", &AUTH_JWT_TABLE, "a token of one's own, signed for each few minutes (RFC 7519)"},
     {"hmac", &AUTH_HMAC_TABLE, "a declared signature over each request"},
     {"oauth1", &AUTH_OAUTH1_TABLE, "OAuth 1.0a over each request (RFC 5849)"},
-    {"session", NULL, "a login call"},
+    {"session", &AUTH_SESSION_TABLE, "a token or cookie that a login call gives"},
     {"sigv4", &AUTH_SIGV4_TABLE, "AWS Signature Version 4 over each request"},
 };
 const struct vocabulary_kinds VOCABULARY_AUTH = {"auth", NULL, AUTH_KINDS, ARRAY_SIZE(AUTH_KINDS)};

@@ -13,12 +13,10 @@ const struct vocabulary_kind *vocabulary_kind_of(const struct vocabulary_kinds *
     return find_kind(kinds, str_from(node_cstr(node_get(map, "kind"), kinds->fallback)));
 }
 
-/* The kinds this version runs, for a hint. */
 static void hint_kinds(const struct vocabulary_kinds *kinds, struct problems *problems)
 {
     struct buf known = BUF_INIT(1024);
-    for (size_t i = 0; i < kinds->count; i++)
-        if (kinds->kinds[i].table) buf_printf(&known, "%s%s", known.size ? ", " : "", kinds->kinds[i].name);
+    for (size_t i = 0; i < kinds->count; i++) buf_printf(&known, "%s%s", known.size ? ", " : "", kinds->kinds[i].name);
     problems_hint(problems, "one of: %s", buf_text(&known));
     buf_release(&known);
 }
@@ -49,11 +47,6 @@ const struct vocabulary_kind *vocabulary_check_kind(const struct vocabulary_kind
             problems_hint(problems, "did you mean '%s'?", nearest);
         else
             hint_kinds(kinds, problems);
-        return NULL;
-    }
-    if (!kind->table) {
-        problems_add(problems, named, "%s: kind '%s' is not supported by this version", path, kind->name);
-        hint_kinds(kinds, problems);
         return NULL;
     }
     size_t before = problems->count;

@@ -64,19 +64,12 @@ static void write_table(struct buf *out, const struct option_table *table)
 
 static void write_kinds(struct buf *out, const struct vocabulary_kinds *kinds)
 {
-    struct buf later = BUF_INIT(1024);
     for (size_t i = 0; i < kinds->count; i++) {
         const struct vocabulary_kind *kind = &kinds->kinds[i];
-        if (!kind->table) {
-            buf_printf(&later, "%s`%s` (%s)", later.size ? ", " : "", kind->name, kind->help);
-            continue;
-        }
         bool is_default = kinds->fallback && strcmp(kinds->fallback, kind->name) == 0;
         buf_printf(out, "### `kind = \"%s\"`\n\n%s%s.\n\n", kind->name, kind->help, is_default ? " (the default kind)" : "");
         if (kind->table->count > 1) write_table(out, kind->table);
     }
-    if (later.size) buf_printf(out, "Named by the vocabulary but not supported by this version: %s.\n\n", buf_text(&later));
-    buf_release(&later);
 }
 
 void vocabulary_write_reference(struct buf *out)

@@ -936,7 +936,7 @@ static const struct auth_spec SESSION = {.kind = AUTH_SESSION,
                                          .name = {"Authorization", 13},
                                          .session = {.login_url = "https://h.test/login",
                                                      .method = "POST",
-                                                     .body = {"{\"u\":\"me\",\"p\":\"pass-word\"}", 28},
+                                                     .body = {"{\"u\":\"me\",\"p\":\"pass-word\"}", 26},
                                                      .json = true,
                                                      .token = "data.token"}};
 

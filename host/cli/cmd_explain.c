@@ -68,6 +68,24 @@ static enum spent most_of(const struct stream_time *stream)
     return stream->spent_ms[SPENT_DECODE] > stream->spent_ms[SPENT_COMMIT] ? SPENT_DECODE : SPENT_COMMIT;
 }
 
+/* One that is exploded from another has no time of its own. */
+static bool has_time(const struct stream_time *stream)
+{
+    double sum = 0;
+    for (enum spent spent = 0; spent < SPENT_COUNT; spent++) sum += stream->spent_ms[spent];
+    return sum > 0;
+}
+
+static void print_advice(const struct stream_time *streams, size_t count)
+{
+    for (enum spent spent = 0; spent < SPENT_COUNT; spent++) {
+        size_t found = 0;
+        for (size_t s = 0; s < count; s++)
+            if (has_time(&streams[s]) && most_of(&streams[s]) == spent) printf("%s%s", found++ ? ", " : "", streams[s].name);
+        if (found) printf(": most by %s\n", ADVICE[spent]);
+    }
+}
+
 static void print_streams(const struct stream_time *streams, size_t count, struct arena *arena)
 {
     static const enum spent ORDER[] = {SPENT_SOURCE,
@@ -95,7 +113,7 @@ static void print_streams(const struct stream_time *streams, size_t count, struc
     text_table_hide_empty(&table, hidden, ARRAY_SIZE(hidden));
     text_table_print(&table, stdout);
     text_table_release(&table);
-    for (size_t s = 0; s < count; s++) printf("%s: most by %s\n", streams[s].name, ADVICE[most_of(&streams[s])]);
+    print_advice(streams, count);
 }
 
 static void print_end(const struct cJSON *event)

@@ -32,10 +32,16 @@ static void make_secret(char out[AUTHORIZE_SECRET_SIZE])
     crypto_wipe(bytes, sizeof bytes);
 }
 
+void authorize_challenge(struct str verifier, struct buf *out)
+{
+    unsigned char digest[SHA256_SIZE];
+    crypto_sha256(verifier, digest);
+    crypto_base64url((struct str){(const char *)digest, sizeof digest}, out);
+}
+
 int authorize_begin(const struct auth_oauth2 *oauth2, int port, struct arena *arena, struct authorization *out, struct err *err)
 {
     struct url redirect, authorize;
-    unsigned char digest[SHA256_SIZE];
     struct buf url = BUF_INIT(URL_MAX_BYTES), challenge = BUF_INIT(128);
     int rc = read_redirect(oauth2, arena, &redirect, err);
     if (rc == 0) {
@@ -45,8 +51,7 @@ int authorize_begin(const struct auth_oauth2 *oauth2, int port, struct arena *ar
     if (rc != 0) return rc;
     make_secret(out->state);
     make_secret(out->verifier);
-    crypto_sha256(str_from(out->verifier), digest);
-    crypto_base64url((struct str){(const char *)digest, sizeof digest}, &challenge);
+    authorize_challenge(str_from(out->verifier), &challenge);
     out->path = redirect.path;
     out->redirect_uri = arena_printf(arena, "http://%s:%d%s", redirect.host, port, redirect.path);
     const struct auth_pair params[] = {

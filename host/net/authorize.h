@@ -22,5 +22,7 @@ int authorize_port(const struct auth_oauth2 *oauth2, struct arena *arena, int *p
 /* A new login, whose redirect comes to `port`. Texts live in `arena`. */
 int authorize_begin(const struct auth_oauth2 *oauth2, int port, struct arena *arena, struct authorization *out,
                     struct err *err) MUST_USE;
+/* Appends the challenge that goes with a verifier (RFC 7636 4.2, S256). */
+void authorize_challenge(struct str verifier, struct buf *out);
 
 #endif

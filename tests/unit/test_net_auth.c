@@ -12,6 +12,7 @@
 #include "jose_keys.h"
 #include "net/auth.h"
 #include "net/auth_sigv4.h"
+#include "net/authorize.h"
 #include "net/token_store.h"
 #include "os/clock.h"
 #include "os/fs.h"
@@ -929,6 +930,28 @@ static void test_the_file_store_keeps_tokens(void **state)
     arena_release(&arena);
 }
 
+/* RFC 7636 B, and that a login says so. */
+static void test_pkce(void **state)
+{
+    (void)state;
+    static const struct auth_oauth2 OAUTH2 = {
+        .client_id = {"c", 1}, .authorize_url = "https://id.test/authorize", .redirect_url = "http://127.0.0.1/callback"};
+    struct arena arena = ARENA_INIT(0);
+    struct buf challenge = BUF_INIT(128);
+    struct authorization login;
+    struct err err = ERR_INIT;
+    authorize_challenge(STR("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"), &challenge);
+    assert_string_equal(buf_text(&challenge), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    buf_clear(&challenge);
+    assert_int_equal(authorize_begin(&OAUTH2, 8400, &arena, &login, &err), 0);
+    authorize_challenge(str_from(login.verifier), &challenge);
+    assert_non_null(
+        strstr(login.url, arena_printf(&arena, "&code_challenge=%s&code_challenge_method=S256", buf_text(&challenge))));
+    assert_null(strstr(login.url, login.verifier));
+    buf_release(&challenge);
+    arena_release(&arena);
+}
+
 /* --- logins -------------------------------------------------------------------------------------- */
 
 static const struct auth_spec SESSION = {.kind = AUTH_SESSION,
@@ -1187,7 +1210,7 @@ UNIT_TESTS(cmocka_unit_test(test_fixed_credentials), cmocka_unit_test(test_none_
            cmocka_unit_test(test_the_refresh_token_before_the_newest_is_the_way_back),
            cmocka_unit_test(test_tokens_that_can_be_had_again_need_no_store),
            cmocka_unit_test(test_one_refresh_token_is_one_credential), cmocka_unit_test(test_the_file_store_keeps_tokens),
-           cmocka_unit_test(test_a_login_gives_a_token_for_all_requests),
+           cmocka_unit_test(test_pkce), cmocka_unit_test(test_a_login_gives_a_token_for_all_requests),
            cmocka_unit_test(test_a_refused_session_logs_in_again), cmocka_unit_test(test_a_session_ends_when_it_is_said_to),
            cmocka_unit_test(test_where_a_session_comes_from_and_goes_to),
            cmocka_unit_test(test_a_login_that_gives_no_token_is_final),

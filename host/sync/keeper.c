@@ -49,7 +49,7 @@ static int64_t declared_wait_ms(const struct keeper *keeper, int64_t now_ms)
 static bool lease_is_short(struct keeper *keeper)
 {
     int64_t now_ms = clock_now_ms(keeper->options.clock), wait_ms = declared_wait_ms(keeper, now_ms);
-    return wait_ms > KEEPER_LEASE_MS && now_ms + wait_ms > atomic_load(&keeper->held_until_ms);
+    return wait_ms > KEEPER_LEASE_MS && now_ms + wait_ms > keeper_held_until_ms(keeper);
 }
 
 /* Waits until the lease is to be renewed: after `pause_ms`, or earlier for a long wait. False when it is not any more. */
@@ -85,9 +85,14 @@ static void renew(void *context)
     }
 }
 
+int64_t keeper_held_until_ms(const struct keeper *keeper)
+{
+    return atomic_load(&keeper->held_until_ms);
+}
+
 static bool lease_ran_out(struct keeper *keeper, int64_t now_ms)
 {
-    if (now_ms < atomic_load(&keeper->held_until_ms)) return false;
+    if (now_ms < keeper_held_until_ms(keeper)) return false;
     struct err err = ERR_INIT;
     err_set(&err, ERR_DESTINATION, "could not renew the lease of the pipeline for %d s: the destination does not answer",
             KEEPER_LEASE_MS / 1000);

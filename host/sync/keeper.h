@@ -40,6 +40,8 @@ struct keeper_options {
 struct keeper;
 
 int keeper_start(const struct keeper_options *options, struct keeper **out, struct err *err) MUST_USE;
+/* Until when the lease is this pipeline's at least, by the keeper's clock. */
+int64_t keeper_held_until_ms(const struct keeper *keeper);
 /* Ends it. Returns 0, or why it aborted the sync. */
 int keeper_stop(struct keeper *keeper, struct err *err);
 

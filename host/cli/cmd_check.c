@@ -62,12 +62,26 @@ static void on_destination(void *context, const struct writer_finding *finding)
     snprintf(findings->failed_detail, sizeof findings->failed_detail, "%s", finding->detail ? finding->detail : "");
 }
 
+/* A native plugin's own check, in a session of its own. */
+static void check_plugin(struct findings *findings, const struct sync_prepared *prepared)
+{
+    struct err err = ERR_INIT;
+    struct functions functions;
+    connector_functions_new(&prepared->sources, &prepared->connector_options, &functions);
+    if (functions.check(functions.context, &err) != 0)
+        fail(findings, "source", &err);
+    else
+        print_finding(findings, true, "source", "the plugin's check passed");
+    connector_functions_free(&functions);
+}
+
 /* The connector's own check request, when it declares one. */
 static void check_access(struct findings *findings, const struct sync_prepared *prepared, struct client *client)
 {
     struct err err = ERR_INIT;
     struct functions functions = {0};
     struct request_source source = sync_request_source(prepared, NULL);
+    if (prepared->sources.is_native) check_plugin(findings, prepared);
     if (!prepared->description->check) return;
     if (prepared->description->has_functions) {
         connector_functions_new(&prepared->sources, &prepared->connector_options, &functions);

@@ -39,7 +39,7 @@ struct connector_limits {
 };
 
 /* Where names are looked up, in this order: the configured folders, ./connectors, $XDG_DATA_HOME/sluice/connectors, the
- * installed folder beside the program (or the source tree's, for a program inside its build folder). */
+ * installed folder beside the program (or the source tree's and its plugins, for a program inside its build folder). */
 struct connector_path {
     const char *const *configured; /* folders from sluice.yaml's `connectors:` */
     size_t configured_count;
@@ -52,6 +52,23 @@ struct connector {
     const char *path;   /* "/usr/share/sluice/connectors/shop" or ".../shop.lua" */
     const char *origin; /* the folder of the path it was found in; "path" when it was given as one */
     bool is_folder;     /* its code is path/init.lua and the other .lua files below path */
+    bool is_native;     /* it is a shared object, see sdk/include/sluice/plugin.h */
+};
+
+struct connector_setting {
+    const char *name, *value;
+};
+
+/* What a native plugin may do and know in its sessions. Without one it can only be described. */
+struct connector_grant {
+    const char *profile; /* "network": as it was described */
+    const uint16_t *ports; /* that may be connected to */
+    size_t port_count;
+    const char *const *paths; /* absolute: files and folders that may be read */
+    size_t path_count;
+    const struct connector_setting *settings; /* its configuration; without secrets for the profile "parse" */
+    size_t setting_count;
+    bool allow_private; /* addresses of its hosts */
 };
 
 /* How workers run. Read-only; whatever it points to outlives the functions made with it. */
@@ -65,9 +82,10 @@ struct connector_options {
     struct log *log;         /* where print() goes; NULL: nowhere */
     struct cancel *cancel;   /* CANCEL_ABORT ends a call; NULL: never */
     const char *worker_path; /* the program; NULL: found beside this one */
+    const struct connector_grant *grant; /* of a native plugin's sessions; NULL: it is only described */
 };
 
-/* Finds one by name ("shop") or by path (has a '/', or ends in .lua). ERR_CONFIG with the places looked at and the nearest
+/* Finds one by name ("shop") or by path (has a '/', or ends in .lua or .so). ERR_CONFIG with the places looked at and the nearest
  * name. */
 int connector_find(const struct connector_path *path, const char *name, struct arena *arena, const struct connector **out,
                    struct err *err) MUST_USE;
@@ -89,16 +107,18 @@ enum {
     CONNECTOR_MAX_FILES = 200,
     CONNECTOR_MAX_FILE_BYTES = 1024 * 1024,
     CONNECTOR_MAX_BYTES = 8 * 1024 * 1024,
+    CONNECTOR_MAX_OBJECT_BYTES = 64 * 1024 * 1024,
 };
 
 struct connector_sources {
     const char *name;
     const struct connector_file *files;
     size_t count;
+    bool is_native; /* the only file is a shared object */
 };
 
 /* Reads a connector's .lua files; symbolic links that lead out of its folder are refused. Past the caps above: ERR_CONNECTOR.
- */
+ * A shared object, and every folder above it, must belong to root or to us, and not be writable for others: CONFIG. */
 int connector_read(const struct connector *connector, struct arena *arena, struct connector_sources *out,
                    struct err *err) MUST_USE;
 
@@ -107,6 +127,11 @@ const char *connector_fingerprint(const struct connector_sources *sources, struc
 
 int connector_describe_sources(const struct connector_sources *sources, const struct connector_options *options,
                                struct arena *arena, struct str *json, struct err *err) MUST_USE;
+
+/* Loads a native plugin and tells `passed` of each check that it passes, in their order. Errors: as connector_describe. */
+int connector_inspect(const struct connector_sources *sources, const struct connector_options *options,
+                      void (*passed)(void *context, const char *check), void *context, struct arena *arena, struct str *json,
+                      struct err *err) MUST_USE;
 
 /* Fills `out` with functions that call a worker of their own, started at the first call. The context of each call is what
  * scripts get as ctx: config without secrets, and their names under "secrets", for which ctx.config gets handles. `sources` and

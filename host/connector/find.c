@@ -1,5 +1,5 @@
-/* find: connectors by path or by name. Names are looked up in a list of folders; each entry there is a folder with an init.lua
- * or a lone NAME.lua. */
+/* find: connectors by path or by name. Names are looked up in a list of folders; each entry there is a folder with an init.lua,
+ * a lone NAME.lua, or a native plugin, NAME.so. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 enum { MAX_ENTRIES = 10000, MAX_FOLDERS = 64 };
 
-static const char LUA_ENDING[] = ".lua";
+static const char LUA_ENDING[] = ".lua", NATIVE_ENDING[] = ".so";
 
 struct folders {
     const char *list[MAX_FOLDERS];
@@ -26,7 +26,7 @@ static void add_folder(struct folders *folders, const char *folder)
 /* Beside the running program: where an installation keeps them, and where a source tree does, seen from its build folder. */
 static void add_own_folders(struct folders *folders, struct arena *arena)
 {
-    static const char *const BESIDE[] = {"../share/sluice/connectors", "../../connectors"};
+    static const char *const BESIDE[] = {"../share/sluice/connectors", "../../connectors", "plugins"};
     char program[PATH_MAX];
     ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
     if (size <= 0) return;
@@ -53,17 +53,19 @@ static void list_folders(const struct connector_path *path, struct arena *arena,
     add_own_folders(folders, arena);
 }
 
-/* The connector that `file` is, a folder with init.lua or a .lua file; NULL when it is neither. */
+/* The connector that `file` is, a folder with init.lua, a .lua or .so file; NULL when it is none. */
 static const struct connector *connector_at(const char *file, const char *origin, struct arena *arena)
 {
     enum fs_kind kind = fs_kind(file);
     struct str name = fs_base_name(file);
     bool is_folder = kind == FS_FOLDER && fs_kind(fs_join(arena, file, "init.lua")) == FS_FILE;
-    if (!is_folder && (kind != FS_FILE || !str_ends(name, STR(".lua")))) return NULL;
-    if (!is_folder) name.size -= sizeof LUA_ENDING - 1;
+    bool is_native = !is_folder && str_ends(name, str_from(NATIVE_ENDING));
+    if (!is_folder && (kind != FS_FILE || !(is_native || str_ends(name, str_from(LUA_ENDING))))) return NULL;
+    if (!is_folder) name.size -= is_native ? sizeof NATIVE_ENDING - 1 : sizeof LUA_ENDING - 1;
     if (!fs_is_plain_name(name) || name.data[0] == '.') return NULL;
     struct connector *connector = arena_new(arena, struct connector);
-    *connector = (struct connector){arena_text(arena, name), arena_strdup(arena, file), arena_strdup(arena, origin), is_folder};
+    *connector = (struct connector){arena_text(arena, name), arena_strdup(arena, file), arena_strdup(arena, origin), is_folder,
+                                    is_native};
     return connector;
 }
 
@@ -82,7 +84,7 @@ static int find_by_path(const struct connector_path *path, const char *given, st
         return err_hint(err, "give a .lua file or a folder with an init.lua; it was looked for at '%s'", file);
     }
     err_set(err, ERR_CONFIG, "cannot use '%s' as a connector", given);
-    return err_hint(err, "a connector is a .lua file or a folder with an init.lua");
+    return err_hint(err, "a connector is a .lua file, a folder with an init.lua, or a native plugin's .so file");
 }
 
 static const struct connector *find_by_name(const struct folders *folders, struct str name, struct arena *arena)
@@ -91,6 +93,7 @@ static const struct connector *find_by_name(const struct folders *folders, struc
         const char *in_folder = fs_join(arena, folders->list[i], arena_text(arena, name));
         const struct connector *found = connector_at(in_folder, folders->list[i], arena);
         if (!found) found = connector_at(arena_printf(arena, "%s%s", in_folder, LUA_ENDING), folders->list[i], arena);
+        if (!found) found = connector_at(arena_printf(arena, "%s%s", in_folder, NATIVE_ENDING), folders->list[i], arena);
         if (found) return found;
     }
     return NULL;
@@ -116,12 +119,8 @@ int connector_find(const struct connector_path *path, const char *name, struct a
                    struct err *err)
 {
     struct str text = str_from(name);
-    if (strchr(name, '/') || str_ends(text, STR(".lua")) || str_equal(text, STR(".")))
-        return find_by_path(path, name, arena, out, err);
-    if (str_ends(text, STR(".so"))) {
-        err_set(err, ERR_CONFIG, "cannot load the native connector '%s': this version runs Lua connectors only", name);
-        return err_hint(err, "name a .lua file or a folder with an init.lua");
-    }
+    bool is_file = str_ends(text, str_from(LUA_ENDING)) || str_ends(text, str_from(NATIVE_ENDING));
+    if (strchr(name, '/') || is_file || str_equal(text, STR("."))) return find_by_path(path, name, arena, out, err);
     struct folders folders = {0};
     list_folders(path, arena, &folders);
     if (fs_is_plain_name(text) && name[0] != '.') {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "connector/connector.h"
+#include "connector/native.h"
 #include "connector/worker.h"
 #include "os/fs.h"
 #include "os/process.h"
@@ -27,13 +28,25 @@ struct instance {
 int connector_describe_sources(const struct connector_sources *sources, const struct connector_options *options,
                                struct arena *arena, struct str *json, struct err *err)
 {
+    return connector_inspect(sources, options, NULL, NULL, arena, json, err);
+}
+
+int connector_inspect(const struct connector_sources *sources, const struct connector_options *options,
+                      void (*passed)(void *context, const char *check), void *context, struct arena *arena, struct str *json,
+                      struct err *err)
+{
+    struct connector_options described = *options;
     struct worker *worker;
     struct str description;
-    int rc = worker_start(sources, options, &worker, &description, err);
+    described.grant = NULL;
+    int rc = worker_inspect(sources, &described, passed, context, &worker, &description, err);
     if (rc != 0) return rc;
-    *json = arena_copy(arena, description);
+    if (sources->is_native)
+        rc = native_description(sources->name, description, arena, json, err);
+    else
+        *json = arena_copy(arena, description);
     worker_free(worker);
-    return 0;
+    return rc;
 }
 
 int connector_describe(const struct connector *connector, const struct connector_options *options, struct arena *arena,
@@ -47,13 +60,19 @@ int connector_describe(const struct connector *connector, const struct connector
     return rc;
 }
 
+/* The instance's worker, started by the first who needs it. With the lock. */
+static int want_worker(struct instance *instance, struct err *err)
+{
+    struct str description; /* known already */
+    if (instance->worker) return 0;
+    return worker_start(instance->sources, instance->options, &instance->worker, &description, err);
+}
+
 static int call(struct instance *instance, const struct wire_call *call, struct arena *arena, struct str *result,
                 struct err *err)
 {
-    struct str description; /* known already */
-    int rc = 0;
     pthread_mutex_lock(&instance->lock);
-    if (!instance->worker) rc = worker_start(instance->sources, instance->options, &instance->worker, &description, err);
+    int rc = want_worker(instance, err);
     if (rc == 0) rc = worker_call(instance->worker, call, arena, result, err);
     pthread_mutex_unlock(&instance->lock);
     return rc;
@@ -81,12 +100,47 @@ static int call_records(void *context, const char *records_name, const char *map
     return call(context, &request, arena, result_ndjson, err);
 }
 
+static int call_check(void *context, struct err *err)
+{
+    struct instance *instance = context;
+    pthread_mutex_lock(&instance->lock);
+    int rc = want_worker(instance, err);
+    if (rc == 0) rc = native_check(instance->worker, instance->options, err);
+    pthread_mutex_unlock(&instance->lock);
+    return rc;
+}
+
+static int call_open(void *context, const struct native_slice *slice, struct err *err)
+{
+    struct instance *instance = context;
+    pthread_mutex_lock(&instance->lock);
+    int rc = want_worker(instance, err);
+    if (rc == 0) rc = native_open(instance->worker, instance->options, slice, err);
+    pthread_mutex_unlock(&instance->lock);
+    return rc;
+}
+
+static int call_page(void *context, const char *committed, struct budget *budget, struct native_page *page, struct err *err)
+{
+    struct instance *instance = context;
+    pthread_mutex_lock(&instance->lock);
+    int rc = want_worker(instance, err);
+    if (rc == 0) rc = native_next(instance->worker, instance->sources->name, committed, budget, page, err);
+    pthread_mutex_unlock(&instance->lock);
+    return rc;
+}
+
 void connector_functions_new(const struct connector_sources *sources, const struct connector_options *options,
                              struct functions *out)
 {
     struct instance *instance = mem_zero(1, sizeof *instance);
     *instance = (struct instance){.sources = sources, .options = options, .lock = PTHREAD_MUTEX_INITIALIZER};
-    *out = (struct functions){.context = instance, .value = call_value, .records = call_records};
+    *out = (struct functions){.context = instance,
+                              .value = call_value,
+                              .records = call_records,
+                              .check = call_check,
+                              .open = call_open,
+                              .page = call_page};
 }
 
 void connector_functions_free(struct functions *functions)

@@ -2,6 +2,7 @@
  * when what it leads to lies in the folder, and hidden names are passed over. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "connector/connector.h"
@@ -87,10 +88,31 @@ static void move_entry_first(struct reading *reading)
     }
 }
 
+/* The bytes that were checked are the ones that run: a worker gets them, not the file's name. */
+static int read_object(const struct connector *connector, struct arena *arena, struct connector_sources *out, struct err *err)
+{
+    struct buf bytes = BUF_INIT(CONNECTOR_MAX_OBJECT_BYTES);
+    int fd;
+    int rc = fs_open_trusted(connector->path, &fd, err);
+    if (rc) return rc;
+    rc = fs_read_fd(fd, connector->path, CONNECTOR_MAX_OBJECT_BYTES, &bytes, err);
+    close(fd);
+    struct connector_file *file = arena_new(arena, struct connector_file);
+    file->name = arena_copy(arena, fs_base_name(connector->path));
+    if (rc == 0) file->bytes = arena_copy(arena, buf_str(&bytes));
+    buf_release(&bytes);
+    *out = (struct connector_sources){.name = connector->name, .files = file, .count = 1, .is_native = true};
+    return rc;
+}
+
 int connector_read(const struct connector *connector, struct arena *arena, struct connector_sources *out, struct err *err)
 {
     struct reading reading = {.arena = arena};
     int rc = 0;
+    if (connector->is_native) {
+        rc = read_object(connector, arena, out, err);
+        return rc ? err_context(err, "connector '%s'", connector->name) : 0;
+    }
     char *root = realpath(connector->path, NULL);
     reading.root = root ? root : connector->path;
     if (connector->is_folder)
@@ -102,7 +124,7 @@ int connector_read(const struct connector *connector, struct arena *arena, struc
     move_entry_first(&reading);
     struct connector_file *files = arena_array(arena, struct connector_file, reading.count + 1);
     memcpy(files, reading.files, reading.count * sizeof *files);
-    *out = (struct connector_sources){connector->name, files, reading.count};
+    *out = (struct connector_sources){.name = connector->name, .files = files, .count = reading.count};
     return 0;
 }
 

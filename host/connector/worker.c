@@ -4,20 +4,25 @@
 #include "connector/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "connector/crypto.h"
+#include "net/resolve.h"
 #include "os/cancel.h"
 #include "os/clock.h"
+#include "os/fs.h"
 #include "os/log.h"
 #include "os/process.h"
+#include "wire/session.h"
 #include "wire/stream.h"
 
-enum { CHANNEL_FD = 3, LAST_WORDS_MS = 2000, DEFAULT_LOAD_MS = 2000, DEFAULT_CALL_MS = 10000, DEFAULT_WALL_MS = 60000 };
+enum { CHANNEL_FD = 3, OBJECT_FD = 4, LOOK_MS = 250, LAST_WORDS_MS = 2000, DEFAULT_LOAD_MS = 2000, DEFAULT_CALL_MS = 10000, DEFAULT_WALL_MS = 60000 };
 enum { DEFAULT_MEMORY = 64 * 1024 * 1024, MAX_LOG_LINES = 1000 };
 
 struct worker {
@@ -30,6 +35,10 @@ struct worker {
     struct buf scratch; /* an answer of sluice.crypto */
     uint32_t id;
     unsigned log_lines; /* in this request */
+    bool is_native;
+    bool was_stopped; /* it was told that no more is wanted */
+    void (*passed)(void *context, const char *check); /* inspecting: who is told; else NULL */
+    void *passed_context;
 };
 
 static struct connector_limits limits_of(const struct connector_options *options)
@@ -50,6 +59,14 @@ static void end_process(struct worker *worker)
     worker->process = NULL;
 }
 
+/* What a plugin's failure means, by enum sluice_error; a plugin cannot say that it is our bug. */
+static int class_of(uint64_t error)
+{
+    static const int CLASSES[] = {ERR_CONNECTOR, ERR_CONFIG, ERR_AUTH,      ERR_PERMISSION,
+                                  ERR_TRANSIENT, ERR_SOURCE, ERR_DATA,      ERR_CONNECTOR};
+    return error < ARRAY_SIZE(CLASSES) ? CLASSES[error] : ERR_CONNECTOR;
+}
+
 static void log_traceback(struct worker *worker, struct str traceback)
 {
     struct str line;
@@ -64,18 +81,24 @@ static int failed(struct worker *worker, const struct wire_frame *frame, struct 
     struct wire_fail fail;
     if (wire_read_fail(frame, &fail, err) != 0) return ERR_DATA;
     log_traceback(worker, fail.traceback);
-    bool is_syntax = fail.kind == WIRE_FAIL_SYNTAX;
-    err_set(err, is_syntax ? ERR_CONFIG : ERR_CONNECTOR, "connector '%s': " STR_FMT, worker->name, STR_ARG(fail.message));
-    for (char *c = err->message; *c; c++) /* one line, whatever the script put into its error */
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = ' ';
+    bool never_ran = fail.kind == WIRE_FAIL_SYNTAX || fail.kind == WIRE_FAIL_REFUSED;
+    bool goes_on = fail.kind == WIRE_FAIL_SCRIPT || fail.kind == WIRE_FAIL_SYNTAX || fail.kind == WIRE_FAIL_PLUGIN;
+    int class = fail.kind == WIRE_FAIL_PLUGIN ? class_of(fail.error) : never_ran ? ERR_CONFIG : ERR_CONNECTOR;
+    err_set(err, class, "connector '%s': " STR_FMT, worker->name, STR_ARG(fail.message));
     switch (fail.kind) {
+    case WIRE_FAIL_PLUGIN:
+        if (fail.hint.size) err_hint(err, STR_FMT, STR_ARG(fail.hint));
+        break;
+    case WIRE_FAIL_REFUSED:
+        err_hint(err, "build it anew with this version's sluice/plugin.h; `sluice connector inspect` shows what it passes");
+        break;
     case WIRE_FAIL_MEMORY:
         err_hint(err, "a connector's code has %llu MiB: keep less at once, records are handed to map one by one",
                  (unsigned long long)(worker->limits.memory_bytes >> 20));
         break;
     case WIRE_FAIL_DEADLINE:
-        err_hint(err, "loading may use %u ms of CPU time and each call %u ms: look for a loop without end at the place named",
-                 worker->limits.load_cpu_ms, worker->limits.call_cpu_ms);
+        err_hint(err, "loading may use %u ms of CPU time and each call %u ms: look for a loop without end%s",
+                 worker->limits.load_cpu_ms, worker->limits.call_cpu_ms, worker->is_native ? "" : " at the place named");
         break;
     case WIRE_FAIL_PROTOCOL:
         err_hint(err, "do `sluice` and `sluice-worker` come from the same version?");
@@ -83,7 +106,7 @@ static int failed(struct worker *worker, const struct wire_frame *frame, struct 
     default:
         err_hint(err, "correct the connector's code at the place named; --verbose shows the traceback");
     }
-    if (fail.kind != WIRE_FAIL_SCRIPT && !is_syntax) end_process(worker);
+    if (!goes_on) end_process(worker);
     return err->class;
 }
 
@@ -100,9 +123,13 @@ static int broken(struct worker *worker, int rc, struct err *err)
     if (rc == ERR_TRANSIENT && process_wait(worker->process, LAST_WORDS_MS, NULL, &end)) {
         err_set(err, ERR_CONNECTOR, "connector '%s': its worker ended with %s", worker->name, process_end_text(&end, text));
         if (end.by_signal && end.code == SIGSYS)
-            err_hint(err, "its code made the worker do what the sandbox forbids; do not use it");
+            err_hint(err, "its code made the worker do what %s forbids; do not use it",
+                     worker->is_native ? "the plugin's profile" : "the sandbox");
         else if (end.by_signal)
-            err_hint(err, "its code crashed the Lua interpreter; the sync resumes where it was at the next run");
+            err_hint(err, "its code crashed%s; the sync resumes where it was at the next run",
+                     worker->is_native ? "" : " the Lua interpreter");
+        else if (worker->is_native)
+            err_hint(err, "it ended itself, or ran out of memory; the sync resumes where it was at the next run");
         else
             err_hint(err, "it ran out of memory outside of Lua, or was ended by someone else");
     } else if (rc == ERR_STALLED) {
@@ -138,34 +165,116 @@ static int log_line(struct worker *worker, const struct wire_frame *frame, struc
     return rc;
 }
 
-/* Sends what is in `out` and waits for the frame `answer`. */
-static int ask(struct worker *worker, enum wire_type answer, struct str *result, struct err *err)
+/* A plugin's line; or, of one that is inspected, a check it has passed. */
+static int take_note(struct worker *worker, const struct wire_frame *frame, struct err *err)
+{
+    struct wire_note note;
+    char text[256];
+    int rc = wire_read_note(frame, &note, err);
+    if (rc) return rc;
+    if (worker->passed) {
+        snprintf(text, sizeof text, STR_FMT, STR_ARG(note.text));
+        worker->passed(worker->passed_context, text);
+        return 0;
+    }
+    static const enum log_level LEVELS[] = {LOG_DEBUG, LOG_INFO, LOG_WARN};
+    if (worker->options->log)
+        log_at(worker->options->log, LEVELS[note.level], "%s: " STR_FMT, worker->name, STR_ARG(note.text));
+    return 0;
+}
+
+static uint64_t error_of(int class)
+{
+    for (uint64_t error = 1; error <= 6; error++)
+        if (class_of(error) == class) return error;
+    return 5; /* SLUICE_ERROR_SOURCE */
+}
+
+/* Looks a host up for a plugin, which has no resolver, and must not see what the pipeline does not allow. */
+static int answer_resolve(struct worker *worker, const struct wire_frame *frame, struct wire_wait wait, struct err *err)
+{
+    struct wire_resolve question;
+    struct wire_resolved answer = {0};
+    struct arena arena = ARENA_INIT(0);
+    struct err problem = ERR_INIT;
+    const char **addresses;
+    const struct connector_grant *grant = worker->options->grant;
+    int rc = wire_read_resolve(frame, &question, err);
+    if (rc) return rc;
+    const char *name = arena_text(&arena, question.name);
+    if (!grant)
+        rc = err_set(&problem, ERR_PERMISSION, "cannot look up '%s': the plugin is only described", name);
+    else
+        rc = resolve_host(name, (uint16_t)question.port, grant->allow_private, &arena, &addresses, &answer.count, &problem);
+    answer.failed = rc != 0;
+    answer.error = rc ? error_of(rc) : 0;
+    answer.message = str_from(problem.message);
+    answer.hint = str_from(problem.hint);
+    for (size_t i = 0; rc == 0 && i < answer.count; i++) answer.addresses[i] = str_from(addresses[i]);
+    buf_clear(&worker->out);
+    wire_write_resolved(&worker->out, frame->id, &answer);
+    rc = wire_send(&worker->stream, buf_str(&worker->out), wait, err);
+    arena_release(&arena);
+    return rc;
+}
+
+/* A plugin that waits for more is told once that no more is wanted. */
+static int pass_stop_on(struct worker *worker, struct wire_wait wait, struct err *err)
+{
+    if (!worker->is_native || worker->was_stopped || !cancel_stopping(worker->options->cancel)) return 0;
+    worker->was_stopped = true;
+    buf_clear(&worker->out);
+    wire_write_bare(&worker->out, WIRE_STOP, worker->id);
+    return wire_send(&worker->stream, buf_str(&worker->out), wait, err);
+}
+
+/* The next frame, with a look now and then at whether all this is still wanted. */
+static int receive(struct worker *worker, struct wire_frame *frame, int64_t deadline_ms, struct err *err)
 {
     struct clock *clock = clock_system();
-    int64_t deadline_ms = clock_now_ms(clock) + worker->limits.wall_ms;
+    for (;;) {
+        struct err problem = ERR_INIT;
+        int64_t left_ms = deadline_ms - clock_now_ms(clock), step_ms = worker->is_native ? LOOK_MS : left_ms;
+        if (left_ms < 0) left_ms = 0;
+        if (step_ms > left_ms) step_ms = left_ms;
+        struct wire_wait wait = {.wait_ms = step_ms, .cancel = worker->options->cancel};
+        int rc = wire_receive(&worker->stream, frame, wait, &problem);
+        if (rc != ERR_STALLED || left_ms == step_ms) return rc ? err_copy(err, &problem) : 0;
+        wait.wait_ms = left_ms;
+        if ((rc = pass_stop_on(worker, wait, err)) != 0) return rc;
+    }
+}
+
+/* What comes before the answer. 1: it was none of that. */
+static int take_aside(struct worker *worker, const struct wire_frame *frame, struct wire_wait wait, struct err *err)
+{
+    if (frame->type == WIRE_LOG) return log_line(worker, frame, err);
+    if (frame->type == WIRE_CRYPTO) return answer_crypto(worker, frame, wait, err);
+    if (worker->is_native && frame->type == WIRE_NOTE) return take_note(worker, frame, err);
+    if (worker->is_native && frame->type == WIRE_RESOLVE) return answer_resolve(worker, frame, wait, err);
+    return 1;
+}
+
+/* Sends what is in `out` and waits for the frame `answer`. */
+static int ask(struct worker *worker, enum wire_type answer, struct wire_frame *frame, struct err *err)
+{
+    int64_t deadline_ms = clock_now_ms(clock_system()) + worker->limits.wall_ms;
     struct wire_wait wait = {.wait_ms = worker->limits.wall_ms, .cancel = worker->options->cancel};
     struct err problem = ERR_INIT;
-    struct wire_frame frame;
     worker->log_lines = 0;
     int rc = wire_send(&worker->stream, buf_str(&worker->out), wait, &problem);
     /* A worker that ended while we were sending may have said why. */
     bool is_gone = rc == ERR_TRANSIENT;
     while (rc == 0 || is_gone) {
-        wait.wait_ms = deadline_ms - clock_now_ms(clock);
-        if (wait.wait_ms < 0) wait.wait_ms = 0;
-        if ((rc = wire_receive(&worker->stream, &frame, wait, &problem)) != 0) break;
-        if (frame.id != worker->id && frame.type != WIRE_FAIL)
+        if ((rc = receive(worker, frame, deadline_ms, &problem)) != 0) break;
+        if (frame->id != worker->id && frame->type != WIRE_FAIL)
             rc = err_set(&problem, ERR_DATA, "an answer to something else");
-        else if (frame.type == WIRE_LOG)
-            rc = log_line(worker, &frame, &problem);
-        else if (frame.type == WIRE_CRYPTO)
-            rc = answer_crypto(worker, &frame, wait, &problem);
-        else if (frame.type == answer && (rc = wire_read_text(&frame, result, &problem)) == 0)
+        else if (frame->type == answer)
             return 0;
-        else if (frame.type == WIRE_FAIL && (rc = failed(worker, &frame, &problem)) != ERR_DATA)
+        else if (frame->type == WIRE_FAIL && (rc = failed(worker, frame, &problem)) != ERR_DATA)
             return err_copy(err, &problem);
-        else if (rc == 0)
-            rc = err_set(&problem, ERR_DATA, "a '%s' frame out of turn", wire_type_name(frame.type));
+        else if (rc == 0 && (rc = take_aside(worker, frame, wait, &problem)) > 0)
+            rc = err_set(&problem, ERR_DATA, "a '%s' frame out of turn", wire_type_name(frame->type));
         if (rc != 0) break;
     }
     rc = broken(worker, rc, &problem);
@@ -173,7 +282,18 @@ static int ask(struct worker *worker, enum wire_type answer, struct str *result,
     return rc;
 }
 
-static int spawn(struct worker *worker, struct err *err)
+static int ask_text(struct worker *worker, enum wire_type answer, struct str *text, struct err *err)
+{
+    struct wire_frame frame;
+    struct err problem = ERR_INIT;
+    int rc = ask(worker, answer, &frame, err);
+    if (rc || wire_read_text(&frame, text, &problem) == 0) return rc;
+    rc = broken(worker, ERR_DATA, &problem);
+    err_copy(err, &problem);
+    return rc;
+}
+
+static int spawn(struct worker *worker, int object_fd, struct err *err)
 {
     struct arena arena = ARENA_INIT(0);
     char *found = NULL;
@@ -188,9 +308,10 @@ static int spawn(struct worker *worker, struct err *err)
         rc = err_set(err, ERR_TRANSIENT, "could not make a socket pair: %s", strerror(errno));
         goto out;
     }
-    const char *argv[] = {program, NULL};
-    struct process_fd fds[] = {{pair[1], CHANNEL_FD}};
-    struct process_spec spec = {.program = program, .argv = argv, .folder = "/", .fds = fds, .fd_count = 1, .own_group = true};
+    const char *argv[] = {program, worker->is_native ? "--plugin" : NULL, NULL};
+    struct process_fd fds[] = {{pair[1], CHANNEL_FD}, {object_fd, OBJECT_FD}};
+    struct process_spec spec = {
+        .program = program, .argv = argv, .folder = "/", .fds = fds, .fd_count = worker->is_native ? 2 : 1, .own_group = true};
     rc = process_start(&spec, &worker->process, err);
     worker->stream.fd = pair[0];
     pair[0] = -1;
@@ -219,13 +340,53 @@ static int load(struct worker *worker, const struct connector_sources *sources, 
     wire_write_load(&worker->out, ++worker->id, &load);
     if (worker->out.failed)
         return err_set(err, ERR_CONFIG, "connector '%s': its files are more than %d bytes", sources->name, CONNECTOR_MAX_BYTES);
-    return ask(worker, WIRE_DESCRIPTION, description, err);
+    return ask_text(worker, WIRE_DESCRIPTION, description, err);
 }
 
-int worker_start(const struct connector_sources *sources, const struct connector_options *options, struct worker **out,
-                 struct str *description, struct err *err)
+/* The shared object in memory of its own, which no name leads to. */
+static int object_in_memory(const struct connector_sources *sources, int *fd, struct err *err)
+{
+    struct str bytes = sources->files[0].bytes;
+    *fd = memfd_create("sluice-plugin", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (*fd < 0) return err_set(err, ERR_TRANSIENT, "could not make memory for a plugin: %s", strerror(errno));
+    int rc = fs_write_all(*fd, bytes.data, bytes.size, sources->name, err);
+    if (rc == 0 && fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
+        rc = err_set(err, ERR_TRANSIENT, "could not seal the memory of a plugin: %s", strerror(errno));
+    if (rc) close(*fd);
+    return rc;
+}
+
+static uint64_t profile_of(const struct connector_grant *grant)
+{
+    static const char *const NAMES[] = {"parse", "network", "files"};
+    for (size_t i = 0; grant && i < ARRAY_SIZE(NAMES); i++)
+        if (strcmp(grant->profile, NAMES[i]) == 0) return i + 1;
+    return 1;
+}
+
+static int load_plugin(struct worker *worker, struct str *description, struct err *err)
+{
+    const struct connector_grant *grant = worker->options->grant;
+    struct wire_plugin plugin = {.profile = profile_of(grant),
+                                 .inspects = !grant,
+                                 .traces = worker->passed != NULL,
+                                 .load_cpu_ms = worker->limits.load_cpu_ms,
+                                 .call_cpu_ms = worker->limits.call_cpu_ms};
+    for (size_t i = 0; grant && i < grant->port_count && i < WIRE_MAX_PORTS; i++)
+        plugin.ports[plugin.port_count++] = grant->ports[i];
+    for (size_t i = 0; grant && i < grant->path_count && i < WIRE_MAX_PATHS; i++)
+        plugin.paths[plugin.path_count++] = str_from(grant->paths[i]);
+    buf_clear(&worker->out);
+    wire_write_plugin(&worker->out, ++worker->id, &plugin);
+    return ask_text(worker, WIRE_DESCRIPTION, description, err);
+}
+
+int worker_inspect(const struct connector_sources *sources, const struct connector_options *options,
+                   void (*passed)(void *context, const char *check), void *context, struct worker **out,
+                   struct str *description, struct err *err)
 {
     struct worker *worker = mem_zero(1, sizeof *worker);
+    int object_fd = -1;
     *worker = (struct worker){
         .name = sources->name,
         .options = options,
@@ -233,16 +394,41 @@ int worker_start(const struct connector_sources *sources, const struct connector
         .stream = WIRE_STREAM_INIT(-1),
         .out = BUF_INIT(WIRE_MAX_BYTES),
         .scratch = BUF_INIT(WIRE_MAX_BYTES),
+        .is_native = sources->is_native,
+        .passed = passed,
+        .passed_context = context,
     };
     *out = NULL;
-    int rc = spawn(worker, err);
-    if (rc == 0) rc = load(worker, sources, description, err);
+    int rc = worker->is_native ? object_in_memory(sources, &object_fd, err) : 0;
+    if (rc == 0) rc = spawn(worker, object_fd, err);
+    if (object_fd >= 0) close(object_fd);
+    if (rc == 0) rc = worker->is_native ? load_plugin(worker, description, err) : load(worker, sources, description, err);
     if (rc == 0 && !worker->process) rc = err_set(err, ERR_CONNECTOR, "connector '%s': its worker has ended", sources->name);
     if (rc != 0)
         worker_free(worker);
     else
         *out = worker;
     return rc;
+}
+
+int worker_start(const struct connector_sources *sources, const struct connector_options *options, struct worker **out,
+                 struct str *description, struct err *err)
+{
+    return worker_inspect(sources, options, NULL, NULL, out, description, err);
+}
+
+struct buf *worker_begin(struct worker *worker, uint32_t *id)
+{
+    *id = ++worker->id;
+    worker->was_stopped = false;
+    buf_clear(&worker->out);
+    return &worker->out;
+}
+
+int worker_ask(struct worker *worker, enum wire_type answer, struct wire_frame *frame, struct err *err)
+{
+    if (!worker->process) return err_set(err, ERR_CONNECTOR, "connector '%s': its worker has ended", worker->name);
+    return ask(worker, answer, frame, err);
 }
 
 int worker_call(struct worker *worker, const struct wire_call *call, struct arena *arena, struct str *result, struct err *err)
@@ -257,7 +443,7 @@ int worker_call(struct worker *worker, const struct wire_call *call, struct aren
             err, "functions take pages of up to 16 MiB: ask for smaller ones, or declare records and fields without functions");
     }
     struct str view;
-    int rc = ask(worker, WIRE_RESULT, &view, err);
+    int rc = ask_text(worker, WIRE_RESULT, &view, err);
     if (rc != 0) return rc;
     char *copy = arena_try(arena, view.size + WIRE_PADDING);
     if (!copy) return err_set(err, ERR_DATA, "connector '%s': a result of %zu bytes is over its cap", worker->name, view.size);

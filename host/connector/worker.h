@@ -21,8 +21,17 @@ struct worker;
 /* `sources` and `options` must outlive the worker. On failure *out is NULL. */
 int worker_start(const struct connector_sources *sources, const struct connector_options *options, struct worker **out,
                  struct str *description, struct err *err) MUST_USE;
+/* Of a native plugin: the same, telling `passed` of each check of loading. */
+int worker_inspect(const struct connector_sources *sources, const struct connector_options *options,
+                   void (*passed)(void *context, const char *check), void *context, struct worker **out,
+                   struct str *description, struct err *err) MUST_USE;
 int worker_call(struct worker *worker, const struct wire_call *call, struct arena *arena, struct str *result,
                 struct err *err) MUST_USE;
 void worker_free(struct worker *worker); /* NULL is fine */
+
+/* The requests of a native plugin's session (wire/session.h): a frame is written to worker_begin's buffer under its id, then
+ * worker_ask sends it and waits for the frame that answers it, whose payload is valid until the next one. */
+struct buf *worker_begin(struct worker *worker, uint32_t *id);
+int worker_ask(struct worker *worker, enum wire_type answer, struct wire_frame *frame, struct err *err) MUST_USE;
 
 #endif

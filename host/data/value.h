@@ -42,6 +42,8 @@ enum value_kind {
     VALUE_BINARY,    /* data: the bytes */
 };
 
+enum { VALUE_COUNT = VALUE_BINARY + 1 };
+
 struct value {
     uint8_t kind; /* enum value_kind */
     uint8_t reserved[3];

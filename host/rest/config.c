@@ -187,8 +187,12 @@ static void read_entry(const struct node *node, struct arena *arena, struct conf
         .type = type_of(option_text(&VOCABULARY_CONFIG_ENTRY, node, "type")),
         .required = option_boolean(&VOCABULARY_CONFIG_ENTRY, node, "required"),
         .secret = option_boolean(&VOCABULARY_CONFIG_ENTRY, node, "secret"),
+        .port = option_is_set(node, "connect") ? option_integer(&VOCABULARY_CONFIG_ENTRY, node, "connect") : 0,
+        .is_files = option_boolean(&VOCABULARY_CONFIG_ENTRY, node, "files"),
     };
     read_enum(node, path, arena, entry, problems);
+    if ((entry->port || entry->is_files) && entry->type != CONFIG_STRING)
+        problems_add(problems, node, "%s: hosts and files are named by a string, not %s", path, TYPE_NAMES[entry->type]);
     if (entry->secret && entry->type != CONFIG_STRING)
         problems_add(problems, node, "%s: a secret is of type string, not %s", path, TYPE_NAMES[entry->type]);
     const struct node *fallback = node_get(node, "default");

@@ -41,6 +41,8 @@ struct config_entry {
     const char *fallback;      /* canonical; NULL: none */
     const char *const *values; /* ENUM */
     size_t value_count;
+    int64_t port;  /* its value names hosts that a plugin connects to, this port where it names none; 0: it does not */
+    bool is_files; /* its value names files that a plugin reads */
 };
 
 struct config_table {

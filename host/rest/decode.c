@@ -12,6 +12,7 @@
 #include "rest/deleted.h"
 #include "rest/explode.h"
 #include "rest/lane.h"
+#include "rest/native.h"
 #include "rest/reject.h"
 #include "rest/repeats.h"
 
@@ -282,26 +283,18 @@ static void end_page(struct decoder *decoder)
                 out->exploded[i].rows += out->batches[b]->rows - out->batches[b]->empties;
 }
 
-int decoder_page(struct decoder *decoder, struct block *body, struct str ndjson, struct decoded *out, struct err *err)
+/* After a page that was read, or not: what comes of it, and everything as it was for the next one. */
+static void settle_page(struct decoder *decoder, const struct cursor_track *before, int rc)
 {
     struct cursor_track *track = &decoder->lane.reader.track;
-    begin_page(decoder, page_block(decoder, body, ndjson), out);
-    cursor_track_page(track);
-    const struct cursor_track before = *track;
-
-    int rc = 0;
-    if (decoder->page.block->size > DECODE_MAX_PAGE_BYTES) {
-        err_set(err, ERR_DATA, "cannot take a page of %zu bytes: over 1 GiB", decoder->page.block->size);
-        rc = err_hint(err, "ask the source for smaller pages");
-    }
-    if (rc == 0) rc = decode_page(decoder, ndjson.data != NULL, err);
+    struct decoded *out = decoder->page.out;
     end_page(decoder);
     if (rc == 0) {
         out->counts.bytes = decoder->page.block->size;
         report_cursor(decoder);
     } else {
         struct boundary newest = track->newest;
-        *track = before; /* its texts were not touched: that happens at a page's end */
+        *track = *before; /* its texts were not touched: that happens at a page's end */
         track->newest = newest;
         decoded_release(out);
     }
@@ -309,5 +302,74 @@ int decoder_page(struct decoder *decoder, struct block *body, struct str ndjson,
     for (size_t i = 0; i < decoder->spec->exploded_count; i++) arena_clear(&decoder->exploders[i].lane.reader.scratch);
     block_release(decoder->page.block);
     decoder->page = (struct lane_page){0};
+}
+
+int decoder_page(struct decoder *decoder, struct block *body, struct str ndjson, struct decoded *out, struct err *err)
+{
+    begin_page(decoder, page_block(decoder, body, ndjson), out);
+    cursor_track_page(&decoder->lane.reader.track);
+    const struct cursor_track before = decoder->lane.reader.track;
+
+    int rc = 0;
+    if (decoder->page.block->size > DECODE_MAX_PAGE_BYTES) {
+        err_set(err, ERR_DATA, "cannot take a page of %zu bytes: over 1 GiB", decoder->page.block->size);
+        rc = err_hint(err, "ask the source for smaller pages");
+    }
+    if (rc == 0) rc = decode_page(decoder, ndjson.data != NULL, err);
+    settle_page(decoder, &before, rc);
+    return rc;
+}
+
+/* --- rows ------------------------------------------------------------------------------------------------------------------
+ */
+
+/* The lane of a native page's table: the stream's own first, if it gives rows. NULL: there is no such table. */
+static struct lane *lane_of(struct decoder *decoder, size_t table, struct decode_counts **counts)
+{
+    bool has_root = decoder->spec->stream_index != DECODE_NONE;
+    *counts = &decoder->page.out->counts;
+    if (has_root && table == 0) return &decoder->lane;
+    size_t at = table - has_root;
+    if (at >= decoder->spec->exploded_count) return NULL;
+    *counts = &decoder->page.out->exploded[at].counts;
+    return &decoder->exploders[at].lane;
+}
+
+static int broken_page(struct err *err)
+{
+    err_set(err, ERR_CONNECTOR, "the plugin's page is not whole");
+    return err_hint(err, "do `sluice` and `sluice-worker` come from the same version?");
+}
+
+static int take_rows(struct decoder *decoder, const struct native_page *page, struct err *err)
+{
+    struct decoded *out = decoder->page.out;
+    const struct native_value *values = (const struct native_value *)(const void *)page->values.data;
+    size_t left = page->values.size / sizeof *values;
+    for (size_t i = 0; i < page->operations.size; i++) {
+        const unsigned char *table = (const unsigned char *)page->tables.data + 2 * i;
+        struct decode_counts *counts;
+        struct lane *lane = lane_of(decoder, (size_t)table[0] | (size_t)table[1] << 8, &counts);
+        uint8_t operation = (uint8_t)page->operations.data[i];
+        uint32_t columns = lane ? schema_count(lane->spec->schema) : 0;
+        if (!lane || columns > left || operation > ROW_DELETE) return broken_page(err);
+        counts->emitted++;
+        if (lane == &decoder->lane) out->records++;
+        int taken = lane_take_row(lane, values, columns, page->texts, (enum row_operation)operation, err);
+        if (UNLIKELY(taken < 0)) return taken;
+        if (lane == &decoder->lane) out->rows += (size_t)taken;
+        values += columns;
+        left -= columns;
+    }
+    return left == 0 ? 0 : broken_page(err);
+}
+
+int decoder_rows(struct decoder *decoder, const struct native_page *page, struct decoded *out, struct err *err)
+{
+    begin_page(decoder, block_hold(page->block), out);
+    cursor_track_page(&decoder->lane.reader.track);
+    const struct cursor_track before = decoder->lane.reader.track;
+    int rc = take_rows(decoder, page, err);
+    settle_page(decoder, &before, rc);
     return rc;
 }

@@ -29,6 +29,7 @@
 
 struct boundary;
 struct deleted_rule;
+struct native_page;
 struct reshape;
 struct secrets;
 
@@ -99,6 +100,7 @@ struct explode_spec {
     size_t copy_count;
     uint32_t position; /* column of the place among the record's elements, from 0; DECODE_NONE: none */
     bool tells_empty;  /* a record without elements gives a row that says so (ROW_EMPTY) */
+    bool is_routed;    /* of a native stream: its rows come by themselves, and are no set */
 };
 
 /* A place in the cursor's order, as a value of cursor_type. Text values are owned by the decoder. */
@@ -183,6 +185,10 @@ void decoder_lap(struct decoder *decoder, uint64_t lap); /* of the page that com
  * body is not the JSON it should be (cut, HTML), DATA for a cap or a records path that leads to something that holds no
  * records, CONNECTOR for lines that are not JSON. */
 int decoder_page(struct decoder *decoder, struct block *body, struct str ndjson, struct decoded *out, struct err *err);
+
+/* Decodes a page of rows (native.h). Its tables are the stream, if it gives rows, and then those of spec->exploded, each with
+ * the first columns of its schema. Errors: CONNECTOR for a page that breaks the plugin's contract. */
+int decoder_rows(struct decoder *decoder, const struct native_page *page, struct decoded *out, struct err *err);
 
 void decoded_release(struct decoded *decoded); /* frees batches that were not handed on, and the arena */
 

@@ -76,6 +76,8 @@ void describe_format(const struct stream_in_hand *hand);
 
 /* The job that makes its records: before the stream's own request, whose templates may then name what it captures. */
 void describe_job(const struct stream_in_hand *hand, struct template_scope *scope);
+/* Which syncs it has; with its cursor. */
+void describe_sync_modes(const struct stream_in_hand *hand);
 /* The lists and the parent it is read for: before its fields, which what is copied from a parent is in front of. Adds their
  * names to the scope. */
 void describe_partitions(const struct stream_in_hand *hand, struct template_scope *scope);
@@ -98,6 +100,10 @@ void describe_element_filter(const struct stream_in_hand *hand);
 void describe_events(const struct stream_in_hand *hand, const struct template_scope *of_list);
 /* Which records, or events, say that a record is gone: `deleted` of the map `node`; NULL: none. */
 const struct deleted_rule *describe_deleted(const struct describing *with, const struct node *node, const char *path);
+
+/* A stream that a plugin reads. */
+bool describe_is_native(const struct node *node);
+void describe_native(const struct stream_in_hand *hand);
 
 /* The streams exploded from the records of `hand`'s stream, which is compiled but for these. */
 void describe_exploded(const struct stream_in_hand *hand);

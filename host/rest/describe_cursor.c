@@ -243,6 +243,8 @@ void describe_cursor(const struct stream_in_hand *hand)
         .bounds = bounds && strcmp(bounds, "[)") == 0 ? CURSOR_CLOSED_OPEN : CURSOR_OPEN_CLOSED,
         .missing = missing_of(text_of(&reading, "missing")),
     };
+    if (is_token && !cursor->token_path && !describe_is_native(hand->node))
+        problems_add(problems_of(&reading), node, "%s.next is missing", describe_below(hand, "cursor"));
     read_type(&reading);
     read_lookback(&reading);
     read_start(&reading);

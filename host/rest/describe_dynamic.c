@@ -39,6 +39,14 @@ static void check_sample(const struct describing *with, const struct node *strea
     if (with->problems->count == before) describe_stream(with, sample, &compiled);
 }
 
+/* "{{record.PATH}}": the plugin's own list has whole declarations. Of any other source that would be trusting it too far. */
+static const char *declared_at(const struct describing *with, const struct node *stream, const struct stream_description *from)
+{
+    struct str text = node_text(stream), prefix = STR("{{record."), end = STR("}}");
+    if (!from || !from->native || !node_is(stream, NODE_STRING) || !str_starts(text, prefix) || !str_ends(text, end)) return NULL;
+    return arena_text(with->arena, (struct str){text.data + prefix.size, text.size - prefix.size - end.size});
+}
+
 void describe_dynamic(const struct describing *with, const struct node *node, const struct node *streams,
                       struct description *description)
 {
@@ -50,7 +58,10 @@ void describe_dynamic(const struct describing *with, const struct node *node, co
     dynamic->name = option_text(&VOCABULARY_DYNAMIC, node, "name");
     dynamic->cache_ms = option_duration_ms(&VOCABULARY_DYNAMIC, node, "cache");
     dynamic->function = option_function(stream);
-    if (!dynamic->function && stream->kind != NODE_MAP)
+    dynamic->declared = declared_at(with, stream, dynamic->from);
+    if (dynamic->declared)
+        dynamic->stream = NULL;
+    else if (!dynamic->function && stream->kind != NODE_MAP)
         problems_add(with->problems, stream, "dynamic.stream: expected a stream, got %s", node_kind_name(stream->kind));
     else if (!dynamic->function)
         check_sample(with, dynamic->stream = stream);

@@ -170,7 +170,7 @@ static void check_together(const struct stream_in_hand *hand, const struct templ
     if (stream->has_cursor && stream->cursor.into_body) describe_check_into_body(hand, "cursor");
 }
 
-static void read_sync_modes(const struct stream_in_hand *hand)
+void describe_sync_modes(const struct stream_in_hand *hand)
 {
     struct stream_description *stream = hand->stream;
     const struct node *node = node_get(hand->node, "sync_modes");
@@ -228,6 +228,14 @@ void describe_stream(const struct describing *with, const struct node *node, str
                      hand.path);
     if (!stream->map_function && !node_is_default(node_get(node, "map")))
         problems_add(with->problems, node_get(node, "map"), "%s: expected a function", describe_below(&hand, "map"));
+    if (describe_is_native(node)) {
+        describe_native(&hand);
+        return;
+    }
+    if (node_is_default(node_get(node, "path"))) {
+        problems_add(with->problems, node, "%s is missing", describe_below(&hand, "path"));
+        return;
+    }
     struct template_scope scope = {
         .config = with->config,
         .captured = with->captured,
@@ -248,7 +256,7 @@ void describe_stream(const struct describing *with, const struct node *node, str
     describe_reshape(&hand, &scope);
     if (option_boolean(&VOCABULARY_STREAM, node, "idempotent")) stream->request.idempotent = true;
     if (option_is_set(node, "weight")) stream->request.weight = option_integer(&VOCABULARY_STREAM, node, "weight");
-    read_sync_modes(&hand);
+    describe_sync_modes(&hand);
     check_together(&hand, &scope);
     describe_exploded(&hand);
     if (stream->cursor.kind == CURSOR_EVENT_FEED && stream->has_cursor) describe_events(&hand, &scope);

@@ -200,6 +200,29 @@ static bool calls_functions(const struct node *node)
     return calls;
 }
 
+static bool has_native(const struct node *root)
+{
+    const struct node *streams = node_get(root, "streams");
+    bool has_one = false;
+    for (size_t i = 0; i < streams->count; i++) has_one = has_one || describe_is_native(&streams->children[i]);
+    return has_one;
+}
+
+/* A connector without requests reaches no host; its client is never asked. */
+static void describe_no_http(const struct describing *with, const struct node *root, struct description *description)
+{
+    static const struct node NOWHERE = {.kind = NODE_STRING, .text = {"https://native.invalid", 22}};
+    const struct node *streams = node_get(root, "streams");
+    struct template_scope scope = {.config = with->config, .roots = TEMPLATE_CONFIG};
+    for (size_t i = 0; i < streams->count; i++) {
+        if (describe_is_native(&streams->children[i])) continue;
+        problems_add(with->problems, root, "http is missing: stream '" STR_FMT "' is read by requests",
+                     STR_ARG(streams->children[i].key));
+        return;
+    }
+    describe_base(with, &NOWHERE, &scope, description);
+}
+
 /* A name is one stream's, whichever root it is exploded from. */
 static void check_stream_names(const struct describing *with, const struct node *node, const struct description *description)
 {
@@ -236,13 +259,17 @@ static void describe_connector(const struct describing *with, const struct node 
         .version = option_text(&VOCABULARY_CONNECTOR, root, "version"),
         .title = option_text(&VOCABULARY_CONNECTOR, root, "title"),
         .config_table = *with->config,
-        .has_functions = calls_functions(root),
+        .profile = option_text(&VOCABULARY_CONNECTOR, root, "profile"),
+        .has_functions = calls_functions(root) || has_native(root),
     };
     if (!is_connector_name(str_from(description->name))) {
         problems_add(with->problems, node_get(root, "name"), "name: '%s' is no connector's name", description->name);
         problems_hint(with->problems, "a lower case letter, then lower case letters, digits, '_' and '-', at most 64");
     }
-    describe_http(with, node_get(root, "http"), description);
+    if (node_is_default(node_get(root, "http")))
+        describe_no_http(with, root, description);
+    else
+        describe_http(with, node_get(root, "http"), description);
     if (check && check->kind != NODE_NULL) {
         struct template_scope scope = {.config = with->config, .captured = with->captured, .roots = describe_roots(with)};
         struct request_description *request = arena_new(with->arena, struct request_description);

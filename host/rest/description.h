@@ -202,11 +202,14 @@ struct stream_description {
     size_t partition_count;
     struct parent_description parent;
     bool internal;        /* read for its children and what is exploded from it */
+    bool native;          /* read by a plugin: no request, `pages` empty; what `routes` names is among `exploded` */
+    bool is_route;        /* one of these */
     const char *position; /* column of an element's place, from 0; NULL: none */
 };
 
 struct description {
     const char *name, *version, *title;
+    const char *profile; /* of a native plugin: "parse", "network", "files"; NULL: it is none */
     struct config_table config_table;
     const struct template *base;
     bool base_is_captured;               /* it names {{auth.}}: known after the login; http.hosts says where it may lie */
@@ -225,7 +228,7 @@ struct description {
     const struct stream_description *streams; /* the roots, in the description's order */
     size_t stream_count;
     const struct dynamic_description *dynamic; /* further ones, which the source lists; NULL: none */
-    bool has_functions;
+    bool has_functions; /* or native streams: a worker is needed */
 };
 
 enum {

@@ -92,6 +92,18 @@ int dynamic_read(const struct reader_options *options, const struct dynamic_desc
     return rc;
 }
 
+int dynamic_declared(const char *path, struct str name, const struct node *record, struct arena *arena,
+                     const struct node **out, struct err *err)
+{
+    const struct node *declared = node_path(record, path);
+    if (!node_is(declared, NODE_MAP)) return err_set(err, ERR_DATA, "the record declares no stream at '%s'", path);
+    struct node *stream = arena_new(arena, struct node);
+    *stream = *declared;
+    stream->key = name;
+    *out = stream;
+    return 0;
+}
+
 /* --- filling in ---------------------------------------------------------------------------------------------------------- */
 
 struct filling {

@@ -21,6 +21,7 @@ struct dynamic_description {
     const char *name;          /* path of a stream's name in a record */
     const struct node *stream; /* NULL: the function gives it */
     const char *function;      /* NULL: none */
+    const char *declared;      /* a native list's records have the streams themselves, at this path; NULL: they do not */
     int64_t cache_ms;
     struct str text; /* all of it, and of the list's stream, as JSON: another declaration is another list */
 };
@@ -46,6 +47,10 @@ int dynamic_read(const struct reader_options *options, const struct dynamic_desc
 /* Takes a record; for lists that were kept. Then dynamic_sort. */
 void dynamic_add(struct dynamic_list *list, const struct dynamic_description *dynamic, struct str json, struct arena *arena);
 void dynamic_sort(struct dynamic_list *list);
+
+/* The stream that a record of a native list declares at `path`. DATA when there is none. */
+int dynamic_declared(const char *path, struct str name, const struct node *record, struct arena *arena,
+                     const struct node **out, struct err *err) MUST_USE;
 
 /* The stream of a record, as a node named `name`. `record` NULL: with a made-up text for each of its values, to check the
  * declaration by. DATA when the record lacks a value that is used, or has one that cannot stand where it is used. */

@@ -13,6 +13,10 @@
 #include "base/err.h"
 #include "base/str.h"
 
+struct budget;
+struct native_page;
+struct native_slice;
+
 struct functions {
     void *context;
 
@@ -28,6 +32,13 @@ struct functions {
      * are named (NULL: not declared). The result is NDJSON in `arena`: one record a line. No secrets can be in it. */
     int (*records)(void *context, const char *records_name, const char *map_name, const char *records_path,
                    struct str context_json, struct str page, struct arena *arena, struct str *result_ndjson, struct err *err);
+
+    /* Of a native plugin (native.h): proves the configuration; begins to read a slice; gives its next page, charged to
+     * `budget`. `committed`: the newest checkpoint that is durable with its rows; NULL: none yet. One slice is read by one
+     * instance. */
+    int (*check)(void *context, struct err *err);
+    int (*open)(void *context, const struct native_slice *slice, struct err *err);
+    int (*page)(void *context, const char *committed, struct budget *budget, struct native_page *page, struct err *err);
 };
 
 #endif

@@ -2,6 +2,7 @@
 #include "rest/lane.h"
 
 #include "rest/reject.h"
+#include "rest/row.h"
 
 enum { FIRST_BATCHES = 16 };
 
@@ -79,6 +80,16 @@ static int want_room(struct lane *lane, struct err *err)
     return 0;
 }
 
+/* A row that was read stays, unless the stream gives none. */
+static int keep_row(struct lane *lane)
+{
+    if (UNLIKELY(lane->spec->stream_index == DECODE_NONE))
+        batch_drop_row(lane->batch);
+    else
+        lane->rows++;
+    return 1;
+}
+
 int lane_take(struct lane *lane, struct jsonscan *scan, enum row_operation operation, struct err *err)
 {
     /* What a second try needs of the scanner: copying all of it would cost more than the look at a field. */
@@ -93,11 +104,7 @@ int lane_take(struct lane *lane, struct jsonscan *scan, enum row_operation opera
         if (lane->fill) lane->fill(lane->context, lane->batch, lane->batch_number);
         switch (record_read(&lane->reader, scan, lane->batch, lane->page->out, err)) {
         case RECORD_TAKEN:
-            if (UNLIKELY(lane->spec->stream_index == DECODE_NONE))
-                batch_drop_row(lane->batch);
-            else
-                lane->rows++;
-            return 1;
+            return keep_row(lane);
         case RECORD_DROPPED:
             batch_drop_row(lane->batch);
             return 0;
@@ -114,6 +121,20 @@ int lane_take(struct lane *lane, struct jsonscan *scan, enum row_operation opera
             break;
         }
     }
+}
+
+int lane_take_row(struct lane *lane, const struct native_value *values, uint32_t count, struct str texts,
+                  enum row_operation operation, struct err *err)
+{
+    int rc = want_room(lane, err);
+    if (rc) return rc;
+    batch_add_row(lane->batch, operation);
+    record_begin(&lane->reader);
+    enum record_result result =
+        row_read(&lane->reader, values, count, texts, operation, lane->batch, lane->page->out, err);
+    if (result == RECORD_TAKEN) return keep_row(lane);
+    batch_drop_row(lane->batch);
+    return result == RECORD_REFUSED ? err->class : 0;
 }
 
 int lane_take_other(struct lane *lane, struct jsonscan *scan)

@@ -11,6 +11,7 @@
 #define SLUICE_REST_LANE_H
 
 #include "rest/decode.h"
+#include "rest/native.h"
 #include "rest/record.h"
 
 /* What the lanes of a page share. */
@@ -41,6 +42,9 @@ void lane_page(struct lane *lane, struct lane_page *page, struct decode_counts *
 /* Reads the object that comes next. Returns 1 when it was taken, and is a row then unless the stream gives none; 0 when it was
  * not, and is counted; TRANSIENT without a message for broken JSON (scan->error), DATA for a page past its caps. */
 int lane_take(struct lane *lane, struct jsonscan *scan, enum row_operation operation, struct err *err);
+/* Takes a row of a native page (row.h). Returns as lane_take; CONNECTOR for values that are none. */
+int lane_take_row(struct lane *lane, const struct native_value *values, uint32_t count, struct str texts,
+                  enum row_operation operation, struct err *err);
 /* Rejects what comes next, which is no object. */
 int lane_take_other(struct lane *lane, struct jsonscan *scan);
 /* Adds a row that has only what is given. */

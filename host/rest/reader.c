@@ -3,10 +3,13 @@
  * and its last part is what moves the pager. */
 #include "rest/reader_parts.h"
 
+#include <stdlib.h>
+
 #include "os/cancel.h"
 #include "os/log.h"
 #include "os/secret.h"
 #include "os/spool.h"
+#include "rest/native.h"
 
 struct reader *reader_new(const struct reader_options *options)
 {
@@ -32,6 +35,8 @@ void reader_free(struct reader *reader)
         reader_free(reader->lanes[i]);
     }
     parts_free(reader->parts);
+    if (reader->native) native_page_release(reader->native);
+    free(reader->native);
     http_response_release(&reader->response);
     spool_free(reader->spool);
     pager_free(reader->pager);
@@ -46,6 +51,8 @@ void reader_free(struct reader *reader)
 
 void page_release(struct page *page)
 {
+    if (page->rows) native_page_release(page->rows);
+    free(page->rows);
     block_release(page->body);
     free(page->position);
     free(page->token);
@@ -349,6 +356,7 @@ static int read_page(struct reader *reader, struct page *page, struct err *err)
 
 static int next_page(struct reader *reader, struct page *page, struct err *err)
 {
+    if (reader->stream->native) return reader_native_page(reader, page, err);
     if (reader->parts) return read_part(reader, page, err);
     arena_clear(&reader->arena);
     int rc = reader->is_started ? 0 : start(reader, err);

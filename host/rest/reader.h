@@ -22,10 +22,22 @@
 #include "rest/description.h"
 #include "rest/request.h"
 
+struct budget;
 struct cancel;
 struct clock;
+struct native_page;
 struct log;
 struct secrets;
+
+/* How a stream of a plugin is read. */
+struct native_order {
+    struct str tables; /* native_slice.tables; empty: the stream's declared fields */
+    struct budget *budget;
+    bool incremental, continuous, sample;
+    /* The newest checkpoint that is durable, a text to be freed; NULL: none. May be NULL. */
+    char *(*committed)(void *context);
+    void *context;
+};
 
 struct reader_options {
     struct request_source source; /* with stream set; all it points to must outlive the reader */
@@ -42,12 +54,14 @@ struct reader_options {
     void (*job_made)(void *context, const char *job); /* told of each one that was made, before it is waited for; may be NULL */
     void *job_context;
     struct secrets *secrets; /* a position that holds one is not given out; may be NULL */
+    struct native_order native; /* of a native stream */
 };
 
 /* A page, or a part of one: a large answer, and one of rows (rest/format/parts.h), is handed on a document at a time. Nothing
  * covers a part but the last. */
 struct page {
     struct block *body; /* JSON, but for a function that parses; the caller's reference */
+    struct native_page *rows; /* of a native stream that gives rows; `body` is their block then; NULL: it is not */
     uint64_t number;    /* 0-based, in this run of the slice */
     uint64_t lap;       /* pages_overlap: its records may come again in the next lap */
     bool continues;     /* more of this page follows */

@@ -34,6 +34,7 @@ struct reader {
     bool job_has_ended; /* done or failed, as a poll has said */
     bool asks_job;      /* the request in hand is one of the job's own */
     bool is_started, is_over, has_all;
+    struct native_page *native; /* of a native stream: bytes that are being read in parts */
     enum reader_end end;
 };
 
@@ -59,6 +60,9 @@ char *reader_without_secret(const struct reader *reader, char *text);
 int reader_begin_job(struct reader *reader, struct err *err);
 /* Nobody asks for it again: deletes it at the source, if that can be done. */
 void reader_end_job(struct reader *reader);
+
+/* The next page of a native stream, or a part of it. As reader_next. */
+int reader_native_page(struct reader *reader, struct page *page, struct err *err);
 
 struct counting {
     size_t records;

@@ -251,15 +251,21 @@ static struct str record_text(struct record_reader *reader, struct verdict *verd
     return verdict->text;
 }
 
+enum record_result record_reject(struct record_reader *reader, struct decoded *out, const struct json_value *record,
+                                 struct str field, const char *reason, const char *detail)
+{
+    reader->counts->rejected++;
+    if (reject_has_room(out)) {
+        const char *copy = arena_strdup(&out->arena, detail);
+        reject_add(out, reader->spec, field, reason, copy, reject_record(out, &reader->fields, record), true);
+    }
+    return RECORD_DROPPED;
+}
+
 static enum record_result reject(struct record_reader *reader, struct verdict *verdict, struct str field, const char *reason,
                                  const char *detail)
 {
-    reader->counts->rejected++;
-    if (reject_has_room(verdict->out)) {
-        const char *copy = arena_strdup(&verdict->out->arena, detail);
-        reject_add(verdict->out, reader->spec, field, reason, copy, record_text(reader, verdict), true);
-    }
-    return RECORD_DROPPED;
+    return record_reject(reader, verdict->out, verdict->record, field, reason, detail);
 }
 
 /* Does the note go to the overflow column? Else it is a value that missed its declared type. */
@@ -319,21 +325,32 @@ static enum record_result settle_mismatches(struct record_reader *reader, struct
     return RECORD_TAKEN;
 }
 
-static enum record_result check_key(struct record_reader *reader, const struct value *row, struct verdict *verdict)
+static bool is_text(const struct value *value)
+{
+    return value->kind == VALUE_STRING || value->kind == VALUE_DECIMAL || value->kind == VALUE_JSON ||
+           value->kind == VALUE_BINARY;
+}
+
+const char *record_key_problem(const struct record_reader *reader, const struct value *row, const char **field,
+                               const char **detail)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < reader->key_count; i++) {
         const struct value *value = &row[reader->keys[i]];
-        const char *name = schema_column(reader->spec->schema, reader->keys[i])->name;
-        if (value->kind == VALUE_NULL || value->kind == VALUE_MISSING)
-            return reject(reader, verdict, str_from(name), "missing_primary_key", "the primary key has no value");
-        bool is_text = value->kind == VALUE_STRING || value->kind == VALUE_DECIMAL || value->kind == VALUE_JSON ||
-                       value->kind == VALUE_BINARY;
-        bytes += is_text ? value->size : NUMBER_KEY_BYTES;
-        if (bytes > DECODE_MAX_KEY_BYTES && is_text)
-            return reject(reader, verdict, str_from(name), "key_too_long", "the primary key is over 2000 bytes");
+        *field = schema_column(reader->spec->schema, reader->keys[i])->name;
+        *detail = "the primary key has no value";
+        if (value->kind == VALUE_NULL || value->kind == VALUE_MISSING) return "missing_primary_key";
+        *detail = "the primary key is over 2000 bytes";
+        bytes += is_text(value) ? value->size : NUMBER_KEY_BYTES;
+        if (bytes > DECODE_MAX_KEY_BYTES && is_text(value)) return "key_too_long";
     }
-    return RECORD_TAKEN;
+    return NULL;
+}
+
+static enum record_result check_key(struct record_reader *reader, const struct value *row, struct verdict *verdict)
+{
+    const char *field, *detail, *problem = record_key_problem(reader, row, &field, &detail);
+    return LIKELY(!problem) ? RECORD_TAKEN : reject(reader, verdict, str_from(field), problem, detail);
 }
 
 /* The record's cursor, VALUE_NULL when it has none that can be used. */
@@ -352,8 +369,6 @@ static struct value cursor_value(struct record_reader *reader, const struct valu
         cursor = row[field->column->index]; /* read by the same rule already */
     else if (!coerce_value(&reader->cursor_rule, &findings->cursor, &reader->scratch, &repaired, &cursor))
         cursor.kind = VALUE_NULL;
-    bool is_text = cursor.kind == VALUE_STRING || cursor.kind == VALUE_DECIMAL;
-    if (is_text && (cursor.size == 0 || cursor.size > DECODE_MAX_KEY_BYTES)) cursor.kind = VALUE_NULL;
     return cursor;
 }
 
@@ -364,23 +379,28 @@ struct record_name {
     const struct json_value *record;
 };
 
+uint64_t record_hash_value(uint64_t hash, const struct value *value)
+{
+    struct str bytes = is_text(value) ? value_str(value) : (struct str){(const char *)&value->i, sizeof value->i};
+    uint64_t parts[2] = {hash, hash_stable(bytes)};
+    return hash_stable((struct str){(const char *)parts, sizeof parts});
+}
+
+uint64_t record_hash_key(const struct record_reader *reader, const struct value *row)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < reader->key_count; i++) hash = record_hash_value(hash, &row[reader->keys[i]]);
+    return hash;
+}
+
 static uint64_t hash_name(void *context)
 {
     const struct record_name *name = context;
-    uint64_t hash = 0;
     if (name->reader->key_count == 0) { /* from its brace on: what stands between records is not of them */
         const char *brace = memchr(name->record->raw.data, '{', name->record->raw.size);
         return hash_stable((struct str){brace, name->record->raw.size - (size_t)(brace - name->record->raw.data)});
     }
-    for (size_t i = 0; i < name->reader->key_count; i++) {
-        const struct value *value = &name->row[name->reader->keys[i]];
-        bool is_text = value->kind == VALUE_STRING || value->kind == VALUE_DECIMAL || value->kind == VALUE_JSON ||
-                       value->kind == VALUE_BINARY;
-        struct str bytes = is_text ? value_str(value) : (struct str){(const char *)&value->i, sizeof value->i};
-        uint64_t parts[2] = {hash, hash_stable(bytes)};
-        hash = hash_stable((struct str){(const char *)parts, sizeof parts});
-    }
-    return hash;
+    return record_hash_key(name->reader, name->row);
 }
 
 static enum record_result refuse_missing(const struct decode_spec *spec, const char *detail, struct err *err)
@@ -400,26 +420,25 @@ static enum record_result refuse_unknown(const struct decode_spec *spec, struct 
     return RECORD_REFUSED;
 }
 
-static enum record_result follow_cursor(struct record_reader *reader, const struct batch *batch,
-                                        const struct findings *findings, struct verdict *verdict, struct err *err)
+enum record_result record_follow(struct record_reader *reader, struct value *cursor, uint64_t (*hash)(void *context),
+                                 void *context, struct decoded *out, const char **missing, struct err *err)
 {
     const struct decode_spec *spec = reader->spec;
-    struct decoded *out = verdict->out;
-    if (!spec->cursor_field) return RECORD_TAKEN;
-    const struct value *row = batch->values + (batch->rows - 1) * batch->columns;
-    struct value cursor = cursor_value(reader, row, batch->columns, findings);
-    if (cursor.kind == VALUE_NULL) {
+    bool is_name = cursor->kind == VALUE_STRING || cursor->kind == VALUE_DECIMAL;
+    if (is_name && (cursor->size == 0 || cursor->size > DECODE_MAX_KEY_BYTES)) cursor->kind = VALUE_NULL;
+    if (cursor->kind == VALUE_NULL) {
+        const char *detail = *missing ? *missing : "the cursor field holds no value of its type";
+        *missing = NULL;
         if (spec->cursor_missing == CURSOR_MISSING_INCLUDE) {
             cursor_track_missing(&reader->track);
             return RECORD_TAKEN;
         }
-        const char *detail =
-            findings->cursor.raw.data ? "the cursor field holds no value of its type" : "the record has no cursor field";
         if (spec->cursor_missing == CURSOR_MISSING_FAIL) return refuse_missing(spec, detail, err);
-        return reject(reader, verdict, str_from(spec->cursor_field), "missing_cursor", detail);
+        *missing = detail;
+        return RECORD_DROPPED;
     }
-    struct record_name name = {reader, row, verdict->record};
-    switch (cursor_track_record(&reader->track, &cursor, out->rows, hash_name, &name)) {
+    *missing = NULL;
+    switch (cursor_track_record(&reader->track, cursor, out->rows, hash, context)) {
     case CURSOR_UNKNOWN:
         return refuse_unknown(spec, err);
     case CURSOR_COMMITTED:
@@ -432,6 +451,19 @@ static enum record_result follow_cursor(struct record_reader *reader, const stru
         break;
     }
     return RECORD_TAKEN;
+}
+
+static enum record_result follow_cursor(struct record_reader *reader, const struct batch *batch,
+                                        const struct findings *findings, struct verdict *verdict, struct err *err)
+{
+    const struct decode_spec *spec = reader->spec;
+    if (!spec->cursor_field) return RECORD_TAKEN;
+    const struct value *row = batch->values + (batch->rows - 1) * batch->columns;
+    struct value cursor = cursor_value(reader, row, batch->columns, findings);
+    struct record_name name = {reader, row, verdict->record};
+    const char *missing = findings->cursor.raw.data ? NULL : "the record has no cursor field";
+    enum record_result result = record_follow(reader, &cursor, hash_name, &name, verdict->out, &missing, err);
+    return missing ? reject(reader, verdict, str_from(spec->cursor_field), "missing_cursor", missing) : result;
 }
 
 /* Did a version of the record with the same cursor come right before, or before others that have it, too? */

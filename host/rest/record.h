@@ -64,4 +64,19 @@ void record_misfit(struct record_reader *reader, struct field *field, const stru
 enum record_result record_read(struct record_reader *reader, struct jsonscan *scan, struct batch *batch, struct decoded *out,
                                struct err *err);
 
+/* For rows that are no JSON objects (row.h): */
+
+/* Counts a record that is not taken, and puts it into the rejects. Returns RECORD_DROPPED. */
+enum record_result record_reject(struct record_reader *reader, struct decoded *out, const struct json_value *record,
+                                 struct str field, const char *reason, const char *detail);
+/* Why the row's key is none: the reason, and of which field; NULL: it is one. */
+const char *record_key_problem(const struct record_reader *reader, const struct value *row, const char **field,
+                               const char **detail);
+uint64_t record_hash_key(const struct record_reader *reader, const struct value *row);
+uint64_t record_hash_value(uint64_t hash, const struct value *value); /* one more into a hash that begins with 0 */
+/* What the cursor (VALUE_NULL: none) says of the record; `hash` gives what names it. *missing is set when the record is to be
+ * rejected for having none. */
+enum record_result record_follow(struct record_reader *reader, struct value *cursor, uint64_t (*hash)(void *context),
+                                 void *context, struct decoded *out, const char **missing, struct err *err);
+
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/jsonscan.h"
+#include "rest/native.h"
 
 /* The page's records in their new shape, or the page itself. */
 static int shape(const struct stream_description *stream, const struct page *page, struct block **shaped, struct err *err)
@@ -21,6 +22,7 @@ int rows_shape(const struct stream_description *stream, const struct functions *
 {
     const char *path = stream->reshape ? "$" : stream->records_path;
     *ndjson = (struct str){0};
+    if (page->rows) return native_to_lines(page->rows, stream, arena, ndjson, err);
     int rc = shape(stream, page, body, err);
     if (rc == 0 && (stream->records_function || stream->map_function)) {
         rc = functions->records(functions->context, stream->records_function, stream->map_function, path,
@@ -36,6 +38,7 @@ int rows_of_page(const struct stream_description *stream, const struct functions
     struct arena arena = ARENA_INIT(0);
     struct str ndjson = {0};
     struct block *body = NULL;
+    if (page->rows) return decoder_rows(decoder, page->rows, out, err);
     int rc = rows_shape(stream, functions, page, &arena, &body, &ndjson, err);
     decoder_lap(decoder, page->lap);
     if (rc == 0) rc = decoder_page(decoder, body, ndjson, out, err);

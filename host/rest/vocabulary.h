@@ -39,6 +39,7 @@ extern const struct option_table VOCABULARY_CHECK;
 extern const struct option_table VOCABULARY_DYNAMIC;
 extern const struct option_table VOCABULARY_STREAM;
 extern const struct option_table VOCABULARY_EXPLODED;
+extern const struct option_table VOCABULARY_ROUTE;
 extern const struct option_table VOCABULARY_DELETED;
 extern const struct option_table VOCABULARY_EVENTS;
 extern const struct option_table VOCABULARY_JOB;

@@ -39,6 +39,7 @@ struct sync_context {
     const struct observer *observer;
     pthread_mutex_t *observer_lock;
     sem_t *slots;       /* slices at once, over all flows */
+    bool continuous;    /* native streams wait for what comes later, until the sync is asked to stop */
     int64_t started_us; /* frozen: the upper end of what is read */
     int64_t started_ms; /* monotonic */
 };

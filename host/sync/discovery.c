@@ -38,7 +38,8 @@ int discovery_open(struct discovery *discovery, const struct stream_description 
                                        .cancel = prepared->options.cancel,
                                        .log = prepared->options.log,
                                        .state_folder = prepared->options.state_folder,
-                                       .secrets = prepared->options.secrets};
+                                       .secrets = prepared->options.secrets,
+                                       .native = {.budget = prepared->budget}};
     return 0;
 }
 

@@ -56,13 +56,16 @@ static bool has_all(const struct sync_prepared *prepared, const struct dynamic_l
     return true;
 }
 
-/* A pipeline that names streams may name one that is exploded from it. */
+/* A pipeline that names streams may name one that comes with it. */
 static bool is_wanted(const struct sync_prepared *prepared, const struct node *stream)
 {
     const struct pipeline *pipeline = prepared->options.pipeline;
-    const struct node *exploded = node_get(stream, "explode");
+    static const char *const WITH_IT[] = {"explode", "routes"};
     bool wanted = !pipeline->chooses_streams || choice_of(pipeline, stream->key);
-    for (size_t i = 0; exploded && i < exploded->count; i++) wanted = wanted || choice_of(pipeline, exploded->children[i].key);
+    for (size_t k = 0; k < ARRAY_SIZE(WITH_IT); k++) {
+        const struct node *others = node_get(stream, WITH_IT[k]);
+        for (size_t i = 0; others && i < others->count; i++) wanted = wanted || choice_of(pipeline, others->children[i].key);
+    }
     return wanted;
 }
 
@@ -165,6 +168,15 @@ static int call(struct making_streams *making, const struct dynamic_record *reco
     return rc;
 }
 
+static int fill(struct making_streams *making, const struct dynamic_record *record, const struct node *fields,
+                const struct node **stream, struct err *err)
+{
+    const struct dynamic_description *dynamic = making->dynamic;
+    struct arena *arena = &making->discovery->prepared->arena;
+    return dynamic->declared ? dynamic_declared(dynamic->declared, record->name, fields, arena, stream, err)
+                             : dynamic_fill(dynamic->stream, record->name, fields, arena, stream, err);
+}
+
 static int make(struct making_streams *making, const struct dynamic_record *record, struct err *err)
 {
     struct sync_prepared *prepared = making->discovery->prepared;
@@ -180,7 +192,7 @@ static int make(struct making_streams *making, const struct dynamic_record *reco
         named->key = record->name;
         stream = named;
     } else if (node_from_json(record->json, &prepared->arena, &fields, &problem) != 0 ||
-               dynamic_fill(making->dynamic->stream, record->name, fields, &prepared->arena, &stream, &problem) != 0) {
+               fill(making, record, fields, &stream, &problem) != 0) {
         if (making->refused++ == 0) err_copy(&making->reason, &problem);
         return 0;
     }
@@ -193,8 +205,9 @@ static void look_for(struct making_streams *making, const struct dynamic_list *l
 {
     struct sync_prepared *prepared = making->discovery->prepared;
     for (size_t i = 0; i < making->count; i++) {
-        const struct node *exploded = node_get(&making->nodes[i], "explode");
-        if (str_equal(making->nodes[i].key, str_from(name)) || node_get(exploded, name)) return;
+        const struct node *node = &making->nodes[i];
+        if (str_equal(node->key, str_from(name)) || node_get(node_get(node, "explode"), name)) return;
+        if (node_get(node_get(node, "routes"), name)) return;
     }
     if (is_declared(prepared, name)) return;
     const char **names = arena_array(&prepared->arena, const char *, list->count + 1);

@@ -47,6 +47,15 @@ static int refuse_rejects(struct flow *flow, const struct load *load, const char
     return err_hint(err, "the last ones are kept with their reasons; correct the connector's fields or primary key");
 }
 
+/* A plugin may tell its source to forget what a durable checkpoint covers. */
+static void tell_slices(struct flow *flow)
+{
+    for (uint32_t i = 0; flow->plan->stream->native && i < flow->windows.slice_count; i++) {
+        const char *checkpoint = assembly_stored_token(flow->assembly, i);
+        if (checkpoint && flow->running[i]) slice_committed(flow->running[i], checkpoint);
+    }
+}
+
 static void note_load(struct flow *flow, const struct load *load)
 {
     const char *cursor = state_get(load->state, flow_stream(flow), "", "cursor");
@@ -56,6 +65,7 @@ static void note_load(struct flow *flow, const struct load *load)
     memcpy(counts, load->counts, count * sizeof *counts);
     if (cursor) snprintf(flow->progress->cursor, sizeof flow->progress->cursor, "%s", cursor);
     assembly_committed(flow->assembly);
+    tell_slices(flow);
     for (size_t i = 0; i < count; i++) {
         struct stream_progress *progress = &flow->progress[i];
         atomic_fetch_add(&progress->loads, 1);

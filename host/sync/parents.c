@@ -92,6 +92,7 @@ static void open_reader(struct listing *listing)
         .log = sync->log,
         .state_folder = sync->state_folder,
         .secrets = sync->secrets,
+        .native = {.budget = sync->budget},
     };
     options.source.slice = &listing->windows.slices[listing->window];
     listing->reader = reader_new(&options);

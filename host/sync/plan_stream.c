@@ -316,15 +316,34 @@ static void check_exploded(const struct making *making, const struct stream_desc
 {
     const char *root = making->flow->stream->name;
     if (choice->sync_mode != SYNC_DEFAULT && choice->sync_mode != making->usual) {
-        problems_add(making->problems, choice->node, "stream '%s' cannot be %s: it is exploded from '%s', which is %s",
+        problems_add(making->problems, choice->node, "stream '%s' cannot be %s: it comes with '%s', which is %s",
                      stream->name, sync_mode_name(choice->sync_mode), root, sync_mode_name(making->usual));
         problems_hint(making->problems, "leave sync_mode out: it follows its root");
     }
     if (choice->name && node_get(choice->node, "cursor")) {
-        problems_add(making->problems, choice->node, "stream '%s' has no cursor of its own: it is exploded from '%s'",
+        problems_add(making->problems, choice->node, "stream '%s' has no cursor of its own: it comes with '%s'",
                      stream->name, root);
         problems_hint(making->problems, "leave `cursor` out");
     }
+}
+
+/* A route's rows come by themselves: they have their own key, and no record whose set they are. */
+static void plan_route(struct making *making, const struct stream_description *stream, const struct stream_choice *choice,
+                       struct explode_spec *spec)
+{
+    struct flow_plan *flow = making->flow;
+    const struct key_choice key = key_of(stream, choice);
+    struct table_spec table = {.mode = default_mode(stream, making->usual, key.count > 0)};
+    if (choice->has_write_mode) table.mode = choice->write_mode;
+    apply_choice(stream, choice, &table, &spec->decode);
+    check_exploded(making, stream, choice);
+    check_modes(making, stream, choice, &table, &key);
+    check_blocked(making, choice, &table, &spec->decode, &key);
+    spec->is_routed = true;
+    spec->position = DECODE_NONE;
+    spec->decode.stream_index = (uint32_t)flow->stream_count;
+    table.schema = spec->decode.schema = make_schema(stream, &table, &spec->decode, &key);
+    add_stream(flow, stream, &table, making->arena);
 }
 
 void plan_exploded(struct making *making, const struct stream_description *stream, const struct stream_choice *choice,
@@ -333,6 +352,10 @@ void plan_exploded(struct making *making, const struct stream_description *strea
     struct flow_plan *flow = making->flow;
     const struct key_choice key = key_of(stream, choice);
     struct table_spec table = {0}, known = {0};
+    if (stream->is_route) {
+        plan_route(making, stream, choice, spec);
+        return;
+    }
     bool has_set = find_set(making, stream, &key, &known);
     table.mode = flow->loads_root && stream->write_mode == HINT_NONE ? making->root_mode
                                                                      : default_mode(stream, making->usual, key.count > 0);

@@ -14,6 +14,7 @@
 #include "os/log.h"
 #include "rest/access.h"
 #include "sync/discovery.h"
+#include "sync/grant.h"
 #include "sync/prepare.h"
 
 static int find_connector(struct sync_prepared *prepared, struct err *err)
@@ -51,6 +52,22 @@ void prepare_compile(struct sync_prepared *prepared, const struct node *root, st
     if (problems->count == 0) description_compile(root, prepared->config, arena, &prepared->description, problems);
     if (problems->count) return;
     list_secrets(prepared);
+    const char *profile = prepared->description->profile;
+    if (prepared->sources.is_native && profile)
+        prepared->connector_options.grant =
+            grant_make(profile, prepared->config, prepared->options.project->folder, pipeline->allow_private, arena);
+}
+
+/* Only a plugin has a profile, and only a plugin can read what no request reads. */
+static void check_native(const struct sync_prepared *prepared, const struct node *root, struct problems *problems)
+{
+    const struct node *streams = node_get(root, "streams");
+    if (prepared->sources.is_native) return;
+    if (node_get(root, "profile")) problems_add(problems, NULL, "profile: only a native plugin has one");
+    for (size_t i = 0; streams && i < streams->count; i++)
+        if (str_equal(node_text(node_get(&streams->children[i], "native")), STR("true")))
+            problems_add(problems, NULL, "streams." STR_FMT ": only a native plugin has native streams",
+                         STR_ARG(streams->children[i].key));
 }
 
 static int describe(struct sync_prepared *prepared, struct problems *problems, struct err *err)
@@ -64,6 +81,7 @@ static int describe(struct sync_prepared *prepared, struct problems *problems, s
     if (rc) return rc;
     struct problems mistakes = PROBLEMS_INIT(&prepared->arena);
     description_check(root, &mistakes);
+    check_native(prepared, root, &mistakes);
     for (size_t i = 0; i < problems_listed(&mistakes); i++) {
         problems_add(problems, NULL, "connector '%s': %s", prepared->sources.name, mistakes.list[i].message);
         if (mistakes.list[i].hint) problems_hint(problems, "%s", mistakes.list[i].hint);

@@ -26,7 +26,8 @@ static struct reader_options options_of(const struct sync_prepared *prepared, co
                                    .clock = prepared->source_clock,
                                    .cancel = cancel,
                                    .state_folder = prepared->options.state_folder,
-                                   .secrets = prepared->options.secrets};
+                                   .secrets = prepared->options.secrets,
+                                   .native = {.budget = prepared->budget, .sample = true}};
 }
 
 /* The first page of parents. */

@@ -2,16 +2,19 @@
  * end of the page channel, sends the last item. */
 #include "sync/slice.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/fault.h"
+#include "base/json.h"
 #include "data/block.h"
 #include "os/cancel.h"
 #include "os/channel.h"
 #include "os/clock.h"
 #include "os/log.h"
 #include "os/thread.h"
+#include "rest/native.h"
 #include "rest/reader.h"
 #include "rest/reject.h"
 #include "rest/rows.h"
@@ -33,6 +36,8 @@ struct slice {
     enum reader_end end;
     struct str rejected; /* of READER_REJECTS; in the arena */
     struct err fetch_err;
+    pthread_mutex_t lock; /* guards `committed` */
+    char *committed;      /* the newest checkpoint of a native stream that a load has stored */
 };
 
 void slice_item_free(struct slice_item *item)
@@ -150,6 +155,39 @@ static void note_job(void *context, const char *job)
     if (!channel_send(slice->options.out, item, slice->cancel)) slice_item_free(item);
 }
 
+/* Where the rows of a native stream go. */
+static struct str tables_of(struct slice *slice)
+{
+    const struct flow_plan *plan = slice->options.plan;
+    struct buf text = BUF_INIT(NATIVE_MAX_LINES);
+    struct json_writer json = JSON_WRITER(&text);
+    native_tables_begin(&json);
+    for (size_t i = 0; i < plan->stream_count; i++)
+        native_tables_add(&json, plan->tables[i].stream, plan->tables[i].schema);
+    native_tables_end(&json);
+    struct str copy = arena_copy(&slice->arena, buf_str(&text));
+    buf_release(&text);
+    return copy;
+}
+
+/* native_order.committed */
+static char *committed_of(void *context)
+{
+    struct slice *slice = context;
+    pthread_mutex_lock(&slice->lock);
+    char *text = slice->committed ? mem_strdup(slice->committed) : NULL;
+    pthread_mutex_unlock(&slice->lock);
+    return text;
+}
+
+void slice_committed(struct slice *slice, const char *checkpoint)
+{
+    pthread_mutex_lock(&slice->lock);
+    free(slice->committed);
+    slice->committed = mem_strdup(checkpoint);
+    pthread_mutex_unlock(&slice->lock);
+}
+
 static void fetch(void *context)
 {
     struct slice *slice = context;
@@ -178,6 +216,15 @@ static void fetch(void *context)
     options.source.parent = slice->options.parent;
     options.source.cursor_value = str_from(slice->options.cursor_value);
     options.source.token = str_from(slice->options.token);
+    if (slice->options.plan->stream->native)
+        options.native = (struct native_order){
+            .tables = tables_of(slice),
+            .budget = sync->budget,
+            .incremental = slice->options.plan->sync_mode == SYNC_INCREMENTAL,
+            .continuous = sync->continuous,
+            .committed = committed_of,
+            .context = slice,
+        };
     struct reader *reader = reader_new(&options);
     read_pages(slice, reader);
     reader_free(reader);
@@ -319,6 +366,7 @@ int slice_start(const struct slice_options *options, struct slice **out, struct 
     const struct sync_context *sync = options->sync;
     struct slice *slice = mem_zero(1, sizeof *slice);
     slice->options = *options;
+    pthread_mutex_init(&slice->lock, NULL);
     slice->options.cursor_value = arena_strdup(&slice->arena, options->cursor_value);
     slice->options.token = arena_strdup(&slice->arena, options->token);
     slice->options.resume_cursor = arena_strdup(&slice->arena, options->resume_cursor);
@@ -359,5 +407,7 @@ void slice_join(struct slice *slice)
     channel_free(slice->pages);
     cancel_free(slice->cancel);
     arena_release(&slice->arena);
+    pthread_mutex_destroy(&slice->lock);
+    free(slice->committed);
     free(slice);
 }

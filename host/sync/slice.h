@@ -60,6 +60,8 @@ struct slice;
 int slice_start(const struct slice_options *options, struct slice **out, struct err *err) MUST_USE;
 /* Until when the slice waits, by a limit it was told, before it asks for another page (monotonic); 0: it does not wait. */
 int64_t slice_waiting_until_ms(const struct slice *slice);
+/* Of a native stream: this checkpoint is durable, with the rows before it. From any thread. */
+void slice_committed(struct slice *slice, const char *checkpoint);
 void slice_join(struct slice *slice); /* waits for its threads and frees it; NULL is fine */
 
 #endif

@@ -5,6 +5,7 @@
  *
  * One request at a time: the host sends LOAD or a CALL with an id, the worker answers with the same id by exactly one
  * DESCRIPTION, RESULT or FAIL; before that it may send LOG frames, and CRYPTO frames which the host answers with CRYPTO_RESULT.
+ * A worker that runs a native plugin has requests of its own (session.h).
  *
  * Either end treats the other as hostile. Decoding never reads past a payload, copies nothing (views into the frame), and
  * refuses what is cut, what is too long, what is unknown, and bytes behind the last field.
@@ -43,6 +44,17 @@ enum wire_type {
     WIRE_LOG,           /* worker -> host: a line */
     WIRE_CRYPTO,        /* worker -> host: struct wire_crypto */
     WIRE_CRYPTO_RESULT, /* host -> worker: struct wire_crypto_result */
+    /* Native plugins only, see session.h: */
+    WIRE_PLUGIN,   /* host -> worker, in place of LOAD: struct wire_plugin; answered by DESCRIPTION */
+    WIRE_CHECK,    /* host -> worker: nothing; answered by RESULT */
+    WIRE_OPEN,     /* host -> worker: struct wire_open; answered by RESULT */
+    WIRE_PAGE,     /* host -> worker: struct wire_page */
+    WIRE_ROWS,     /* worker -> host: struct wire_rows */
+    WIRE_CLOSE,    /* host -> worker: nothing; answered by RESULT */
+    WIRE_NOTE,     /* worker -> host: struct wire_note */
+    WIRE_RESOLVE,  /* worker -> host, before the answer: struct wire_resolve */
+    WIRE_RESOLVED, /* host -> worker: struct wire_resolved */
+    WIRE_STOP,     /* host -> worker, during a request: what runs should come to an end; has no answer */
     WIRE_TYPE_END,
 };
 
@@ -80,6 +92,8 @@ enum wire_fail_kind {
     WIRE_FAIL_MEMORY,
     WIRE_FAIL_DEADLINE,
     WIRE_FAIL_PROTOCOL,
+    WIRE_FAIL_REFUSED, /* the plugin does not pass the checks of loading */
+    WIRE_FAIL_PLUGIN,  /* a callback of the plugin failed, and says why */
     WIRE_FAIL_KIND_END
 };
 
@@ -87,6 +101,8 @@ struct wire_fail {
     enum wire_fail_kind kind;
     struct str message; /* "init.lua:12: attempt to index a nil value" */
     struct str traceback;
+    uint64_t error;  /* PLUGIN: enum sluice_error */
+    struct str hint; /* what to do; may be empty */
 };
 
 enum wire_crypto_op { WIRE_HMAC = 1, WIRE_DIGEST, WIRE_BASE64, WIRE_CRYPTO_OP_END };

@@ -1,10 +1,12 @@
-/* landlock: a ruleset that handles everything this kernel knows and allows nothing of it.
+/* landlock: a ruleset that handles everything this kernel knows and allows nothing of it but what it is given.
  *
  * The rights are numbers from the kernel's documentation (Documentation/userspace-api/landlock.rst), by ABI version: the
  * build machine's header may be older than the running kernel. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -32,7 +34,48 @@ static const struct {
     {16, 3, 3, 24},                /* 6: abstract sockets, signals */
 };
 
-void walls_raise_landlock(struct wall_state *state)
+enum {
+    RULE_PATH_BENEATH = 1,
+    RULE_NET_PORT = 2,
+    FS_READ_FILE = 1 << 2,
+    FS_READ_DIR = 1 << 3,
+    NET_CONNECT_TCP = 1 << 1,
+};
+
+struct path_beneath { /* struct landlock_path_beneath_attr */
+    uint64_t allowed_access;
+    int32_t parent_fd;
+} __attribute__((packed));
+
+struct net_port { /* struct landlock_net_port_attr */
+    uint64_t allowed_access;
+    uint64_t port;
+};
+
+static bool allow_path(int ruleset_fd, const char *path)
+{
+    struct stat about;
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    if (fd < 0) return true;
+    struct path_beneath rule = {FS_READ_FILE, fd};
+    if (fstat(fd, &about) == 0 && S_ISDIR(about.st_mode)) rule.allowed_access |= FS_READ_DIR;
+    bool added = syscall(SYS_landlock_add_rule, ruleset_fd, RULE_PATH_BENEATH, &rule, 0) == 0;
+    close(fd);
+    return added;
+}
+
+static bool allow(int ruleset_fd, const struct landlock_rules *rules, bool knows_net)
+{
+    for (size_t i = 0; i < rules->path_count; i++)
+        if (!allow_path(ruleset_fd, rules->paths[i])) return false;
+    for (size_t i = 0; knows_net && i < rules->port_count; i++) {
+        struct net_port rule = {NET_CONNECT_TCP, rules->ports[i]};
+        if (syscall(SYS_landlock_add_rule, ruleset_fd, RULE_NET_PORT, &rule, 0) != 0) return false;
+    }
+    return true;
+}
+
+void walls_raise_landlock(const struct landlock_rules *rules, struct wall_state *state)
 {
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
     if (version < 1) {
@@ -42,7 +85,7 @@ void walls_raise_landlock(struct wall_state *state)
     size_t known = (size_t)version < ARRAY_SIZE(ABI) ? (size_t)version : ARRAY_SIZE(ABI) - 1;
     struct ruleset ruleset = {(1ULL << ABI[known].fs_rights) - 1, ABI[known].net, ABI[known].scoped};
     long fd = syscall(SYS_landlock_create_ruleset, &ruleset, ABI[known].size, 0);
-    if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) != 0) {
+    if (fd < 0 || !allow((int)fd, rules, ABI[known].net != 0) || syscall(SYS_landlock_restrict_self, fd, 0) != 0) {
         snprintf(state->detail, sizeof state->detail, "refused: %s", strerror(errno));
     } else {
         state->is_up = true;

@@ -30,27 +30,26 @@ static const char *const WALL_NAMES[WALL_COUNT] = {
     [WALL_LANDLOCK] = "landlock",       [WALL_SECCOMP] = "seccomp",
 };
 
-static void is_up(struct wall_state *state, const char *detail)
+void wall_is_up(struct wall_state *state, const char *detail)
 {
     state->is_up = true;
     snprintf(state->detail, sizeof state->detail, "%s", detail);
 }
 
-static void is_down(struct wall_state *state, const char *what)
+void wall_is_down(struct wall_state *state, const char *what)
 {
     state->is_up = false;
     snprintf(state->detail, sizeof state->detail, "%s: %s", what, strerror(errno));
 }
 
-static void raise_descriptors(int channel_fd, struct wall_state *state)
+void walls_raise_descriptors(unsigned first, struct wall_state *state)
 {
-    unsigned first = channel_fd < 2 ? 3 : (unsigned)channel_fd + 1;
     if (syscall(SYS_close_range, first, ~0U, 0) == 0) {
-        is_up(state, "");
+        wall_is_up(state, "");
         return;
     }
     for (int fd = (int)first; fd < 1024; fd++) close(fd);
-    is_up(state, "closed one by one up to 1024");
+    wall_is_up(state, "closed one by one up to 1024");
 }
 
 /* Runs for data too; only a hang-up ends the process. Async-signal-safe. */
@@ -64,75 +63,70 @@ static void on_channel_event(int signal_number, siginfo_t *info, void *context)
     errno = saved_errno;
 }
 
-static void raise_hangup(int channel_fd, struct wall_state *state)
+void walls_raise_hangup(int channel_fd, struct wall_state *state)
 {
     struct sigaction action = {.sa_sigaction = on_channel_event, .sa_flags = SA_SIGINFO | SA_RESTART};
     sigemptyset(&action.sa_mask);
     int flags = fcntl(channel_fd, F_GETFL);
     if (sigaction(SIGIO, &action, NULL) != 0 || flags < 0 || fcntl(channel_fd, F_SETOWN, getpid()) != 0 ||
         fcntl(channel_fd, F_SETSIG, SIGIO) != 0 || fcntl(channel_fd, F_SETFL, flags | O_ASYNC) != 0)
-        is_down(state, "no signal on hang-up");
+        wall_is_down(state, "no signal on hang-up");
     else if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
-        is_down(state, "no signal when the host ends");
+        wall_is_down(state, "no signal when the host ends");
     else
-        is_up(state, "");
+        wall_is_up(state, "");
 }
 
-static void raise_user(struct wall_state *state)
+void walls_raise_user(struct wall_state *state)
 {
     if (geteuid() != 0)
-        is_up(state, "not started as root");
+        wall_is_up(state, "not started as root");
     else if (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0)
-        is_down(state, "stays root");
+        wall_is_down(state, "stays root");
     else
-        is_up(state, "nobody");
+        wall_is_up(state, "nobody");
 }
 
-static void raise_limits(struct wall_state *state)
+void walls_raise_limits(const struct wall_limit *limits, size_t count, struct wall_state *state)
 {
-    static const struct {
-        __rlimit_resource_t resource;
-        rlim_t limit;
-    } LIMITS[] = {
-        {RLIMIT_CORE, 0},
-        {RLIMIT_FSIZE, 0},
-        {RLIMIT_NPROC, 0},
-        {RLIMIT_NOFILE, 8},
-        {RLIMIT_MEMLOCK, 0},
-        {RLIMIT_STACK, 8 * 1024 * 1024},
-#if !SLUICE_SANITIZED
-        {RLIMIT_AS, WALLS_LUA_BYTES + WALLS_OTHER_BYTES},
-#endif
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(LIMITS); i++) {
-        struct rlimit limit = {LIMITS[i].limit, LIMITS[i].limit};
-        if (setrlimit(LIMITS[i].resource, &limit) != 0) {
-            is_down(state, "a limit was refused");
+    for (size_t i = 0; i < count; i++) {
+        struct rlimit limit = {limits[i].limit, limits[i].limit};
+        bool is_address_space = limits[i].resource == RLIMIT_AS || limits[i].resource == RLIMIT_DATA;
+        if (SLUICE_SANITIZED && is_address_space) continue;
+        if (setrlimit((__rlimit_resource_t)limits[i].resource, &limit) != 0) {
+            wall_is_down(state, "a limit was refused");
             return;
         }
     }
-    is_up(state, SLUICE_SANITIZED ? "without address space: sanitizer build" : "");
+    wall_is_up(state, SLUICE_SANITIZED ? "without address space: sanitizer build" : "");
 }
 
-static void raise_prctl(int option, unsigned long value, struct wall_state *state)
+void walls_raise_prctl(int option, unsigned long value, struct wall_state *state)
 {
     if (prctl(option, value, 0, 0, 0) != 0)
-        is_down(state, "refused");
+        wall_is_down(state, "refused");
     else
-        is_up(state, "");
+        wall_is_up(state, "");
 }
 
 void walls_raise(int channel_fd, struct walls *walls)
 {
+    static const struct wall_limit LIMITS[] = {
+        {RLIMIT_CORE, 0},    {RLIMIT_FSIZE, 0},
+        {RLIMIT_NPROC, 0},   {RLIMIT_NOFILE, 8},
+        {RLIMIT_MEMLOCK, 0}, {RLIMIT_STACK, 8 * 1024 * 1024},
+        {RLIMIT_AS, WALLS_LUA_BYTES + WALLS_OTHER_BYTES},
+    };
+    static const struct landlock_rules NOTHING = {0};
     *walls = (struct walls){0};
     struct wall_state *wall = walls->wall;
-    raise_descriptors(channel_fd, &wall[WALL_DESCRIPTORS]);
-    raise_user(&wall[WALL_USER]);
-    raise_hangup(channel_fd, &wall[WALL_HANGUP]); /* after the change of user: the signal is checked against it */
-    raise_limits(&wall[WALL_LIMITS]);
-    raise_prctl(PR_SET_DUMPABLE, 0, &wall[WALL_DUMPABLE]);
-    raise_prctl(PR_SET_NO_NEW_PRIVS, 1, &wall[WALL_PRIVILEGES]);
-    walls_raise_landlock(&wall[WALL_LANDLOCK]);
+    walls_raise_descriptors(channel_fd < 2 ? 3 : (unsigned)channel_fd + 1, &wall[WALL_DESCRIPTORS]);
+    walls_raise_user(&wall[WALL_USER]);
+    walls_raise_hangup(channel_fd, &wall[WALL_HANGUP]); /* after the change of user: the signal is checked against it */
+    walls_raise_limits(LIMITS, ARRAY_SIZE(LIMITS), &wall[WALL_LIMITS]);
+    walls_raise_prctl(PR_SET_DUMPABLE, 0, &wall[WALL_DUMPABLE]);
+    walls_raise_prctl(PR_SET_NO_NEW_PRIVS, 1, &wall[WALL_PRIVILEGES]);
+    walls_raise_landlock(&NOTHING, &wall[WALL_LANDLOCK]);
     walls_raise_seccomp(channel_fd, &wall[WALL_SECCOMP]);
 }
 

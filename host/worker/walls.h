@@ -10,6 +10,8 @@
 #define SLUICE_WORKER_WALLS_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 
@@ -42,10 +44,54 @@ enum {
 /* `channel_fd` is the only descriptor that stays usable besides 0 to 2, which should be /dev/null. */
 void walls_raise(int channel_fd, struct walls *walls);
 
+/* --- around a native plugin --------------------------------------------------------------------------------------------------
+ *
+ * A shared object has to be loaded, and its libraries with it, so its walls go up in two steps: walls_raise_loading before its
+ * first byte is mapped (libraries can be read, nothing can be executed, written, started or connected to that the grant does
+ * not say), walls_raise_running behind it. */
+
+enum { WALLS_MAX_PORTS = 64 };
+
+struct walls_grant {
+    uint64_t profile; /* enum sluice_profile */
+    int object_fd;    /* the shared object; closed by walls_raise_running */
+    uint16_t ports[WALLS_MAX_PORTS]; /* network: TCP, that may be connected to */
+    size_t port_count;
+    const char *const *paths; /* files: folders and files that may be read */
+    size_t path_count;
+};
+
+void walls_raise_loading(int channel_fd, const struct walls_grant *grant, struct walls *walls);
+void walls_raise_running(int channel_fd, const struct walls_grant *grant, struct walls *walls);
+
 void walls_to_json(const struct walls *walls, struct buf *out);
 
-/* The two largest walls, each in its own file. */
-void walls_raise_landlock(struct wall_state *state);
+/* --- for the files of this folder -------------------------------------------------------------------------------------------- */
+
+void wall_is_up(struct wall_state *state, const char *detail);
+void wall_is_down(struct wall_state *state, const char *what); /* with what errno says */
+void walls_raise_descriptors(unsigned first, struct wall_state *state); /* closes those from `first` on */
+void walls_raise_hangup(int channel_fd, struct wall_state *state);
+void walls_raise_user(struct wall_state *state);
+void walls_raise_prctl(int option, unsigned long value, struct wall_state *state);
+
+struct wall_limit {
+    int resource; /* RLIMIT_AS, .. */
+    uint64_t limit;
+};
+void walls_raise_limits(const struct wall_limit *limits, size_t count, struct wall_state *state);
+
+/* What a ruleset lets through; nothing when empty. */
+struct landlock_rules {
+    const char *const *paths; /* that may be read, and all below; those that are not there are passed over */
+    size_t path_count;
+    const uint16_t *ports; /* TCP, that may be connected to */
+    size_t port_count;
+};
+void walls_raise_landlock(const struct landlock_rules *rules, struct wall_state *state);
+
 void walls_raise_seccomp(int channel_fd, struct wall_state *state);
+void walls_raise_seccomp_loading(uint64_t profile, struct wall_state *state);
+void walls_raise_seccomp_running(uint64_t profile, struct wall_state *state);
 
 #endif

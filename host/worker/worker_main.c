@@ -1,6 +1,7 @@
 /* sluice-worker: the second program. Connector code runs here and nowhere else.
  *
  *     sluice-worker            the host's end of a socketpair is descriptor 3: LOAD, then calls, until it closes
+ *     sluice-worker --plugin   likewise, for the native plugin whose shared object is descriptor 4: PLUGIN, then requests
  *     sluice-worker --walls    raises the walls around descriptor 1, prints which stand as one JSON line, ends
  *
  * It opens nothing and is told nothing but what comes in frames. It always leaves by _exit: at the end of its input with 0,
@@ -12,9 +13,10 @@
 
 #include "wire/stream.h"
 #include "worker/lua/script.h"
+#include "worker/plugin/plugin.h"
 #include "worker/walls.h"
 
-enum { CHANNEL_FD = 3, EXIT_PROTOCOL = 2 };
+enum { CHANNEL_FD = 3, OBJECT_FD = 4, EXIT_PROTOCOL = 2 };
 
 static int show_walls(void)
 {
@@ -32,7 +34,7 @@ NORETURN static void refuse(struct wire_stream *stream, uint32_t id, const struc
 {
     struct buf out = BUF_INIT(4096);
     struct err err = ERR_INIT;
-    struct wire_fail fail = {WIRE_FAIL_PROTOCOL, str_from(problem->message), STR("")};
+    struct wire_fail fail = {.kind = WIRE_FAIL_PROTOCOL, .message = str_from(problem->message)};
     wire_write_fail(&out, id, &fail);
     int rc = wire_send(stream, buf_str(&out), (struct wire_wait){.wait_ms = -1}, &err);
     _exit(rc == 0 ? EXIT_PROTOCOL : 0);
@@ -71,6 +73,22 @@ NORETURN static void serve(void)
     }
 }
 
+NORETURN static void serve_plugin(void)
+{
+    struct err err = ERR_INIT;
+    struct wire_stream stream = WIRE_STREAM_INIT(CHANNEL_FD);
+    struct plugin *plugin = plugin_new(&stream, &err);
+    if (!plugin) refuse(&stream, 0, &err);
+    struct wire_plugin request;
+    struct wire_frame frame = receive(&stream);
+    if (wire_read_plugin(&frame, &request, &err) != 0) refuse(&stream, frame.id, &err);
+    plugin_load(plugin, frame.id, &request, CHANNEL_FD, OBJECT_FD);
+    for (;;) {
+        frame = receive(&stream);
+        plugin_answer(plugin, &frame);
+    }
+}
+
 static bool is_socket(int fd)
 {
     struct stat about;
@@ -81,6 +99,7 @@ int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--walls") == 0) return show_walls();
     if (argc == 1 && is_socket(CHANNEL_FD)) serve();
+    if (argc == 2 && strcmp(argv[1], "--plugin") == 0 && is_socket(CHANNEL_FD)) serve_plugin();
     fprintf(stderr,
             "usage: sluice-worker [--walls]\nsluice starts this program itself; --walls prints how well it is shut in\n");
     return EXIT_PROTOCOL;

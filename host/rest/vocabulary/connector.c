@@ -8,6 +8,11 @@ static const struct option CONFIG_ENTRY[] = {
     {"secret", OPTION_BOOLEAN, 0, "false", NULL, NULL, "never printed, never readable by functions; strings only"},
     {"title", OPTION_STRING, 0, NULL, NULL, NULL, "what it is, for people"},
     {"values", OPTION_LIST, 0, NULL, NULL, NULL, "of an enum: what it may be"},
+    {"connect", OPTION_INTEGER, 0, NULL, "1..65535", NULL,
+     "native plugins: the value names hosts that are connected to (a URL, `host:port`, several between commas); the port where it "
+     "names none"},
+    {"files", OPTION_BOOLEAN, 0, "false", NULL, NULL,
+     "native plugins: the value is a file, a folder or a pattern whose files are read"},
 };
 const struct option_table VOCABULARY_CONFIG_ENTRY = OPTION_TABLE("a config entry", CONFIG_ENTRY);
 
@@ -56,7 +61,10 @@ static const struct option CONNECTOR[] = {
     {"version", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "of the connector"},
     {"title", OPTION_STRING, 0, NULL, NULL, NULL, "its name for people"},
     {"config", OPTION_MAP_OF, 0, NULL, NULL, &VOCABULARY_CONFIG_ENTRY, "what a pipeline configures: name -> entry"},
-    {"http", OPTION_MAP, REQUIRED, NULL, NULL, &VOCABULARY_HTTP, "where requests go and what they carry"},
+    {"http", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_HTTP,
+     "where requests go and what they carry; every connector has it that has streams which are not `native`"},
+    {"profile", OPTION_ENUM, 0, NULL, "parse|network|files", NULL,
+     "of a native plugin, which says it in its descriptor: the walls around it"},
     {"check", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_CHECK, "request that proves the configuration; default: a first page"},
     {"streams", OPTION_MAP_OF, REQUIRED, NULL, NULL, &VOCABULARY_STREAM, "name -> stream"},
     {"dynamic", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_DYNAMIC, "further streams, which the source lists"},

@@ -57,7 +57,8 @@ static const struct option CLIENT_SIDE_KEYS[] = {
 /* `field` is only needed for what a token cannot do. */
 static const struct option TOKEN_KEYS[] = {
     KIND,
-    {"next", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "path in an answer: where the next sync begins, the newest counts"},
+    {"next", OPTION_STRING, 0, NULL, NULL, NULL,
+     "path in an answer: where the next sync begins, the newest counts; a native stream's token is its checkpoint"},
     {"param", OPTION_STRING, 0, NULL, NULL, NULL,
      "parameter that carries it; not set, nor {{cursor.token}} placed: it is a URL"},
     {"into", OPTION_ENUM, 0, "query", "query|body", NULL, "where the parameters go"},

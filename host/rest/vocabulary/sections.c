@@ -24,6 +24,7 @@ const struct vocabulary_section VOCABULARY_SECTIONS[] = {
     {"job.abort", "JobAbort", &VOCABULARY_JOB_ABORT, NULL},
     {"job.delete", "JobDelete", &VOCABULARY_JOB_DELETE, NULL},
     {"An exploded stream", "Exploded", &VOCABULARY_EXPLODED, NULL},
+    {"A route", "Route", &VOCABULARY_ROUTE, NULL},
     {"A partition", "Partition", &VOCABULARY_PARTITION, NULL},
     {"A parent", "Parent", &VOCABULARY_PARENT, NULL},
     {"pages", "Pages", NULL, &VOCABULARY_PAGES},

@@ -138,8 +138,20 @@ static const struct option EVENTS[] = {
 };
 const struct option_table VOCABULARY_EVENTS = OPTION_TABLE("events", EVENTS);
 
+static const struct option ROUTE[] = {
+    {"primary_key", OPTION_LIST, 0, NULL, NULL, NULL, "one field or a list"},
+    {"fields", OPTION_ANY, REQUIRED, NULL, NULL, NULL, "a map of name to type, or to a map, see a field"},
+    {"write_mode", OPTION_ENUM, 0, NULL, "append|overwrite|append_dedup", NULL,
+     "what fits best, where a pipeline does not say; default: as the root's"},
+    {"title", OPTION_STRING, 0, NULL, NULL, NULL, "what it is, for people"},
+};
+const struct option_table VOCABULARY_ROUTE = OPTION_TABLE("a route", ROUTE);
+
 static const struct option STREAM[] = {
-    REQUEST_KEYS,
+    {"path", OPTION_STRING, VALUE, NULL, NULL, NULL,
+     "behind `http.base`, or an absolute URL; values are encoded. Every stream has one that is not `native`"},
+    {"method", OPTION_ENUM, 0, "GET", "GET|POST|PUT", NULL, "of the request"},
+    REQUEST_KEYS_BEHIND_METHOD,
     {"idempotent", OPTION_BOOLEAN, 0, "false", NULL, NULL, "a POST or PUT that may be sent again: it only reads"},
     {"weight", OPTION_INTEGER, 0, NULL, "1..1000000", NULL,
      "what each of its requests counts as in `http.rate_limit`; default: the `weight` there"},
@@ -180,6 +192,10 @@ static const struct option STREAM[] = {
     {"internal", OPTION_BOOLEAN, 0, "false", NULL, NULL, "read for its children or what is exploded from it, and never loaded"},
     {"explode", OPTION_MAP_OF, 0, NULL, NULL, &VOCABULARY_EXPLODED,
      "streams made of the elements of a list inside each record: name -> exploded stream"},
+    {"native", OPTION_BOOLEAN, 0, "false", NULL, NULL,
+     "read by a native plugin's open and page instead of requests; its `fields` are all there are"},
+    {"routes", OPTION_MAP_OF, 0, NULL, NULL, &VOCABULARY_ROUTE,
+     "of a native stream: further streams that its pages have rows of: name -> route"},
     {"title", OPTION_STRING, 0, NULL, NULL, NULL, "what it is, for people"},
 };
 const struct option_table VOCABULARY_STREAM = OPTION_TABLE("a stream", STREAM);

@@ -41,7 +41,7 @@ void script_send(struct script *script, struct buf *out)
 static void send_fail(struct script *script, enum wire_fail_kind kind, const char *message, const char *traceback)
 {
     buf_clear(&script->out);
-    struct wire_fail fail = {kind, str_from(message), str_from(traceback)};
+    struct wire_fail fail = {.kind = kind, .message = str_from(message), .traceback = str_from(traceback)};
     wire_write_fail(&script->out, script->id, &fail);
     script_send(script, &script->out);
 }
@@ -120,7 +120,7 @@ static void begin_request(struct script *script, uint32_t id, struct str place, 
     buf_clear(&script->last_words);
     char message[512];
     snprintf(message, sizeof message, STR_FMT "%s%s", STR_ARG(place), place.size ? ": " : "", kind_text(WIRE_FAIL_DEADLINE));
-    struct wire_fail fail = {WIRE_FAIL_DEADLINE, str_from(message), STR("")};
+    struct wire_fail fail = {.kind = WIRE_FAIL_DEADLINE, .message = str_from(message)};
     wire_write_fail(&script->last_words, id, &fail);
     deadline_arm(&script->deadline, cpu_ms);
 }

@@ -272,13 +272,13 @@ static inline int sluice_resolve(struct sluice_session *session, const char *nam
     return session->host->resolve(session, name, port, addresses, count);
 }
 
-/* Waits. Returns 0, or an error when the session is over: return it. */
+/* Waits, 30 s at most. Returns 0; 1 as soon as no more is wanted, see sluice_cancelled; or an error. */
 static inline int sluice_sleep(struct sluice_session *session, uint32_t milliseconds)
 {
     return session->host->sleep(session, milliseconds);
 }
 
-/* Is the session over? Then return as soon as there is nothing to lose: 1 from page, an error from elsewhere. */
+/* 1: no more is wanted. Then page should return 1 with what it has, within a second; later it is ended where it is. */
 static inline int sluice_cancelled(struct sluice_session *session)
 {
     return session->host->cancelled(session);

@@ -237,6 +237,7 @@ int children_run(struct cli_context *cli, const struct arguments *arguments, int
     }
     int code = choose(&run);
     if (code) return code;
+    if (!given && argument_is_set(arguments, "--continuous")) jobs = MAX_JOBS; /* none ends to make room for the next */
     snprintf(run.every_s, sizeof run.every_s, "%lld", draws ? 1LL : (long long)every_s);
     const struct live_options options = {.log = cli->log, .format = cli->log_format, .every_s = every_s};
     if (live_start(&options, &run.live, &err) != 0) log_warn(cli->log, "no live display: %s", err.message);

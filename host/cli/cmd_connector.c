@@ -71,7 +71,7 @@ static void print_stream(const struct node *stream, const struct node *root)
     const struct node *fields = node_get(stream, "fields"), *exploded = node_get(stream, "explode");
     const struct node *cursor = node_get(node_get(stream, "cursor"), "field");
     printf("  " STR_FMT ":", STR_ARG(stream->key));
-    if (root) printf(" exploded from " STR_FMT, STR_ARG(root->key));
+    if (root) printf(" comes with " STR_FMT, STR_ARG(root->key));
     print_key(node_get(stream, "primary_key"));
     if (cursor) printf(" cursor " STR_FMT, STR_ARG(cursor->text));
     printf("\n");
@@ -80,7 +80,9 @@ static void print_stream(const struct node *stream, const struct node *root)
         struct str type = field->kind == NODE_MAP ? node_text(node_get(field, "type")) : node_text(field);
         printf("    %-24.*s " STR_FMT "\n", (int)field->key.size, field->key.data, STR_ARG(type));
     }
+    const struct node *routes = node_get(stream, "routes");
     for (size_t e = 0; exploded && e < exploded->count; e++) print_stream(&exploded->children[e], stream);
+    for (size_t e = 0; routes && e < routes->count; e++) print_stream(&routes->children[e], stream);
 }
 
 static void print_streams(const struct node *streams)
@@ -143,6 +145,43 @@ static int run_on(const struct arguments *arguments, const char *what, struct ar
     return describe(&loaded, argument_is_set(arguments, "--json"));
 }
 
+static void show_passed(void *context, const char *check)
+{
+    (void)context;
+    printf("ok     %s\n", check);
+    fflush(stdout); /* before a crash of what comes next is told of */
+}
+
+/* What a host makes of a plugin, check by check. */
+static int inspect(const char *name, struct arena *arena)
+{
+    struct err err = ERR_INIT;
+    const struct connector_path path = {0};
+    const struct connector_options options = {0};
+    const struct connector *connector;
+    struct connector_sources sources;
+    struct problems problems = PROBLEMS_INIT(arena);
+    const struct node *root;
+    struct str json;
+    int rc = connector_find(&path, name, arena, &connector, &err);
+    if (rc == 0 && !connector->is_native) {
+        err_set(&err, ERR_CONFIG, "connector '%s' is no native plugin", name);
+        rc = err_hint(&err, "`sluice connector lint %s` looks at one in Lua", name);
+    }
+    if (rc == 0) rc = connector_read(connector, arena, &sources, &err);
+    if (rc == 0) show_passed(NULL, "its file, and every folder above it, can be written by root or by you only");
+    if (rc == 0) rc = connector_inspect(&sources, &options, show_passed, NULL, arena, &json, &err);
+    if (rc == 0) rc = description_read(json, arena, &root, &err);
+    if (rc) return print_failure(NULL, &err, NULL);
+    show_passed(NULL, "its functions and callbacks are those that its description needs");
+    description_check(root, &problems);
+    if (problems.count) return print_problems(&problems, NULL);
+    show_passed(NULL, "its description is right");
+    printf("\n%s %s, profile %s\n%s\n", node_cstr(node_get(root, "name"), ""), node_cstr(node_get(root, "version"), ""),
+           node_cstr(node_get(root, "profile"), ""), connector->path);
+    return 0;
+}
+
 static bool takes_connector(const char *what)
 {
     static const char *const NAMES[] = {"describe", "docs", "lint"};
@@ -162,10 +201,13 @@ static int run(const struct arguments *arguments)
         code = connector_new(arguments->words[1], argument_value(arguments, "--from", NULL), &arena);
     else if (strcmp(what, "test") == 0)
         code = connector_test(arguments);
+    else if (strcmp(what, "inspect") == 0 && arguments->word_count == 2)
+        code = inspect(arguments->words[1], &arena);
     else if (takes_connector(what) && arguments->word_count == 2)
         code = run_on(arguments, what, &arena);
     else
-        fprintf(stderr, "sluice connector: use `list`, or one of `new`, `describe`, `docs`, `lint`, `test` and a NAME\n");
+        fprintf(stderr,
+                "sluice connector: use `list`, or one of `new`, `describe`, `docs`, `inspect`, `lint`, `test` and a NAME\n");
     arena_release(&arena);
     return code;
 }
@@ -183,7 +225,7 @@ static const struct cli_option OPTIONS[] = {
 
 const struct command COMMAND_CONNECTOR = {
     .name = "connector",
-    .usage = "list | new NAME | describe NAME | docs NAME | lint NAME | test [NAME [CASE]]",
+    .usage = "list | new NAME | describe NAME | docs NAME | lint NAME | inspect FILE | test [NAME [CASE]]",
     .summary = "list connectors, show what one declares, look for mistakes in it, run its cases",
     .details =
         "`new` writes ./connectors/NAME/init.lua, which runs and is to be corrected.\n"
@@ -192,6 +234,7 @@ const struct command COMMAND_CONNECTOR = {
         "its\n"
         "users should know, as Markdown. `lint` names what will be regretted: secrets that are not marked, hosts that are not\n"
         "declared, listings without an end, rules that are never reached; it ends with 2 when there are errors.\n"
+        "`inspect` loads a native plugin behind all walls and prints each check that it passes.\n"
         "`test` replays the connector's cases: no network, no database, no waiting. It ends with 7 when one fails.",
     .options = OPTIONS,
     .option_count = ARRAY_SIZE(OPTIONS),

@@ -145,6 +145,7 @@ static const struct cli_option OPTIONS[] = {
     {"--full-refresh", 0, NULL, false, "read everything again, as far as the streams allow"},
     {"--from", 0, "VALUE", false, "read this range of the cursor again (backfill), leaving the state alone; needs --stream"},
     {"--to", 0, "VALUE", false, "where that range ends (default: now)"},
+    {"--continuous", 0, NULL, false, "go on until stopped: streams of native plugins wait for what comes next"},
     {"--jobs", 'j', "N", false, "pipelines at once (default: 4)"},
     {"--progress", 0, "SECONDS", false, "how often progress is written where no terminal shows it (default: 10)"},
     OPTION_RECORD,

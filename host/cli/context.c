@@ -167,6 +167,7 @@ int cli_prepare(struct cli_context *cli, const struct arguments *arguments, stru
         .request = {.streams = streams,
                     .stream_count = argument_values(arguments, "--stream", streams, ARGUMENTS_MAX),
                     .full_refresh = argument_is_set(arguments, "--full-refresh"),
+                    .continuous = argument_is_set(arguments, "--continuous"),
                     .from = argument_value(arguments, "--from", NULL),
                     .to = argument_value(arguments, "--to", NULL)},
         .tokens_only = cli->tokens_only,

@@ -61,7 +61,7 @@ struct connector_setting {
 
 /* What a native plugin may do and know in its sessions. Without one it can only be described. */
 struct connector_grant {
-    const char *profile; /* "network": as it was described */
+    const char *profile;   /* "network": as it was described */
     const uint16_t *ports; /* that may be connected to */
     size_t port_count;
     const char *const *paths; /* absolute: files and folders that may be read */
@@ -79,14 +79,14 @@ struct connector_options {
     struct secrets *secrets;         /* values behind handles, under "config.NAME"; NULL: none */
     const char *const *secret_names; /* config keys whose values sluice.crypto may use: "api_key" */
     size_t secret_count;
-    struct log *log;         /* where print() goes; NULL: nowhere */
-    struct cancel *cancel;   /* CANCEL_ABORT ends a call; NULL: never */
-    const char *worker_path; /* the program; NULL: found beside this one */
+    struct log *log;                     /* where print() goes; NULL: nowhere */
+    struct cancel *cancel;               /* CANCEL_ABORT ends a call; NULL: never */
+    const char *worker_path;             /* the program; NULL: found beside this one */
     const struct connector_grant *grant; /* of a native plugin's sessions; NULL: it is only described */
 };
 
-/* Finds one by name ("shop") or by path (has a '/', or ends in .lua or .so). ERR_CONFIG with the places looked at and the nearest
- * name. */
+/* Finds one by name ("shop") or by path (has a '/', or ends in .lua or .so). ERR_CONFIG with the places looked at and the
+ * nearest name. */
 int connector_find(const struct connector_path *path, const char *name, struct arena *arena, const struct connector **out,
                    struct err *err) MUST_USE;
 

@@ -47,8 +47,8 @@ static int check(const char *connector, const struct node *told, struct arena *a
     if (!node_is(description, NODE_MAP)) return refuse(connector, err, "its description is no JSON object");
     for (size_t i = 0; i < ARRAY_SIZE(OWN); i++)
         if (node_get(description, OWN[i]))
-            return refuse(connector, err, arena_printf(arena, "its description has a '%s', which belongs into the descriptor",
-                                                       OWN[i]));
+            return refuse(connector, err,
+                          arena_printf(arena, "its description has a '%s', which belongs into the descriptor", OWN[i]));
     const char *missing = missing_function(description, node_get(told, "places"));
     if (missing)
         return refuse(connector, err, arena_printf(arena, "it has no function for '%s', which its description names", missing));

@@ -7,7 +7,8 @@
 #include "rest/native.h"
 
 /* What a plugin's worker says of it becomes a description like any other: `name`, `version` and `profile` are those of the
- * descriptor. ERR_CONFIG when it is no JSON, names functions that the plugin does not have, or native streams without `page`. */
+ * descriptor. ERR_CONFIG when it is no JSON, names functions that the plugin does not have, or native streams without `page`.
+ */
 int native_description(const char *connector, struct str told, struct arena *arena, struct str *json, struct err *err) MUST_USE;
 
 int native_check(struct worker *worker, const struct connector_options *options, struct err *err) MUST_USE;

@@ -22,7 +22,15 @@
 #include "wire/session.h"
 #include "wire/stream.h"
 
-enum { CHANNEL_FD = 3, OBJECT_FD = 4, LOOK_MS = 250, LAST_WORDS_MS = 2000, DEFAULT_LOAD_MS = 2000, DEFAULT_CALL_MS = 10000, DEFAULT_WALL_MS = 60000 };
+enum {
+    CHANNEL_FD = 3,
+    OBJECT_FD = 4,
+    LOOK_MS = 250,
+    LAST_WORDS_MS = 2000,
+    DEFAULT_LOAD_MS = 2000,
+    DEFAULT_CALL_MS = 10000,
+    DEFAULT_WALL_MS = 60000
+};
 enum { DEFAULT_MEMORY = 64 * 1024 * 1024, MAX_LOG_LINES = 1000 };
 
 struct worker {
@@ -36,7 +44,7 @@ struct worker {
     uint32_t id;
     unsigned log_lines; /* in this request */
     bool is_native;
-    bool was_stopped; /* it was told that no more is wanted */
+    bool was_stopped;                                 /* it was told that no more is wanted */
     void (*passed)(void *context, const char *check); /* inspecting: who is told; else NULL */
     void *passed_context;
 };
@@ -62,8 +70,8 @@ static void end_process(struct worker *worker)
 /* What a plugin's failure means, by enum sluice_error; a plugin cannot say that it is our bug. */
 static int class_of(uint64_t error)
 {
-    static const int CLASSES[] = {ERR_CONNECTOR, ERR_CONFIG, ERR_AUTH,      ERR_PERMISSION,
-                                  ERR_TRANSIENT, ERR_SOURCE, ERR_DATA,      ERR_CONNECTOR};
+    static const int CLASSES[] = {ERR_CONNECTOR, ERR_CONFIG, ERR_AUTH, ERR_PERMISSION,
+                                  ERR_TRANSIENT, ERR_SOURCE, ERR_DATA, ERR_CONNECTOR};
     return error < ARRAY_SIZE(CLASSES) ? CLASSES[error] : ERR_CONNECTOR;
 }
 

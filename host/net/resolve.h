@@ -10,8 +10,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-/* Addresses as text ("192.0.2.1", "::1"), in the resolver's order, each once. Errors: TRANSIENT when the name cannot be looked up
- * just now, SOURCE when there is none, PERMISSION when all it has are private and `allow_private` is not given. */
+/* Addresses as text ("192.0.2.1", "::1"), in the resolver's order, each once. Errors: TRANSIENT when the name cannot be looked
+ * up just now, SOURCE when there is none, PERMISSION when all it has are private and `allow_private` is not given. */
 int resolve_host(const char *name, uint16_t port, bool allow_private, struct arena *arena, const char ***addresses,
                  size_t *count, struct err *err) MUST_USE;
 

@@ -43,7 +43,8 @@ static void check_sample(const struct describing *with, const struct node *strea
 static const char *declared_at(const struct describing *with, const struct node *stream, const struct stream_description *from)
 {
     struct str text = node_text(stream), prefix = STR("{{record."), end = STR("}}");
-    if (!from || !from->native || !node_is(stream, NODE_STRING) || !str_starts(text, prefix) || !str_ends(text, end)) return NULL;
+    if (!from || !from->native || !node_is(stream, NODE_STRING) || !str_starts(text, prefix) || !str_ends(text, end))
+        return NULL;
     return arena_text(with->arena, (struct str){text.data + prefix.size, text.size - prefix.size - end.size});
 }
 

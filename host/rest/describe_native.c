@@ -13,8 +13,8 @@ bool describe_is_native(const struct node *node)
 /* Keys that mean something; those of bytes only where there is a format. */
 static void check_keys(const struct stream_in_hand *hand)
 {
-    static const char *const ROWS[] = {"native", "primary_key", "cursor", "fields", "partitions", "sync_modes",
-                                       "write_mode", "internal", "routes", "format", "stable", "title"};
+    static const char *const ROWS[] = {"native",     "primary_key", "cursor", "fields", "partitions", "sync_modes",
+                                       "write_mode", "internal",    "routes", "format", "stable",     "title"};
     static const char *const BYTES[] = {"records", "filter", "pairs", "flatten", "drop", "rename", "undeclared", "explode"};
     bool has_format = !node_is_default(node_get(hand->node, "format"));
     for (size_t i = 0; i < hand->node->count; i++) {
@@ -24,9 +24,10 @@ static void check_keys(const struct stream_in_hand *hand)
         for (size_t k = 0; k < ARRAY_SIZE(BYTES) && has_format; k++)
             is_known = is_known || str_equal(key->key, str_from(BYTES[k]));
         if (is_known) continue;
-        problems_add(hand->with->problems, key, "%s." STR_FMT ": a native stream has no requests, and no use for it", hand->path,
-                     STR_ARG(key->key));
-        problems_hint(hand->with->problems, has_format ? "leave it out" : "leave it out; `format` is for plugins that emit bytes");
+        problems_add(hand->with->problems, key, "%s." STR_FMT ": a native stream has no requests, and no use for it",
+                     hand->path, STR_ARG(key->key));
+        problems_hint(hand->with->problems,
+                      has_format ? "leave it out" : "leave it out; `format` is for plugins that emit bytes");
     }
 }
 

@@ -228,7 +228,7 @@ struct description {
     const struct stream_description *streams; /* the roots, in the description's order */
     size_t stream_count;
     const struct dynamic_description *dynamic; /* further ones, which the source lists; NULL: none */
-    bool has_functions; /* or native streams: a worker is needed */
+    bool has_functions;                        /* or native streams: a worker is needed */
 };
 
 enum {

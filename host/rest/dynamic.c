@@ -92,8 +92,8 @@ int dynamic_read(const struct reader_options *options, const struct dynamic_desc
     return rc;
 }
 
-int dynamic_declared(const char *path, struct str name, const struct node *record, struct arena *arena,
-                     const struct node **out, struct err *err)
+int dynamic_declared(const char *path, struct str name, const struct node *record, struct arena *arena, const struct node **out,
+                     struct err *err)
 {
     const struct node *declared = node_path(record, path);
     if (!node_is(declared, NODE_MAP)) return err_set(err, ERR_DATA, "the record declares no stream at '%s'", path);

@@ -49,8 +49,8 @@ void dynamic_add(struct dynamic_list *list, const struct dynamic_description *dy
 void dynamic_sort(struct dynamic_list *list);
 
 /* The stream that a record of a native list declares at `path`. DATA when there is none. */
-int dynamic_declared(const char *path, struct str name, const struct node *record, struct arena *arena,
-                     const struct node **out, struct err *err) MUST_USE;
+int dynamic_declared(const char *path, struct str name, const struct node *record, struct arena *arena, const struct node **out,
+                     struct err *err) MUST_USE;
 
 /* The stream of a record, as a node named `name`. `record` NULL: with a made-up text for each of its values, to check the
  * declaration by. DATA when the record lacks a value that is used, or has one that cannot stand where it is used. */

@@ -130,8 +130,7 @@ int lane_take_row(struct lane *lane, const struct native_value *values, uint32_t
     if (rc) return rc;
     batch_add_row(lane->batch, operation);
     record_begin(&lane->reader);
-    enum record_result result =
-        row_read(&lane->reader, values, count, texts, operation, lane->batch, lane->page->out, err);
+    enum record_result result = row_read(&lane->reader, values, count, texts, operation, lane->batch, lane->page->out, err);
     if (result == RECORD_TAKEN) return keep_row(lane);
     batch_drop_row(lane->batch);
     return result == RECORD_REFUSED ? err->class : 0;

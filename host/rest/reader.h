@@ -53,18 +53,18 @@ struct reader_options {
     const char *old_jobs;     /* that nobody will ask for again, a line each: they are deleted first; NULL: none */
     void (*job_made)(void *context, const char *job); /* told of each one that was made, before it is waited for; may be NULL */
     void *job_context;
-    struct secrets *secrets; /* a position that holds one is not given out; may be NULL */
+    struct secrets *secrets;    /* a position that holds one is not given out; may be NULL */
     struct native_order native; /* of a native stream */
 };
 
 /* A page, or a part of one: a large answer, and one of rows (rest/format/parts.h), is handed on a document at a time. Nothing
  * covers a part but the last. */
 struct page {
-    struct block *body; /* JSON, but for a function that parses; the caller's reference */
+    struct block *body;       /* JSON, but for a function that parses; the caller's reference */
     struct native_page *rows; /* of a native stream that gives rows; `body` is their block then; NULL: it is not */
-    uint64_t number;    /* 0-based, in this run of the slice */
-    uint64_t lap;       /* pages_overlap: its records may come again in the next lap */
-    bool continues;     /* more of this page follows */
+    uint64_t number;          /* 0-based, in this run of the slice */
+    uint64_t lap;             /* pages_overlap: its records may come again in the next lap */
+    bool continues;           /* more of this page follows */
     bool last;
     char *token;      /* the source's own, behind this page; NULL: it has none */
     bool has_records; /* known only where tokens are looked for */

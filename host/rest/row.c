@@ -117,8 +117,8 @@ static const struct json_value *as_record(struct row *row)
         native_append_json(value, row->texts, column_at(row, i)->type, &row->reader->scratch, &text);
     }
     buf_append_char(&text, '}');
-    row->record = (struct json_value){.kind = JSON_OBJECT, .flags = JSON_ESCAPED | JSON_DIRTY,
-                                      .raw = jsonscan_padded(&row->reader->scratch, buf_str(&text))};
+    row->record = (struct json_value){
+        .kind = JSON_OBJECT, .flags = JSON_ESCAPED | JSON_DIRTY, .raw = jsonscan_padded(&row->reader->scratch, buf_str(&text))};
     buf_release(&text);
     return &row->record;
 }

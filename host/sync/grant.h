@@ -13,8 +13,8 @@
 const struct connector_grant *grant_make(const char *profile, const struct config *config, const char *folder,
                                          bool allow_private, struct arena *arena);
 
-/* The ports that a value names: of a URL, of `host:port`, of several between commas, of `key=value` words with `port`; `fallback`
- * for hosts that name none. Returns how many, at most `room`. */
+/* The ports that a value names: of a URL, of `host:port`, of several between commas, of `key=value` words with `port`;
+ * `fallback` for hosts that name none. Returns how many, at most `room`. */
 size_t grant_ports(struct str value, uint16_t fallback, uint16_t *ports, size_t room);
 
 #endif

@@ -53,6 +53,7 @@ struct plan_request {
     const char *const *streams; /* --stream; NULL: those of the pipeline */
     size_t stream_count;
     bool full_refresh;     /* --full-refresh */
+    bool continuous;       /* --continuous */
     const char *from, *to; /* --from, --to: a backfill of this range; NULL: none, and `to` NULL: up to now */
 };
 

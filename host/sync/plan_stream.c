@@ -316,13 +316,13 @@ static void check_exploded(const struct making *making, const struct stream_desc
 {
     const char *root = making->flow->stream->name;
     if (choice->sync_mode != SYNC_DEFAULT && choice->sync_mode != making->usual) {
-        problems_add(making->problems, choice->node, "stream '%s' cannot be %s: it comes with '%s', which is %s",
-                     stream->name, sync_mode_name(choice->sync_mode), root, sync_mode_name(making->usual));
+        problems_add(making->problems, choice->node, "stream '%s' cannot be %s: it comes with '%s', which is %s", stream->name,
+                     sync_mode_name(choice->sync_mode), root, sync_mode_name(making->usual));
         problems_hint(making->problems, "leave sync_mode out: it follows its root");
     }
     if (choice->name && node_get(choice->node, "cursor")) {
-        problems_add(making->problems, choice->node, "stream '%s' has no cursor of its own: it comes with '%s'",
-                     stream->name, root);
+        problems_add(making->problems, choice->node, "stream '%s' has no cursor of its own: it comes with '%s'", stream->name,
+                     root);
         problems_hint(making->problems, "leave `cursor` out");
     }
 }

@@ -31,8 +31,9 @@ struct slice {
     struct thread fetch, decode;
     struct functions functions;
     bool has_functions;
-    _Atomic bool enough; /* what follows is known: decode tells fetch */
-    bool finished;       /* written by fetch before it closes the channel */
+    struct connector_options worker; /* ends with the slice */
+    _Atomic bool enough;             /* what follows is known: decode tells fetch */
+    bool finished;                   /* written by fetch before it closes the channel */
     enum reader_end end;
     struct str rejected; /* of READER_REJECTS; in the arena */
     struct err fetch_err;
@@ -162,8 +163,7 @@ static struct str tables_of(struct slice *slice)
     struct buf text = BUF_INIT(NATIVE_MAX_LINES);
     struct json_writer json = JSON_WRITER(&text);
     native_tables_begin(&json);
-    for (size_t i = 0; i < plan->stream_count; i++)
-        native_tables_add(&json, plan->tables[i].stream, plan->tables[i].schema);
+    for (size_t i = 0; i < plan->stream_count; i++) native_tables_add(&json, plan->tables[i].stream, plan->tables[i].schema);
     native_tables_end(&json);
     struct str copy = arena_copy(&slice->arena, buf_str(&text));
     buf_release(&text);
@@ -377,7 +377,9 @@ int slice_start(const struct slice_options *options, struct slice **out, struct 
     slice->cancel = cancel_new(options->cancel);
     slice->session = session_new(sync->client);
     slice->has_functions = sync->description->has_functions;
-    if (slice->has_functions) connector_functions_new(sync->sources, sync->connector_options, &slice->functions);
+    slice->worker = *sync->connector_options;
+    slice->worker.cancel = slice->cancel;
+    if (slice->has_functions) connector_functions_new(sync->sources, &slice->worker, &slice->functions);
     int rc = thread_start(&slice->fetch, "fetch", fetch, slice, THREAD_STACK, err);
     if (rc == 0 && (rc = thread_start(&slice->decode, "decode", decode, slice, THREAD_STACK, err)) != 0) {
         cancel_fire(slice->cancel, CANCEL_ABORT);

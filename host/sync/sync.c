@@ -168,7 +168,9 @@ int sync_run(struct sync_prepared *prepared, const struct observer *observer, st
     struct arena arena = ARENA_INIT(0);
     sem_t slots;
     /* One slice after the other where requests are recorded or replayed: in the same order each time. */
-    sem_init(&slots, 0, options->cassette ? 1u : (unsigned)options->pipeline->concurrency);
+    unsigned slot_count = options->cassette ? 1u : (unsigned)options->pipeline->concurrency;
+    if (options->request.continuous && slot_count < prepared->plan.count) slot_count = (unsigned)prepared->plan.count;
+    sem_init(&slots, 0, slot_count); /* what never ends leaves no room for others */
     struct sync_context sync = {
         .pipeline = options->pipeline,
         .description = prepared->description,
@@ -188,6 +190,7 @@ int sync_run(struct sync_prepared *prepared, const struct observer *observer, st
         .observer = observer,
         .observer_lock = &observer_lock,
         .slots = &slots,
+        .continuous = options->request.continuous,
         .started_us = prepared->now_us,
         .started_ms = clock_now_ms(options->clock),
     };

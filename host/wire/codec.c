@@ -105,4 +105,3 @@ int wire_close_payload(const struct wire_frame *frame, struct wire_cursor *curso
     if (!cursor->problem) return 0;
     return err_set(err, ERR_DATA, "cannot read a '%s' frame: %s", wire_type_name(frame->type), cursor->problem);
 }
-

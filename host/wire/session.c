@@ -20,7 +20,9 @@ static void put_optional(struct buf *out, bool is_there, struct str text)
 static struct str take_optional(struct wire_cursor *cursor, bool *is_there)
 {
     *is_there = take_flag(cursor);
-    return wire_take_bytes(cursor);
+    struct str text = wire_take_bytes(cursor);
+    if (!*is_there && text.size && !cursor->problem) cursor->problem = "a text in it is there and is not";
+    return text;
 }
 
 void wire_write_plugin(struct buf *out, uint32_t id, const struct wire_plugin *plugin)

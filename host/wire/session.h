@@ -7,8 +7,8 @@
  *     CLOSE                            -> RESULT
  *     CHECK                            -> RESULT           proves the configuration, as OPEN has it; instead of a slice
  *
- * NOTE and RESOLVE may come before any answer; FAIL in its place. STOP may come while a request is being answered. Rows travel as they are in memory: 16-byte values whose data
- * is a place in the frame's texts. */
+ * NOTE and RESOLVE may come before any answer; FAIL in its place. STOP may come while a request is being answered. Rows travel
+ * as they are in memory: 16-byte values whose data is a place in the frame's texts. */
 #ifndef SLUICE_WIRE_SESSION_H
 #define SLUICE_WIRE_SESSION_H
 

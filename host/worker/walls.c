@@ -112,9 +112,12 @@ void walls_raise_prctl(int option, unsigned long value, struct wall_state *state
 void walls_raise(int channel_fd, struct walls *walls)
 {
     static const struct wall_limit LIMITS[] = {
-        {RLIMIT_CORE, 0},    {RLIMIT_FSIZE, 0},
-        {RLIMIT_NPROC, 0},   {RLIMIT_NOFILE, 8},
-        {RLIMIT_MEMLOCK, 0}, {RLIMIT_STACK, 8 * 1024 * 1024},
+        {RLIMIT_CORE, 0},
+        {RLIMIT_FSIZE, 0},
+        {RLIMIT_NPROC, 0},
+        {RLIMIT_NOFILE, 8},
+        {RLIMIT_MEMLOCK, 0},
+        {RLIMIT_STACK, 8 * 1024 * 1024},
         {RLIMIT_AS, WALLS_LUA_BYTES + WALLS_OTHER_BYTES},
     };
     static const struct landlock_rules NOTHING = {0};

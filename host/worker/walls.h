@@ -53,8 +53,8 @@ void walls_raise(int channel_fd, struct walls *walls);
 enum { WALLS_MAX_PORTS = 64 };
 
 struct walls_grant {
-    uint64_t profile; /* enum sluice_profile */
-    int object_fd;    /* the shared object; closed by walls_raise_running */
+    uint64_t profile;                /* enum sluice_profile */
+    int object_fd;                   /* the shared object; closed by walls_raise_running */
     uint16_t ports[WALLS_MAX_PORTS]; /* network: TCP, that may be connected to */
     size_t port_count;
     const char *const *paths; /* files: folders and files that may be read */
@@ -66,10 +66,11 @@ void walls_raise_running(int channel_fd, const struct walls_grant *grant, struct
 
 void walls_to_json(const struct walls *walls, struct buf *out);
 
-/* --- for the files of this folder -------------------------------------------------------------------------------------------- */
+/* --- for the files of this folder --------------------------------------------------------------------------------------------
+ */
 
 void wall_is_up(struct wall_state *state, const char *detail);
-void wall_is_down(struct wall_state *state, const char *what); /* with what errno says */
+void wall_is_down(struct wall_state *state, const char *what);          /* with what errno says */
 void walls_raise_descriptors(unsigned first, struct wall_state *state); /* closes those from `first` on */
 void walls_raise_hangup(int channel_fd, struct wall_state *state);
 void walls_raise_user(struct wall_state *state);

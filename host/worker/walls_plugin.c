@@ -19,18 +19,23 @@ enum { MIB = 1024 * 1024, MAX_PATHS = 128 };
 /* Where shared objects lie, and what the dynamic linker reads to find them. */
 static const char *const LIBRARIES[] = {"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache"};
 /* What a client of a network reads: trusted certificates, time zones, random numbers. */
-static const char *const SYSTEM[] = {"/etc/ssl", "/etc/pki", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates",
-                                     "/usr/share/zoneinfo", "/etc/localtime", "/dev/urandom"};
+static const char *const SYSTEM[] = {
+    "/etc/ssl",       "/etc/pki",    "/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/usr/share/zoneinfo",
+    "/etc/localtime", "/dev/urandom"};
 
 /* Threads and mapped libraries make address space a poor measure of a network's client: its data is counted instead. */
 static const struct wall_limit PARSE_LIMITS[] = {
-    {RLIMIT_CORE, 0},    {RLIMIT_FSIZE, 0},         {RLIMIT_NPROC, 0},
-    {RLIMIT_NOFILE, 16}, {RLIMIT_MEMLOCK, 0},       {RLIMIT_STACK, 8 * MIB},
+    {RLIMIT_CORE, 0},
+    {RLIMIT_FSIZE, 0},
+    {RLIMIT_NPROC, 0},
+    {RLIMIT_NOFILE, 16},
+    {RLIMIT_MEMLOCK, 0},
+    {RLIMIT_STACK, 8 * MIB},
     {RLIMIT_AS, WALLS_LUA_BYTES + WALLS_OTHER_BYTES},
 };
 static const struct wall_limit NETWORK_LIMITS[] = {
-    {RLIMIT_CORE, 0},      {RLIMIT_FSIZE, 0},       {RLIMIT_NOFILE, 1024},
-    {RLIMIT_MEMLOCK, 0},   {RLIMIT_STACK, 2 * MIB}, {RLIMIT_DATA, 512LL * MIB},
+    {RLIMIT_CORE, 0},    {RLIMIT_FSIZE, 0},       {RLIMIT_NOFILE, 1024},
+    {RLIMIT_MEMLOCK, 0}, {RLIMIT_STACK, 2 * MIB}, {RLIMIT_DATA, 512LL * MIB},
 };
 static const struct wall_limit FILES_LIMITS[] = {
     {RLIMIT_CORE, 0},    {RLIMIT_FSIZE, 0},       {RLIMIT_NOFILE, 256},

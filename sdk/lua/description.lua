@@ -11,7 +11,8 @@
 ---@field version string of the connector
 ---@field title? string its name for people
 ---@field config? table<string, sluice.ConfigEntry> what a pipeline configures: name -> entry
----@field http sluice.Http where requests go and what they carry
+---@field http? sluice.Http where requests go and what they carry; every connector has it that has streams which are not `native`
+---@field profile? "parse"|"network"|"files" of a native plugin, which says it in its descriptor: the walls around it
 ---@field check? sluice.Check request that proves the configuration; default: a first page
 ---@field streams table<string, sluice.Stream> name -> stream
 ---@field dynamic? sluice.Dynamic further streams, which the source lists
@@ -24,6 +25,8 @@
 ---@field secret? boolean never printed, never readable by functions; strings only (default: false)
 ---@field title? string what it is, for people
 ---@field values? string|number|boolean|(string|number|boolean)[] of an enum: what it may be
+---@field connect? integer native plugins: the value names hosts that are connected to (a URL, `host:port`, several between commas); the port where it names none
+---@field files? boolean native plugins: the value is a file, a folder or a pattern whose files are read (default: false)
 
 ---http.
 ---@class sluice.Http
@@ -299,7 +302,7 @@
 
 ---A stream.
 ---@class sluice.Stream
----@field path string|sluice.ValueFunction behind `http.base`, or an absolute URL; values are encoded
+---@field path? string|sluice.ValueFunction behind `http.base`, or an absolute URL; values are encoded. Every stream has one that is not `native`
 ---@field method? "GET"|"POST"|"PUT" of the request (default: GET)
 ---@field params? table<string, any>|sluice.ValueFunction a map or function: query parameters; a list repeats its name
 ---@field headers? table<string, any>|sluice.ValueFunction a map or function
@@ -334,6 +337,8 @@
 ---@field parent? sluice.Parent the stream is read once for each record of another
 ---@field internal? boolean read for its children or what is exploded from it, and never loaded (default: false)
 ---@field explode? table<string, sluice.Exploded> streams made of the elements of a list inside each record: name -> exploded stream
+---@field native? boolean read by a native plugin's open and page instead of requests; its `fields` are all there are (default: false)
+---@field routes? table<string, sluice.Route> of a native stream: further streams that its pages have rows of: name -> route
 ---@field title? string what it is, for people
 
 ---job.
@@ -404,6 +409,13 @@
 ---@field primary_key? string|number|boolean|(string|number|boolean)[] one column or a list; holds the record's key as it is copied, and what tells its elements apart
 ---@field fields? table<string, sluice.Type|sluice.Field> of the elements: a map of name to type, or to a map, see a field
 ---@field undeclared? "column"|"drop" what becomes of fields that are not in `fields` (default: column)
+---@field write_mode? "append"|"overwrite"|"append_dedup" what fits best, where a pipeline does not say; default: as the root's
+---@field title? string what it is, for people
+
+---A route.
+---@class sluice.Route
+---@field primary_key? string|number|boolean|(string|number|boolean)[] one field or a list
+---@field fields table<string, sluice.Type|sluice.Field> a map of name to type, or to a map, see a field
 ---@field write_mode? "append"|"overwrite"|"append_dedup" what fits best, where a pipeline does not say; default: as the root's
 ---@field title? string what it is, for people
 
@@ -622,7 +634,7 @@
 ---the source's own sync token.
 ---@class sluice.Cursor.token
 ---@field kind "token"
----@field next string path in an answer: where the next sync begins, the newest counts
+---@field next? string path in an answer: where the next sync begins, the newest counts; a native stream's token is its checkpoint
 ---@field param? string parameter that carries it; not set, nor {{cursor.token}} placed: it is a URL
 ---@field into? "query"|"body" where the parameters go (default: query)
 ---@field start_param? string parameter that says where to begin without a token; or {{cursor.from}}

@@ -197,7 +197,7 @@ def test_commands_know_exploded_streams(work, shop, database):
 
 
 @pytest.mark.parametrize("streams, message", [
-    ({"orders": {}, "order_items": {"sync_mode": "full_refresh"}}, "exploded from 'orders', which is incremental"),
+    ({"orders": {}, "order_items": {"sync_mode": "full_refresh"}}, "comes with 'orders', which is incremental"),
     ({"orders": {}, "order_items": {"write_mode": "overwrite"}}, "incremental cannot overwrite"),
     ({"orders": {}, "order_items": {"primary_key": ["sku"]}, }, None),
     ({"orders": {}, "order_items": {"primary_key": ["sku"], "write_mode": "append_dedup"}}, "in its own key"),

@@ -42,7 +42,7 @@ static void set_up(struct fixture *f, const char *source)
     secrets_add(f->options.secrets, "config.api_key", STR("Jefe"));
     secrets_add(f->options.secrets, "config.other", STR("not for this connector"));
     f->files[0] = (struct connector_file){STR("init.lua"), str_from(source)};
-    f->sources = (struct connector_sources){"shop", f->files, 1};
+    f->sources = (struct connector_sources){.name = "shop", .files = f->files, .count = 1};
     connector_functions_new(&f->sources, &f->options, &f->functions);
 }
 

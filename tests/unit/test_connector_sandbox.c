@@ -81,7 +81,7 @@ static int run(const char *path, enum phase phase, struct arena *arena, struct s
     options.limits = limits(strstr(arena_text(arena, line), "deadline"));
     buf_release(&text);
     struct connector_file file = {STR("init.lua"), *source};
-    struct connector_sources sources = {"hostile", &file, 1};
+    struct connector_sources sources = {.name = "hostile", .files = &file, .count = 1};
     int rc = connector_describe_sources(&sources, &options, arena, &json, err);
     if (phase == LOADING) return rc;
     assert_int_equal(rc, 0); /* what is wrong with it comes later */
@@ -153,7 +153,7 @@ static void test_bytecode_is_refused(void **state)
     struct arena arena = ARENA_INIT(0);
     struct connector_options options = {.limits = limits(false), .worker_path = worker_path(&arena)};
     struct connector_file file = {STR("init.lua"), STR("\x1bLuaT\0\x19\x93\r\n\x1a\n\x04\x08\x08")};
-    struct connector_sources sources = {"bytecode", &file, 1};
+    struct connector_sources sources = {.name = "bytecode", .files = &file, .count = 1};
     struct err err = ERR_INIT;
     struct str json;
     assert_int_equal(connector_describe_sources(&sources, &options, &arena, &json, &err), ERR_CONNECTOR);

@@ -22,7 +22,8 @@ static const struct wire_call CALL = {.is_records = true,
                                       .records_path = {"a.b", 3},
                                       .context_json = {"{}", 2},
                                       .page = {"{\"a\":1}", 7}};
-static const struct wire_fail FAIL = {WIRE_FAIL_DEADLINE, {"init.lua:3: x", 13}, {"stack", 5}};
+static const struct wire_fail FAIL = {
+    .kind = WIRE_FAIL_PLUGIN, .message = {"init.lua:3: x", 13}, .traceback = {"stack", 5}, .error = 4, .hint = {"wait", 4}};
 static const struct wire_crypto CRYPTO = {WIRE_HMAC, WIRE_BASE64_URL, {"sha256", 6}, {true, {"[1]", 3}}, {false, {"m", 1}}};
 static const struct wire_crypto_result CRYPTO_RESULT = {true, {"no", 2}};
 
@@ -112,8 +113,10 @@ static void test_every_message_comes_out_as_it_went_in(void **state)
     struct wire_fail fail;
     frame = take(&bytes);
     assert_int_equal(wire_read_fail(&frame, &fail, &err), 0);
-    assert_int_equal(fail.kind, WIRE_FAIL_DEADLINE);
+    assert_int_equal(fail.kind, WIRE_FAIL_PLUGIN);
     assert_str(fail.traceback, FAIL.traceback);
+    assert_int_equal(fail.error, 4);
+    assert_str(fail.hint, FAIL.hint);
     take(&bytes);
     struct wire_crypto crypto;
     frame = take(&bytes);
@@ -217,7 +220,8 @@ static void test_a_field_over_the_limit_is_never_written(void **state)
 {
     (void)state;
     struct buf out = BUF_INIT(WIRE_MAX_BYTES);
-    const struct wire_fail fail = {WIRE_FAIL_SCRIPT, STR("x"), {"", (size_t)WIRE_MAX_BYTES + 1}};
+    const struct wire_fail fail = {
+        .kind = WIRE_FAIL_SCRIPT, .message = STR("x"), .traceback = {"", (size_t)WIRE_MAX_BYTES + 1}};
     wire_write_fail(&out, 1, &fail);
     assert_true(out.failed);
     buf_release(&out);

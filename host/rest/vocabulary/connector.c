@@ -9,7 +9,8 @@ static const struct option CONFIG_ENTRY[] = {
     {"title", OPTION_STRING, 0, NULL, NULL, NULL, "what it is, for people"},
     {"values", OPTION_LIST, 0, NULL, NULL, NULL, "of an enum: what it may be"},
     {"connect", OPTION_INTEGER, 0, NULL, "1..65535", NULL,
-     "native plugins: the value names hosts that are connected to (a URL, `host:port`, several between commas); the port where it "
+     "native plugins: the value names hosts that are connected to (a URL, `host:port`, several between commas); the port where "
+     "it "
      "names none"},
     {"files", OPTION_BOOLEAN, 0, "false", NULL, NULL,
      "native plugins: the value is a file, a folder or a pattern whose files are read"},

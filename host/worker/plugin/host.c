@@ -77,7 +77,6 @@ static void *host_alloc(struct sluice_session *session, size_t size)
     return memory;
 }
 
-
 /* The host's answer to a question in the middle of a callback. */
 static int ask_addresses(struct plugin *plugin, const char *name, uint16_t port, struct wire_resolved *resolved)
 {

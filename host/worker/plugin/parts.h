@@ -11,15 +11,15 @@
 #include "worker/plugin/plugin.h"
 
 enum {
-    PLUGIN_PAGE_FULL = 1024 * 1024,           /* of values and texts: the page should end */
-    PLUGIN_PAGE_MAX = 15 * 1024 * 1024,       /* and must */
-    PLUGIN_MAX_CHECKPOINT = 1024 * 1024,      /* bytes of its text */
-    PLUGIN_MAX_NOTES = 1000,                  /* lines of one callback */
-    PLUGIN_MAX_NOTE = 8 * 1024,               /* bytes of a line */
-    PLUGIN_MAX_DESCRIPTION = 1024 * 1024,     /* bytes */
+    PLUGIN_PAGE_FULL = 1024 * 1024,       /* of values and texts: the page should end */
+    PLUGIN_PAGE_MAX = 15 * 1024 * 1024,   /* and must */
+    PLUGIN_MAX_CHECKPOINT = 1024 * 1024,  /* bytes of its text */
+    PLUGIN_MAX_NOTES = 1000,              /* lines of one callback */
+    PLUGIN_MAX_NOTE = 8 * 1024,           /* bytes of a line */
+    PLUGIN_MAX_DESCRIPTION = 1024 * 1024, /* bytes */
     PLUGIN_MAX_FUNCTIONS = 1000,
-    PLUGIN_MAX_CALLBACK_MEMORY = 1 << 30,     /* of sluice_alloc; the process's limit comes first */
-    PLUGIN_DONE = 0,                          /* exit codes of the worker */
+    PLUGIN_MAX_CALLBACK_MEMORY = 1 << 30, /* of sluice_alloc; the process's limit comes first */
+    PLUGIN_DONE = 0,                      /* exit codes of the worker */
     PLUGIN_FAILED = 3,
 };
 

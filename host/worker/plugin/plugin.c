@@ -162,8 +162,7 @@ void plugin_load(struct plugin *plugin, uint32_t id, const struct wire_plugin *r
     begin_request(plugin, id, STAGE_NONE, "loading the plugin", request->load_cpu_ms);
     plugin->call_cpu_ms = request->call_cpu_ms;
     snprintf(object, sizeof object, "/proc/self/fd/%d", object_fd);
-    const char *refusal =
-        plugin_refusal(plugin, object, request->profile, request->inspects, request->traces ? trace : NULL);
+    const char *refusal = plugin_refusal(plugin, object, request->profile, request->inspects, request->traces ? trace : NULL);
     walls_raise_running(channel_fd, &grant, &walls);
     deadline_disarm(&plugin->deadline);
     arena_release(&arena);
@@ -201,8 +200,8 @@ static bool take_table(struct plugin *plugin, const struct cJSON *json, struct s
     for (const struct cJSON *column = json_first(columns); column; column = json_next(column)) {
         const char *column_name = json_string(json_first(column)), *type = json_string(json_next(json_first(column)));
         if (!column_name || !type || table->column_count == MAX_COLUMNS) return false;
-        list[table->column_count++] = (struct sluice_column){arena_strdup(&plugin->memory, column_name),
-                                                             arena_strdup(&plugin->memory, type)};
+        list[table->column_count++] =
+            (struct sluice_column){arena_strdup(&plugin->memory, column_name), arena_strdup(&plugin->memory, type)};
     }
     return true;
 }

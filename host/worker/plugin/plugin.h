@@ -4,8 +4,8 @@
  *     plugin_load(plugin, id, &request, object_fd);              // raises the walls on the way; DESCRIPTION or FAIL
  *     plugin_answer(plugin, &frame);                             // CHECK, OPEN, PAGE, CLOSE, a call: its answer or FAIL
  *
- * Each of the last two answers by exactly one frame or ends the process. There is no plugin_free: a worker leaves by _exit, and a
- * shared object is never unloaded. */
+ * Each of the last two answers by exactly one frame or ends the process. There is no plugin_free: a worker leaves by _exit, and
+ * a shared object is never unloaded. */
 #ifndef SLUICE_WORKER_PLUGIN_PLUGIN_H
 #define SLUICE_WORKER_PLUGIN_PLUGIN_H
 

@@ -86,7 +86,7 @@ enum sluice_operation {
 
 /* Walls. Whatever the profile: no program is executed, nothing is written, no port is listened on, no other process is seen. */
 enum sluice_profile {
-    SLUICE_PARSE = 1,   /* nothing but memory: no network, no files, no secrets, no threads; 64 MiB, 10 s of CPU time per call */
+    SLUICE_PARSE = 1, /* nothing but memory: no network, no files, no secrets, no threads; 64 MiB, 10 s of CPU time per call */
     SLUICE_NETWORK = 2, /* TCP to the ports that the configuration names (`connect`), addresses by sluice_resolve; certificates
                            and time zones of the system can be read; 512 MiB */
     SLUICE_FILES = 3    /* reading below the folders and files that the configuration names (`files`); 256 MiB */
@@ -121,15 +121,14 @@ struct sluice_plugin {
     int (*check)(struct sluice_session *session);
     /* Begins to read. *instance (NULL before) is given to page and close. */
     int (*open)(struct sluice_session *session, const struct sluice_slice *slice, void **instance);
-    /* Emits rows, some thousand of them: until sluice_emit says that it is enough, or nothing came for about a second. Returns 1
-     * when there is more, 0 when the slice has been read, in `continuous` never. Within 60 s. A page may be empty. */
+    /* Emits rows, some thousand of them: until sluice_emit says that it is enough, or nothing came for about a second. Returns
+     * 1 when there is more, 0 when the slice has been read, in `continuous` never. Within 60 s. A page may be empty. */
     int (*page)(struct sluice_session *session, void *instance);
     /* After the last page, or when no more is wanted. Not after an error, and not at the end of a process. */
     void (*close)(struct sluice_session *session, void *instance);
 };
 
-#define SLUICE_PLUGIN_HEADER                                                                                                   \
-    sizeof(struct sluice_plugin), SLUICE_ABI_MAJOR, SLUICE_ABI_MINOR, sizeof(struct sluice_value)
+#define SLUICE_PLUGIN_HEADER sizeof(struct sluice_plugin), SLUICE_ABI_MAJOR, SLUICE_ABI_MINOR, sizeof(struct sluice_value)
 
 /* JSON without quotes to escape: SLUICE_JSON({"streams": {"people": {"native": true}}}) */
 #define SLUICE_JSON(...) #__VA_ARGS__
@@ -220,16 +219,16 @@ struct sluice_session {
     const struct sluice_host *host;
 };
 
-/* Takes one row of slice->tables[table]: `count` values, one for each of its columns. Returns 0; 1 when the page is full, so that
- * `page` should return 1 soon (it has 15 MiB more, then emitting fails); or an error. `page` only, like the next two. */
+/* Takes one row of slice->tables[table]: `count` values, one for each of its columns. Returns 0; 1 when the page is full, so
+ * that `page` should return 1 soon (it has 15 MiB more, then emitting fails); or an error. `page` only, like the next two. */
 static inline int sluice_emit(struct sluice_session *session, uint32_t table, enum sluice_operation operation,
                               const struct sluice_value *values, uint32_t count)
 {
     return session->host->emit(session, table, (int)operation, values, count);
 }
 
-/* Takes bytes of the stream's declared `format` instead of rows. A page's bytes are one whole body of it, any size up to 16 MiB.
- * Returns as sluice_emit. */
+/* Takes bytes of the stream's declared `format` instead of rows. A page's bytes are one whole body of it, any size up to 16
+ * MiB. Returns as sluice_emit. */
 static inline int sluice_emit_bytes(struct sluice_session *session, const char *data, size_t size)
 {
     return session->host->emit_bytes(session, data, size);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/jsonscan.h"
 #include "data/node.h"
 #include "data/option.h"
 #include "wire/session.h"
@@ -57,31 +58,27 @@ static int check(const char *connector, const struct node *told, struct arena *a
     return 0;
 }
 
-static int by_key(const void *a, const void *b)
-{
-    struct str left = ((const struct node *)a)->key, right = ((const struct node *)b)->key;
-    int order = memcmp(left.data, right.data, left.size < right.size ? left.size : right.size);
-    return order ? order : (left.size > right.size) - (left.size < right.size);
-}
-
+/* The declared order of fields is that of columns, so the description stays as it is written. */
 int native_description(const char *connector, struct str told, struct arena *arena, struct str *json, struct err *err)
 {
     static const char *const FROM_DESCRIPTOR[] = {"name", "version", "profile"};
     struct err problem = ERR_INIT;
     const struct node *root;
+    struct json_value description = {0};
+    told = jsonscan_padded(arena, told);
     if (node_from_json(told, arena, &root, &problem) != 0)
         return refuse(connector, err, arena_printf(arena, "its description cannot be read: %s", problem.message));
     int rc = check(connector, root, arena, err);
     if (rc) return rc;
-    const struct node *description = node_get(root, "description");
-    struct node merged = *description;
-    struct node *children = arena_array(arena, struct node, description->count + ARRAY_SIZE(FROM_DESCRIPTOR));
-    for (size_t i = 0; i < description->count; i++) children[i] = description->children[i];
-    for (size_t i = 0; i < ARRAY_SIZE(FROM_DESCRIPTOR); i++) children[merged.count++] = *node_get(root, FROM_DESCRIPTOR[i]);
-    qsort(children, merged.count, sizeof *children, by_key);
-    merged.children = children;
+    CHECK(jsonscan_find(told.data, told.size, "description", &description) && description.kind == JSON_OBJECT);
     struct buf text = BUF_INIT(2 * NODE_MAX_BYTES);
-    node_to_json(&merged, &text);
+    for (size_t i = 0; i < ARRAY_SIZE(FROM_DESCRIPTOR); i++) {
+        buf_printf(&text, "%s\"%s\":", i ? "," : "{", FROM_DESCRIPTOR[i]);
+        buf_append_json_string(&text, node_text(node_get(root, FROM_DESCRIPTOR[i])));
+    }
+    struct str members = {description.raw.data + 1, description.raw.size - 1};
+    if (node_get(root, "description")->count) buf_append_char(&text, ',');
+    buf_append_str(&text, members);
     *json = arena_copy(arena, buf_str(&text));
     buf_release(&text);
     return 0;

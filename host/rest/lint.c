@@ -169,7 +169,7 @@ static bool has_function(const struct node *node)
 static void look_for_unused(const struct node *root, struct findings *findings)
 {
     const struct node *config = node_get(root, "config");
-    if (has_function(root)) return;
+    if (has_function(root) || node_get(root, "profile")) return; /* so may a plugin */
     for (size_t i = 0; config && i < config->count; i++) {
         const char *name = arena_printf(findings->arena, "config.%s", config->children[i].key.data);
         bool is_used = false;
@@ -342,7 +342,7 @@ void lint_description(const struct node *root, struct findings *findings)
         struct lens http = lens;
         http.path = "http";
         look_at_rules(&http, node_get(lens.root, "http"));
-        if (!is_set(lens.root, "check"))
+        if (!is_set(lens.root, "check") && !node_get(lens.root, "profile"))
             findings_add(findings, FINDING_NOTE, "no-check", "check",
                          "`sluice check` reads a first page of the first stream instead",
                          "check = { path = \"/me\" }: a request that needs the credentials and little else");

@@ -163,6 +163,7 @@ int native_to_lines(const struct native_page *page, const struct stream_descript
     size_t count = stream->field_count, rows = page->operations.size;
     bool fits = page->values.size == rows * count * sizeof *values;
     for (size_t row = 0; row < rows && fits; row++) {
+        size_t start = out.size;
         buf_append_char(&out, '{');
         for (size_t i = 0; i < count; i++) {
             if (i) buf_append_char(&out, ',');
@@ -170,6 +171,8 @@ int native_to_lines(const struct native_page *page, const struct stream_descript
             buf_append_char(&out, ':');
             native_append_json(&values[row * count + i], page->texts, stream->fields[i].type, arena, &out);
         }
+        for (size_t at = start; at < out.size; at++) /* white space of a JSON value: in a string it is escaped */
+            if (out.data[at] == '\n') out.data[at] = ' ';
         buf_append_text(&out, "}\n");
     }
     fits = fits && !out.failed;

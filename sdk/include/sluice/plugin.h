@@ -151,7 +151,8 @@ SLUICE_EXPORT const struct sluice_plugin *sluice_plugin_entry(void); /* the func
 
 /* --- what the host says ------------------------------------------------------------------------------------------------- */
 
-/* A column that is wanted; its values stand at its place in sluice_emit. */
+/* A column that is wanted; its values stand at its place in sluice_emit. Those that a pipeline leaves out are not there; the
+ * others keep the order of `fields`. */
 struct sluice_column {
     const char *name;
     const char *type; /* "string", "timestamp", ...: the vocabulary's */
@@ -164,6 +165,17 @@ struct sluice_table {
     uint32_t column_count;
     uint32_t reserved;
 };
+
+/* The place of a table's column; -1: it is not wanted. */
+static inline int sluice_column_at(const struct sluice_table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        const char *a = table->columns[i].name, *b = name;
+        while (*a && *a == *b) a++, b++;
+        if (*a == *b) return (int)i;
+    }
+    return -1;
+}
 
 /* What is to be read. Valid until close. */
 struct sluice_slice {

@@ -1,0 +1,2 @@
+#include "bad.h"
+int nothing_to_see_here = 1;

@@ -62,7 +62,8 @@ static const char *first_request(const struct looking *looking, const struct flo
     struct err ignored = ERR_INIT;
     const char *text = NULL;
     const char *cursor = state_get(&flow->state, flow_stream(flow), "", "cursor");
-    bool is_known = !stream->native && !stream_is_partitioned(stream) && !description->base_is_captured && !stream->job && looking->sync.own;
+    bool is_known = !stream->native && !stream_is_partitioned(stream) && !description->base_is_captured && !stream->job &&
+                    looking->sync.own;
     if (!is_known || flow->windows.slice_count == 0) return NULL;
     source.slice = &flow->windows.slices[0];
     source.cursor_value = str_from(cursor ? cursor : "");

@@ -6,12 +6,12 @@
 #include <errno.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sluice/plugin.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "sluice/plugin.h"
 #include "worker/sanitizer.h"
 #include "worker/walls.h"
 

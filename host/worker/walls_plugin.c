@@ -5,13 +5,13 @@
  *
  * The object is loaded by way of /proc/self/fd, which the kernel shows to a process only while it may be dumped; what could be
  * stolen then comes later. */
+#include <sluice/plugin.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/check.h"
-#include "sluice/plugin.h"
 #include "worker/walls.h"
 
 enum { MIB = 1024 * 1024, MAX_PATHS = 128 };

@@ -14,7 +14,7 @@ static inline int emit_one(struct sluice_session *session, int64_t n, const char
 /* A plugin with this page and nothing else. */
 #define BAD_PAGE(callback)                                                                                                     \
     static const struct sluice_plugin PLUGIN = {SLUICE_PLUGIN_HEADER, .profile = SLUICE_PARSE, .name = "bad",                  \
-                                                .version = "1.0.0", .description = NUMBERS, .page = callback};                 \
+                                                .version = "1.0.0",   .description = NUMBERS,  .page = callback};              \
     SLUICE_PLUGIN(PLUGIN)
 
 /* A plugin whose page is right, and whose descriptor is what is given. */

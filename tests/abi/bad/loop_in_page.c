@@ -2,6 +2,7 @@
 static int page(struct sluice_session *session, void *instance)
 {
     (void)session, (void)instance;
-    for (volatile int i = 0;; i = i + 1) {}
+    for (volatile int i = 0;; i = i + 1) {
+    }
 }
 BAD_PAGE(page);

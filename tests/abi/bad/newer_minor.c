@@ -1,2 +1,3 @@
 #include "bad.h"
-BAD_DESCRIPTOR(sizeof(struct sluice_plugin), 1, 999, 16, .profile = SLUICE_PARSE, .name = "bad", .version = "1", .description = NUMBERS);
+BAD_DESCRIPTOR(sizeof(struct sluice_plugin), 1, 999, 16, .profile = SLUICE_PARSE, .name = "bad", .version = "1",
+               .description = NUMBERS);

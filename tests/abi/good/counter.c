@@ -60,9 +60,17 @@ static const struct sluice_plugin PLUGIN = {
     .name = "counter",
     .version = "1.0.0",
     .description = SLUICE_JSON({
-        "config": {"count": {"type": "integer", "default": 1000}, "pause_ms": {"type": "integer", "default": 0}},
-        "streams": {"numbers": {"native": true, "primary_key": "n", "write_mode": "append", "cursor": {"kind": "token"},
-                                "fields": {"n": "integer", "text": "string"}}}}),
+        "config" : {"count" : {"type" : "integer", "default" : 1000}, "pause_ms" : {"type" : "integer", "default" : 0}},
+        "streams" : {
+            "numbers" : {
+                "native" : true,
+                "primary_key" : "n",
+                "write_mode" : "append",
+                "cursor" : {"kind" : "token"},
+                "fields" : {"n" : "integer", "text" : "string"}
+            }
+        }
+    }),
     .open = open_log,
     .page = page,
     .close = close_log,

@@ -1,5 +1,5 @@
-/* parser: a plugin that declares requests and only parses their answers: functions and sluice_result. The answer's body is lines
- * of "ID NAME", and its first line the next page's path. */
+/* parser: a plugin that declares requests and only parses their answers: functions and sluice_result. The answer's body is
+ * lines of "ID NAME", and its first line the next page's path. */
 #include <sluice/plugin.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,11 +40,17 @@ static const struct sluice_plugin PLUGIN = {
     .name = "parser",
     .version = "1.0.0",
     .description = SLUICE_JSON({
-        "config": {"base_url": {"type": "string", "required": true}},
-        "http": {"base": "{{config.base_url}}"},
-        "streams": {"people": {"path": {"$function": "streams.people.path"}, "primary_key": "id",
-                               "records": {"$function": "streams.people.records"},
-                               "fields": {"id": "integer", "name": "string"}}}}),
+        "config" : {"base_url" : {"type" : "string", "required" : true}},
+        "http" : {"base" : "{{config.base_url}}"},
+        "streams" : {
+            "people" : {
+                "path" : {"$function" : "streams.people.path"},
+                "primary_key" : "id",
+                "records" : {"$function" : "streams.people.records"},
+                "fields" : {"id" : "integer", "name" : "string"}
+            }
+        }
+    }),
     .functions = FUNCTIONS,
 };
 SLUICE_PLUGIN(PLUGIN);

@@ -190,6 +190,15 @@ static bool takes_connector(const char *what)
     return false;
 }
 
+static int new_one(const struct arguments *arguments, struct arena *arena)
+{
+    const char *name = arguments->words[1], *from = argument_value(arguments, "--from", NULL);
+    if (!argument_is_set(arguments, "--native")) return connector_new(name, from, arena);
+    if (!from) return connector_new_native(name, arena);
+    fprintf(stderr, "sluice connector new: --from proposes a connector in Lua, and --native begins one in C\n");
+    return 2;
+}
+
 static int run(const struct arguments *arguments)
 {
     struct arena arena = ARENA_INIT(0);
@@ -198,7 +207,7 @@ static int run(const struct arguments *arguments)
     if (strcmp(what, "list") == 0 && arguments->word_count == 1)
         code = list(&arena, argument_is_set(arguments, "--json"));
     else if (strcmp(what, "new") == 0 && arguments->word_count == 2)
-        code = connector_new(arguments->words[1], argument_value(arguments, "--from", NULL), &arena);
+        code = new_one(arguments, &arena);
     else if (strcmp(what, "test") == 0)
         code = connector_test(arguments);
     else if (strcmp(what, "inspect") == 0 && arguments->word_count == 2)
@@ -216,6 +225,7 @@ static const struct cli_option OPTIONS[] = {
     OPTION_JSON,
     {"--from", 0, "FILE", false,
      "new: propose streams, credentials and pages from a curl command, HAR session or OpenAPI document"},
+    {"--native", 0, NULL, false, "new: a native plugin in C, in ./plugins/NAME"},
     {"--config-schema", 0, NULL, false, "describe: print the JSON Schema of its configuration"},
     {"--against", 0, "OLD", false, "lint: name what breaks pipelines of this older version"},
     {"--update", 0, NULL, false, "test: write what came into the cases, in place of what they expect"},

@@ -27,5 +27,7 @@ int connector_lint(const struct loaded_connector *loaded, const struct loaded_co
 
 /* Makes ./connectors/NAME, from a curl command, HAR session or OpenAPI document if `from` names one. */
 int connector_new(const char *name, const char *from, struct arena *arena);
+/* Makes ./plugins/NAME, a native plugin in C. */
+int connector_new_native(const char *name, struct arena *arena);
 
 #endif

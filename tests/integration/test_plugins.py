@@ -22,7 +22,7 @@ def build(source, folder, name=None, flags=()):
     """A plugin as its author would build it."""
     target = folder / f"{name or source.stem}.so"
     subprocess.run([COMPILER, "-std=c11", "-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-fPIC", "-shared", "-fvisibility=hidden",
-                    f"-I{ROOT}/sdk/include", *flags, "-o", target, source], check=True)
+                    *flags, f"-I{ROOT}/sdk/include", "-o", target, source], check=True)
     target.chmod(0o755)
     return target
 

@@ -1,0 +1,94 @@
+"""What a plugin is built with: the header by itself, an installed prefix, the template, and a header that stays as it is."""
+
+import hashlib
+import json
+import os
+import subprocess
+
+import pytest
+
+from conftest import ROOT, SLUICE
+from test_plugins import ABI, build, rows_in
+
+HEADER = ROOT / "sdk" / "include" / "sluice" / "plugin.h"
+FROZEN_1_0 = "f1148d621d59c8800c6f0d7763450c516044284c868f3561f979c650954784b4"
+STANDARDS = [("gcc", "c11", "c"), ("g++", "c++17", "c++")]
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory):
+    """An installation, as `cmake --install` makes it."""
+    folder = tmp_path_factory.mktemp("prefix")
+    subprocess.run(["cmake", "--install", os.path.dirname(SLUICE), "--prefix", folder], check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.parametrize("compiler,standard,language", STANDARDS, ids=[row[1] for row in STANDARDS])
+def test_the_header_is_clean_by_itself(tmp_path, compiler, standard, language):
+    source = tmp_path / "header"
+    source.write_text(f'#include <sluice/plugin.h>\n#include <sluice/plugin.h>\n'
+                      'int use(struct sluice_session *session)\n'
+                      '{\n    struct sluice_value row[2] = {sluice_integer(1), sluice_text("x", 1)};\n'
+                      '    return sluice_emit(session, 0, SLUICE_UPSERT, row, 2);\n}\n')
+    command = [compiler, f"-std={standard}", "-pedantic", "-Wall", "-Wextra", "-Werror", "-Wno-missing-declarations", "-x", language,
+               f"-I{ROOT}/sdk/include", "-c", source, "-o", tmp_path / "header.o"]
+    subprocess.run(command, check=True)
+
+
+def test_the_header_needs_nothing_but_integers():
+    includes = [line.split()[1] for line in HEADER.read_text().splitlines() if line.startswith("#include <s")]
+    assert includes == ["<stddef.h>", "<stdint.h>"]
+
+
+def test_a_plugin_of_the_first_header_runs(work):
+    """The header of 1.0, as it was: what was built with it stays valid."""
+    frozen = ABI / "frozen" / "sluice" / "plugin.h"
+    assert hashlib.sha256(frozen.read_bytes()).hexdigest() == FROZEN_1_0, "the frozen header is never changed: plugins out there were built with it"
+    build(ABI / "good" / "counter.c", work.folder, flags=[f"-I{ABI}/frozen"])
+    target = {"type": "csv", "path": "./out", "compression": "none"}
+    work.write("sluice.yaml", json.dumps({"destinations": {"target": target}, "pipelines": {
+        "counter": {"connector": "./counter.so", "destination": "target"}}}))
+    work.run("run")
+    assert len(rows_in(work, "counter", "numbers")) == 1000
+
+
+def run_template(work, shared_object):
+    work.run("connector", "inspect", shared_object)
+    target = {"type": "csv", "path": "./out", "compression": "none"}
+    work.write("sluice.yaml", json.dumps({"destinations": {"target": target}, "pipelines": {
+        "mine": {"connector": str(shared_object), "destination": "target", "streams": {"numbers": {"columns": {
+            "text": {"enabled": False, "reason": "not wanted"}}}}}}}))
+    work.run("run")
+    rows = rows_in(work, "mine", "numbers")
+    assert [int(row["number"]) for row in rows] == list(range(2500)) and "text" not in rows[0]
+
+
+def test_a_new_plugin_is_built_against_an_installation(work, prefix):
+    work.run("connector", "new", "mine", "--native")
+    source = work.folder / "plugins" / "mine"
+    subprocess.run(["cmake", "-S", source, "-B", source / "build", f"-DCMAKE_PREFIX_PATH={prefix}"], check=True, capture_output=True)
+    subprocess.run(["cmake", "--build", source / "build"], check=True, capture_output=True)
+    run_template(work, source / "build" / "mine.so")
+    ended = work.run("connector", "new", "mine", "--native", code=2)
+    assert "is there already" in ended.err
+
+
+def test_pkg_config_is_enough(work, prefix):
+    work.run("connector", "new", "mine", "--native")
+    source = work.folder / "plugins" / "mine" / "mine.c"
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib" / "pkgconfig")}
+    flags = subprocess.run(["pkg-config", "--cflags", "sluice-plugin"], env=environment, check=True, capture_output=True,
+                           text=True).stdout.split()
+    target = work.folder / "mine.so"
+    subprocess.run(["cc", "-shared", *flags, "-o", target, source], check=True)
+    run_template(work, target)
+
+
+def test_an_installed_sluice_finds_its_plugins_and_its_template(work, prefix):
+    (prefix / "share" / "sluice" / "connectors").mkdir(parents=True, exist_ok=True)
+    build(ABI / "good" / "counter.c", prefix / "share" / "sluice" / "connectors")
+    installed = str(prefix / "bin" / "sluice")
+    out = subprocess.run([installed, "connector", "list"], capture_output=True, text=True, check=True, cwd=work.folder).stdout
+    assert "counter" in out
+    subprocess.run([installed, "connector", "new", "mine", "--native"], capture_output=True, check=True, cwd=work.folder)
+    assert (work.folder / "plugins" / "mine" / "mine.c").exists()

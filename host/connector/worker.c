@@ -82,12 +82,13 @@ static void log_traceback(struct worker *worker, struct str traceback)
         log_debug(worker->options->log, "connector '%s': " STR_FMT, worker->name, STR_ARG(line));
 }
 
-/* A FAIL frame as an error; after any kind but SCRIPT and SYNTAX the worker is ending. A connector that is no Lua is a mistake
- * in what was configured, like an unknown key of it; all else is the doing of its code. */
-static int failed(struct worker *worker, const struct wire_frame *frame, struct err *err)
+/* A FAIL frame as an error; false: it cannot be read. After any kind but SCRIPT, SYNTAX and PLUGIN the worker is ending. A
+ * connector that is no Lua, or no plugin of this version, is a mistake in what was configured, like an unknown key of it; all
+ * else is the doing of its code, or what a plugin says it is. */
+static bool failed(struct worker *worker, const struct wire_frame *frame, struct err *err)
 {
     struct wire_fail fail;
-    if (wire_read_fail(frame, &fail, err) != 0) return ERR_DATA;
+    if (wire_read_fail(frame, &fail, err) != 0) return false;
     log_traceback(worker, fail.traceback);
     bool never_ran = fail.kind == WIRE_FAIL_SYNTAX || fail.kind == WIRE_FAIL_REFUSED;
     bool goes_on = fail.kind == WIRE_FAIL_SCRIPT || fail.kind == WIRE_FAIL_SYNTAX || fail.kind == WIRE_FAIL_PLUGIN;
@@ -115,7 +116,7 @@ static int failed(struct worker *worker, const struct wire_frame *frame, struct 
         err_hint(err, "correct the connector's code at the place named; --verbose shows the traceback");
     }
     if (!goes_on) end_process(worker);
-    return err->class;
+    return true;
 }
 
 /* The channel is broken: says how the process ended, if it did, and ends it. */
@@ -279,9 +280,11 @@ static int ask(struct worker *worker, enum wire_type answer, struct wire_frame *
             rc = err_set(&problem, ERR_DATA, "an answer to something else");
         else if (frame->type == answer)
             return 0;
-        else if (frame->type == WIRE_FAIL && (rc = failed(worker, frame, &problem)) != ERR_DATA)
+        else if (frame->type == WIRE_FAIL && failed(worker, frame, &problem))
             return err_copy(err, &problem);
-        else if (rc == 0 && (rc = take_aside(worker, frame, wait, &problem)) > 0)
+        else if (frame->type == WIRE_FAIL)
+            rc = problem.class;
+        else if ((rc = take_aside(worker, frame, wait, &problem)) > 0)
             rc = err_set(&problem, ERR_DATA, "a '%s' frame out of turn", wire_type_name(frame->type));
         if (rc != 0) break;
     }

@@ -58,7 +58,7 @@ static bool convert(struct row *row, const struct native_value *from, struct str
     const struct column *column = column_at(row, index);
     struct coerce_rule rule = coerce_rule_for(column, row->reader->spec->timestamp_format);
     struct json_value json;
-    bool is_json = native_json(from, text, column->type, &row->reader->scratch, &json);
+    bool is_json = native_json(from, text, column->type, row->batch->arena, &json);
     if (is_json && coerce_value(&rule, &json, row->batch->arena, &row->repaired, to)) return true;
     *to = (struct value){.kind = VALUE_NULL, .i = 0};
     if (!is_json) json = (struct json_value){.kind = JSON_STRING, .raw = text};

@@ -239,6 +239,11 @@ class Bench:
         names = [name for name in figures if name.startswith("s.")]
         print("map: " + ", ".join(f"{name[2:]} {int(figures[name][0]):,}/s" for name in names) + " (reach 150,000 records/s)")
 
+    def plugin(self):
+        figures = self.figures("bench_plugin", self.programs / "sluice-worker", self.programs / "bench_rows.so")
+        print(f"plugin: {int(figures['worker'][0]):,} rows/s from its process, {int(figures['inside'][0]):,}/s made inside the host: "
+              f"ratio {figures['ratio'][0]} (reach 1.15)")
+
     def print(self):
         if not self.rows:
             return
@@ -251,7 +256,7 @@ class Bench:
 
 def main():
     syncs = ("append", "dedup", "files")
-    rows = (*syncs, "describe", "jsonscan", "map")
+    rows = (*syncs, "describe", "jsonscan", "map", "plugin")
     parser = argparse.ArgumentParser()
     parser.add_argument("programs", type=pathlib.Path)
     parser.add_argument("rows", nargs="*", help=f"which of {', '.join(rows)}; default: all")

@@ -49,7 +49,7 @@ int main(int argc, char **argv)
     long pages = argc > 2 ? strtol(argv[2], NULL, 10) : 200;
     struct connector_options options = {.worker_path = argv[1]};
     struct connector_file file = {STR("init.lua"), str_from(SOURCE)};
-    struct connector_sources sources = {"bench", &file, 1};
+    struct connector_sources sources = {.name = "bench", .files = &file, .count = 1};
     struct arena arena = ARENA_INIT(0);
     struct err err = ERR_INIT;
     struct functions functions;

@@ -39,7 +39,7 @@ struct connector_limits {
 };
 
 /* Where names are looked up, in this order: the configured folders, ./connectors, $XDG_DATA_HOME/sluice/connectors, the
- * installed folder beside the program (or the source tree's and its plugins, for a program inside its build folder). */
+ * installed folders beside the program (or the source tree's and its plugins, for a program inside its build folder). */
 struct connector_path {
     const char *const *configured; /* folders from sluice.yaml's `connectors:` */
     size_t configured_count;

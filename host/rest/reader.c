@@ -37,6 +37,7 @@ void reader_free(struct reader *reader)
     parts_free(reader->parts);
     if (reader->native) native_page_release(reader->native);
     free(reader->native);
+    free(reader->checkpoint);
     http_response_release(&reader->response);
     spool_free(reader->spool);
     pager_free(reader->pager);

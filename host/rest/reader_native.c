@@ -1,11 +1,16 @@
 /* reader_native: the pages of a stream that a plugin reads. The plugin keeps its place by its checkpoints: the newest of a page
  * is where a later run goes on, be it in the middle of a slice (position) or at the next sync (token).
  *
+ * What may heal is tried again by opening the slice anew, as long as all that was handed on lies before a checkpoint: then
+ * nothing comes twice.
+ *
  * Bytes are a whole body of the stream's format and come in parts like those of an answer; what the page's checkpoint covers
  * ends with its last part. */
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "os/clock.h"
+#include "os/log.h"
 #include "rest/native.h"
 #include "rest/reader_parts.h"
 
@@ -20,7 +25,7 @@ static int open_slice(struct reader *reader, struct err *err)
     if (!options->native.tables.size) native_tables_of(reader->stream, &tables);
     struct native_slice slice = {
         .stream = reader->stream->name,
-        .state = options->position ? options->position : NULL,
+        .state = reader->checkpoint ? reader->checkpoint : options->position,
         .from = reader->stream->has_cursor && from[0] ? from : NULL,
         .to = reader->stream->has_cursor && to[0] ? to : NULL,
         .values = source->partition.size ? arena_text(&reader->arena, source->partition) : NULL,
@@ -41,7 +46,10 @@ static void end_native(struct reader *reader, struct native_page *native, struct
 {
     page->last = !native->has_more;
     page->number = reader->pages++;
+    reader->is_uncovered = !native->checkpoint && (reader->is_uncovered || page->has_records);
     if (!native->checkpoint) return;
+    free(reader->checkpoint);
+    reader->checkpoint = mem_strdup(native->checkpoint);
     if (reader->stream->cursor.kind == CURSOR_TOKEN && reader->stream->has_cursor)
         page->token = reader_without_secret(reader, mem_strdup(native->checkpoint));
     if (!page->last) page->position = reader_without_secret(reader, mem_strdup(native->checkpoint));
@@ -82,19 +90,48 @@ static int take_bytes(struct reader *reader, struct native_page *native, struct 
     return next_part(reader, page, err);
 }
 
-int reader_native_page(struct reader *reader, struct page *page, struct err *err)
+static int try_page(struct reader *reader, struct native_page *native, struct err *err)
 {
     const struct native_order *order = &reader->options.native;
     const struct functions *functions = reader->options.source.functions;
+    int rc = reader->is_started ? 0 : open_slice(reader, err);
+    reader->is_started = rc == 0;
+    char *committed = rc == 0 && order->committed ? order->committed(order->context) : NULL;
+    if (rc == 0) rc = functions->page(functions->context, committed, order->budget, native, err);
+    if (rc) reader->is_started = false;
+    free(committed);
+    return rc;
+}
+
+/* Tries until there is a page, or the policy gives up. */
+static int get_page(struct reader *reader, struct native_page *native, struct err *err)
+{
+    const struct reader_options *options = &reader->options;
+    struct retry retry = RETRY_INIT(&options->retry, clock_now_ms(options->clock));
+    for (;;) {
+        struct err failure = ERR_INIT;
+        int rc = try_page(reader, native, &failure);
+        if (rc == 0) return 0;
+        struct retry_verdict next = retry_next(&retry, rc, -1, retry_random(), clock_now_ms(options->clock));
+        if (!next.again || reader->is_uncovered || options->native.sample) {
+            if (err_class_info(rc)->retryable && !options->native.sample && !reader->is_uncovered)
+                err_context(&failure, "%s", retry_reason_text(next.reason));
+            return err_copy(err, &failure);
+        }
+        if (options->log)
+            log_warn(options->log, "stream %s: trying again in %lld ms: %s", reader->stream->name, (long long)next.wait_ms,
+                     failure.message);
+        if (!clock_sleep_ms(options->clock, next.wait_ms, options->cancel)) return err_copy(err, &failure);
+    }
+}
+
+int reader_native_page(struct reader *reader, struct page *page, struct err *err)
+{
     *page = (struct page){0};
     if (reader->parts) return next_part(reader, page, err);
     arena_clear(&reader->arena);
-    int rc = reader->is_started ? 0 : open_slice(reader, err);
-    reader->is_started = true;
     struct native_page *native = mem_zero(1, sizeof *native);
-    char *committed = rc == 0 && order->committed ? order->committed(order->context) : NULL;
-    if (rc == 0) rc = functions->page(functions->context, committed, order->budget, native, err);
-    free(committed);
+    int rc = get_page(reader, native, err);
     if (rc < 0) {
         free(native);
         return rc;

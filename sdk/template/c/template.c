@@ -59,20 +59,19 @@ static const struct sluice_plugin PLUGIN = {
     .profile = SLUICE_PARSE,
     .name = "template",
     .version = "0.1.0",
-    .description = SLUICE_JSON({
-        "title" : "Template",
-        "config" : {"count" : {"type" : "integer", "default" : 2500, "title" : "how many numbers there are"}},
-        "streams" : {
-            "numbers" : {
-                "native" : true,
-                "primary_key" : "number",
-                "cursor" : {"kind" : "token"},
-                "fields" : {"number" : "integer", "text" : "string"}
+    .description =
+        SLUICE_JSON({
+        "title": "Template",
+        "config": {"count": {"type": "integer", "default": 2500, "title": "how many numbers there are"}},
+        "streams": {
+            "numbers": {
+                "native": true,
+                "primary_key": "number",
+                "cursor": {"kind": "token"},
+                "fields": {"number": "integer", "text": "string"}
             }
         }
     }),
-    .open = open_numbers,
-    .page = page,
-    .close = close_numbers,
+                                              .open = open_numbers, .page = page, .close = close_numbers,
 };
 SLUICE_PLUGIN(PLUGIN);

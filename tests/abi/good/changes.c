@@ -11,12 +11,12 @@ static struct sluice_value text(const char *data)
 static int list(struct sluice_session *session)
 {
     static const char DECLARATION[] = SLUICE_JSON({
-        "native" : true,
-        "internal" : true,
-        "cursor" : {"kind" : "token"},
-        "routes" : {
-            "people" : {"primary_key" : "id", "fields" : {"id" : "integer", "name" : "string", "note" : "string"}},
-            "pets" : {"primary_key" : [ "id", "kind" ], "fields" : {"id" : "integer", "kind" : "string"}}
+        "native": true,
+        "internal": true,
+        "cursor": {"kind": "token"},
+        "routes": {
+            "people": {"primary_key": "id", "fields": {"id": "integer", "name": "string", "note": "string"}},
+            "pets": {"primary_key": [ "id", "kind" ], "fields": {"id": "integer", "kind": "string"}}
         }
     });
     const struct sluice_value row[2] = {text("changes"), sluice_json(DECLARATION, sizeof DECLARATION - 1)};
@@ -64,10 +64,9 @@ static const struct sluice_plugin PLUGIN = {
     .name = "changes",
     .version = "1.0.0",
     .description = SLUICE_JSON({
-        "streams" : {"tables" : {"native" : true, "internal" : true, "fields" : {"name" : "string", "declaration" : "json"}}},
-        "dynamic" : {"from" : "tables", "stream" : "{{record.declaration}}"}
+        "streams": {"tables": {"native": true, "internal": true, "fields": {"name": "string", "declaration": "json"}}},
+        "dynamic": {"from": "tables", "stream": "{{record.declaration}}"}
     }),
-    .open = open_changes,
-    .page = page,
+                                             .open = open_changes, .page = page,
 };
 SLUICE_PLUGIN(PLUGIN);

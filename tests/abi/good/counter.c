@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct counting {
-    int64_t next, end, pause_ms;
+    int64_t next, end, pause_ms, fails_at;
     int is_continuous;
 };
 
@@ -19,6 +19,8 @@ static int open_log(struct sluice_session *session, const struct sluice_slice *s
     counting->end = strtoll(sluice_config(session, "count"), NULL, 10);
     counting->pause_ms = strtoll(sluice_config(session, "pause_ms"), NULL, 10);
     counting->is_continuous = slice->continuous;
+    counting->fails_at = strtoll(sluice_config(session, "fails_at"), NULL, 10);
+    if (slice->state && counting->next >= counting->fails_at) counting->fails_at = 0; /* the second try goes well */
     *instance = counting;
     return 0;
 }
@@ -38,6 +40,8 @@ static int page(struct sluice_session *session, void *instance)
     char text[32];
     tell_committed(session);
     if (counting->pause_ms && sluice_sleep(session, (uint32_t)counting->pause_ms) < 0) return -1;
+    if (counting->fails_at && counting->next >= counting->fails_at)
+        return sluice_fail(session, SLUICE_ERROR_TRANSIENT, "the log cannot be reached just now", NULL);
     for (int i = 0; i < 100 && counting->next < counting->end; i++, counting->next++) {
         int size = snprintf(text, sizeof text, "number %" PRId64, counting->next);
         const struct sluice_value row[2] = {sluice_integer(counting->next), sluice_text(text, (size_t)size)};
@@ -60,19 +64,19 @@ static const struct sluice_plugin PLUGIN = {
     .name = "counter",
     .version = "1.0.0",
     .description = SLUICE_JSON({
-        "config" : {"count" : {"type" : "integer", "default" : 1000}, "pause_ms" : {"type" : "integer", "default" : 0}},
-        "streams" : {
-            "numbers" : {
-                "native" : true,
-                "primary_key" : "n",
-                "write_mode" : "append",
-                "cursor" : {"kind" : "token"},
-                "fields" : {"n" : "integer", "text" : "string"}
+        "config": {"count": {"type": "integer", "default": 1000},
+                   "pause_ms": {"type": "integer", "default": 0},
+                   "fails_at": {"type": "integer", "default": 0}},
+        "streams": {
+            "numbers": {
+                "native": true,
+                "primary_key": "n",
+                "write_mode": "append",
+                "cursor": {"kind": "token"},
+                "fields": {"n": "integer", "text": "string"}
             }
         }
     }),
-    .open = open_log,
-    .page = page,
-    .close = close_log,
+                                  .open = open_log, .page = page, .close = close_log,
 };
 SLUICE_PLUGIN(PLUGIN);

@@ -76,14 +76,12 @@ static const struct sluice_plugin PLUGIN = {
     .name = "lines",
     .version = "1.0.0",
     .description = SLUICE_JSON({
-        "config" : {
-            "address" : {"type" : "string", "required" : true, "connect" : 7000},
-            "other_port" : {"type" : "integer"},
-            "password" : {"type" : "string", "secret" : true, "required" : true}
+        "config": {
+            "address": {"type": "string", "required": true, "connect": 7000},
+            "other_port": {"type": "integer"},
+            "password": {"type": "string", "secret": true, "required": true}
         },
-        "streams" : {"lines" : {"native" : true, "fields" : {"line" : "string"}}}
-    }),
-    .check = check,
-    .page = page,
+        "streams": {"lines": {"native": true, "fields": {"line": "string"}}}
+    }), .check = check, .page = page,
 };
 SLUICE_PLUGIN(PLUGIN);

@@ -40,17 +40,17 @@ static const struct sluice_plugin PLUGIN = {
     .name = "parser",
     .version = "1.0.0",
     .description = SLUICE_JSON({
-        "config" : {"base_url" : {"type" : "string", "required" : true}},
-        "http" : {"base" : "{{config.base_url}}"},
-        "streams" : {
-            "people" : {
-                "path" : {"$function" : "streams.people.path"},
-                "primary_key" : "id",
-                "records" : {"$function" : "streams.people.records"},
-                "fields" : {"id" : "integer", "name" : "string"}
+        "config": {"base_url": {"type": "string", "required": true}},
+        "http": {"base": "{{config.base_url}}"},
+        "streams": {
+            "people": {
+                "path": {"$function": "streams.people.path"},
+                "primary_key": "id",
+                "records": {"$function": "streams.people.records"},
+                "fields": {"id": "integer", "name": "string"}
             }
         }
     }),
-    .functions = FUNCTIONS,
+                              .functions = FUNCTIONS,
 };
 SLUICE_PLUGIN(PLUGIN);

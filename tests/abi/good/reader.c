@@ -29,9 +29,9 @@ static const struct sluice_plugin PLUGIN = {
     .name = "reader",
     .version = "1.0.0",
     .description = SLUICE_JSON({
-        "config" : {"path" : {"type" : "string", "required" : true, "files" : true}, "other" : {"type" : "string"}},
-        "streams" : {"rows" : {"native" : true, "format" : "csv", "primary_key" : "id", "fields" : {"id" : "integer"}}}
+        "config": {"path": {"type": "string", "required": true, "files": true}, "other": {"type": "string"}},
+        "streams": {"rows": {"native": true, "format": "csv", "primary_key": "id", "fields": {"id": "integer"}}}
     }),
-    .page = page,
+                 .page = page,
 };
 SLUICE_PLUGIN(PLUGIN);

@@ -35,27 +35,27 @@ static const struct sluice_plugin PLUGIN = {
     .name = "types",
     .version = "1.0.0",
     .description = SLUICE_JSON({
-        "streams" : {
-            "values" : {
-                "native" : true,
-                "primary_key" : "id",
-                "write_mode" : "append_dedup",
-                "fields" : {
-                    "id" : "integer",
-                    "text" : "string",
-                    "exact" : "decimal",
-                    "about" : "float",
-                    "flag" : "boolean",
-                    "day" : "date",
-                    "at" : "timestamp",
-                    "wall" : "timestamp_ntz",
-                    "doc" : "json",
-                    "bytes" : "binary",
-                    "big" : "integer"
+        "streams": {
+            "values": {
+                "native": true,
+                "primary_key": "id",
+                "write_mode": "append_dedup",
+                "fields": {
+                    "id": "integer",
+                    "text": "string",
+                    "exact": "decimal",
+                    "about": "float",
+                    "flag": "boolean",
+                    "day": "date",
+                    "at": "timestamp",
+                    "wall": "timestamp_ntz",
+                    "doc": "json",
+                    "bytes": "binary",
+                    "big": "integer"
                 }
             }
         }
     }),
-    .page = page,
+                                 .page = page,
 };
 SLUICE_PLUGIN(PLUGIN);

@@ -156,6 +156,15 @@ void cli_close(struct cli_context *cli)
     secrets_free(cli->secrets);
 }
 
+/* Recordings are of requests, and a plugin's own conversations are none. */
+static int refuse_recording(const struct arguments *arguments, const struct sync_prepared *prepared, struct err *err)
+{
+    bool records = argument_is_set(arguments, "--record") || argument_is_set(arguments, "--replay");
+    if (!records || !prepared->sources.is_native) return 0;
+    err_set(err, ERR_CONFIG, "cannot record or replay '%s': it is a native plugin", prepared->sources.name);
+    return err_hint(err, "leave --record and --replay out; they are for connectors that are read by requests");
+}
+
 int cli_prepare(struct cli_context *cli, const struct arguments *arguments, struct sync_prepared **out)
 {
     const char *streams[ARGUMENTS_MAX];
@@ -180,5 +189,6 @@ int cli_prepare(struct cli_context *cli, const struct arguments *arguments, stru
         .refresh = argument_is_set(arguments, "--refresh"),
     };
     if (sync_prepare(&options, out, &problems, &err) != 0) return cli_failure(cli, cli->pipeline->name, &err);
+    if (*out && refuse_recording(arguments, *out, &err) != 0) return cli_failure(cli, cli->pipeline->name, &err);
     return cli_problems(cli, &problems);
 }

@@ -26,7 +26,8 @@ static void add_folder(struct folders *folders, const char *folder)
 /* Beside the running program: where an installation keeps them, and where a source tree does, seen from its build folder. */
 static void add_own_folders(struct folders *folders, struct arena *arena)
 {
-    static const char *const BESIDE[] = {"../share/sluice/connectors", "../lib/sluice/connectors", "../../connectors", "plugins"};
+    static const char *const BESIDE[] = {"../share/sluice/connectors", "../lib/sluice/connectors", "../../connectors",
+                                         "plugins"};
     char program[PATH_MAX];
     ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
     if (size <= 0) return;

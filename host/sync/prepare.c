@@ -70,20 +70,11 @@ static void check_native(const struct sync_prepared *prepared, const struct node
                          STR_ARG(streams->children[i].key));
 }
 
-/* Recordings are of requests, and a plugin's own conversations are none. */
-static int refuse_cassette(const struct sync_prepared *prepared, struct err *err)
-{
-    if (!prepared->options.cassette || !prepared->sources.is_native) return 0;
-    err_set(err, ERR_CONFIG, "cannot record or replay '%s': it is a native plugin", prepared->sources.name);
-    return err_hint(err, "leave --record and --replay out; they are for connectors that are read by requests");
-}
-
 static int describe(struct sync_prepared *prepared, struct problems *problems, struct err *err)
 {
     struct str json;
     const struct node *root;
     int rc = find_connector(prepared, err);
-    if (rc == 0) rc = refuse_cassette(prepared, err);
     if (rc == 0)
         rc = connector_describe_sources(&prepared->sources, &prepared->connector_options, &prepared->arena, &json, err);
     if (rc == 0) rc = description_read(json, &prepared->arena, &root, err);

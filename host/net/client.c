@@ -262,6 +262,22 @@ static int read_authorities(const char *path, struct buf *authorities, struct er
     return err_context(err, "network.ca_file");
 }
 
+static int read_identity(const struct client_options *options, struct client *client, struct err *err)
+{
+    client->certificate = client->key = BUF_INIT(CA_FILE_MAX_BYTES);
+    if (!options->client_cert) return 0;
+    int rc = fs_read_file(options->client_cert, CA_FILE_MAX_BYTES, &client->certificate, err);
+    if (rc == 0 && crypto_count_certificates(buf_str(&client->certificate)) == 0) {
+        err_set(err, ERR_CONFIG, "cannot read '%s': expected certificates in PEM form and nothing broken",
+                options->client_cert);
+        rc = err_hint(err, "the client's certificate comes first, then those that lead to its authority");
+    }
+    if (rc) return err_context(err, "network.client_cert");
+    rc = fs_check_private(options->client_key, err);
+    if (rc == 0) rc = fs_read_file(options->client_key, CA_FILE_MAX_BYTES, &client->key, err);
+    return rc ? err_context(err, "network.client_key") : 0;
+}
+
 int client_new(const struct client_options *options, struct client **out, struct err *err)
 {
     const struct guard_options guard_options = {options->allowed_hosts, options->allowed_host_count, options->allow_private,
@@ -275,6 +291,7 @@ int client_new(const struct client_options *options, struct client **out, struct
     client->breaker = breaker_new();
     int rc = guard_new(&guard_options, &client->guard, err);
     if (rc == 0) rc = read_authorities(options->ca_file, &client->authorities, err);
+    if (rc == 0) rc = read_identity(options, client, err);
     if (rc == 0 && !client->options.limiter) rc = limiter_new(&no_limit, &client->options.limiter, err);
     if (rc == 0)
         *out = client;
@@ -292,6 +309,8 @@ void client_free(struct client *client)
     limiter_free(client->options.limiter);
     pthread_mutex_destroy(&client->lock);
     buf_release(&client->authorities);
+    buf_release(&client->certificate);
+    buf_release(&client->key);
     free(client->user_agent);
     free(client);
 }
@@ -308,6 +327,10 @@ struct session *session_new(struct client *client)
                                               .guard = client->guard,
                                               .user_agent = client->user_agent,
                                               .authorities = buf_str(&client->authorities),
+                                              .identity = {.certificate = buf_str(&client->certificate),
+                                                           .key = buf_str(&client->key),
+                                                           .password = options->client_key_password},
+                                              .proxy = options->proxy.url ? &client->options.proxy : NULL,
                                               .budget = options->budget,
                                               .clock = options->clock,
                                               .cancel = options->cancel};

@@ -31,6 +31,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "net/http.h"
+#include "net/proxy.h"
 #include "net/retry.h"
 
 struct auth;
@@ -48,6 +49,9 @@ struct client_options {
     bool allow_private;  /* loopback, private and link-local addresses may be reached */
     bool allow_http;     /* plain http may be spoken (the base URL says http, or the pipeline allows it) */
     const char *ca_file; /* PEM: the authorities to trust in place of the system's; NULL: the system's; read by client_new */
+    const char *client_cert, *client_key; /* PEM files: who we are to a server that asks; NULL: nobody; read by client_new */
+    const char *client_key_password;      /* NULL: the key has none */
+    struct proxy proxy;                   /* url NULL: none */
     struct http_limits limits;
     struct retry_policy retry;
     const char *user_agent;    /* NULL: "sluice/VERSION" */
@@ -73,8 +77,8 @@ struct client_counters {
 struct client;
 struct session;
 
-/* Takes over options->auth and options->limiter in any case. CONFIG when a host pattern or
- * ca_file cannot be read. */
+/* Takes over options->auth and options->limiter in any case. CONFIG when a host pattern or one of the files cannot be read, or
+ * when others may read the key. */
 int client_new(const struct client_options *options, struct client **out, struct err *err) MUST_USE;
 void client_free(struct client *client); /* after its sessions; NULL is fine */
 const struct client_counters *client_counters(const struct client *client);

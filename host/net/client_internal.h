@@ -19,7 +19,8 @@ struct client {
     struct guard *guard;
     struct breaker *breaker;
     char *user_agent;
-    struct buf authorities; /* what ca_file holds; empty: the system's count */
+    struct buf authorities;      /* what ca_file holds; empty: the system's count */
+    struct buf certificate, key; /* what client_cert and client_key hold */
     struct client_counters counters;
     pthread_mutex_t lock; /* over how many wait, and the two waiting counters */
     int waiting;

@@ -18,6 +18,7 @@
 #include "base/time.h"
 #include "net/guard.h"
 #include "net/http_answer.h"
+#include "net/proxy.h"
 #include "net/url.h"
 #include "os/cancel.h"
 #include "os/clock.h"
@@ -28,6 +29,7 @@ enum {
     KEPT_CONNECTIONS = 4,
     DNS_CACHE_S = 60,
     REQUEST_HEADERS_MAX_BYTES = 128 * 1024,
+    HTTP_PROXY_AUTHENTICATION = 407,
 };
 
 const struct http_limits HTTP_LIMITS_DEFAULT = {
@@ -57,6 +59,7 @@ struct transfer {
     struct err refused; /* an address that guard refused while there may be others */
     bool was_sent;      /* the request may have reached the server */
     bool has_first_byte;
+    bool is_proxied;
     int64_t begun_ms, sent_ms; /* sent_ms: when the last of the request went out */
     curl_off_t uploaded;
     int64_t speed_since_ms; /* low speed: the window's begin ... */
@@ -172,7 +175,8 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct 
 {
     struct transfer *transfer = context;
     (void)purpose;
-    if (guard_address(transfer->http->options.guard, &address->addr, &transfer->refused) != 0) return CURL_SOCKET_BAD;
+    if (!transfer->is_proxied && guard_address(transfer->http->options.guard, &address->addr, &transfer->refused) != 0)
+        return CURL_SOCKET_BAD;
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
@@ -182,7 +186,8 @@ static int on_before_request(void *context, char *remote, char *local, int remot
     (void)local;
     (void)remote_port;
     (void)local_port;
-    if (guard_address_text(transfer->http->options.guard, remote, &transfer->failure) != 0) return CURL_PREREQFUNC_ABORT;
+    if (!transfer->is_proxied && guard_address_text(transfer->http->options.guard, remote, &transfer->failure) != 0)
+        return CURL_PREREQFUNC_ABORT;
     transfer->was_sent = true;
     transfer->sent_ms = clock_now_ms(transfer->http->options.clock);
     return CURL_PREREQFUNC_OK;
@@ -243,6 +248,33 @@ static void set_transport(struct http *http, CURL *easy)
     (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_USERAGENT, http->options.user_agent);
+}
+
+static void set_identity(CURL *easy, const struct http_identity *identity)
+{
+    struct curl_blob certificate = {
+        .data = (char *)(uintptr_t)identity->certificate.data, .len = identity->certificate.size, .flags = CURL_BLOB_NOCOPY};
+    struct curl_blob key = {
+        .data = (char *)(uintptr_t)identity->key.data, .len = identity->key.size, .flags = CURL_BLOB_NOCOPY};
+    if (identity->certificate.size == 0) return;
+    SET(CURLOPT_SSLCERT_BLOB, &certificate);
+    SET(CURLOPT_SSLKEY_BLOB, &key);
+    if (identity->password) SET(CURLOPT_KEYPASSWD, identity->password);
+}
+
+/* The proxy's own answers are not the source's. Certificates of a proxy are trusted like the source's. */
+static void set_proxy(CURL *easy, const struct proxy *proxy, struct str authorities)
+{
+    struct curl_blob blob = {.data = (char *)(uintptr_t)authorities.data, .len = authorities.size, .flags = CURL_BLOB_NOCOPY};
+    SET(CURLOPT_PROXY, proxy->url);
+    SET(CURLOPT_NOPROXY, ""); /* what is reached directly was decided already, and the environment has no say */
+    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    SET(CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (authorities.size) SET(CURLOPT_PROXY_CAINFO_BLOB, &blob);
+    if (!proxy->user) return;
+    SET(CURLOPT_PROXYUSERNAME, proxy->user);
+    SET(CURLOPT_PROXYPASSWORD, proxy->password);
+    SET(CURLOPT_PROXYAUTH, (long)CURLAUTH_BASIC);
 }
 
 static void set_authorities(CURL *easy, struct str pem)
@@ -342,6 +374,7 @@ static CURLcode run(struct transfer *transfer)
 
 /* --- what went wrong ----------------------------------------------------------------------------- */
 
+#define PROXY_HINT "give its user and password in `network.proxy`: http://USER:PASSWORD@HOST:PORT"
 #define UNTRUSTED ERR_SOURCE, "cannot trust the host"
 #define NO_TLS ERR_SOURCE, "cannot speak TLS with the host"
 
@@ -355,6 +388,18 @@ static const struct {
     const char *hint;
 } CODES[] = {
     {CURLE_COULDNT_RESOLVE_HOST, "", ERR_TRANSIENT, "could not find the host", "check the host's name and this machine's DNS"},
+    {CURLE_COULDNT_RESOLVE_PROXY, "", ERR_TRANSIENT, "could not find the proxy",
+     "check `network.proxy` and this machine's DNS"},
+    {CURLE_RECV_ERROR, "HTTP code 407", ERR_AUTH, "the proxy refuses us", PROXY_HINT},
+    {CURLE_RECV_ERROR, "HTTP code 403", ERR_PERMISSION, "the proxy does not let us through", "it must allow the source's host"},
+    {CURLE_RECV_ERROR, "from proxy after CONNECT", ERR_TRANSIENT, "the proxy could not reach the source", ""},
+    {CURLE_PROXY, "", ERR_TRANSIENT, "could not get through the proxy", "check `network.proxy`: its scheme, host and port"},
+    {CURLE_SSL_CERTPROBLEM, "", ERR_CONFIG, "cannot use the client certificate",
+     "check `network.client_cert`, `client_key` and `client_key_password`: do they belong together?"},
+    {CURLE_RECV_ERROR, "certificate required", ERR_AUTH, "the source wants a client certificate",
+     "name one: network: { client_cert: PATH, client_key: PATH }"},
+    {CURLE_RECV_ERROR, "alert", ERR_AUTH, "the source does not take the client certificate",
+     "it must be signed by an authority that the source trusts, and not have expired"},
     {CURLE_COULDNT_CONNECT, "", ERR_TRANSIENT, "could not connect", ""},
     {CURLE_PARTIAL_FILE, "", ERR_TRANSIENT, "could not get all of the body", ""},
     {CURLE_GOT_NOTHING, "", ERR_TRANSIENT, "could not get an answer", ""},
@@ -444,6 +489,8 @@ static int prepare(struct transfer *transfer, const struct http_request *request
     if (rc == 0 && !is_token(str_from(request->method)))
         rc = err_set(err, ERR_CONFIG, "cannot send a request with the method '%.40s'", request->method);
     if (rc == 0) rc = add_headers(transfer, request, err);
+    transfer->is_proxied = rc == 0 && http->options.proxy && proxy_serves(http->options.proxy, url);
+    if (transfer->is_proxied) rc = proxy_check_host(http->options.guard, url, err);
     if (rc != 0) return rc;
     curl_easy_reset(easy); /* of options; connections stay */
     transfer->answer.compression = request->compression;
@@ -452,6 +499,8 @@ static int prepare(struct transfer *transfer, const struct http_request *request
     SET(CURLOPT_URL, url->text);
     set_transport(http, easy);
     set_authorities(easy, http->options.authorities);
+    set_identity(easy, &http->options.identity);
+    if (transfer->is_proxied) set_proxy(easy, http->options.proxy, http->options.authorities);
     set_request(easy, request);
     set_callbacks(transfer, easy);
     return 0;
@@ -481,6 +530,11 @@ int http_send(struct http *http, const struct http_request *request, struct aren
         *response = (struct http_response){.url = url.text, .arena = arena};
         rc = answer_finish(&transfer->answer, &failure, response, err);
         response->elapsed_ms = clock_now_ms(clock) - transfer->begun_ms;
+    }
+    if (rc == 0 && transfer->is_proxied && response->status == HTTP_PROXY_AUTHENTICATION) {
+        http_response_release(response);
+        err_set(err, ERR_AUTH, "the proxy refuses us: it answered %d", HTTP_PROXY_AUTHENTICATION);
+        rc = err_hint(err, PROXY_HINT);
     }
     if (rc == 0)
         limit_facts_read(response->headers, response->header_count, http_source_now_us(response, clock_wall_us(clock)),

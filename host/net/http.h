@@ -8,7 +8,8 @@
  * A `struct http` is one easy handle with its connection cache; one thread uses it. It does not follow redirects, does not
  * retry and knows no credentials: those are client.h's. It does: connect, TLS (>= 1.2, verified), HTTP/2 where offered,
  * keep-alive, own inflate (gzip with end and CRC check), own byte counts and caps, the address check of guard.h at every
- * connection, and limits on connect, first byte, low speed and total time. Proxies in the environment are ignored. */
+ * connection, and limits on connect, first byte, low speed and total time. Proxies in the environment are ignored; see proxy.h.
+ */
 #ifndef SLUICE_NET_HTTP_H
 #define SLUICE_NET_HTTP_H
 
@@ -26,6 +27,7 @@ struct cancel;
 struct clock;
 struct guard;
 struct http_judge;
+struct proxy;
 struct spool;
 
 struct http_header {
@@ -85,14 +87,23 @@ struct http_response {
     uint64_t wire_bytes; /* received, before inflate */
 };
 
+/* Who we are to a server that asks for it (mutual TLS); in PEM form. */
+struct http_identity {
+    struct str certificate; /* with those that lead to an authority; empty: none */
+    struct str key;
+    const char *password; /* of the key; NULL: none */
+};
+
 struct http_options {
     struct http_limits limits;
     const struct guard *guard;
     const char *user_agent;
     struct str authorities; /* certificates in PEM form, trusted in place of the system's; empty: the system's */
-    struct budget *budget;  /* bodies are charged to it; may be NULL */
-    struct clock *clock;    /* the limits on first byte, speed and total time go by it */
-    struct cancel *cancel;  /* ABORT ends a transfer in hand; may be NULL */
+    struct http_identity identity;
+    const struct proxy *proxy; /* NULL: none */
+    struct budget *budget;     /* bodies are charged to it; may be NULL */
+    struct clock *clock;       /* the limits on first byte, speed and total time go by it */
+    struct cancel *cancel;     /* ABORT ends a transfer in hand; may be NULL */
 };
 
 struct http;

@@ -12,6 +12,7 @@
 #include "os/crypto.h"
 #include "os/fs.h"
 #include "os/log.h"
+#include "os/secret.h"
 #include "rest/access.h"
 #include "sync/discovery.h"
 #include "sync/grant.h"
@@ -209,6 +210,36 @@ static void take_facts(struct sync_prepared *prepared, const struct auth *auth)
     prepared->config->facts->count = captured->count;
 }
 
+/* A path of the pipeline's; NULL stays NULL. */
+static const char *path_of(struct sync_prepared *prepared, const char *path)
+{
+    return path ? fs_join(&prepared->arena, prepared->options.project->folder, path) : NULL;
+}
+
+/* How the network is reached. */
+static int read_network(struct sync_prepared *prepared, struct client_options *options, struct err *err)
+{
+    const struct pipeline *pipeline = prepared->options.pipeline;
+    options->ca_file = path_of(prepared, pipeline->ca_file);
+    options->client_cert = path_of(prepared, pipeline->client_cert);
+    options->client_key = path_of(prepared, pipeline->client_key);
+    options->client_key_password = pipeline->client_key_password;
+    if (!pipeline->client_cert != !pipeline->client_key) {
+        err_set(err, ERR_CONFIG, "network.%s: there is no %s beside it", pipeline->client_cert ? "client_cert" : "client_key",
+                pipeline->client_cert ? "client_key" : "client_cert");
+        return err_hint(err, "a certificate and its key come in two files, or twice in one");
+    }
+    if (pipeline->client_key_password)
+        (void)secrets_add(prepared->options.secrets, "network.client_key_password", str_from(pipeline->client_key_password));
+    if (!pipeline->proxy) return 0;
+    int rc = proxy_parse(pipeline->proxy, &prepared->arena, &options->proxy, err);
+    if (rc == 0 && options->proxy.password && options->proxy.password[0])
+        (void)secrets_add(prepared->options.secrets, "network.proxy", str_from(options->proxy.password));
+    options->proxy.direct = pipeline->no_proxy;
+    options->proxy.direct_count = pipeline->no_proxy_count;
+    return rc;
+}
+
 /* What all clients of a pipeline have in common. */
 static struct client_options common_options(struct sync_prepared *prepared, struct cancel *cancel)
 {
@@ -219,7 +250,6 @@ static struct client_options common_options(struct sync_prepared *prepared, stru
                                      .clock = prepared->source_clock,
                                      .cancel = cancel,
                                      .log = given->log};
-    if (given->pipeline->ca_file) options.ca_file = fs_join(&prepared->arena, given->project->folder, given->pipeline->ca_file);
     return options;
 }
 
@@ -229,7 +259,8 @@ int prepare_login_client(struct sync_prepared *prepared, struct cancel *cancel, 
     const struct access_overrides overrides = {.allow_private = prepared->options.pipeline->allow_private};
     struct client_options options = common_options(prepared, cancel);
     struct auth_spec spec;
-    int rc = access_auth(prepared->description, prepared->config, prepared->now_us, &prepared->arena, &spec, err);
+    int rc = read_network(prepared, &options, err);
+    if (rc == 0) rc = access_auth(prepared->description, prepared->config, prepared->now_us, &prepared->arena, &spec, err);
     if (rc == 0) rc = access_login_client(prepared->description, &spec, &overrides, &prepared->arena, &options, err);
     if (rc == 0) rc = prepare_auth(prepared, cancel, &prepared->arena, &options.auth, err);
     if (rc == 0 && auth) *auth = options.auth;
@@ -265,7 +296,8 @@ int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct cl
                                                .rate_limit = pipeline->rate_limit,
                                                .limit_folder = limit_folder(prepared, arena)};
     struct client_options options = common_options(prepared, cancel);
-    int rc = log_in_first(prepared, cancel, err);
+    int rc = read_network(prepared, &options, err);
+    if (rc == 0) rc = log_in_first(prepared, cancel, err);
     if (rc == 0)
         rc = access_client(prepared->description, prepared->config, &overrides, prepared->now_us, arena, &options, err);
     if (rc) return rc;

@@ -42,6 +42,14 @@ static const struct option NETWORK_ARRAY[] = {
     {"allow_hosts", OPTION_LIST, 0, NULL, NULL, NULL, "hosts allowed beside those the connector declares"},
     {"ca_file", OPTION_STRING, 0, NULL, NULL, NULL,
      "PEM file of the authorities whose certificates are trusted, in place of the system's; relative to sluice.yaml"},
+    {"proxy", OPTION_STRING, 0, NULL, NULL, NULL,
+     "way out for requests: http://, https:// or socks5h://[USER:PASSWORD@]HOST:PORT; variables of the environment do not "
+     "count"},
+    {"no_proxy", OPTION_LIST, 0, NULL, NULL, NULL, "hosts that are reached without it: `intern.example.com`, `*.example.com`"},
+    {"client_cert", OPTION_STRING, 0, NULL, NULL, NULL,
+     "PEM file of a certificate, for sources that ask for one (mutual TLS); relative to sluice.yaml"},
+    {"client_key", OPTION_STRING, 0, NULL, NULL, NULL, "PEM file of its key, which nobody else may read"},
+    {"client_key_password", OPTION_STRING, 0, NULL, NULL, NULL, "of the key"},
 };
 static const struct option_table NETWORK_OPTIONS = OPTION_TABLE("network", NETWORK_ARRAY);
 
@@ -313,6 +321,11 @@ static void read_pipeline(const struct node *root, const struct node *node, stru
     pipeline->allow_private = option_boolean(&NETWORK_OPTIONS, network, "allow_private");
     pipeline->allow_hosts = read_names(network, "allow_hosts", arena, &pipeline->allow_host_count);
     pipeline->ca_file = option_text(&NETWORK_OPTIONS, network, "ca_file");
+    pipeline->proxy = option_text(&NETWORK_OPTIONS, network, "proxy");
+    pipeline->no_proxy = read_names(network, "no_proxy", arena, &pipeline->no_proxy_count);
+    pipeline->client_cert = option_text(&NETWORK_OPTIONS, network, "client_cert");
+    pipeline->client_key = option_text(&NETWORK_OPTIONS, network, "client_key");
+    pipeline->client_key_password = option_text(&NETWORK_OPTIONS, network, "client_key_password");
     const struct node *commit = node_get(node, "commit");
     pipeline->commit_bytes = (size_t)option_size_bytes(&COMMIT_OPTIONS, commit, "bytes");
     pipeline->commit_ms = option_duration_ms(&COMMIT_OPTIONS, commit, "seconds");

@@ -57,9 +57,13 @@ struct pipeline {
     bool allow_private;
     const char *const *allow_hosts; /* beyond those the connector declares */
     size_t allow_host_count;
-    const char *ca_file;           /* relative to the project's folder; NULL: the system's authorities */
-    const struct node *rate_limit; /* NULL: the connector's */
-    int concurrency;               /* slices at once */
+    const char *ca_file; /* relative to the project's folder; NULL: the system's authorities */
+    const char *proxy;   /* as given, with its password; NULL: none */
+    const char *const *no_proxy;
+    size_t no_proxy_count;
+    const char *client_cert, *client_key, *client_key_password; /* files as ca_file; NULL: none */
+    const struct node *rate_limit;                              /* NULL: the connector's */
+    int concurrency;                                            /* slices at once */
     size_t commit_bytes;
     int64_t commit_ms;
     size_t memory_bytes; /* the sync's budget */

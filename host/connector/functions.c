@@ -100,12 +100,12 @@ static int call_records(void *context, const char *records_name, const char *map
     return call(context, &request, arena, result_ndjson, err);
 }
 
-static int call_check(void *context, struct err *err)
+static int call_check(void *context, const struct native_http *http, struct err *err)
 {
     struct instance *instance = context;
     pthread_mutex_lock(&instance->lock);
     int rc = want_worker(instance, err);
-    if (rc == 0) rc = native_check(instance->worker, instance->options, err);
+    if (rc == 0) rc = native_check(instance->worker, instance->options, http, err);
     pthread_mutex_unlock(&instance->lock);
     return rc;
 }
@@ -120,12 +120,13 @@ static int call_open(void *context, const struct native_slice *slice, struct err
     return rc;
 }
 
-static int call_page(void *context, const char *committed, struct budget *budget, struct native_page *page, struct err *err)
+static int call_page(void *context, const struct native_http *http, const char *committed, struct budget *budget,
+                     struct native_page *page, struct err *err)
 {
     struct instance *instance = context;
     pthread_mutex_lock(&instance->lock);
     int rc = want_worker(instance, err);
-    if (rc == 0) rc = native_next(instance->worker, instance->sources->name, committed, budget, page, err);
+    if (rc == 0) rc = native_next(instance->worker, instance->sources->name, http, committed, budget, page, err);
     pthread_mutex_unlock(&instance->lock);
     return rc;
 }

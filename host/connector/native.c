@@ -106,9 +106,13 @@ static int send_open(struct worker *worker, enum wire_type type, struct wire_ope
     return worker_ask(worker, WIRE_RESULT, &frame, err);
 }
 
-int native_check(struct worker *worker, const struct connector_options *options, struct err *err)
+int native_check(struct worker *worker, const struct connector_options *options, const struct native_http *http,
+                 struct err *err)
 {
-    return send_open(worker, WIRE_CHECK, open_frame(options), err);
+    worker_let_send(worker, http);
+    int rc = send_open(worker, WIRE_CHECK, open_frame(options), err);
+    worker_let_send(worker, NULL);
+    return rc;
 }
 
 int native_open(struct worker *worker, const struct connector_options *options, const struct native_slice *slice,
@@ -138,8 +142,8 @@ static void put(struct block *block, struct str bytes)
     block->size += bytes.size;
 }
 
-int native_next(struct worker *worker, const char *connector, const char *committed, struct budget *budget,
-                struct native_page *page, struct err *err)
+int native_next(struct worker *worker, const char *connector, const struct native_http *http, const char *committed,
+                struct budget *budget, struct native_page *page, struct err *err)
 {
     const struct wire_page request = {.has_committed = committed != NULL, .committed = str_from(committed)};
     struct wire_frame frame;
@@ -147,7 +151,9 @@ int native_next(struct worker *worker, const char *connector, const char *commit
     uint32_t id;
     struct buf *out = worker_begin(worker, &id);
     wire_write_page(out, id, &request);
+    worker_let_send(worker, http);
     int rc = worker_ask(worker, WIRE_ROWS, &frame, err);
+    worker_let_send(worker, NULL);
     if (rc) return rc;
     if (wire_read_rows(&frame, &rows, err) != 0) {
         err->class = ERR_CONNECTOR;

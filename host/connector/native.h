@@ -11,10 +11,11 @@
  */
 int native_description(const char *connector, struct str told, struct arena *arena, struct str *json, struct err *err) MUST_USE;
 
-int native_check(struct worker *worker, const struct connector_options *options, struct err *err) MUST_USE;
+int native_check(struct worker *worker, const struct connector_options *options, const struct native_http *http,
+                 struct err *err) MUST_USE;
 int native_open(struct worker *worker, const struct connector_options *options, const struct native_slice *slice,
                 struct err *err) MUST_USE;
-int native_next(struct worker *worker, const char *connector, const char *committed, struct budget *budget,
-                struct native_page *page, struct err *err) MUST_USE;
+int native_next(struct worker *worker, const char *connector, const struct native_http *http, const char *committed,
+                struct budget *budget, struct native_page *page, struct err *err) MUST_USE;
 
 #endif

@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #include "connector/crypto.h"
+#include "net/http.h"
 #include "net/resolve.h"
 #include "os/cancel.h"
 #include "os/clock.h"
 #include "os/fs.h"
 #include "os/log.h"
 #include "os/process.h"
+#include "rest/native.h"
 #include "wire/session.h"
 #include "wire/stream.h"
 
@@ -44,6 +46,7 @@ struct worker {
     uint32_t id;
     unsigned log_lines; /* in this request */
     bool is_native;
+    const struct native_http *http;                   /* sends the plugin's requests; NULL: nobody */
     bool was_stopped;                                 /* it was told that no more is wanted */
     void (*passed)(void *context, const char *check); /* inspecting: who is told; else NULL */
     void *passed_context;
@@ -227,6 +230,51 @@ static int answer_resolve(struct worker *worker, const struct wire_frame *frame,
     return rc;
 }
 
+static void read_request(const struct wire_http *asked, struct arena *arena, struct http_request *request)
+{
+    struct http_header *headers = arena_array(arena, struct http_header, asked->header_count + 1);
+    for (size_t i = 0; i < asked->header_count; i++)
+        headers[i] = (struct http_header){asked->headers[i].name, asked->headers[i].value};
+    *request = (struct http_request){.method = arena_text(arena, asked->method),
+                                     .url = arena_text(arena, asked->url),
+                                     .headers = headers,
+                                     .header_count = asked->header_count,
+                                     .body = asked->body,
+                                     .idempotent = asked->idempotent};
+}
+
+/* Sends a request for a plugin: the host's credentials, limits and retries go with it, and the answer alone comes back. */
+static int answer_http(struct worker *worker, const struct wire_frame *frame, struct wire_wait wait, struct err *err)
+{
+    struct arena arena = ARENA_INIT(0);
+    struct wire_http *asked = arena_new(&arena, struct wire_http);
+    struct wire_answered *answer = arena_new(&arena, struct wire_answered);
+    struct http_request request;
+    struct http_response response = {0};
+    struct err problem = ERR_INIT;
+    int rc = wire_read_http(frame, asked, err);
+    if (rc == 0) {
+        read_request(asked, &arena, &request);
+        int sent = worker->http ? worker->http->send(worker->http->context, &request, &arena, &response, &problem)
+                                : err_set(&problem, ERR_PERMISSION, "requests cannot be sent here");
+        answer->failed = sent != 0;
+        answer->error = sent ? error_of(sent) : 0;
+        answer->message = str_from(problem.message);
+        answer->hint = str_from(problem.hint);
+        answer->status = sent ? 0 : (uint64_t)response.status;
+        for (size_t i = 0; !sent && i < response.header_count && i < WIRE_MAX_HEADERS; i++)
+            answer->headers[answer->header_count++] =
+                (struct wire_setting){response.headers[i].name, response.headers[i].value};
+        if (!sent) answer->body = (struct str){response.body->data, response.body->size};
+        buf_clear(&worker->out);
+        wire_write_answered(&worker->out, frame->id, answer);
+        rc = wire_send(&worker->stream, buf_str(&worker->out), wait, err);
+        http_response_release(&response);
+    }
+    arena_release(&arena);
+    return rc;
+}
+
 /* A plugin that waits for more is told once that no more is wanted. */
 static int pass_stop_on(struct worker *worker, struct wire_wait wait, struct err *err)
 {
@@ -261,6 +309,7 @@ static int take_aside(struct worker *worker, const struct wire_frame *frame, str
     if (frame->type == WIRE_CRYPTO) return answer_crypto(worker, frame, wait, err);
     if (worker->is_native && frame->type == WIRE_NOTE) return take_note(worker, frame, err);
     if (worker->is_native && frame->type == WIRE_RESOLVE) return answer_resolve(worker, frame, wait, err);
+    if (worker->is_native && frame->type == WIRE_HTTP) return answer_http(worker, frame, wait, err);
     return 1;
 }
 
@@ -284,8 +333,12 @@ static int ask(struct worker *worker, enum wire_type answer, struct wire_frame *
             return err_copy(err, &problem);
         else if (frame->type == WIRE_FAIL)
             rc = problem.class;
-        else if ((rc = take_aside(worker, frame, wait, &problem)) > 0)
-            rc = err_set(&problem, ERR_DATA, "a '%s' frame out of turn", wire_type_name(frame->type));
+        else {
+            int64_t asked_ms = clock_now_ms(clock_system());
+            rc = take_aside(worker, frame, wait, &problem);
+            deadline_ms += clock_now_ms(clock_system()) - asked_ms; /* what we take for it is not the worker's time */
+            if (rc > 0) rc = err_set(&problem, ERR_DATA, "a '%s' frame out of turn", wire_type_name(frame->type));
+        }
         if (rc != 0) break;
     }
     rc = broken(worker, rc, &problem);
@@ -434,6 +487,11 @@ struct buf *worker_begin(struct worker *worker, uint32_t *id)
     worker->was_stopped = false;
     buf_clear(&worker->out);
     return &worker->out;
+}
+
+void worker_let_send(struct worker *worker, const struct native_http *http)
+{
+    worker->http = http;
 }
 
 int worker_ask(struct worker *worker, enum wire_type answer, struct wire_frame *frame, struct err *err)

@@ -16,6 +16,7 @@
 #include "connector/connector.h"
 #include "wire/wire.h"
 
+struct native_http;
 struct worker;
 
 /* `sources` and `options` must outlive the worker. On failure *out is NULL. */
@@ -32,6 +33,8 @@ void worker_free(struct worker *worker); /* NULL is fine */
 /* The requests of a native plugin's session (wire/session.h): a frame is written to worker_begin's buffer under its id, then
  * worker_ask sends it and waits for the frame that answers it, whose payload is valid until the next one. */
 struct buf *worker_begin(struct worker *worker, uint32_t *id);
+/* While it is asked: who sends the plugin's requests; NULL: nobody. */
+void worker_let_send(struct worker *worker, const struct native_http *http);
 int worker_ask(struct worker *worker, enum wire_type answer, struct wire_frame *frame, struct err *err) MUST_USE;
 
 #endif

@@ -261,6 +261,7 @@ static void describe_connector(const struct describing *with, const struct node 
         .config_table = *with->config,
         .profile = option_text(&VOCABULARY_CONNECTOR, root, "profile"),
         .has_functions = calls_functions(root) || has_native(root),
+        .has_http = !node_is_default(node_get(root, "http")),
     };
     if (!is_connector_name(str_from(description->name))) {
         problems_add(with->problems, node_get(root, "name"), "name: '%s' is no connector's name", description->name);

@@ -212,6 +212,7 @@ struct description {
     const char *profile; /* of a native plugin: "parse", "network", "files"; NULL: it is none */
     struct config_table config_table;
     const struct template *base;
+    bool has_http;                       /* its own; else the base leads nowhere, and no request is sent */
     bool base_is_captured;               /* it names {{auth.}}: known after the login; http.hosts says where it may lie */
     bool has_captures;                   /* a login tells what requests need */
     const struct template *const *hosts; /* beyond the base's */

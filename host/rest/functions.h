@@ -14,6 +14,7 @@
 #include "base/str.h"
 
 struct budget;
+struct native_http;
 struct native_page;
 struct native_slice;
 
@@ -36,9 +37,10 @@ struct functions {
     /* Of a native plugin (native.h): proves the configuration; begins to read a slice; gives its next page, charged to
      * `budget`. `committed`: the newest checkpoint that is durable with its rows; NULL: none yet. One slice is read by one
      * instance. */
-    int (*check)(void *context, struct err *err);
+    int (*check)(void *context, const struct native_http *http, struct err *err);
     int (*open)(void *context, const struct native_slice *slice, struct err *err);
-    int (*page)(void *context, const char *committed, struct budget *budget, struct native_page *page, struct err *err);
+    int (*page)(void *context, const struct native_http *http, const char *committed, struct budget *budget,
+                struct native_page *page, struct err *err);
 };
 
 #endif

@@ -14,6 +14,8 @@
 #include "data/block.h"
 #include "data/schema.h"
 
+struct http_request;
+struct http_response;
 struct json_value;
 struct json_writer;
 struct stream_description;
@@ -36,6 +38,14 @@ struct native_slice {
     struct str tables; /* JSON: [["orders",[["id","integer"],..]],..]: where rows go, and their columns */
     int64_t now_us;
     bool incremental, continuous, sample;
+};
+
+/* How a plugin's own requests are sent, by whoever reads it; `send` NULL: they are not. `request->url` may be a path behind the
+ * base. As client_send. */
+struct native_http {
+    int (*send)(void *context, struct http_request *request, struct arena *arena, struct http_response *response,
+                struct err *err);
+    void *context;
 };
 
 /* A page. The views are of the block, which is followed by readable bytes as base/jsonscan.h wants them; nothing in them was

@@ -99,6 +99,11 @@ enum reader_end {
 enum reader_end reader_end(const struct reader *reader);
 struct str reader_rejected(const struct reader *reader); /* the answer's body, its first 64 KiB; until reader_free */
 
+/* Sends a native plugin's own request: its URL may be a path behind the base. As client_send, and PERMISSION for hosts that are
+ * not allowed; an answer of 400 or more is an error by what it means. */
+int native_send(struct session *session, const struct request_source *source, struct http_request *request, struct arena *arena,
+                struct http_response *response, struct err *err) MUST_USE;
+
 /* The connector's check: sends its check request, or the first stream's first page where there is none. `source->request` and
  * `source->stream` are set here. */
 int reader_check(struct session *session, const struct request_source *source, struct err *err) MUST_USE;

@@ -7,10 +7,13 @@
  * Bytes are a whole body of the stream's format and come in parts like those of an answer; what the page's checkpoint covers
  * ends with its last part. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
+#include "net/url.h"
 #include "os/clock.h"
 #include "os/log.h"
+#include "rest/access_parts.h"
 #include "rest/native.h"
 #include "rest/reader_parts.h"
 
@@ -90,14 +93,42 @@ static int take_bytes(struct reader *reader, struct native_page *native, struct 
     return next_part(reader, page, err);
 }
 
+int native_send(struct session *session, const struct request_source *source, struct http_request *request, struct arena *arena,
+                struct http_response *response, struct err *err)
+{
+    struct url base;
+    if (!source->description->has_http) {
+        err_set(err, ERR_CONNECTOR, "the plugin sends a request, and its description has no `http`");
+        return err_hint(err, "declare http: { base: .. }, which says what may be reached, and with which credentials");
+    }
+    bool is_absolute = strstr(request->url, "://") != NULL;
+    int rc = is_absolute ? 0 : access_base(source->description, source->config, source->now_us, arena, &base, err);
+    if (rc) return rc;
+    if (!is_absolute) {
+        struct str root = str_from(base.text);
+        while (root.size && root.data[root.size - 1] == '/') root.size--;
+        request->url = arena_printf(arena, STR_FMT "%s%s", STR_ARG(root), request->url[0] == '/' ? "" : "/", request->url);
+    }
+    return client_send(session, request, arena, response, err);
+}
+
+/* native_http.send: the plugin's requests are the stream's. */
+static int send_request(void *context, struct http_request *request, struct arena *arena, struct http_response *response,
+                        struct err *err)
+{
+    struct reader *reader = context;
+    return native_send(reader->options.session, &reader->options.source, request, arena, response, err);
+}
+
 static int try_page(struct reader *reader, struct native_page *native, struct err *err)
 {
     const struct native_order *order = &reader->options.native;
     const struct functions *functions = reader->options.source.functions;
+    const struct native_http http = {send_request, reader};
     int rc = reader->is_started ? 0 : open_slice(reader, err);
     reader->is_started = rc == 0;
     char *committed = rc == 0 && order->committed ? order->committed(order->context) : NULL;
-    if (rc == 0) rc = functions->page(functions->context, committed, order->budget, native, err);
+    if (rc == 0) rc = functions->page(functions->context, &http, committed, order->budget, native, err);
     if (rc) reader->is_started = false;
     free(committed);
     return rc;

@@ -3,7 +3,7 @@
 
 #include "wire/codec.h"
 
-enum { MAX_CPU_MS = 3600 * 1000, MAX_PORT = 65535, MAX_PROFILE = 3, MAX_LEVEL = 2, MAX_ERROR = 7 };
+enum { MAX_CPU_MS = 3600 * 1000, MAX_PORT = 65535, MAX_PROFILE = 3, MAX_LEVEL = 2, MAX_ERROR = 7, MAX_STATUS = 999 };
 
 static bool take_flag(struct wire_cursor *cursor)
 {
@@ -23,6 +23,25 @@ static struct str take_optional(struct wire_cursor *cursor, bool *is_there)
     struct str text = wire_take_bytes(cursor);
     if (!*is_there && text.size && !cursor->problem) cursor->problem = "a text in it is there and is not";
     return text;
+}
+
+static void put_settings(struct buf *out, const struct wire_setting *settings, size_t count)
+{
+    wire_put_number(out, count);
+    for (size_t i = 0; i < count; i++) {
+        wire_put_bytes(out, settings[i].name);
+        wire_put_bytes(out, settings[i].value);
+    }
+}
+
+static size_t take_settings(struct wire_cursor *cursor, struct wire_setting *settings, size_t room)
+{
+    size_t count = (size_t)wire_take_within(cursor, 0, room);
+    for (size_t i = 0; i < count; i++) {
+        settings[i].name = wire_take_bytes(cursor);
+        settings[i].value = wire_take_bytes(cursor);
+    }
+    return count;
 }
 
 void wire_write_plugin(struct buf *out, uint32_t id, const struct wire_plugin *plugin)
@@ -58,11 +77,7 @@ int wire_read_plugin(const struct wire_frame *frame, struct wire_plugin *plugin,
 void wire_write_open(struct buf *out, enum wire_type type, uint32_t id, const struct wire_open *open)
 {
     size_t mark = wire_begin(out, type, id);
-    wire_put_number(out, open->config_count);
-    for (size_t i = 0; i < open->config_count; i++) {
-        wire_put_bytes(out, open->config[i].name);
-        wire_put_bytes(out, open->config[i].value);
-    }
+    put_settings(out, open->config, open->config_count);
     wire_put_bytes(out, open->stream);
     put_optional(out, open->has_state, open->state);
     put_optional(out, open->has_from, open->from);
@@ -79,11 +94,7 @@ void wire_write_open(struct buf *out, enum wire_type type, uint32_t id, const st
 int wire_read_open(const struct wire_frame *frame, struct wire_open *open, struct err *err)
 {
     struct wire_cursor cursor = wire_open_payload(frame, frame->type == WIRE_OPEN || frame->type == WIRE_CHECK);
-    open->config_count = (size_t)wire_take_within(&cursor, 0, WIRE_MAX_CONFIG);
-    for (size_t i = 0; i < open->config_count; i++) {
-        open->config[i].name = wire_take_bytes(&cursor);
-        open->config[i].value = wire_take_bytes(&cursor);
-    }
+    open->config_count = take_settings(&cursor, open->config, WIRE_MAX_CONFIG);
     open->stream = wire_take_bytes(&cursor);
     open->state = take_optional(&cursor, &open->has_state);
     open->from = take_optional(&cursor, &open->has_from);
@@ -201,5 +212,53 @@ int wire_read_resolved(const struct wire_frame *frame, struct wire_resolved *res
         if (resolved->addresses[i].size >= WIRE_ADDRESS_BYTES && !cursor.problem)
             cursor.problem = "an address in it is too long";
     }
+    return wire_close_payload(frame, &cursor, err);
+}
+
+void wire_write_http(struct buf *out, uint32_t id, const struct wire_http *http)
+{
+    size_t mark = wire_begin(out, WIRE_HTTP, id);
+    wire_put_bytes(out, http->method);
+    wire_put_bytes(out, http->url);
+    wire_put_bytes(out, http->body);
+    wire_put_number(out, http->idempotent);
+    put_settings(out, http->headers, http->header_count);
+    wire_end(out, mark);
+}
+
+int wire_read_http(const struct wire_frame *frame, struct wire_http *http, struct err *err)
+{
+    struct wire_cursor cursor = wire_open_payload(frame, frame->type == WIRE_HTTP);
+    http->method = wire_take_bytes(&cursor);
+    http->url = wire_take_bytes(&cursor);
+    http->body = wire_take_bytes(&cursor);
+    http->idempotent = take_flag(&cursor);
+    http->header_count = take_settings(&cursor, http->headers, WIRE_MAX_HEADERS);
+    return wire_close_payload(frame, &cursor, err);
+}
+
+void wire_write_answered(struct buf *out, uint32_t id, const struct wire_answered *answered)
+{
+    size_t mark = wire_begin(out, WIRE_ANSWERED, id);
+    wire_put_number(out, answered->failed);
+    wire_put_number(out, answered->error);
+    wire_put_bytes(out, answered->message);
+    wire_put_bytes(out, answered->hint);
+    wire_put_number(out, answered->status);
+    put_settings(out, answered->headers, answered->header_count);
+    wire_put_bytes(out, answered->body);
+    wire_end(out, mark);
+}
+
+int wire_read_answered(const struct wire_frame *frame, struct wire_answered *answered, struct err *err)
+{
+    struct wire_cursor cursor = wire_open_payload(frame, frame->type == WIRE_ANSWERED);
+    answered->failed = take_flag(&cursor);
+    answered->error = wire_take_within(&cursor, 0, MAX_ERROR);
+    answered->message = wire_take_bytes(&cursor);
+    answered->hint = wire_take_bytes(&cursor);
+    answered->status = wire_take_within(&cursor, 0, MAX_STATUS);
+    answered->header_count = take_settings(&cursor, answered->headers, WIRE_MAX_HEADERS);
+    answered->body = wire_take_bytes(&cursor);
     return wire_close_payload(frame, &cursor, err);
 }

@@ -7,8 +7,8 @@
  *     CLOSE                            -> RESULT
  *     CHECK                            -> RESULT           proves the configuration, as OPEN has it; instead of a slice
  *
- * NOTE and RESOLVE may come before any answer; FAIL in its place. STOP may come while a request is being answered. Rows travel
- * as they are in memory: 16-byte values whose data is a place in the frame's texts. */
+ * NOTE, RESOLVE and HTTP may come before any answer; FAIL in its place. STOP may come while a request is being answered. Rows
+ * travel as they are in memory: 16-byte values whose data is a place in the frame's texts. */
 #ifndef SLUICE_WIRE_SESSION_H
 #define SLUICE_WIRE_SESSION_H
 
@@ -19,6 +19,7 @@ enum {
     WIRE_MAX_PATHS = 64,
     WIRE_MAX_CONFIG = 200,
     WIRE_MAX_ADDRESSES = 32,
+    WIRE_MAX_HEADERS = 200,
     WIRE_ADDRESS_BYTES = 46, /* of an address as text, with its NUL (INET6_ADDRSTRLEN) */
 };
 
@@ -84,6 +85,24 @@ struct wire_resolved {
     size_t count;
 };
 
+/* A request for the host to send. */
+struct wire_http {
+    struct str method, url, body;
+    bool idempotent;
+    struct wire_setting headers[WIRE_MAX_HEADERS];
+    size_t header_count;
+};
+
+struct wire_answered {
+    bool failed;
+    uint64_t error; /* enum sluice_error */
+    struct str message, hint;
+    uint64_t status;
+    struct wire_setting headers[WIRE_MAX_HEADERS];
+    size_t header_count;
+    struct str body;
+};
+
 void wire_write_plugin(struct buf *out, uint32_t id, const struct wire_plugin *plugin);
 void wire_write_open(struct buf *out, enum wire_type type, uint32_t id, const struct wire_open *open); /* OPEN, CHECK */
 void wire_write_page(struct buf *out, uint32_t id, const struct wire_page *page);
@@ -91,6 +110,8 @@ void wire_write_rows(struct buf *out, uint32_t id, const struct wire_rows *rows)
 void wire_write_bare(struct buf *out, enum wire_type type, uint32_t id); /* CLOSE, STOP */
 void wire_write_note(struct buf *out, uint32_t id, const struct wire_note *note);
 void wire_write_resolve(struct buf *out, uint32_t id, const struct wire_resolve *resolve);
+void wire_write_http(struct buf *out, uint32_t id, const struct wire_http *http);
+void wire_write_answered(struct buf *out, uint32_t id, const struct wire_answered *answered);
 void wire_write_resolved(struct buf *out, uint32_t id, const struct wire_resolved *resolved);
 
 /* Each checks the frame's type and reads its payload; views into the frame. ERR_DATA. */
@@ -101,6 +122,8 @@ int wire_read_page(const struct wire_frame *frame, struct wire_page *page, struc
 int wire_read_rows(const struct wire_frame *frame, struct wire_rows *rows, struct err *err) MUST_USE;
 int wire_read_note(const struct wire_frame *frame, struct wire_note *note, struct err *err) MUST_USE;
 int wire_read_resolve(const struct wire_frame *frame, struct wire_resolve *resolve, struct err *err) MUST_USE;
+int wire_read_http(const struct wire_frame *frame, struct wire_http *http, struct err *err) MUST_USE;
+int wire_read_answered(const struct wire_frame *frame, struct wire_answered *answered, struct err *err) MUST_USE;
 int wire_read_resolved(const struct wire_frame *frame, struct wire_resolved *resolved, struct err *err) MUST_USE;
 
 #endif

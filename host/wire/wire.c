@@ -22,6 +22,8 @@ static const char *const TYPE_NAMES[WIRE_TYPE_END] = {
     [WIRE_NOTE] = "note",
     [WIRE_RESOLVE] = "resolve",
     [WIRE_RESOLVED] = "resolved",
+    [WIRE_HTTP] = "http",
+    [WIRE_ANSWERED] = "answered",
     [WIRE_STOP] = "stop",
 };
 

@@ -54,6 +54,8 @@ enum wire_type {
     WIRE_NOTE,     /* worker -> host: struct wire_note */
     WIRE_RESOLVE,  /* worker -> host, before the answer: struct wire_resolve */
     WIRE_RESOLVED, /* host -> worker: struct wire_resolved */
+    WIRE_HTTP,     /* worker -> host, before the answer: struct wire_http */
+    WIRE_ANSWERED, /* host -> worker: struct wire_answered */
     WIRE_STOP,     /* host -> worker, during a request: what runs should come to an end; has no answer */
     WIRE_TYPE_END,
 };

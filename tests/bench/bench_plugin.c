@@ -73,7 +73,7 @@ static void fetch(void *context)
     for (long i = 0; i < fetching->count && !fetching->err.class; i++) {
         struct native_page *page = mem_zero(1, sizeof *page);
         int rc = fetching->functions.context
-                     ? fetching->functions.page(fetching->functions.context, NULL, fetching->budget, page, &fetching->err)
+                     ? fetching->functions.page(fetching->functions.context, NULL, NULL, fetching->budget, page, &fetching->err)
                      : page_inside(fetching, page);
         if (rc < 0 || !channel_send(fetching->pages, page, NULL)) free(page);
     }

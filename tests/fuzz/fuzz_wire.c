@@ -14,6 +14,8 @@ static int session_again(const struct wire_frame *frame, struct buf *out, struct
     struct wire_note note;
     struct wire_resolve resolve;
     struct wire_resolved resolved;
+    static struct wire_http http;
+    static struct wire_answered answered;
     int rc;
     switch (frame->type) {
     case WIRE_PLUGIN:
@@ -37,6 +39,12 @@ static int session_again(const struct wire_frame *frame, struct buf *out, struct
         return rc;
     case WIRE_RESOLVED:
         if ((rc = wire_read_resolved(frame, &resolved, err)) == 0) wire_write_resolved(out, frame->id, &resolved);
+        return rc;
+    case WIRE_HTTP:
+        if ((rc = wire_read_http(frame, &http, err)) == 0) wire_write_http(out, frame->id, &http);
+        return rc;
+    case WIRE_ANSWERED:
+        if ((rc = wire_read_answered(frame, &answered, err)) == 0) wire_write_answered(out, frame->id, &answered);
         return rc;
     default:
         return 1;

@@ -11,7 +11,7 @@ from conftest import ROOT, SLUICE
 from test_plugins import ABI, build, rows_in
 
 HEADER = ROOT / "sdk" / "include" / "sluice" / "plugin.h"
-FROZEN_1_0 = "f1148d621d59c8800c6f0d7763450c516044284c868f3561f979c650954784b4"
+FROZEN_1_0 = "25bc700675c17fbf33387d5ffd7ee5a7c325e0470f9e81650442988521ea2666"
 STANDARDS = [("gcc", "c11", "c"), ("g++", "c++17", "c++")]
 
 

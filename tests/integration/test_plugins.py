@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -230,29 +231,63 @@ def test_routes_can_be_chosen(plugin, database):
     assert "pets" in work.run("discover").out
 
 
-def test_a_plugin_parses_answers_of_declared_requests(plugin, tmp_path):
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Api:
+    """Answers requests by what `answer(path, headers)` gives: status, headers, body."""
 
-    class Answers(BaseHTTPRequestHandler):
-        def do_GET(self):
-            body = b"next\n1 Ada\n2 Bob\n"
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def __init__(self, answer):
+        asked = self.asked = []
 
-        def log_message(self, *words):
-            pass
+        class Answers(BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked.append((self.path, dict(self.headers)))
+                status, headers, body = answer(self.path, self.headers)
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        work = plugin("parser", {"base_url": f"http://127.0.0.1:{server.server_port}"}, network={"allow_private": True})
+            def log_message(self, *words):
+                pass
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_a_plugin_parses_answers_of_declared_requests(plugin):
+    with Api(lambda path, headers: (200, {}, b"next\n1 Ada\n2 Bob\n")) as api:
+        work = plugin("parser", {"base_url": api.url}, network={"allow_private": True})
         work.run("run")
         assert [(row["id"], row["name"]) for row in rows_in(work, "parser", "people")] == [("1", "Ada"), ("2", "Bob")]
-    finally:
-        server.shutdown()
-        server.server_close()
+
+
+def test_a_plugin_reads_by_requests_that_the_host_sends(plugin):
+    failures = [503]
+
+    def answer(path, headers):
+        if headers.get("Authorization") != "Bearer t0ken-of-the-test":
+            return 401, {}, b""
+        if path == "/people?page=2" and failures:
+            return failures.pop(), {}, b""
+        return (200, {"X-Next": "/people?page=2"}, b"1 Ada\n2 Bob\n") if path == "/people?page=1" else (200, {}, b"3 Cy\n")
+    with Api(answer) as api:
+        work = plugin("pages", {"base_url": api.url, "token": "t0ken-of-the-test"}, network={"allow_private": True})
+        work.run("check")
+        work.run("run")
+        assert [(row["id"], row["name"]) for row in rows_in(work, "pages", "people")] == [("1", "Ada"), ("2", "Bob"), ("3", "Cy")]
+        assert all(headers["Accept"] == "text/plain" for _, headers in api.asked)
+        work = plugin("pages", {"base_url": api.url, "token": "another-t0ken"}, network={"allow_private": True})
+        ended = work.run("run", code=3)
+        assert "401" in ended.err and "another-t0ken" not in ended.err
+        work = plugin("pages", {"base_url": api.url, "token": "t0ken-of-the-test"})
+        assert "allow_private" in work.run("run", code=3).err, "the guard is the host's"
 
 
 def test_describe_lint_docs_and_preview_know_plugins(plugin):

@@ -77,20 +77,26 @@ static void *host_alloc(struct sluice_session *session, size_t size)
     return memory;
 }
 
-/* The host's answer to a question in the middle of a callback. */
-static int ask_addresses(struct plugin *plugin, const char *name, uint16_t port, struct wire_resolved *resolved)
+/* Asks what is in plugin->out, and waits for the host's answer in the middle of a callback. */
+static struct wire_frame ask_host(struct plugin *plugin)
 {
     struct err err = ERR_INIT;
     struct wire_frame frame;
-    const struct wire_resolve question = {.name = str_from(name), .port = port};
-    buf_clear(&plugin->out);
-    wire_write_resolve(&plugin->out, plugin->id, &question);
     plugin_send(plugin, &plugin->out);
     do {
         if (wire_receive(&plugin->nested, &frame, (struct wire_wait){.wait_ms = -1}, &err) != 0) _exit(PLUGIN_DONE);
         plugin->is_stopping = plugin->is_stopping || frame.type == WIRE_STOP;
     } while (frame.type == WIRE_STOP);
-    return wire_read_resolved(&frame, resolved, &err) == 0 ? 0 : plugin_fault(plugin, err.message);
+    return frame;
+}
+
+/* The host could not do it, and says why. */
+static int fail_as_told(struct plugin *plugin, uint64_t error, struct str message, struct str hint)
+{
+    char texts[2][MESSAGE_MAX];
+    snprintf(texts[0], MESSAGE_MAX, STR_FMT, STR_ARG(message));
+    snprintf(texts[1], MESSAGE_MAX, STR_FMT, STR_ARG(hint));
+    return set_failed(plugin, (int)error, texts[0], texts[1]);
 }
 
 static int host_resolve(struct sluice_session *session, const char *name, uint16_t port, char (*addresses)[46], size_t *count)
@@ -102,18 +108,70 @@ static int host_resolve(struct sluice_session *session, const char *name, uint16
     if (plugin->about->profile != SLUICE_NETWORK)
         return plugin_fault(plugin, "sluice_resolve was called outside of the profile network");
     if (!name || !name[0] || strlen(name) > 253) return plugin_fault(plugin, "sluice_resolve was called without a host's name");
-    int rc = ask_addresses(plugin, name, port, &resolved);
-    if (rc) return rc;
-    if (resolved.failed) {
-        char message[MESSAGE_MAX], hint[MESSAGE_MAX];
-        snprintf(message, sizeof message, STR_FMT, STR_ARG(resolved.message));
-        snprintf(hint, sizeof hint, STR_FMT, STR_ARG(resolved.hint));
-        return set_failed(plugin, (int)resolved.error, message, hint);
-    }
+    const struct wire_resolve question = {.name = str_from(name), .port = port};
+    struct err err = ERR_INIT;
+    buf_clear(&plugin->out);
+    wire_write_resolve(&plugin->out, plugin->id, &question);
+    const struct wire_frame frame = ask_host(plugin);
+    if (wire_read_resolved(&frame, &resolved, &err) != 0) return plugin_fault(plugin, err.message);
+    if (resolved.failed) return fail_as_told(plugin, resolved.error, resolved.message, resolved.hint);
     for (size_t i = 0; i < resolved.count && i < room; i++)
         snprintf(addresses[i], sizeof addresses[i], STR_FMT, STR_ARG(resolved.addresses[i]));
     *count = resolved.count;
     return 0;
+}
+
+/* A copy that lives as long as the callback, with a NUL behind it. */
+static const char *keep(struct plugin *plugin, struct str text)
+{
+    char *copy = host_alloc(&plugin->session, text.size + 1);
+    if (text.size) memcpy(copy, text.data, text.size);
+    return copy;
+}
+
+static int give_answer(struct plugin *plugin, const struct wire_answered *answered, struct sluice_http_response *response)
+{
+    struct sluice_header *headers = host_alloc(&plugin->session, (answered->header_count + 1) * sizeof *headers);
+    uint32_t size = response->struct_size;
+    if (size < sizeof *response)
+        return plugin_fault(plugin, "sluice_http was called with a response whose struct_size is not set");
+    for (size_t i = 0; i < answered->header_count; i++)
+        headers[i] = (struct sluice_header){keep(plugin, answered->headers[i].name), keep(plugin, answered->headers[i].value)};
+    *response = (struct sluice_http_response){.struct_size = size,
+                                              .status = (int32_t)answered->status,
+                                              .header_count = (uint32_t)answered->header_count,
+                                              .headers = headers,
+                                              .body = keep(plugin, answered->body),
+                                              .body_size = answered->body.size};
+    return 0;
+}
+
+static int host_http(struct sluice_session *session, const struct sluice_http_request *request,
+                     struct sluice_http_response *response)
+{
+    struct plugin *plugin = plugin_of(session);
+    struct err err = ERR_INIT;
+    if (plugin->stage != STAGE_PAGE && plugin->stage != STAGE_CHECK)
+        return plugin_fault(plugin, "sluice_http was called outside of check and page");
+    if (request->struct_size < sizeof *request || !request->url || request->header_count > WIRE_MAX_HEADERS)
+        return plugin_fault(plugin, "sluice_http was called without a URL, with over 200 headers, or without struct_size");
+    struct wire_http *http = host_alloc(session, sizeof *http);
+    struct wire_answered *answered = host_alloc(session, sizeof *answered);
+    http->method = str_from(request->method ? request->method : "GET");
+    http->url = str_from(request->url);
+    http->body = (struct str){request->body, request->body ? request->body_size : 0};
+    http->idempotent = request->idempotent;
+    for (; http->header_count < request->header_count; http->header_count++) {
+        const struct sluice_header *header = &request->headers[http->header_count];
+        http->headers[http->header_count] = (struct wire_setting){str_from(header->name), str_from(header->value)};
+    }
+    buf_clear(&plugin->out);
+    wire_write_http(&plugin->out, plugin->id, http);
+    if (plugin->out.failed) return plugin_fault(plugin, "a request is larger than 16 MiB");
+    const struct wire_frame frame = ask_host(plugin);
+    if (wire_read_answered(&frame, answered, &err) != 0) return plugin_fault(plugin, err.message);
+    if (answered->failed) return fail_as_told(plugin, answered->error, answered->message, answered->hint);
+    return give_answer(plugin, answered, response);
 }
 
 /* During a callback the host sends but one thing unasked: that no more is wanted. */
@@ -157,4 +215,5 @@ const struct sluice_host PLUGIN_HOST = {
     .log = host_log,
     .fail = host_fail,
     .result = host_result,
+    .http = host_http,
 };

@@ -205,6 +205,35 @@ struct sluice_call {
     const char *records_path; /* map: where its records are; NULL */
 };
 
+/* A request that the host sends, with the description's `http`: base, credentials, rate limits, retries, hosts that may be
+ * reached. */
+struct sluice_header {
+    const char *name, *value;
+};
+
+struct sluice_http_request {
+    uint32_t struct_size;
+    uint32_t header_count;
+    const char *method; /* NULL: "GET" */
+    const char *url;    /* behind `http.base`, or an absolute URL of an allowed host */
+    const struct sluice_header *headers;
+    const char *body; /* NULL: none */
+    size_t body_size;
+    uint8_t idempotent; /* a POST that may be sent again: it only reads */
+    uint8_t reserved[7];
+};
+
+/* Valid until the callback returns. */
+struct sluice_http_response {
+    uint32_t struct_size; /* set before */
+    int32_t status;       /* below 400: the host has dealt with the others by `http.errors` and its retries */
+    uint32_t header_count;
+    uint32_t reserved;
+    const struct sluice_header *headers; /* names in lower case */
+    const char *body;
+    size_t body_size;
+};
+
 /* --- what the host does -------------------------------------------------------------------------------------------------
  *
  * Use the functions further below; this table is how they reach the host. It grows at its end. */
@@ -225,6 +254,8 @@ struct sluice_host {
     void (*log)(struct sluice_session *session, int level, const char *text);
     int (*fail)(struct sluice_session *session, int error, const char *message, const char *hint);
     int (*result)(struct sluice_session *session, const char *text, size_t size);
+    int (*http)(struct sluice_session *session, const struct sluice_http_request *request,
+                struct sluice_http_response *response);
 };
 
 struct sluice_session {
@@ -319,6 +350,15 @@ enum sluice_error {
 static inline int sluice_fail(struct sluice_session *session, enum sluice_error error, const char *message, const char *hint)
 {
     return session->host->fail(session, (int)error, message, hint);
+}
+
+/* Sends a request and waits for its answer: 0, or an error, be it of the source, of the credentials or of the way. The profile
+ * does not matter, since the plugin itself connects to nothing. In `check` and `page` of connectors whose description has
+ * `http`. */
+static inline int sluice_http(struct sluice_session *session, const struct sluice_http_request *request,
+                              struct sluice_http_response *response)
+{
+    return session->host->http(session, request, response);
 }
 
 /* Adds to the answer of a function. Returns 0, or an error past 16 MiB. */

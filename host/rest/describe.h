@@ -105,9 +105,16 @@ const struct deleted_rule *describe_deleted(const struct describing *with, const
 bool describe_is_native(const struct node *node);
 void describe_native(const struct stream_in_hand *hand);
 
+/* What is asked for beside a page: its other fields, and more of its records; behind all else of the stream but what is
+ * exploded.
+ */
+void describe_widen(const struct stream_in_hand *hand, const struct template_scope *scope);
+
 /* The streams exploded from the records of `hand`'s stream, which is compiled but for these. */
 void describe_exploded(const struct stream_in_hand *hand);
 
+/* Does it name {{stream.fields}}? NULL does not. */
+bool operand_asks_fields(const struct operand *operand);
 /* Is a function anywhere in this? NULL has none. */
 bool operand_calls(const struct operand *operand);
 bool describe_calls(const struct request_description *request);

@@ -258,6 +258,7 @@ void describe_stream(const struct describing *with, const struct node *node, str
     if (option_is_set(node, "weight")) stream->request.weight = option_integer(&VOCABULARY_STREAM, node, "weight");
     describe_sync_modes(&hand);
     check_together(&hand, &scope);
+    describe_widen(&hand, &scope);
     describe_exploded(&hand);
     if (stream->cursor.kind == CURSOR_EVENT_FEED && stream->has_cursor) describe_events(&hand, &scope);
 }

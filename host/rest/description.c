@@ -19,6 +19,14 @@ bool operand_calls(const struct operand *operand)
     return calls;
 }
 
+bool operand_asks_fields(const struct operand *operand)
+{
+    if (!operand) return false;
+    bool asks = operand->kind == OPERAND_TEMPLATE && template_asks_fields(operand->compiled);
+    for (size_t i = 0; i < operand->count && !asks; i++) asks = operand_asks_fields(&operand->children[i]);
+    return asks;
+}
+
 static bool is_scalar(const struct operand *operand)
 {
     return operand->kind != OPERAND_MAP && operand->kind != OPERAND_LIST;

@@ -142,6 +142,26 @@ struct fields_from {
     struct str text;  /* the declaration: an answer to another one does not serve */
 };
 
+/* More fields than one request takes are asked for by several; see chunks.h. */
+struct chunks_description {
+    int64_t max_fields, max_chars; /* 0: not declared */
+    const char *const *key;        /* paths in a record as it comes */
+    size_t key_count;
+    const struct str *shared; /* fields that every request asks for: the key, the cursor */
+    size_t shared_count;
+};
+
+/* A request that tells more of a page's records. */
+struct enrich_description {
+    const struct stream_description
+        *stream;     /* what is requested: pages, records and errors; `kept` says which records it is for */
+    const char *by;  /* path in a record of what is asked with */
+    const char *key; /* path in an answer's record of the same; NULL: its records are all of one */
+    const char *value, *into;
+    size_t batch;
+    bool many;
+};
+
 /* A field of a record that goes along into the rows exploded from it. */
 struct copy_description {
     const char *name; /* of the column */
@@ -184,7 +204,10 @@ struct stream_description {
     size_t field_count;
     const struct fields_from *fields_from; /* NULL: none */
     struct str asked; /* names that requests may ask for, joined by commas: those wanted of the listed, or of the declared */
-    bool infer;       /* undeclared fields become columns */
+    const struct chunks_description *chunks; /* NULL: one request asks for all of them */
+    const struct enrich_description *enrich;
+    size_t enrich_count;
+    bool infer;                         /* undeclared fields become columns */
     const struct deleted_rule *deleted; /* which records say that they are gone; NULL: none */
     bool full_refresh, incremental;     /* the sync modes it has */
     enum write_hint write_mode;

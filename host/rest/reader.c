@@ -18,6 +18,8 @@ struct reader *reader_new(const struct reader_options *options)
     reader->stream = options->source.stream;
     reader->options.source.request = &reader->stream->request;
     reader->pager = pager_new(&reader->stream->pages);
+    reader->chunks = chunks_of(reader->stream->chunks, reader->stream->asked, &reader->kept);
+    if (reader->chunks.count) reader->options.source.fields = reader->chunks.groups[0];
     reader->judge = (struct error_judge){
         .lists = {&reader->stream->errors, &options->source.description->errors},
         .source = &reader->options.source,
@@ -45,7 +47,7 @@ void reader_free(struct reader *reader)
     if (reader->job && !is_needed) reader_end_job(reader);
     free(reader->job);
     arena_release(&reader->job_arena);
-    arena_release(&reader->first_time);
+    arena_release(&reader->kept);
     arena_release(&reader->arena);
     free(reader);
 }
@@ -105,13 +107,13 @@ static void find_token(struct reader *reader, const struct block *body, const st
 static int start(struct reader *reader, struct err *err)
 {
     reader->is_started = true;
-    pager_first_time(reader->pager, request_first_time(&reader->options.source, &reader->first_time));
+    pager_first_time(reader->pager, request_first_time(&reader->options.source, &reader->kept));
     int rc = pager_start(reader->pager, str_from(reader->options.position), err);
     if (rc != 0 && reader->options.position) reader->end = READER_STARTS_OVER;
     return rc == 0 && reader->stream->job ? reader_begin_job(reader, err) : rc;
 }
 
-static int request_page(struct reader *reader, struct http_request *request, struct err *err)
+int reader_request(struct reader *reader, struct http_request *request, struct err *err)
 {
     const struct page_place *place = pager_place(reader->pager);
     struct page_place at_token = *place;
@@ -149,7 +151,7 @@ enum reader_end reader_end_of(const struct reader *reader, const struct err *err
         return READER_REJECTS;
     default:
         if (err->is_too_much && window_has_step(&reader->stream->cursor.window)) return READER_SPLITS_WINDOW;
-        if (err->class != ERR_SOURCE) return READER_FAILED;
+        if (err->class != ERR_SOURCE || reader->asks_beside) return READER_FAILED;
         return resumes ? READER_STARTS_OVER : tries_token ? READER_TOKEN_REFUSED : READER_FAILED;
     }
 }
@@ -166,7 +168,7 @@ static void run_lane(void *context, struct ahead_page *page)
     struct err failure = ERR_INIT;
     arena_clear(&lane->arena);
     pager_go(lane->pager, &page->place);
-    page->rc = request_page(lane, &request, &failure);
+    page->rc = reader_request(lane, &request, &failure);
     request.can_shrink = true;
     if (page->rc == 0) page->rc = reader_fetch(lane, &request, &page->response, paths, page->found, path_count, &failure);
     if (page->rc == 0 && lane->judge.found.action != ACTION_NONE) {
@@ -208,27 +210,43 @@ static bool take_ahead(struct reader *reader, struct http_response *response, st
     return true;
 }
 
-/* Requests the page in hand; in half its size, and half of that, when the source says or shows that it is too much at once. The
- * last try, for one record, goes by the ordinary rules. */
+/* The page in hand is asked for again, in half its size where that can be; false: that would change nothing. A page whose
+ * groups do not agree gets one more chance as it is. */
+static bool asks_again(struct reader *reader, const struct err *failure, int *differed)
+{
+    bool can_shrink = pager_can_shrink(reader->pager);
+    bool is_too_much = failure->is_too_much || reader->judge.found.action == ACTION_SHRINK_PAGE;
+    if (cancel_stopping(reader->options.cancel)) return false;
+    if (reader->groups_differ && ++*differed >= READER_DIFFERING_MAX) return false;
+    if (!reader->groups_differ && !(is_too_much && can_shrink)) return false;
+    bool shrinks = can_shrink && (!reader->groups_differ || *differed > 1);
+    if (shrinks) pager_shrink(reader->pager);
+    if (reader->options.log && shrinks)
+        log_info(reader->options.log, "%s: asking for %lld records a page: %s", reader->stream->request.where,
+                 (long long)pager_place(reader->pager)->size, failure->message);
+    else if (reader->options.log)
+        log_info(reader->options.log, "%s: asking for the page again: %s", reader->stream->request.where, failure->message);
+    return true;
+}
+
+/* Requests the page in hand, and what else it needs; in half its size, and half of that, when the source says or shows that it
+ * is too much at once, or that it changes faster than it is read. The last try, for one record, goes by the ordinary rules. */
 static int fetch_page(struct reader *reader, struct http_response *response, const char *const *paths, struct json_value *found,
                       size_t path_count, struct err *err)
 {
+    int differed = 0;
     if (take_ahead(reader, response, found)) return 0;
     for (;;) {
         struct http_request request;
         struct err failure = ERR_INIT;
-        bool can_shrink = pager_can_shrink(reader->pager);
-        int rc = request_page(reader, &request, err);
+        int rc = reader_request(reader, &request, err);
         if (rc != 0) return rc;
-        request.can_shrink = can_shrink;
+        request.can_shrink = pager_can_shrink(reader->pager);
+        reader->groups_differ = reader->asks_beside = false;
         rc = reader_fetch(reader, &request, response, paths, found, path_count, &failure);
+        if (rc == 0 && reader_widens(reader)) rc = reader_widen(reader, response, paths, found, path_count, &failure);
         if (rc == 0) return 0;
-        bool is_too_much = failure.is_too_much || reader->judge.found.action == ACTION_SHRINK_PAGE;
-        if (!is_too_much || !can_shrink || cancel_stopping(reader->options.cancel)) return err_copy(err, &failure);
-        pager_shrink(reader->pager);
-        if (reader->options.log)
-            log_info(reader->options.log, "%s: asking for %lld records a page: %s", reader->stream->request.where,
-                     (long long)pager_place(reader->pager)->size, failure.message);
+        if (!asks_again(reader, &failure, &differed)) return err_copy(err, &failure);
     }
 }
 

@@ -1,15 +1,17 @@
 /* reader_parts: what a reader is made of, shared by reader.c (pages and their parts), reader_answer.c (an answer that is whole
- * and a document) and reader_facts.c (what the pager is told). Nobody else includes this. */
+ * and a document), reader_widen.c (what is asked for beside a page) and reader_facts.c (what the pager is told). Nobody else
+ * includes this. */
 #ifndef SLUICE_REST_READER_PARTS_H
 #define SLUICE_REST_READER_PARTS_H
 
 #include "base/jsonscan.h"
 #include "rest/ahead.h"
+#include "rest/chunks.h"
 #include "rest/errors.h"
 #include "rest/format/parts.h"
 #include "rest/reader.h"
 
-enum { WANTED_PATHS_MAX = PAGER_PATHS_MAX + 1 };
+enum { WANTED_PATHS_MAX = PAGER_PATHS_MAX + 1, READER_DIFFERING_MAX = 8 };
 
 struct reader {
     struct reader_options options;
@@ -17,8 +19,11 @@ struct reader {
     struct pager *pager;
     struct arena arena; /* of the page in hand */
     struct error_judge judge;
-    struct arena first_time;
-    struct ahead *ahead; /* pages requested before their turn; NULL: none */
+    struct arena kept;    /* as long as the reader */
+    struct chunks chunks; /* the first group is what `options.source` asks for */
+    bool groups_differ;   /* the answers to the groups of a page do not hold the same records */
+    bool asks_beside;     /* the request in hand is not the page's own */
+    struct ahead *ahead;  /* pages requested before their turn; NULL: none */
     struct reader *lanes[AHEAD_MAX];
     size_t lane_count;
     uint64_t pages;
@@ -40,6 +45,19 @@ struct reader {
     bool is_uncovered;          /* rows were handed on behind it */
     enum reader_end end;
 };
+
+/* Builds the request for the page in hand. */
+int reader_request(struct reader *reader, struct http_request *request, struct err *err);
+
+/* Does the stream ask for more than one answer a page? */
+static inline bool reader_widens(const struct reader *reader)
+{
+    return reader->chunks.count > 1 || reader->stream->enrich_count > 0;
+}
+/* Asks for what else the page needs, and puts it into the answer; what is found in it is found anew. TRANSIENT with
+ * `groups_differ` when its groups do not have the same records; is_too_much when it becomes too large. */
+int reader_widen(struct reader *reader, struct http_response *response, const char *const *paths, struct json_value *found,
+                 size_t path_count, struct err *err);
 
 /* Is the body a whole JSON document? Finds the paging fields on the way. TRANSIENT when not, DATA when it never can be taken.
  */

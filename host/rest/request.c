@@ -68,11 +68,12 @@ static struct template_values values_of(const struct request_source *source, con
         .job = source->job,
         .parent = source->parent,
         .partition = source->partition,
+        .batch_ids = source->batch_ids,
     };
     fill_cursor(source, &values, arena);
     if (source->stream) {
         values.stream_name = str_from(source->stream->name);
-        values.stream_fields = source->stream->asked;
+        values.stream_fields = source->fields.size ? source->fields : source->stream->asked;
     }
     if (!place) return values;
     if (place->has_number) values.page_number = number_text(place->number, arena);
@@ -104,6 +105,12 @@ static struct str write_context(const struct request_source *source, const struc
     struct json_writer writer = JSON_WRITER(&text);
     char now[TIME_TEXT_MAX];
     json_open(&writer, '{');
+    if (values->batch_ids.size) {
+        json_member(&writer, "batch");
+        json_open(&writer, '{');
+        context_text(&writer, "ids", values->batch_ids);
+        json_close(&writer, '}');
+    }
     json_member(&writer, "config");
     config_to_json(source->config, &text);
     writer.needs_comma = true;

@@ -26,6 +26,8 @@ struct request_source {
     const struct functions *functions; /* NULL: the description has none */
     const struct window_slice *slice;  /* NULL: none */
     struct str parent, partition;      /* JSON texts, see template_values; empty: none */
+    struct str fields;                 /* what {{stream.fields}} is; empty: all that the stream asks for */
+    struct str batch_ids;              /* of an `enrich`: what it asks about, joined by commas */
     struct str cursor_value;           /* the stored cursor, canonical; empty: none */
     struct str job;                    /* what is known of the slice's job, see job.h; empty: nothing */
     struct str token;                  /* the source's own, where the sync begins; empty: none */
@@ -51,7 +53,7 @@ int request_plan(const struct request_source *source, struct arena *arena, struc
 const char *request_first_time(const struct request_source *source, struct arena *arena);
 
 /* The context of the connector's functions as a JSON object in `arena`:
- * {"config":{..},"cursor":{"from","until","value"},"job":{"id",..},"now":"..",
+ * {"batch":{"ids"},"config":{..},"cursor":{"from","until","value"},"job":{"id",..},"now":"..",
  * "page":{"key","number","offset","size","token"},"parent":{..},"secrets":["api_key"],
  * "slice":{"from","id","to","values":{..}}}; what has no value is left out. */
 struct str request_context(const struct request_source *source, const struct page_place *place, struct arena *arena);

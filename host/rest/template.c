@@ -13,21 +13,14 @@ struct known_name {
 };
 
 static const struct known_name NAMES[] = {
-    {"cursor.from", TEMPLATE_CURSOR, NAME_CURSOR_FROM},
-    {"cursor.until", TEMPLATE_CURSOR, NAME_CURSOR_UNTIL},
-    {"cursor.value", TEMPLATE_CURSOR, NAME_CURSOR_VALUE},
-    {"cursor.token", TEMPLATE_CURSOR, NAME_CURSOR_TOKEN},
-    {"slice.id", TEMPLATE_SLICE, NAME_SLICE_ID},
-    {"slice.from", TEMPLATE_SLICE, NAME_SLICE_FROM},
-    {"slice.to", TEMPLATE_SLICE, NAME_SLICE_TO},
-    {"page.number", TEMPLATE_PAGE, NAME_PAGE_NUMBER},
-    {"page.offset", TEMPLATE_PAGE, NAME_PAGE_OFFSET},
-    {"page.token", TEMPLATE_PAGE, NAME_PAGE_TOKEN},
-    {"page.size", TEMPLATE_PAGE, NAME_PAGE_SIZE},
-    {"page.key", TEMPLATE_PAGE, NAME_PAGE_KEY},
-    {"stream.name", TEMPLATE_STREAM, NAME_STREAM_NAME},
-    {"stream.fields", TEMPLATE_FIELDS, NAME_STREAM_FIELDS},
-    {"now", TEMPLATE_NOW, NAME_NOW},
+    {"cursor.from", TEMPLATE_CURSOR, NAME_CURSOR_FROM},   {"cursor.until", TEMPLATE_CURSOR, NAME_CURSOR_UNTIL},
+    {"cursor.value", TEMPLATE_CURSOR, NAME_CURSOR_VALUE}, {"cursor.token", TEMPLATE_CURSOR, NAME_CURSOR_TOKEN},
+    {"slice.id", TEMPLATE_SLICE, NAME_SLICE_ID},          {"slice.from", TEMPLATE_SLICE, NAME_SLICE_FROM},
+    {"slice.to", TEMPLATE_SLICE, NAME_SLICE_TO},          {"page.number", TEMPLATE_PAGE, NAME_PAGE_NUMBER},
+    {"page.offset", TEMPLATE_PAGE, NAME_PAGE_OFFSET},     {"page.token", TEMPLATE_PAGE, NAME_PAGE_TOKEN},
+    {"page.size", TEMPLATE_PAGE, NAME_PAGE_SIZE},         {"page.key", TEMPLATE_PAGE, NAME_PAGE_KEY},
+    {"stream.name", TEMPLATE_STREAM, NAME_STREAM_NAME},   {"stream.fields", TEMPLATE_FIELDS, NAME_STREAM_FIELDS},
+    {"batch.ids", TEMPLATE_BATCH, NAME_BATCH_IDS},        {"now", TEMPLATE_NOW, NAME_NOW},
 };
 
 /* Roots whose names are chosen by others. */
@@ -109,6 +102,8 @@ static const char *why_absent(enum template_root root)
         return "only requests have one, where http.auth has a 'capture'";
     case TEMPLATE_RECORD:
         return "only what is rendered per record has one";
+    case TEMPLATE_BATCH:
+        return "only requests of a stream's `enrich` have one";
     case TEMPLATE_JOB:
         return "only a stream with a job has one, and what comes after job.create";
     default:
@@ -189,6 +184,7 @@ static void note_use(struct template_scope *scope, enum name_id name)
     if (name == NAME_PAGE_KEY) scope->uses_page_key = true;
     if (name == NAME_PAGE_SIZE) scope->uses_page_size = true;
     if (name == NAME_AUTH) scope->uses_auth = true;
+    if (name == NAME_BATCH_IDS) scope->uses_batch = true;
 }
 
 static bool compile_name(const struct compiler *compiler, struct str name, struct part *part)
@@ -380,4 +376,11 @@ bool template_is_literal(const struct template *compiled, struct str *text)
     if (compiled->count > 1 || (compiled->count == 1 && compiled->parts[0].is_reference)) return false;
     *text = compiled->count ? compiled->parts[0].text : STR("");
     return true;
+}
+
+bool template_asks_fields(const struct template *compiled)
+{
+    for (size_t i = 0; compiled && i < compiled->count; i++)
+        if (compiled->parts[i].is_reference && compiled->parts[i].name == NAME_STREAM_FIELDS) return true;
+    return false;
 }

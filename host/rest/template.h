@@ -6,7 +6,7 @@
  * A template is text with references between double braces; {{"{{"}} gives "{{". A reference is a name (or a text in quotes)
  * and filters:
  * names    config.NAME  cursor.from|until|value|token  slice.id|from|to|NAME  page.number|offset|token|size|key
- * stream.name|fields  parent.PATH record.PATH  auth.FACT  job.NAME  now
+ * stream.name|fields  parent.PATH record.PATH  batch.ids  auth.FACT  job.NAME  now
  * filters  format:"%Y-%m-%d"  minus:"5m"  plus:"5m"  default:"x"  upper  lower  urlencode  string  list  list_of:"id"
  *
  * Which names exist depends on the place: a `struct template_scope` says so, and a name that does not exist there is a mistake
@@ -42,6 +42,7 @@ enum template_root {
     TEMPLATE_FIELDS = 256, /* stream.fields */
     TEMPLATE_AUTH = 512,
     TEMPLATE_JOB = 1024,
+    TEMPLATE_BATCH = 2048,
 };
 
 /* What exists where a template stands. `uses_*` collect what the templates compiled with it refer to. */
@@ -62,6 +63,7 @@ struct template_scope {
     bool uses_page_key;
     bool uses_page_size;
     bool uses_auth;
+    bool uses_batch;
 };
 
 /* The values behind the names, for one request. Empty texts are values that are not there (page.token on the first page). */
@@ -75,6 +77,7 @@ struct template_values {
     struct str page_number, page_offset, page_token, page_size, page_key;
     struct str stream_name, stream_fields; /* the fields joined by commas */
     struct str partition;                  /* names and values of the lists in hand, as those below */
+    struct str batch_ids;                  /* joined by commas */
     struct str parent, record, job;        /* JSON texts with JSONSCAN_PADDING readable bytes behind them */
     int64_t now_us;                        /* when the sync began */
 };
@@ -88,6 +91,9 @@ const struct template *template_compile(struct str text, const struct node *plac
 
 /* Nothing but literal text: gives it. */
 bool template_is_literal(const struct template *compiled, struct str *text);
+
+/* Does it name {{stream.fields}}? */
+bool template_asks_fields(const struct template *compiled);
 
 enum template_escape {
     ESCAPE_NONE,    /* the caller encodes the whole */

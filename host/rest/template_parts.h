@@ -27,6 +27,7 @@ enum name_id {
     NAME_PAGE_KEY,
     NAME_STREAM_NAME,
     NAME_STREAM_FIELDS,
+    NAME_BATCH_IDS,
     NAME_NOW,
 };
 

@@ -139,6 +139,9 @@ static void load_value(const struct part *part, const struct template_values *va
     case NAME_STREAM_FIELDS:
         set_value(value, values->stream_fields);
         break;
+    case NAME_BATCH_IDS:
+        set_value(value, values->batch_ids);
+        break;
     case NAME_NOW:
         set_value(value, (struct str){text, time_write_iso(values->now_us, text)});
         break;

@@ -51,6 +51,8 @@ extern const struct option_table VOCABULARY_PARTITION;
 extern const struct option_table VOCABULARY_PARENT;
 extern const struct option_table VOCABULARY_FIELD;
 extern const struct option_table VOCABULARY_FIELDS_FROM;
+extern const struct option_table VOCABULARY_CHUNKS;
+extern const struct option_table VOCABULARY_ENRICH;
 extern const struct option_table VOCABULARY_SIGN;
 extern const struct option_table VOCABULARY_ASSERTION;
 extern const struct option_table VOCABULARY_EXCHANGE;

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "os/secret.h"
+#include "rest/chunks.h"
 #include "rest/pager.h"
 #include "rest/partitions.h"
 #include "sync/flow_parts.h"
@@ -69,6 +70,8 @@ static const char *first_request(const struct looking *looking, const struct flo
     source.cursor_value = str_from(cursor ? cursor : "");
     source.token = str_from(flow->token ? flow->token : "");
     if (flow->token && stream->cursor.token_is_url) return NULL;
+    struct chunks chunks = chunks_of(stream->chunks, stream->asked, looking->arena);
+    if (chunks.count) source.fields = chunks.groups[0];
     struct pager *pager = pager_new(&stream->pages);
     pager_first_time(pager, request_first_time(&source, looking->arena));
     bool is_built = pager_start(pager, STR(""), &ignored) == 0 &&

@@ -328,6 +328,8 @@
 ---@field job? sluice.Job the records are made by a job, one for each window: `path` and `pages` download what it made
 ---@field fields? table<string, sluice.Type|sluice.Field> a map of name to type, or to a map, see a field
 ---@field fields_from? sluice.FieldsFrom a request whose records list further fields and their types
+---@field chunks? sluice.Chunks more fields than one request takes are asked for by several, and put together by key
+---@field enrich? any requests that tell more of each page's records: a map or a list of them, see enrich
 ---@field undeclared? "column"|"drop" what becomes of fields that are not in `fields` (default: column)
 ---@field deleted? string|sluice.Deleted which records say that they are gone: a path, or a map, see deleted; append_dedup marks them `_sluice_deleted`
 ---@field stable? boolean pages do not shift between runs: an interrupted slice goes on where it stopped (default: false)
@@ -782,4 +784,30 @@
 ---@field other? "string"|"integer"|"decimal"|"float"|"boolean"|"date"|"timestamp"|"timestamp_ntz"|"json"|"binary" type of columns whose type is not among `types` (default: string)
 ---@field skip? string|number|boolean|(string|number|boolean)[] the source's types that are left out
 ---@field cache? string|number how long an answer serves later runs; 0s: not at all (default: 1h)
+
+---chunks.
+---@class sluice.Chunks
+---@field max_fields? integer so many fields at most in `{{stream.fields}}` of one request
+---@field max_chars? integer so many characters at most in `{{stream.fields}}` of one request, counted as they stand in a URL (percent-encoded)
+---@field key? string|number|boolean|(string|number|boolean)[] paths in a record as it comes that tell records apart; default: the primary key, without what `add` and `copy` give
+
+---enrich.
+---@class sluice.Enrich
+---@field path string|sluice.ValueFunction behind `http.base`, or an absolute URL; values are encoded
+---@field method? "GET"|"POST"|"PUT" of the request (default: GET)
+---@field params? table<string, any>|sluice.ValueFunction a map or function: query parameters; a list repeats its name
+---@field headers? table<string, any>|sluice.ValueFunction a map or function
+---@field body? any|sluice.ValueFunction a map, list, text or function
+---@field body_as? "json"|"form"|"raw" how the body is written; raw: a text as it is (default: json)
+---@field idempotency_key? string header that carries a random key, the same at each try of a request: a POST or PUT may then be sent again
+---@field by? string path in a record, as it comes, of the value that is asked with: `{{batch.ids}}`; default: the primary key
+---@field batch? integer so many of these values in one request, which names them between commas (default: 1)
+---@field filter? sluice.Filter|sluice.Filter[] only records that hold are asked about: a map or a list of them, see filter
+---@field records? string path of the records in the answer (default: $)
+---@field pages? sluice.Pages a map, see pages kinds; default: none
+---@field errors? sluice.ErrorRule[]|sluice.ErrorsFunction a list of error rules, before those of `http`
+---@field key? string path in an answer's record of the value that was asked with; default: as `by`; with `batch` 1 all records belong to it
+---@field value? string path in an answer's record of what is taken (default: $)
+---@field many? boolean there are any number of records for a value: they become a list (default: false)
+---@field into string field of the record that takes it, as it comes: before `flatten`, `rename` ...
 

@@ -38,5 +38,7 @@ const struct vocabulary_section VOCABULARY_SECTIONS[] = {
     {"deleted", "Deleted", &VOCABULARY_DELETED, NULL},
     {"A field", "Field", &VOCABULARY_FIELD, NULL},
     {"fields_from", "FieldsFrom", &VOCABULARY_FIELDS_FROM, NULL},
+    {"chunks", "Chunks", &VOCABULARY_CHUNKS, NULL},
+    {"enrich", "Enrich", &VOCABULARY_ENRICH, NULL},
 };
 const size_t VOCABULARY_SECTION_COUNT = ARRAY_SIZE(VOCABULARY_SECTIONS);

@@ -112,6 +112,34 @@ static const struct option FIELDS_FROM[] = {
 };
 const struct option_table VOCABULARY_FIELDS_FROM = OPTION_TABLE("fields_from", FIELDS_FROM);
 
+static const struct option CHUNKS[] = {
+    {"max_fields", OPTION_INTEGER, 0, NULL, "2..10000", NULL, "so many fields at most in `{{stream.fields}}` of one request"},
+    {"max_chars", OPTION_INTEGER, 0, NULL, "100..1000000", NULL,
+     "so many characters at most in `{{stream.fields}}` of one request, counted as they stand in a URL (percent-encoded)"},
+    {"key", OPTION_LIST, 0, NULL, NULL, NULL,
+     "paths in a record as it comes that tell records apart; default: the primary key, without what `add` and `copy` give"},
+};
+const struct option_table VOCABULARY_CHUNKS = OPTION_TABLE("chunks", CHUNKS);
+
+static const struct option ENRICH[] = {
+    REQUEST_KEYS,
+    {"by", OPTION_STRING, 0, NULL, NULL, NULL,
+     "path in a record, as it comes, of the value that is asked with: `{{batch.ids}}`; default: the primary key"},
+    {"batch", OPTION_INTEGER, 0, "1", "1..1000", NULL,
+     "so many of these values in one request, which names them between commas"},
+    {"filter", OPTION_ANY, 0, NULL, NULL, NULL, "only records that hold are asked about: a map or a list of them, see filter"},
+    {"records", OPTION_STRING, 0, "$", NULL, NULL, "path of the records in the answer"},
+    {"pages", OPTION_ANY, 0, NULL, NULL, NULL, "a map, see pages kinds; default: none"},
+    {"errors", OPTION_ANY, FUNCTION, NULL, NULL, NULL, "a list of error rules, before those of `http`"},
+    {"key", OPTION_STRING, 0, NULL, NULL, NULL,
+     "path in an answer's record of the value that was asked with; default: as `by`; with `batch` 1 all records belong to it"},
+    {"value", OPTION_STRING, 0, "$", NULL, NULL, "path in an answer's record of what is taken"},
+    {"many", OPTION_BOOLEAN, 0, "false", NULL, NULL, "there are any number of records for a value: they become a list"},
+    {"into", OPTION_STRING, REQUIRED, NULL, NULL, NULL,
+     "field of the record that takes it, as it comes: before `flatten`, `rename` ..."},
+};
+const struct option_table VOCABULARY_ENRICH = OPTION_TABLE("enrich", ENRICH);
+
 /* Of a record, and of an event about one. */
 static const struct option DELETED[] = {
     {"path", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "what says so: a field, or a dotted path"},
@@ -177,6 +205,10 @@ static const struct option STREAM[] = {
     {"fields", OPTION_ANY, 0, NULL, NULL, NULL, "a map of name to type, or to a map, see a field"},
     {"fields_from", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_FIELDS_FROM,
      "a request whose records list further fields and their types"},
+    {"chunks", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_CHUNKS,
+     "more fields than one request takes are asked for by several, and put together by key"},
+    {"enrich", OPTION_ANY, 0, NULL, NULL, NULL,
+     "requests that tell more of each page's records: a map or a list of them, see enrich"},
     {"undeclared", OPTION_ENUM, 0, "column", "column|drop", NULL, "what becomes of fields that are not in `fields`"},
     {"deleted", OPTION_ANY, 0, NULL, NULL, NULL,
      "which records say that they are gone: a path, or a map, see deleted; append_dedup marks them `_sluice_deleted`"},

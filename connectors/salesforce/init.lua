@@ -24,56 +24,76 @@ local types = {
   datetime = "timestamp",
 }
 
--- An object's stream. `has_bulk`: the Bulk API knows it.
+-- An object's stream. `has_bulk`: the Bulk API knows it, too, and the pipeline says how.
 local function object(name, has_bulk)
   local query = "SELECT {{stream.fields}} FROM " .. name .. " WHERE SystemModstamp >= {{cursor.from | format:'%Y-%m-%dT%H:%M:%SZ'}}"
     .. " AND SystemModstamp < {{cursor.until | format:'%Y-%m-%dT%H:%M:%SZ'}}"
 
-  -- Where both can, the pipeline says how.
-  local function by_api(rest, bulk)
-    if not has_bulk then return rest end
-    return sluice.select("api", { rest = rest, bulk = bulk })
-  end
-
-  return {
-    path = by_api("/queryAll", "/jobs/query/{{job.id}}/results"),
-    params = by_api({ q = query }, { maxRecords = "{{config.page_size}}" }),
-    headers = by_api({ ["Sforce-Query-Options"] = "batchSize={{config.batch_size}}" }, { Accept = "text/csv" }),
-    records = by_api("records", "$"),
-    pages = by_api({ kind = "next_url", next = "nextRecordsUrl" },
-      { kind = "header_token", header = "Sforce-Locator", param = "locator" }),
-    format = by_api("json", { kind = "csv", count_header = "Sforce-NumberOfRecords", strip_nul = true, stream = true }),
-    job = by_api(sluice.null, {
-      create = {
-        path = "/jobs/query",
-        body = { operation = "queryAll", contentType = "CSV", columnDelimiter = "COMMA", lineEnding = "LF", query = query },
-        idempotent = true, -- one job more of 10,000 a day
-      },
-      poll = {
-        path = "/jobs/query/{{job.id}}",
-        state = "state",
-        done = { "JobComplete" },
-        failed = { "Failed", "Aborted" },
-        error = "errorMessage",
-      },
-      abort = { method = "PATCH", path = "/jobs/query/{{job.id}}", body = { state = "Aborted" } },
-      delete = { path = "/jobs/query/{{job.id}}" },
-      timeout = "24h",
-      slots = 4,
-    }),
-    stable = true, -- query locators live for two days, a job's results for a week
-    primary_key = "Id",
-    cursor = cursor,
-    fields = { Id = "string", SystemModstamp = "timestamp" },
-    deleted = "IsDeleted",
-    fields_from = {
+  -- What both ways have.
+  local function stream(way)
+    way.stable = true -- ids stay; a job's results live for a week
+    way.primary_key = "Id"
+    way.cursor = cursor
+    way.fields = { Id = "string", SystemModstamp = "timestamp" }
+    way.deleted = "IsDeleted"
+    way.fields_from = {
       path = "/sobjects/" .. name .. "/describe",
       records = "fields",
       types = types,
       skip = { "address", "location", "base64" }, -- their parts are fields, too; a base64 field is a link to a download
+    }
+    way.undeclared = "drop"
+    return way
+  end
+
+  -- Each page is a query of its own, for the ids behind the last one. A locator would go on with one query only, and an object with many fields
+  -- takes several of the same page; it also ends, and cannot be asked for less where a page is too much. A query that does not give all
+  -- of its records at once, as Salesforce may decide, says so by nextRecordsUrl.
+  local rest = stream {
+    path = "/queryAll",
+    params = { q = query .. " AND Id > '{{page.token}}' ORDER BY Id LIMIT {{page.size}}" },
+    headers = { ["Sforce-Query-Options"] = "batchSize={{config.batch_size}}" },
+    records = "records",
+    pages = {
+      kind = "last_record",
+      field = "Id",
+      start = "000000000000000",
+      size = sluice.select("batch_size", { ["200"] = 200, ["500"] = 500, ["1000"] = 1000, ["2000"] = 2000 }),
+      more = "nextRecordsUrl",
+      stop = "short",
     },
-    undeclared = "drop",
+    chunks = { max_chars = 14000 }, -- of 16,384 that a URL may have
   }
+  if not has_bulk then return rest end
+
+  return sluice.select("api", {
+    rest = rest,
+    bulk = stream {
+      path = "/jobs/query/{{job.id}}/results",
+      params = { maxRecords = "{{config.page_size}}" },
+      headers = { Accept = "text/csv" },
+      pages = { kind = "header_token", header = "Sforce-Locator", param = "locator" },
+      format = { kind = "csv", count_header = "Sforce-NumberOfRecords", strip_nul = true, stream = true },
+      job = {
+        create = {
+          path = "/jobs/query",
+          body = { operation = "queryAll", contentType = "CSV", columnDelimiter = "COMMA", lineEnding = "LF", query = query },
+          idempotent = true, -- one job more of 10,000 a day
+        },
+        poll = {
+          path = "/jobs/query/{{job.id}}",
+          state = "state",
+          done = { "JobComplete" },
+          failed = { "Failed", "Aborted" },
+          error = "errorMessage",
+        },
+        abort = { method = "PATCH", path = "/jobs/query/{{job.id}}", body = { state = "Aborted" } },
+        delete = { path = "/jobs/query/{{job.id}}" },
+        timeout = "24h",
+        slots = 4,
+      },
+    },
+  })
 end
 
 local login = {
@@ -108,7 +128,7 @@ return sluice.connector {
     audience = { type = "string", default = "https://login.salesforce.com", title = "For auth: jwt; https://test.salesforce.com for a sandbox" },
     api = { type = "enum", values = { "rest", "bulk" }, default = "rest", title = "Queries, or jobs of the Bulk API 2.0 for large objects" },
     start = { type = "timestamp", default = "1999-01-01T00:00:00Z", title = "First sync: records changed since" },
-    batch_size = { type = "integer", default = 2000, title = "REST: records per page, 200 to 2000" },
+    batch_size = { type = "enum", values = { "200", "500", "1000", "2000" }, default = "2000", title = "REST: records per page" },
     page_size = { type = "integer", default = 50000, title = "Bulk: records per download" },
   },
 
@@ -149,7 +169,6 @@ return sluice.connector {
       { path = "*.errorCode", equals = { "SERVER_UNAVAILABLE", "UNABLE_TO_LOCK_ROW" }, action = "retry" },
       { status = { 406, 420 }, action = "retry" },
       { path = "*.errorCode", equals = { "QUERY_TIMEOUT", "OPERATION_TOO_LARGE" }, action = "split_window" },
-      { path = "*.errorCode", equals = "INVALID_QUERY_LOCATOR", action = "reset_pages" },
       { path = "*.errorCode", equals = { "INVALID_TYPE", "INSUFFICIENT_ACCESS", "INSUFFICIENT_ACCESS_OR_READONLY" }, action = "skip_stream" },
       {
         path = "*.errorCode",
@@ -169,7 +188,7 @@ return sluice.connector {
       {
         status = { 414, 431 },
         action = "fail",
-        hint = "the object has more fields than fit into a URL: use `api: bulk`, or leave columns out in the pipeline",
+        hint = "something on the way takes shorter URLs than Salesforce does: use `api: bulk`, or leave columns out in the pipeline",
       },
     },
   },

@@ -22,6 +22,7 @@ from common.tokens import Tokens  # noqa: E402
 VERSION = "v67.0"
 BASE = f"/services/data/{VERSION}"
 URI_MAX = 16384
+WIDE_FIELDS, WIDE_BATCH = 200, 200  # a query of more fields gives so many records at a time, whatever it asks for
 LOCATORS_MAX = 10
 LOCATOR_MS = 2 * 86400000
 RECYCLE_MS = 15 * 86400000
@@ -262,6 +263,7 @@ class Salesforce(Api):
             return {"totalSize": len(rows), "done": True, "records": []}
         found = re.search(r"batchSize=(\d+)", request.headers.get("Sforce-Query-Options", ""))
         size = max(200, min(2000, int(found[1]))) if found else 2000
+        size = min(size, WIDE_BATCH) if len(columns) > WIDE_FIELDS else size
         if len(rows) <= size:
             return self.batch_of(query.object, rows, columns, 0, size, None)
         while len(self.locators) >= LOCATORS_MAX:

@@ -236,11 +236,19 @@ for _, engagement in ipairs { "calls", "emails", "meetings", "notes", "tasks" } 
 for from, others in pairs(associated) do
   local one = from:sub(1, -2)
   for _, to in ipairs(others) do
+    local read = "/crm/associations/" .. VERSION .. "/" .. from .. "/" .. to .. "/batch/read"
     streams[from .. "_" .. to .. "_sets"] = {
-      path = "/crm/associations/" .. VERSION .. "/" .. from .. "/" .. to .. "/batch/read", method = "POST", idempotent = true, records = "results",
+      path = read, method = "POST", idempotent = true, records = "results",
       parent = { stream = from, batch = 500 },
       body = { inputs = "{{parent.ids | list_of:'id'}}" },
       pages = { kind = "none" },
+      -- An object with more than HubSpot lists at once is asked about alone, page by page.
+      enrich = {
+        path = read, method = "POST", by = "from.id", filter = { path = "paging.next.after", exists = true },
+        body = { inputs = { { id = "{{batch.ids}}", after = "{{page.token}}" } } },
+        pages = { kind = "cursor", next = "results.0.paging.next.after" },
+        records = "results.*.to", many = true, into = "to",
+      },
       flatten = { "from" },
       primary_key = "from_id", internal = true,
       fields = { from_id = TEXT, to = "json" },

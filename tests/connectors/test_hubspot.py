@@ -167,6 +167,20 @@ def test_rounds_of_changes(work, hubspot, fresh):
     acceptance.rounds(subject, database, [change(updates=5, creates=3, deletes=2), change(merges=1, deletes=1, late=2), change(undeletes=2, updates=3)])
 
 
+def test_more_associations_of_an_object_than_are_listed_at_once(work, fresh):
+    """Such objects are asked about alone, page by page; a request that fails on the way is sent again."""
+    with Emulator("hubspot", deals=40, association_page=2) as hubspot:
+        streams = {"deals_contacts": associated(hubspot, "deal_id", "deals", "contacts"), "deals_companies": associated(hubspot, "deal_id", "deals", "companies")}
+        subject, database = subject_of(work, hubspot, streams, rate_limit={"requests": 10000, "per": "1s"}), fresh()
+        hubspot.control(fault={"match": "deals/contacts/batch/read", "after": 2, "status": 502, "body": "bad gateway"})
+        subject.configure(database)
+        subject.run()
+        many = [row for row in hubspot.oracle("deals")["rows"] if len(row.get("associations", {}).get("contacts", {}).get("results", [])) > 2]
+        assert many, "no deal has that many"
+        subject.look(database)
+        assert len(hubspot.requests("deals/contacts/batch/read")) == 1 + 2 * len(many) + 1
+
+
 def test_a_change_that_search_shows_late(work, fresh):
     with Emulator("hubspot", contacts=30, index_lag=30) as hubspot:
         subject, database = subject_of(work, hubspot, {"contacts": objects(hubspot, "contacts")}), fresh()

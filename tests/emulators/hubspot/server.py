@@ -36,6 +36,7 @@ class HubSpot(Api):
         parser.add_argument("--index-lag", type=float, default=0, help="seconds until a change is found by search")
         parser.add_argument("--same-stamp", action="store_true", help="all first objects of a type share one stamp")
         parser.add_argument("--search-cap", type=int, default=10000, help="results that a search reaches")
+        parser.add_argument("--association-page", type=int, default=500, help="associations of one object that are listed at once")
         parser.add_argument("--token-ttl", type=int, default=1800)
 
     def __init__(self, options):
@@ -281,9 +282,11 @@ class HubSpot(Api):
         for one in inputs:
             row = table.get(int(one["id"]))
             found = self.associated(kind, row, other) if row is not None and other in data.ASSOCIATIONS.get(kind, ()) else []
+            at, size = int((one.get("after") or "MC0-0%3D")[4:-3]), self.options.association_page
             if found:
+                more = {"paging": {"next": {"after": f"MC0-{at + size}%3D"}}} if at + size < len(found) else {}
                 results.append({"from": {"id": one["id"]}, "to": [{"toObjectId": number, "associationTypes": [
-                    {"category": "HUBSPOT_DEFINED", "typeId": 1, "label": None}]} for number in found]})
+                    {"category": "HUBSPOT_DEFINED", "typeId": 1, "label": None}]} for number in found[at:at + size]], **more})
             else:
                 errors.append({"status": "error", "category": "OBJECT_NOT_FOUND", "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND",
                                "message": f"No {other} is associated with {kind} {one['id']}.", "context": {"fromObjectId": [one["id"]]}})

@@ -41,7 +41,7 @@ enum err_class {
 
 struct err {
     int class;          /* enum err_class; 0 while nothing failed */
-    bool is_too_much;   /* asking for less may help: a time-out, 408, 413, 504 */
+    bool is_too_much;   /* asking for less may help: a time-out, 408, 413, 504, a body over its cap */
     char message[1024]; /* one line, complete enough to show as it is */
     char hint[512];     /* what to do; empty when there is nothing to say */
 };

@@ -159,6 +159,7 @@ static size_t body_cap(const struct answer *answer)
 static int body_too_large(struct answer *answer)
 {
     err_set(&answer->failure, ERR_DATA, "the answer's body has more than %zu bytes", answer->limits->body_bytes);
+    answer->failure.is_too_much = true;
     return err_hint(&answer->failure, "ask for smaller pages, or raise the page limit");
 }
 

@@ -329,7 +329,7 @@
 ---@field fields? table<string, sluice.Type|sluice.Field> a map of name to type, or to a map, see a field
 ---@field fields_from? sluice.FieldsFrom a request whose records list further fields and their types
 ---@field chunks? sluice.Chunks more fields than one request takes are asked for by several, and put together by key
----@field enrich? any requests that tell more of each page's records: a map or a list of them, see enrich
+---@field enrich? sluice.Enrich|sluice.Enrich[] requests that tell more of each page's records: a map or a list of them, see enrich
 ---@field undeclared? "column"|"drop" what becomes of fields that are not in `fields` (default: column)
 ---@field deleted? string|sluice.Deleted which records say that they are gone: a path, or a map, see deleted; append_dedup marks them `_sluice_deleted`
 ---@field stable? boolean pages do not shift between runs: an interrupted slice goes on where it stopped (default: false)

@@ -25,6 +25,7 @@
 ---@field cursor? { from?: string, until?: string, value?: string }
 ---@field slice? { id?: string, from?: string, to?: string }
 ---@field parent? sluice.Record
+---@field batch? { ids: string }
 ---@field page? { number?: integer, offset?: integer, size?: integer, token?: string }
 ---@field response? { status: integer, headers: table<string, string> }
 ---@field now string

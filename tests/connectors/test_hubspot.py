@@ -9,6 +9,7 @@ import pytest
 
 import acceptance
 from emulator import Emulator
+from integration import staged_loads, staged_rows
 
 README = pathlib.Path(__file__).parents[2] / "connectors" / "hubspot" / "README.md"
 CHANGED = {"contacts": "lastmodifieddate"}
@@ -179,6 +180,21 @@ def test_more_associations_of_an_object_than_are_listed_at_once(work, fresh):
         assert many, "no deal has that many"
         subject.look(database)
         assert len(hubspot.requests("deals/contacts/batch/read")) == 1 + 2 * len(many) + 1
+
+
+def test_more_properties_than_a_url_takes(work, fresh):
+    """Search takes them in its body, all at once. PostgreSQL has no room for so many columns in a row, files have."""
+    with Emulator("hubspot", contacts=30, extra_properties=1600) as hubspot:
+        subject, database = subject_of(work, hubspot, {"contacts": objects(hubspot, "contacts")}), fresh()
+        subject.configure(database)
+        file = json.loads((work.folder / "sluice.yaml").read_text())
+        file["destinations"]["target"] = {"type": "csv", "path": str(work.folder / "staging"), "compression": "none"}
+        work.write("sluice.yaml", json.dumps(file))
+        subject.run()
+        rows = {row["id"]: row for load in staged_loads(work.folder / "staging", "contacts", "hubspot") for row in staged_rows(load)}
+        truth = {row["id"]: row["properties"] for row in hubspot.oracle("contacts")["rows"]}
+        assert {key: (row["custom_000"] or None, row["custom_1599"] or None) for key, row in rows.items()} == \
+            {key: (row["custom_000"], row["custom_1599"]) for key, row in truth.items()}
 
 
 def test_a_change_that_search_shows_late(work, fresh):

@@ -17,14 +17,14 @@ class Contacts(Source):
     says whether it is one that paging goes by."""
 
     def __init__(self, spoil=None, status=lambda first, number: 200):
-        self.spoil, self.status, self.gone = spoil or (lambda records, first, number: records), status, set()
+        self.spoil, self.status, self.gone, self.long = spoil or (lambda records, first, number: records), status, set(), {}
         super().__init__(self.serve)
 
     def serve(self, path, query, number):
         asked = query["properties"].split(",")
         behind = [n for n in range(1, 11) if f"{n:02}" > query.get("after", "") and n not in self.gone][:int(query["limit"])]
         records = [{"id": f"{n:02}", "archived": False, "properties": {
-            name: STAMP if name == "changed" else f"{name} of {n}" for name in asked if name != "id"}} for n in behind]
+            name: STAMP if name == "changed" else f"{name} of {n}" + self.long.get(name, 0) * "x" for name in asked if name != "id"}} for n in behind]
         first = "f0" in asked
         if (answer := self.status(first, number)) != 200:
             return answer, b"<html>" if answer == 201 else {}, {}
@@ -122,6 +122,16 @@ def test_a_source_that_cuts_wide_answers_is_asked_for_less(work, database):
         work.run("run")
         check_contacts(database)
         assert {query["limit"] for _, query, _ in source.requests} == {"4", "2"}
+
+
+@pytest.mark.parametrize("sizes", [{"f1": 5 << 20}, {"f1": 5 << 19, "f4": 5 << 19}], ids=["an answer", "answers together"])
+def test_a_page_that_becomes_too_large_is_asked_for_in_halves(work, database, sizes):
+    with Contacts() as source:
+        source.long, source.gone = sizes, set(range(5, 11))
+        configure(work, source, database, CHUNKED % 'max_fields = 5 }, drop = { "f1", "f4"')
+        work.run("run")
+        assert database.query("SELECT id, f0, f6 FROM raw.contacts ORDER BY id") == [(f"{n:02}", f"f0 of {n}", f"f6 of {n}") for n in range(1, 5)]
+        assert [query["limit"] for _, query, _ in source.requests if query["properties"].endswith("f6")][-2:] == ["2", "2"]
 
 
 @pytest.mark.parametrize("record, said", [({"properties": {}}, "has no 'id'"), ("text", "is a string")])

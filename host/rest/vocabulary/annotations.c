@@ -15,6 +15,7 @@ static const struct {
         {"format", "string|sluice.Format"},
         {"zip", "sluice.Zip|sluice.Zip[]"},
         {"filter", "sluice.Filter|sluice.Filter[]"},
+        {"enrich", "sluice.Enrich|sluice.Enrich[]"},
         {"flatten", "string[]|sluice.Flatten"},
         {"add", "table<string, any>"},
         {"fields", "table<string, sluice.Type|sluice.Field>"},

@@ -157,6 +157,7 @@ static void write_member(struct format_out *out, bool *is_first, struct str raw_
 struct member {
     struct str raw_key;
     struct json_value value;
+    bool is_known; /* the record has it, too */
 };
 
 /* `other`'s members by name; of a repeated one the last counts. */
@@ -168,7 +169,7 @@ static void read_members(struct merging *hand, struct str other, struct map *mem
     if (!jsonscan_enter_object(&scan)) return;
     while (jsonscan_next_key(&scan, &key) && jsonscan_value(&scan, &value)) {
         struct member *member = arena_new(&hand->scratch, struct member);
-        *member = (struct member){key.raw, value};
+        *member = (struct member){.raw_key = key.raw, .value = value};
         map_set(members, jsonscan_text(&key, &hand->scratch, NULL), member);
     }
 }
@@ -186,7 +187,8 @@ static void write_merged(struct merging *hand, struct str record, struct str oth
     jsonscan_init(&scan, record.data, record.size);
     bool is_object = jsonscan_enter_object(&scan);
     while (is_object && jsonscan_next_key(&scan, &key) && jsonscan_value(&scan, &value)) {
-        const struct member *same = map_remove(&members, jsonscan_text(&key, &hand->scratch, NULL));
+        struct member *same = map_get(&members, jsonscan_text(&key, &hand->scratch, NULL));
+        if (same) same->is_known = true;
         write_member(out, &is_first, key.raw);
         if (same && value.kind == JSON_OBJECT && same->value.kind == JSON_OBJECT && depth < MERGE_MAX_DEPTH)
             write_merged(hand, value.raw, same->value.raw, depth + 1);
@@ -195,6 +197,7 @@ static void write_merged(struct merging *hand, struct str record, struct str oth
     }
     for (size_t at = 0; (entry = map_each(&members, &at)) != NULL;) {
         const struct member *own = entry->value;
+        if (own->is_known) continue;
         write_member(out, &is_first, own->raw_key);
         format_out_text(out, whole(&own->value));
     }

@@ -94,6 +94,8 @@ static void test_members_are_put_together_by_key(void **state)
                  "[{\"id\":1},{\"id\":2,\"b\":4}]");
     check_merged("$", "{\"id\":1,\"\\u0061\":1}", "{\"id\":1,\"a\":2,\"b\":{\"c\":1}}", 0,
                  "{\"id\":1,\"\\u0061\":1,\"b\":{\"c\":1}}");
+    check_merged("$", "{\"id\":1,\"o\":{},\"o\":{\"a\":1}}", "{\"id\":1,\"o\":{\"b\":1},\"o\":{\"b\":2}}", 0,
+                 "{\"id\":1,\"o\":{\"b\":2},\"o\":{\"a\":1,\"b\":2}}"); /* of a repeated name the last counts */
     check_merged("$", "[]", "[]", 0, "[]");
 }
 

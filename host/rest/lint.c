@@ -277,6 +277,24 @@ static void look_at_fields(const struct lens *lens)
                  "declare fields, at least those whose type matters");
 }
 
+static bool names_fields(const struct node *node)
+{
+    struct str text = node_text(node);
+    bool names = text.size && memmem(text.data, text.size, STR("stream.fields").data, STR("stream.fields").size);
+    for (size_t i = 0; node && i < node->count && !names; i++) names = names_fields(&node->children[i]);
+    return names;
+}
+
+/* How many fields there are, the customer decides; how long a URL may be, the server. */
+static void look_at_length(const struct lens *lens)
+{
+    bool is_in_url = names_fields(node_get(lens->stream, "params")) || names_fields(node_get(lens->stream, "path"));
+    if (!is_set(lens->stream, "fields_from") || is_set(lens->stream, "chunks") || !is_in_url) return;
+    findings_add(lens->findings, FINDING_WARNING, "long-url", lens->path,
+                 "all fields that the source lists go into one URL: with many of them it is refused (414)",
+                 "chunks = { max_chars = .. }, or ask for them in a body");
+}
+
 /* --- error rules --------------------------------------------------------------------------------------------------------- */
 
 static bool covers(const struct error_rule *rule, const struct error_statuses *statuses)
@@ -328,6 +346,7 @@ static void look_at_stream(const struct lens *root, const char *path, const stru
     look_at_cursor(&lens);
     look_at_pages(&lens);
     look_at_fields(&lens);
+    look_at_length(&lens);
     look_at_rules(&lens, stream);
 }
 

@@ -30,25 +30,8 @@ static int differing(struct reader *reader, size_t missing, size_t group, struct
     return err_hint(err, "the records change faster than they are read: let pages go by a key, or ask for fewer a page");
 }
 
-static int take_group(struct widening *hand, const struct http_response *response, size_t group, struct err *err)
-{
-    struct reader *reader = hand->reader;
-    struct merge_index index = MERGE_INDEX(hand->response->body->budget);
-    struct block *merged = NULL;
-    size_t missing = 0;
-    int rc = 0;
-    if (!reader_has_no_content(reader, response)) rc = merge_index_add(&index, response->body, &hand->spec, "$", STR(""), err);
-    if (rc == 0) rc = merge_members(hand->response->body, &hand->spec, &index, &missing, &merged, err);
-    if (rc == 0 && missing) rc = differing(reader, missing, group, err);
-    if (rc == 0)
-        replace_body(hand, merged);
-    else
-        block_release(merged);
-    merge_index_release(&index);
-    return rc;
-}
-
-static int ask_group(struct widening *hand, size_t group, struct err *err)
+/* The records of the group, without the answer that they came in. */
+static int fetch_group(struct widening *hand, size_t group, struct merge_index *index, struct err *err)
 {
     struct reader *reader = hand->reader;
     struct http_request request;
@@ -59,8 +42,24 @@ static int ask_group(struct widening *hand, size_t group, struct err *err)
     request.can_shrink = pager_can_shrink(reader->pager);
     if (rc == 0) rc = reader_fetch(reader, &request, &response, NULL, NULL, 0, err);
     if (rc != 0) return rc;
-    rc = take_group(hand, &response, group, err);
+    if (!reader_has_no_content(reader, &response)) rc = merge_index_add(index, response.body, &hand->spec, "$", STR(""), err);
     http_response_release(&response);
+    return rc;
+}
+
+static int ask_group(struct widening *hand, size_t group, struct err *err)
+{
+    struct merge_index index = MERGE_INDEX(hand->response->body->budget);
+    struct block *merged = NULL;
+    size_t missing = 0;
+    int rc = fetch_group(hand, group, &index, err);
+    if (rc == 0) rc = merge_members(hand->response->body, &hand->spec, &index, &missing, &merged, err);
+    if (rc == 0 && missing) rc = differing(hand->reader, missing, group, err);
+    if (rc == 0)
+        replace_body(hand, merged);
+    else
+        block_release(merged);
+    merge_index_release(&index);
     return rc;
 }
 
@@ -118,6 +117,12 @@ static int ask_batch(struct widening *hand, const struct enrich_description *enr
     options.source.stream = enrich->stream;
     options.source.batch_ids = buf_str(&joined);
     options.source.token = (struct str){0};
+    if (joined.failed) {
+        buf_release(&joined);
+        err_set(err, ERR_DATA, "%s: %zu values are over %d bytes in a request", enrich->stream->request.where, count,
+                REQUEST_MAX_BODY);
+        return err_hint(err, "ask with fewer at once: `batch`");
+    }
     struct reader *inner = reader_new(&options);
     while (failed == 0 && (rc = reader_next(inner, &page, err)) > 0) {
         failed = merge_index_add(index, page.body, &spec, enrich->value, count == 1 ? ids[0] : STR(""), err);

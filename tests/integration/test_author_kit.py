@@ -62,6 +62,7 @@ def test_nothing_is_said_about_a_good_one(work):
     ({"streams": stream(cursor=None)}, ("warning", "no-cursor", "streams.orders")),
     ({"streams": stream(pages=None)}, ("note", "no-pages", "streams.orders")),
     ({"streams": stream(pages='{ kind = "page", param = "page" }')}, ("warning", "unbounded-pages", "streams.orders.pages")),
+    ({"streams": stream(params='{ fields = "{{stream.fields}}" }', fields_from='{ path = "/fields" }')}, ("warning", "long-url", "streams.orders")),
     ({"streams": stream(errors='{ { status = "4xx", action = "ignore" }, { status = { 404, "410-415" }, path = "a", action = "fail" } }')},
      ("warning", "unreachable-rule", "streams.orders.errors.1")),
     ({"config": "{ api_key = { secret = true }, region = {}, unused = {} }"}, ("warning", "unused-config", "config.unused")),

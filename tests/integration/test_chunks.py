@@ -134,6 +134,19 @@ def test_a_page_that_becomes_too_large_is_asked_for_in_halves(work, database, si
         assert [query["limit"] for _, query, _ in source.requests if query["properties"].endswith("f6")][-2:] == ["2", "2"]
 
 
+def test_a_window_whose_only_page_is_too_large_is_read_in_halves(work, database):
+    def serve(path, query, number):
+        days = [day for day in (1, 2) if query["since"] <= f"2024-01-0{day}T12:00:00Z" < query["until"]]
+        return 200, {"rows": [{"id": day, "changed": f"2024-01-0{day}T12:00:00Z", "text": (9 << 20) * "x"} for day in days]}, {}
+    with Source(serve) as source:
+        configure(work, source, database, """days = { path = "/days", records = "rows", primary_key = "id", pages = { kind = "none" }, drop = { "text" },
+            cursor = { field = "changed", param = "since", until_param = "until", start = "2024-01-01T00:00:00Z", step = "100mo", min_step = "1d", bounds = "[)" },
+            fields = { id = "integer", changed = "timestamp" } },""")
+        work.run("run")
+        assert [row[0] for row in database.query("SELECT id FROM raw.days ORDER BY 1")] == [1, 2]
+        assert len(source.requests) > 2
+
+
 @pytest.mark.parametrize("record, said", [({"properties": {}}, "has no 'id'"), ("text", "is a string")])
 def test_what_has_no_key_cannot_be_put_together(work, database, record, said):
     with Contacts(lambda records, first, number: [*records[:-1], record] if first else records) as source:

@@ -111,6 +111,19 @@ static bool range_is_usable(const struct arguments *arguments)
     return !problem;
 }
 
+static bool budget_is_usable(const struct arguments *arguments)
+{
+    static const char *const NAMES[] = {"--max-records", "--max-pages"};
+    for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++) {
+        const char *given = argument_value(arguments, NAMES[i], NULL);
+        int64_t number;
+        if (!given || (number_to_int64(str_from(given), &number) && number > 0)) continue;
+        fprintf(stderr, "sluice run: %s is a number above 0, not '%s'\n", NAMES[i], given);
+        return false;
+    }
+    return true;
+}
+
 static int run(const struct arguments *arguments)
 {
     int64_t every_s = LIVE_EVERY_S;
@@ -119,7 +132,7 @@ static int run(const struct arguments *arguments)
         fprintf(stderr, "sluice run: --progress is a number of seconds from 1 to %d, not '%s'\n", LIVE_EVERY_MAX_S, given);
         return 2;
     }
-    if (!range_is_usable(arguments)) return 2;
+    if (!range_is_usable(arguments) || !budget_is_usable(arguments)) return 2;
     if (arguments->word_count == 1) return run_one(arguments, arguments->words[0], every_s);
     struct cli_context cli;
     int code = cli_open(&cli, arguments, CLI_PROJECT, NULL);
@@ -146,6 +159,9 @@ static const struct cli_option OPTIONS[] = {
     {"--from", 0, "VALUE", false, "read this range of the cursor again (backfill), leaving the state alone; needs --stream"},
     {"--to", 0, "VALUE", false, "where that range ends (default: now)"},
     {"--continuous", 0, NULL, false, "go on until stopped: streams of native plugins wait for what comes next"},
+    {"--max-records", 0, "N", false,
+     "read about so many records of each stream, commit them, and leave the rest to the next run"},
+    {"--max-pages", 0, "N", false, "likewise, so many pages"},
     {"--jobs", 'j', "N", false, "pipelines at once (default: 4)"},
     {"--progress", 0, "SECONDS", false, "how often progress is written where no terminal shows it (default: 10)"},
     OPTION_RECORD,

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/number.h"
 #include "cli/print.h"
 #include "net/cassette.h"
 #include "os/cancel.h"
@@ -156,6 +157,14 @@ void cli_close(struct cli_context *cli)
     secrets_free(cli->secrets);
 }
 
+/* 0 when it is not given; what is given was checked. */
+static int64_t argument_number(const struct arguments *arguments, const char *name)
+{
+    int64_t number = 0;
+    const char *given = argument_value(arguments, name, NULL);
+    return given && number_to_int64(str_from(given), &number) ? number : 0;
+}
+
 /* Recordings are of requests, and a plugin's own conversations are none. */
 static int refuse_recording(const struct arguments *arguments, const struct sync_prepared *prepared, struct err *err)
 {
@@ -177,6 +186,8 @@ int cli_prepare(struct cli_context *cli, const struct arguments *arguments, stru
                     .stream_count = argument_values(arguments, "--stream", streams, ARGUMENTS_MAX),
                     .full_refresh = argument_is_set(arguments, "--full-refresh"),
                     .continuous = argument_is_set(arguments, "--continuous"),
+                    .max_records = argument_number(arguments, "--max-records"),
+                    .max_pages = argument_number(arguments, "--max-pages"),
                     .from = argument_value(arguments, "--from", NULL),
                     .to = argument_value(arguments, "--to", NULL)},
         .tokens_only = cli->tokens_only,

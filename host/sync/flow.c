@@ -336,19 +336,40 @@ static void warn(const struct flow *flow)
             stored, flow->sync->pipeline->name, flow_stream(flow));
 }
 
+/* A run that may read no more has done what it was asked to. One that has nothing to show for it will not have more the next
+ * time. */
+static void tell_of_budget(struct flow *flow)
+{
+    uint64_t committed = 0;
+    for (size_t i = 0; i < flow->plan->stream_count; i++) {
+        committed += atomic_load(&flow->progress[i].committed);
+        flow->progress[i].more_left = true;
+    }
+    if (committed)
+        log_info(flow->log, "as much as a run may read; the next one goes on from here");
+    else
+        log_warn(flow->log,
+                 "max_records or max_pages is reached before anything could be kept: the next run begins where this one did. "
+                 "Raise them, or have the connector declare the order of its records, windows, or stable pages");
+}
+
 static int run(struct flow *flow, struct err *err)
 {
     int rc = flow_begin(flow, err);
     if (rc) return rc;
     warn(flow);
     rc = run_slices(flow, err);
-    bool stopped = cancel_stopping(flow->sync->reading) && !assembly_is_done(flow->assembly);
+    bool stopped = cancel_stopping(flow->cancel) && !assembly_is_done(flow->assembly);
+    bool by_budget = stopped && !rc && !cancel_stopping(flow->sync->reading);
     if (cancel_aborted(flow->sync->cancel)) return rc ? rc : err_set(err, ERR_CANCELLED, "stopped");
     if (flow->commit_failed) return rc;
     struct err failed = ERR_INIT;
     int last = flow_commit(flow, rc || stopped ? TAKE_COVERED : TAKE_ALL, &failed);
     if (last && !rc) rc = err_copy(err, &failed);
-    if (!rc && stopped) rc = err_set(err, ERR_CANCELLED, "stopped; the next run goes on from here");
+    if (!rc && by_budget)
+        tell_of_budget(flow);
+    else if (!rc && stopped)
+        rc = err_set(err, ERR_CANCELLED, "stopped; the next run goes on from here");
     return rc;
 }
 

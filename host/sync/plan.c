@@ -120,6 +120,8 @@ static void make_flow(struct making *making, const struct stream_description *ro
     making->key = key_of(root, making->choice);
     making->usual = usual_mode(making->pipeline, root);
     flow->sync_mode = making->request->full_refresh && root->full_refresh ? SYNC_FULL_REFRESH : making->usual;
+    flow->max_records = making->request->max_records ? making->request->max_records : making->choice->max_records;
+    flow->max_pages = making->request->max_pages ? making->request->max_pages : making->choice->max_pages;
     plan_root(making);
     if (making->request->from) plan_check_range(making);
     for (size_t i = 0; i < root->exploded_count; i++) {

@@ -35,9 +35,10 @@ struct flow_plan {
     bool keep_token;       /* likewise, and the source's own token is stored with the rows */
     bool ascending;        /* declared so, and the cursor is the one that the source filters by */
     bool loads_root;
-    bool appends;                /* to one of its tables: what comes twice would be there twice */
-    struct stream_plan *streams; /* those loaded: the root, if it is, before what is exploded from it */
-    struct table_spec *tables;   /* of these streams; they hold the schemas, freed by plan_release */
+    int64_t max_records, max_pages; /* that a run reads, about; 0: all there are */
+    bool appends;                   /* to one of its tables: what comes twice would be there twice */
+    struct stream_plan *streams;    /* those loaded: the root, if it is, before what is exploded from it */
+    struct table_spec *tables;      /* of these streams; they hold the schemas, freed by plan_release */
     size_t stream_count;
     struct decode_spec decode; /* of the root; completed by plan_bind */
     struct decode_spec events; /* likewise, of the events about its records (event_feed) */
@@ -52,9 +53,10 @@ struct sync_plan {
 struct plan_request {
     const char *const *streams; /* --stream; NULL: those of the pipeline */
     size_t stream_count;
-    bool full_refresh;     /* --full-refresh */
-    bool continuous;       /* --continuous */
-    const char *from, *to; /* --from, --to: a backfill of this range; NULL: none, and `to` NULL: up to now */
+    bool full_refresh;              /* --full-refresh */
+    bool continuous;                /* --continuous */
+    int64_t max_records, max_pages; /* --max-records, --max-pages; 0: as the pipeline says */
+    const char *from, *to;          /* --from, --to: a backfill of this range; NULL: none, and `to` NULL: up to now */
 };
 
 /* Is anything of the root's flow chosen by the pipeline, and asked for? */

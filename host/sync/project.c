@@ -34,6 +34,10 @@ static const struct option STREAM_ARRAY[] = {
     {"swap", OPTION_ENUM, 0, "auto", "auto|in_place", NULL,
      "how overwrite replaces a PostgreSQL table's rows: auto renames a new table into its place unless others attached "
      "something to it (a view, an index, a policy ..); in_place always keeps the table and changes its rows"},
+    {"max_records", OPTION_INTEGER, 0, NULL, "1..1000000000000", NULL,
+     "a run reads about so many of its records (pages under way still count), commits them, and leaves the rest to the next "
+     "run"},
+    {"max_pages", OPTION_INTEGER, 0, NULL, "1..1000000000", NULL, "likewise, so many pages"},
 };
 static const struct option_table STREAM_OPTIONS = OPTION_TABLE("a stream of a pipeline", STREAM_ARRAY);
 
@@ -135,6 +139,8 @@ static void read_stream(const struct node *node, struct arena *arena, struct str
         choice->on_mismatch =
             str_equal(node_text(node_get(node, "on_mismatch")), STR("reject")) ? MISMATCH_REJECT : MISMATCH_SET_NULL;
     if (option_is_set(node, "swap")) choice->in_place = str_equal(node_text(node_get(node, "swap")), STR("in_place"));
+    if (option_is_set(node, "max_records")) choice->max_records = option_integer(&STREAM_OPTIONS, node, "max_records");
+    if (option_is_set(node, "max_pages")) choice->max_pages = option_integer(&STREAM_OPTIONS, node, "max_pages");
     if (option_is_set(node, "shrink_limit")) choice->shrink_limit = option_number(&STREAM_OPTIONS, node, "shrink_limit");
 }
 

@@ -44,6 +44,7 @@ struct stream_choice {
     enum on_mismatch on_mismatch;
     bool in_place; /* swap: in_place */
     double shrink_limit;
+    int64_t max_records, max_pages; /* of one run; 0: no limit */
 };
 
 struct pipeline {

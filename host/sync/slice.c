@@ -96,12 +96,24 @@ static int next_page(struct slice *slice, struct reader *reader, struct page *pa
     return rc;
 }
 
+/* Has this run read as much of the flow as it may? Then all of its slices stop, as when they are asked to. */
+static bool budget_is_used(const struct slice *slice)
+{
+    const struct flow_plan *plan = slice->options.plan;
+    const struct stream_progress *progress = slice->options.progress;
+    uint64_t records = plan->max_records ? atomic_load(&progress->records) : 0, pages = atomic_load(&progress->pages);
+    bool is_used = (plan->max_records && records >= (uint64_t)plan->max_records) ||
+                   (plan->max_pages && pages >= (uint64_t)plan->max_pages);
+    if (is_used) cancel_fire(slice->options.cancel, CANCEL_STOP);
+    return is_used;
+}
+
 static void read_pages(struct slice *slice, struct reader *reader)
 {
     struct clock *clock = slice->options.sync->clock;
     size_t guess = FIRST_PAGE_GUESS;
     int64_t at_ms = clock_now_ms(clock);
-    while (!cancel_stopping(slice->cancel) && wait_for_room(slice, guess)) {
+    while (!budget_is_used(slice) && !cancel_stopping(slice->cancel) && wait_for_room(slice, guess)) {
         note_spent(slice, clock, SPENT_BEHIND, &at_ms);
         if (atomic_load(&slice->enough)) {
             slice->finished = true;

@@ -106,6 +106,12 @@ void case_describe_rows(const struct memory *memory, struct arena *arena, struct
     buf_release(&lines);
 }
 
+/* What a case says of a state is what a sync can change: whose values the cursor has is in the declaration beside it. */
+static bool is_told(const struct state_entry *entry)
+{
+    return entry->value && strcmp(entry->kind, "cursor_field") != 0;
+}
+
 void case_describe_state(const struct memory *memory, struct arena *arena, struct str *state)
 {
     struct buf out = BUF_INIT(TEXT_MAX);
@@ -113,7 +119,7 @@ void case_describe_state(const struct memory *memory, struct arena *arena, struc
     for (size_t f = 0; (flow = memory_state(memory, f)) != NULL; f++)
         for (size_t i = 0; i < flow->count; i++) {
             const struct state_entry *entry = &flow->entries[i];
-            if (!entry->value) continue;
+            if (!is_told(entry)) continue;
             buf_printf(&out, "%s%s%s%s %s ", entry->stream[0] ? entry->stream : "-", entry->slice[0] ? "[" : "", entry->slice,
                        entry->slice[0] ? "]" : "", entry->kind);
             buf_append_text(&out, entry->value);

@@ -103,9 +103,11 @@ static int write_cursor(const struct writer_type *writer, struct destination *de
     const char *name = flow->stream->name;
     const struct state_entry plan = {name, "", "plan_mode", NULL}, token = {name, "", "token", NULL};
     const struct state_entry cursor = {name, "", "cursor", canonical};
+    const struct state_entry field = {name, "", "cursor_field", flow->stream->cursor.field};
     int rc = writer->state_write(destination, name, &plan, err);
     if (rc == 0) rc = writer->state_write(destination, name, &token, err);
     if (rc == 0) rc = set_coverage(writer, destination, flow, err);
+    if (rc == 0) rc = writer->state_write(destination, name, &field, err);
     if (rc == 0) rc = writer->state_write(destination, name, &cursor, err);
     if (rc == 0) fprintf(stderr, "%s: the next run reads from %s\n", name, canonical);
     return rc;

@@ -217,6 +217,17 @@ static void check_stop_early(const struct reading *reading)
     problems_hint(problems_of(reading), "if they do, say so: order = \"descending\"");
 }
 
+static void read_replaced(const struct reading *reading)
+{
+    const struct node *node = node_get(reading->node, "replaces");
+    if (!option_find(reading->table, STR("replaces")) || node_is_default(node)) return;
+    size_t count = node->kind == NODE_LIST ? node->count : 1;
+    const char **names = arena_array(reading->hand->with->arena, const char *, count + 1);
+    for (size_t i = 0; i < count; i++) names[i] = node_cstr(node->kind == NODE_LIST ? &node->children[i] : node, "");
+    reading->cursor->replaces = names;
+    reading->cursor->replaces_count = count;
+}
+
 void describe_cursor(const struct stream_in_hand *hand)
 {
     const struct node *node = node_get(hand->node, "cursor");
@@ -245,6 +256,7 @@ void describe_cursor(const struct stream_in_hand *hand)
     };
     if (is_token && !cursor->token_path && !describe_is_native(hand->node))
         problems_add(problems_of(&reading), node, "%s.next is missing", describe_below(hand, "cursor"));
+    read_replaced(&reading);
     read_type(&reading);
     read_lookback(&reading);
     read_start(&reading);

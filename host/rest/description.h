@@ -83,9 +83,11 @@ struct cursor_description {
     bool until_is_last;           /* refetch: `until` is the last day of a partition, not the first behind it */
     struct window_cursor window;  /* type, format, step, lookback, edges */
     const struct template *start; /* where a first sync begins; NULL: at the beginning */
-    enum cursor_order order;      /* as declared; nothing relies on it that is not seen to be so */
-    const char *token_path;       /* token: where an answer has it */
-    const char *token_param;      /* carries it; NULL: a template or function places it, or it is a URL */
+    const char *const *replaces;  /* earlier fields, whose stored values hold for this one, too */
+    size_t replaces_count;
+    enum cursor_order order; /* as declared; nothing relies on it that is not seen to be so */
+    const char *token_path;  /* token: where an answer has it */
+    const char *token_param; /* carries it; NULL: a template or function places it, or it is a URL */
     bool token_is_url;
     int64_t retention_us; /* 0: for ever */
     int64_t min_step_us;  /* windows are not split further */

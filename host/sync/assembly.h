@@ -58,6 +58,7 @@ struct assembly_options {
     bool keep_token;      /* store the source's own token: when the plan is done, */
     bool token_publishes; /* or with each page that has one */
     enum type cursor_type;
+    const char *cursor_field;        /* stored with the cursor: whose values it has; NULL: not known */
     const char *cursor_floor;        /* the cursor stored so far; never goes below; NULL: none */
     const char *cursor_cap;          /* the sync's start: never stored past it; NULL: none */
     const char *cursor_end;          /* windows, event feeds: the plan's end, stored when all is done; NULL: the newest seen */

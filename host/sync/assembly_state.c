@@ -166,6 +166,8 @@ void assembly_note_end(struct assembly *assembly)
     const char *stream = assembly->options.stream;
     state_set(&assembly->delta, stream, "", "plan", NULL);
     state_set(&assembly->delta, stream, "", "plan_mode", NULL);
+    if (assembly->options.keep_cursor && assembly->options.cursor_field)
+        state_set(&assembly->delta, stream, "", "cursor_field", assembly->options.cursor_field);
     if (assembly->options.partition_mark) {
         if (assembly->options.parent_cursor)
             state_set(&assembly->delta, stream, "", "parent_cursor", assembly->options.parent_cursor);

@@ -52,6 +52,24 @@ static int refuse_unfinished(const struct flow *flow, struct err *err)
     return err_hint(err, "sluice run %s --stream %s", flow->sync->pipeline->name, flow_stream(flow));
 }
 
+/* A cursor is a value of one field. That of another says nothing about where to read from, unless the connector says so. */
+static int refuse_other_field(const struct flow *flow, struct err *err)
+{
+    const struct flow_plan *plan = flow->plan;
+    const struct cursor_description *cursor = &plan->stream->cursor;
+    const char *stored = state_get(&flow->state, flow_stream(flow), "", "cursor_field"), *field = plan->decode.cursor_field;
+    if (!plan->keep_cursor || plan->sync_mode != SYNC_INCREMENTAL || !stored || !field || strcmp(stored, field) == 0) return 0;
+    for (size_t i = 0; i < cursor->replaces_count; i++)
+        if (strcmp(stored, cursor->replaces[i]) == 0) return 0;
+    err_set(err, ERR_CONFIG, "stream '%s' goes by the cursor '%s' now, and what was read so far by '%s'", flow_stream(flow),
+            field, stored);
+    return err_hint(
+        err,
+        "read it from the beginning: sluice state reset %s --stream %s; or, where the values of one hold for the other, "
+        "the connector says so: cursor.replaces = { \"%s\" }",
+        flow->sync->pipeline->name, flow_stream(flow), stored);
+}
+
 /* The stored plan counts only for the same kind of sync: a full refresh does not continue an incremental one. */
 static const char *stored_plan(const struct flow *flow)
 {
@@ -276,6 +294,7 @@ static int make_assembly(struct flow *flow, struct err *err)
         .keep_token = plan->keep_token,
         .token_publishes = plan->sync_mode == SYNC_INCREMENTAL,
         .cursor_type = plan->decode.cursor_type,
+        .cursor_field = plan->decode.cursor_field,
         .cursor_floor = stored_cursor(flow),
         .cursor_cap = end,
         .cursor_end = ends_plan ? end : NULL,
@@ -307,7 +326,8 @@ int flow_make_plan(struct flow *flow, struct err *err)
     flow->plan_kind = plan->from ? arena_printf(&flow->arena, "from %s to %s", plan->from, plan->to ? plan->to : "now")
                                  : sync_mode_name(plan->sync_mode);
     if (stream_is_partitioned(plan->stream)) flow->plan_kind = arena_printf(&flow->arena, "%s" IN_PARTS, flow->plan_kind);
-    return make_plan(flow, err);
+    int rc = refuse_other_field(flow, err);
+    return rc ? rc : make_plan(flow, err);
 }
 
 int flow_begin(struct flow *flow, struct err *err)

@@ -589,6 +589,7 @@
 ---@field lookback? string|number read again this far: a duration; of an integer cursor an integer
 ---@field delay? string|number leave what is newer than this for the next sync
 ---@field granularity? string|number the source cuts its times to this, its format aside
+---@field replaces? string|number|boolean|(string|number|boolean)[] fields that earlier versions of the connector went by, whose stored values hold for this one, too
 ---@field missing? "include"|"reject"|"fail" a record without the field (default: include)
 ---@field param? string parameter that says where to read from; or place {{cursor.from}}
 ---@field until_param? string parameter that says where to stop; or place {{cursor.until}}
@@ -609,6 +610,7 @@
 ---@field lookback? string|number read again this far: a duration; of an integer cursor an integer
 ---@field delay? string|number leave what is newer than this for the next sync
 ---@field granularity? string|number the source cuts its times to this, its format aside
+---@field replaces? string|number|boolean|(string|number|boolean)[] fields that earlier versions of the connector went by, whose stored values hold for this one, too
 ---@field missing? "include"|"reject"|"fail" a record without the field (default: include)
 ---@field param? string parameter that says where to read from; or place {{cursor.from}}
 ---@field until_param? string parameter that says where to stop; or place {{cursor.until}}
@@ -629,6 +631,7 @@
 ---@field lookback? string|number read again this far: a duration; of an integer cursor an integer
 ---@field delay? string|number leave what is newer than this for the next sync
 ---@field granularity? string|number the source cuts its times to this, its format aside
+---@field replaces? string|number|boolean|(string|number|boolean)[] fields that earlier versions of the connector went by, whose stored values hold for this one, too
 ---@field missing? "include"|"reject"|"fail" a record without the field (default: include)
 ---@field order? "ascending"|"descending"|"unknown" ascending: state may advance inside a sync; descending: newest first (default: unknown)
 ---@field stop_early? boolean descending: end at the first page that holds what is known (default: false)

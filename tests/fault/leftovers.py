@@ -38,7 +38,7 @@ def database_is_clean(database, tables, schema="shop_raw"):
         "a build is registered": "SELECT * FROM _sluice.builds WHERE kind = 'build' OR rows <> 0",
         "rows are held": "SELECT * FROM _sluice.held",
         "a head is not at rest": "SELECT * FROM _sluice.heads WHERE building OR publishing",
-        "a plan or a position was left": "SELECT * FROM _sluice.state WHERE kind NOT IN ('cursor', 'boundary', 'loaded', 'read_at') OR pending",
+        "a plan or a position was left": "SELECT * FROM _sluice.state WHERE kind NOT IN ('cursor', 'cursor_field', 'boundary', 'loaded', 'read_at') OR pending",
         "a part's state is not published": "SELECT * FROM _sluice.partitions WHERE pending",
         "the lease is held": "SELECT * FROM _sluice.leases WHERE until > clock_timestamp()",
         "a temporary table is left": "SELECT oid::regclass FROM pg_class WHERE relpersistence = 't'",

@@ -333,7 +333,7 @@ def test_a_killed_backfill_goes_on_and_an_other_range_begins_anew(work, database
         work.run(*backfill)
         assert min(query["since"] for _, query in feed.requests[before:]) == day(120), "finished windows were read again"
         assert database.one("SELECT count(*) FROM raw.rows WHERE n >= 1000") == 30
-        assert database.query("SELECT * FROM _sluice.state WHERE kind <> 'cursor'") == []
+        assert database.query("SELECT * FROM _sluice.state WHERE kind NOT IN ('cursor', 'cursor_field')") == []
         feed.answer = lambda path, query: (404, {})
         work.run(*backfill, code=4)
         feed.answer = good
@@ -419,7 +419,7 @@ def test_a_window_that_is_too_much_is_read_in_halves(work, database, write_mode,
         ended = work.run("run")
         assert "in halves" in ended.err
         assert len(ids(database)) == len(records)
-        assert database.query("SELECT kind FROM _sluice.state WHERE kind NOT IN ('cursor', 'boundary')") == []
+        assert database.query("SELECT kind FROM _sluice.state WHERE kind NOT IN ('cursor', 'cursor_field', 'boundary')") == []
 
 
 def test_a_killed_sync_keeps_its_halves(work, database):
@@ -565,3 +565,52 @@ def test_the_newest_window_comes_first_and_what_is_new_before_the_history_goes_o
         asked.clear()
         work.run("run")
         assert len(asked) <= 1 and ids(database) == sorted(row["id"] for row in records)
+
+
+# --- a connector that changes its mind
+
+
+def seen_rows(*minutes):
+    return [dict(row, seen=row["at"]) for row in rows(*minutes)]
+
+
+@pytest.mark.parametrize("in_parts", [False, True], ids=["plain", "parts"])
+def test_a_cursor_of_another_field_says_nothing(work, database, in_parts):
+    records = seen_rows(100, 101, 102)
+    parts = 'partitions = { { name = "part", values = { "a" } } }, ' if in_parts else ""
+
+    def configured(feed, field, more=""):
+        cursor = f'cursor = {{ field = "{field}", param = "since", type = "timestamp"{more} }}'
+        configure(work, feed, database, PAGES + parts + cursor, "append")
+        connector = work.folder / "feed.lua"
+        connector.write_text(connector.read_text().replace('at = "timestamp"', 'at = "timestamp", seen = "timestamp"'))
+
+    with Feed(lambda path, query: pages_of([row for row in records if row["at"] >= query.get("since", "")], query)) as feed:
+        configured(feed, "at")
+        work.run("run")
+        configured(feed, "seen")
+        asked = len(feed.requests)
+        refused = work.run("run", code=2)
+        for said in ("'rows'", "cursor 'seen'", "by 'at'", "sluice state reset", 'replaces = { "at" }'):
+            assert said in refused.err, refused
+        assert len(feed.requests) == asked, "it is said before anything is asked"
+        configured(feed, "seen", ', replaces = { "older", "at" }')
+        records += seen_rows(103)
+        feed.requests.clear()
+        work.run("run")
+        assert feed.requests[0][1].get("since"), "it goes on from what was read by the other field"
+        assert "r103" in ids(database)
+        configured(feed, "seen")
+        work.run("run")
+        assert state_of(database, "cursor_field") == "seen"
+
+
+def test_a_cursor_set_by_hand_is_of_the_field_of_today(work, database):
+    with Feed(lambda path, query: pages_of(seen_rows(100, 101, 102), query)) as feed:
+        configure(work, feed, database, PAGES + 'cursor = { field = "at", param = "since", start = "2024-01-01T00:00:00Z" }')
+        work.run("run")
+        database.query("UPDATE _sluice.state SET value = 'n' WHERE kind = 'cursor_field' RETURNING 1")
+        work.run("run", code=2)
+        work.run("state", "set", "p", stamp(101), "--stream", "rows")
+        work.run("run")
+        assert state_of(database, "cursor_field") == "at"

@@ -18,6 +18,13 @@
         {"lookback", OPTION_ANY, 0, NULL, NULL, NULL, "read again this far: a duration; of an integer cursor an integer"},     \
         {"delay", OPTION_DURATION, 0, NULL, NULL, NULL, "leave what is newer than this for the next sync"},                    \
         {"granularity", OPTION_DURATION, 0, NULL, NULL, NULL, "the source cuts its times to this, its format aside"},          \
+        {"replaces",                                                                                                           \
+         OPTION_LIST,                                                                                                          \
+         0,                                                                                                                    \
+         NULL,                                                                                                                 \
+         NULL,                                                                                                                 \
+         NULL,                                                                                                                 \
+         "fields that earlier versions of the connector went by, whose stored values hold for this one, too"},                 \
     {                                                                                                                          \
         "missing", OPTION_ENUM, 0, "include", "include|reject|fail", NULL, "a record without the field"                        \
     }

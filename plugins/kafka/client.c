@@ -10,7 +10,8 @@
 
 enum {
     OPEN_MAX_MS = 45000, /* a callback has 60 s */
-    ATTEMPT_MS = 10000,
+    FIRST_ATTEMPT_MS = 500,
+    LONGEST_ATTEMPT_MS = 8000,
     FIRST_PAUSE_MS = 50,
     LONGEST_PAUSE_MS = 1000,
     WAKE_MS = 100,
@@ -162,19 +163,25 @@ static int try_once(struct call *call)
     return rc ? rc : client_serve(call->client);
 }
 
+static int doubled(int number, int limit)
+{
+    return 2 * number < limit ? 2 * number : limit;
+}
+
 int client_try(struct client *client, const char *what, client_attempt *attempt, void *context)
 {
     int64_t max_ms = client->timeout_ms < OPEN_MAX_MS ? client->timeout_ms : OPEN_MAX_MS, until_ms = now_ms() + max_ms;
     struct call call = {.client = client, .attempt = attempt, .context = context};
-    for (uint32_t pause_ms = FIRST_PAUSE_MS;; pause_ms = pause_ms < LONGEST_PAUSE_MS ? 2 * pause_ms : LONGEST_PAUSE_MS) {
+    int wait_ms = FIRST_ATTEMPT_MS, pause_ms = FIRST_PAUSE_MS;
+    for (;; wait_ms = doubled(wait_ms, LONGEST_ATTEMPT_MS), pause_ms = doubled(pause_ms, LONGEST_PAUSE_MS)) {
         int64_t left_ms = until_ms - now_ms();
-        call.timeout_ms = left_ms > ATTEMPT_MS ? ATTEMPT_MS : left_ms > 1 ? (int)left_ms : 1;
+        call.timeout_ms = left_ms > wait_ms ? wait_ms : left_ms > 1 ? (int)left_ms : 1;
         atomic_store(&call.is_done, false);
         int rc = try_once(&call);
         if (rc || !call.code) return rc;
         if (!error_meaning(call.code)->is_waited_out) return client_fail(client, call.code, what, NULL);
         if (now_ms() >= until_ms) break;
-        rc = sluice_sleep(client->session, pause_ms);
+        rc = sluice_sleep(client->session, (uint32_t)pause_ms);
         if (rc < 0) return rc;
         if (rc > 0) return fail(client->session, SLUICE_ERROR_TRANSIENT, NULL, "%s: it was ended", what);
     }

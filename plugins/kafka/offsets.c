@@ -36,6 +36,7 @@ static const char *read_partitions(struct offsets *offsets, const cJSON *map)
         if (!cJSON_IsNumber(entry) || entry->valuedouble < 0 || entry->valuedouble > MAX_OFFSET) return "an offset is none";
         if (id >= offsets->count) offsets_grow(offsets, id + 1);
         offsets->partitions[id].next = (int64_t)entry->valuedouble;
+        offsets->partitions[id].is_promised = true;
     }
     return NULL;
 }

@@ -20,6 +20,7 @@ struct partition {
     int64_t low, high;  /* the log's first offset, and the one behind its last message, when it was asked */
     int64_t at_time;    /* of START_TIME: the first offset at or after it; OFFSET_UNKNOWN: there is none */
     int64_t target;     /* where a bounded sync ends */
+    bool is_promised;   /* something before `next` has been read: what follows must not be missed */
     bool is_done;
 };
 

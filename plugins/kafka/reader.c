@@ -1,5 +1,4 @@
-/* reader: partitions are settled first (asked for their ends, and given a place to begin), some in each page where there are
- * many, then assigned to the client with explicit offsets. What moves a partition's `next` is the message that was emitted, or
+/* reader: partitions are settled first (asked for their ends, and given a place to begin), then assigned to the client with explicit offsets. What moves a partition's `next` is the message that was emitted, or
  * the end that was reported behind it: control records and compaction leave gaps. The checkpoint of a page is all of them.
  *
  * The client may hold messages from before a new assignment; they are told by their offsets. */
@@ -20,7 +19,6 @@ enum {
     BATCH_MESSAGES = 4096,
     BATCH_WAIT_MS = 20,
     PAGE_MS = 1000,
-    SETTLE_MS = 10000,   /* of one page */
     DISCOVER_MS = 60000, /* how often a continuous run looks for new partitions */
 };
 
@@ -43,41 +41,62 @@ struct reader {
 
 /* --- what brokers know ---------------------------------------------------------------------------------------------------------- */
 
+/* ListOffsets of Kafka's protocol: a time, or one of these. It is asked by way of rd_kafka_offsets_for_times, which hands both
+ * on, since that asks for all partitions at once, and keeps to its time, other than rd_kafka_query_watermark_offsets. */
+enum { ASK_LATEST = -1, ASK_EARLIEST = -2 };
+
 struct question {
     struct reader *reader;
-    struct partition *partition;
+    const struct partition *first; /* `count` partitions from it on */
+    size_t count;
+    int64_t asked;                               /* milliseconds since 1970, or ASK_* */
+    rd_kafka_topic_partition_list_t *answer;
 };
 
-static rd_kafka_resp_err_t attempt_ends(struct client *client, void *context, int timeout_ms)
+static rd_kafka_resp_err_t attempt_offsets(struct client *client, void *context, int timeout_ms)
 {
     struct question *question = context;
-    return rd_kafka_query_watermark_offsets(client->kafka, question->reader->offsets.topic, question->partition->id,
-                                            &question->partition->low, &question->partition->high, timeout_ms);
-}
-
-static rd_kafka_resp_err_t attempt_time(struct client *client, void *context, int timeout_ms)
-{
-    struct question *question = context;
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_t *asked =
-        rd_kafka_topic_partition_list_add(list, question->reader->offsets.topic, question->partition->id);
-    asked->offset = question->reader->settings.start_ms;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)question->count);
+    for (size_t i = 0; i < question->count; i++)
+        rd_kafka_topic_partition_list_add(list, question->reader->offsets.topic, question->first[i].id)->offset = question->asked;
     rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client->kafka, list, timeout_ms);
-    if (!code) code = asked->err;
-    if (!code) question->partition->at_time = asked->offset >= 0 ? asked->offset : OFFSET_UNKNOWN;
-    rd_kafka_topic_partition_list_destroy(list);
+    for (int i = 0; i < list->cnt && !code; i++) code = list->elems[i].err;
+    if (code)
+        rd_kafka_topic_partition_list_destroy(list);
+    else
+        question->answer = list;
     return code;
 }
 
-static int ask(struct reader *reader, struct partition *partition)
+static int ask_for(struct reader *reader, struct partition *first, size_t count, int64_t asked)
 {
-    struct question question = {reader, partition};
+    struct question question = {.reader = reader, .first = first, .count = count, .asked = asked};
     char what[400];
-    snprintf(what, sizeof what, "could not ask for the ends of partition %" PRId32 " of '%s'", partition->id,
-             reader->offsets.topic);
-    int rc = client_try(&reader->client, what, attempt_ends, &question);
-    bool needs_time = partition->next == OFFSET_UNKNOWN && !reader->offsets.had_state && reader->settings.start == START_TIME;
-    return rc == 0 && needs_time ? client_try(&reader->client, what, attempt_time, &question) : rc;
+    snprintf(what, sizeof what, "could not ask where the partitions of '%s' begin and end", reader->offsets.topic);
+    int rc = client_try(&reader->client, what, attempt_offsets, &question);
+    if (rc) return rc;
+    for (int i = 0; i < question.answer->cnt; i++) {
+        const rd_kafka_topic_partition_t *answer = &question.answer->elems[i];
+        struct partition *partition = &reader->offsets.partitions[answer->partition];
+        if (asked == ASK_EARLIEST)
+            partition->low = answer->offset;
+        else if (asked == ASK_LATEST)
+            partition->high = answer->offset;
+        else
+            partition->at_time = answer->offset >= 0 ? answer->offset : OFFSET_UNKNOWN;
+    }
+    rd_kafka_topic_partition_list_destroy(question.answer);
+    return 0;
+}
+
+/* The ends of `count` partitions from `first` on, and where the time is in them that a first sync begins at. */
+static int ask(struct reader *reader, struct partition *first, size_t count)
+{
+    int rc = ask_for(reader, first, count, ASK_LATEST);
+    if (rc == 0) rc = ask_for(reader, first, count, ASK_EARLIEST);
+    if (rc == 0 && reader->settings.start == START_TIME && !reader->offsets.had_state)
+        rc = ask_for(reader, first, count, reader->settings.start_ms);
+    return rc;
 }
 
 /* --- offsets that are gone ---------------------------------------------------------------------------------------------------- */
@@ -105,15 +124,16 @@ static int report_lost(struct reader *reader, const struct partition *partition,
     return 0;
 }
 
-static int settle(struct reader *reader, struct partition *partition)
+static int settle(struct reader *reader, struct partition *first, size_t count)
 {
-    int rc = ask(reader, partition);
-    if (rc) return rc;
-    int64_t wanted = partition->next;
-    bool is_new = reader->offsets.had_state || (size_t)partition->id >= reader->known_count;
-    int64_t lost = offsets_begin(partition, &reader->settings, is_new);
-    if (lost) rc = report_lost(reader, partition, wanted, lost);
-    if (reader->slice->continuous) partition->is_done = false;
+    int rc = ask(reader, first, count);
+    for (struct partition *partition = first; rc == 0 && partition < first + count; partition++) {
+        int64_t wanted = partition->next;
+        bool is_new = reader->offsets.had_state || (size_t)partition->id >= reader->known_count;
+        int64_t lost = offsets_begin(partition, &reader->settings, is_new);
+        if (lost) rc = report_lost(reader, partition, wanted, lost);
+        if (reader->slice->continuous) partition->is_done = false;
+    }
     return rc;
 }
 
@@ -166,16 +186,14 @@ static int assign(struct reader *reader)
     return 0;
 }
 
-/* Settles what is not; 1: not all in this page. */
 static int prepare(struct reader *reader)
 {
-    int64_t until_ms = now_ms() + SETTLE_MS;
-    while (reader->settled_count < reader->offsets.count) {
-        int rc = settle(reader, &reader->offsets.partitions[reader->settled_count]);
+    size_t settled = reader->settled_count, count = reader->offsets.count;
+    if (settled < count) {
+        int rc = settle(reader, &reader->offsets.partitions[settled], count - settled);
         if (rc) return rc;
-        reader->settled_count++;
+        reader->settled_count = count;
         reader->is_assigned = false;
-        if (now_ms() > until_ms && reader->settled_count < reader->offsets.count) return 1;
     }
     return reader->is_assigned ? 0 : assign(reader);
 }
@@ -211,7 +229,8 @@ static int take_event(struct reader *reader, const rd_kafka_message_t *message, 
     }
     if (partition && message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
         reader->is_assigned = false;
-        return settle(reader, partition);
+        if (!partition->is_promised) partition->next = OFFSET_UNKNOWN; /* retention was faster than our first fetch */
+        return settle(reader, partition, 1);
     }
     const char *text = rd_kafka_message_errstr(message);
     if (error_meaning(message->err)->is_waited_out) {
@@ -239,6 +258,7 @@ static int take(struct reader *reader, const rd_kafka_message_t *message)
     int rc = rows_emit(&reader->rows, reader->session, message);
     if (rc < 0) return rc;
     partition->next = message->offset + 1;
+    partition->is_promised = true;
     moved(reader);
     finish(reader, partition);
     return rc;
@@ -269,7 +289,7 @@ static int give_up(struct reader *reader)
     for (size_t i = 0; i < reader->offsets.count; i++) {
         struct partition *partition = &reader->offsets.partitions[i];
         if (partition->is_done) continue;
-        int rc = ask(reader, partition);
+        int rc = ask(reader, partition, 1);
         if (rc) return rc;
         if (partition->next < partition->high) {
             snprintf(what, sizeof what, "nothing came for %" PRId64 " s of partition %" PRId32 " of '%s', at offset %" PRId64,

@@ -1,13 +1,12 @@
-/* mock_cluster [BROKERS]: a Kafka cluster for tests, librdkafka's mock brokers on loopback. Says its bootstrap servers, then does
- * what each line of its input says and answers with a line, "ok" or "error: ..", until the input ends:
+/* mock_cluster [BROKERS]: a Kafka cluster for tests, librdkafka's mock brokers on loopback. Says its bootstrap servers, then
+ * does what each line of its input says and answers with a line, "ok" or "error: ..", until the input ends:
  *
  *     topic NAME PARTITIONS
  *     message TOPIC PARTITION KEY VALUE [NAME=VALUE ..]     in hex; - is none at all, . an empty one; headers behind
  *     fill TOPIC PARTITION FIRST COUNT SIZE                 {"n": FIRST, "pad": ".."} of SIZE bytes and so on, key k<n>
  *     flush                                                 until the brokers have all messages; `fill` does so itself
- *     fault API COUNT CODE                                  the next COUNT requests of that kind fail (Kafka's numbers; -195: hang up)
- *     topic_fault TOPIC CODE                                0: no more
- *     down BROKER | up BROKER | delay BROKER MILLISECONDS
+ *     fault API COUNT CODE                                  the next COUNT requests of that kind fail (Kafka's numbers; -195:
+ * hang up) topic_fault TOPIC CODE                                0: no more down BROKER | up BROKER | delay BROKER MILLISECONDS
  *     leader TOPIC PARTITION BROKER                         -1: none
  */
 #include <librdkafka/rdkafka.h>
@@ -88,8 +87,7 @@ static rd_kafka_resp_err_t do_message(struct world *world, struct words *words)
         const char *header = bytes(equals + 1, &size);
         rd_kafka_header_add(headers, words->word[i], -1, header, (ssize_t)size);
     }
-    rd_kafka_resp_err_t code =
-        produce(world, words->word[1], number(words, 2), key, key_size, value, value_size, headers);
+    rd_kafka_resp_err_t code = produce(world, words->word[1], number(words, 2), key, key_size, value, value_size, headers);
     if (headers) rd_kafka_headers_destroy(headers);
     return code;
 }
@@ -130,8 +128,8 @@ static rd_kafka_resp_err_t do_line(struct world *world, struct words *words)
     static const struct {
         const char *name;
         int words; /* at least */
-    } COMMANDS[] = {{"topic", 3}, {"message", 5}, {"fill", 6}, {"flush", 1}, {"fault", 4}, {"topic_fault", 3},
-                    {"down", 2},  {"up", 2},      {"delay", 3}, {"leader", 4}};
+    } COMMANDS[] = {{"topic", 3},       {"message", 5}, {"fill", 6}, {"flush", 1}, {"fault", 4},
+                    {"topic_fault", 3}, {"down", 2},    {"up", 2},   {"delay", 3}, {"leader", 4}};
     size_t command = 0, count = sizeof COMMANDS / sizeof *COMMANDS;
     while (command < count && (words->count < COMMANDS[command].words || strcmp(words->word[0], COMMANDS[command].name) != 0))
         command++;

@@ -19,16 +19,20 @@ enum {
     SYSLOG_NOTICE = 5,
 };
 
-/* What a source that keeps its own offsets needs, and what bounds its memory. Before what a pipeline says. */
+/* What bounds its memory without bounding its speed: a partition that finds the queue full is looked at again a second later
+ * (up to librdkafka 2.2, which has no setting for it), so what is queued must last for that. Before what a pipeline says; what
+ * this librdkafka does not know is passed over. */
 static const char *const DEFAULTS[][2] = {
     {"client.id", "sluice"},
     {"client.software.name", "sluice"},
-    {"queued.max.messages.kbytes", "32768"},
+    {"queued.max.messages.kbytes", "49152"},
+    {"queued.min.messages", "250000"},
+    {"fetch.queue.backoff.ms", "100"},
     {"fetch.max.bytes", "16777216"},
     {"fetch.wait.max.ms", "100"},
     {"reconnect.backoff.max.ms", "2000"},
 };
-/* And after it. */
+/* What a source needs that keeps its own offsets. After it. */
 static const char *const FIXED[][2] = {
     {"enable.auto.commit", "false"},
     {"enable.auto.offset.store", "false"},
@@ -92,6 +96,7 @@ int client_open(struct client *client, struct sluice_session *session, int64_t t
     }
     if (!client->kafka) {
         rd_kafka_conf_destroy(conf);
+        addresses_release(&client->addresses);
         return rc;
     }
     rd_kafka_set_log_queue(client->kafka, NULL);
@@ -102,9 +107,10 @@ int client_open(struct client *client, struct sluice_session *session, int64_t t
 
 void client_close(struct client *client)
 {
+    if (!client->kafka) return;
     addresses_close(&client->addresses);
-    if (client->queue) rd_kafka_queue_destroy(client->queue);
-    if (client->kafka) rd_kafka_destroy_flags(client->kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    rd_kafka_queue_destroy(client->queue);
+    rd_kafka_destroy_flags(client->kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     addresses_release(&client->addresses);
 }
 

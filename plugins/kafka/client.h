@@ -23,7 +23,7 @@ struct client {
 
 /* `client` must stay where it is. */
 int client_open(struct client *client, struct sluice_session *session, int64_t timeout_ms);
-void client_close(struct client *client);
+void client_close(struct client *client); /* one that is zeroed, or could not be opened, too */
 
 /* Tries until it gives no error, or one that is not waited out, or the time is up. An attempt runs in a thread of its own while
  * ours serves, so it calls librdkafka only. */

@@ -89,25 +89,36 @@ struct stream {
     struct reader *reader; /* NULL: the list, which one page reads */
 };
 
+static void release(struct stream *stream)
+{
+    reader_close(stream->reader);
+    free(stream);
+}
+
 static int open_slice(struct sluice_session *session, const struct sluice_slice *slice, void **instance)
 {
-    struct stream *stream = *instance = allocate(1, sizeof *stream);
+    struct stream *stream = allocate(1, sizeof *stream);
     stream->slice = slice;
-    return strcmp(slice->stream, TOPICS_STREAM) == 0 ? 0 : reader_open(&stream->reader, session, slice);
+    int rc = strcmp(slice->stream, TOPICS_STREAM) == 0 ? 0 : reader_open(&stream->reader, session, slice);
+    if (rc < 0)
+        release(stream);
+    else
+        *instance = stream;
+    return rc;
 }
 
 static int page(struct sluice_session *session, void *instance)
 {
     struct stream *stream = instance;
-    return stream->reader ? reader_page(stream->reader) : topics_list(session, stream->slice);
+    int rc = stream->reader ? reader_page(stream->reader) : topics_list(session, stream->slice);
+    if (rc < 0) release(stream); /* it is not closed then; the process may open it anew */
+    return rc;
 }
 
 static void close_slice(struct sluice_session *session, void *instance)
 {
-    struct stream *stream = instance;
     (void)session;
-    reader_close(stream->reader);
-    free(stream);
+    release(instance);
 }
 
 static const struct sluice_plugin KAFKA = {

@@ -11,14 +11,12 @@ struct listing {
     struct client client;
     struct settings settings;
     const struct rd_kafka_metadata *metadata;
-    bool is_connected;
 };
 
 static int listing_open(struct listing *listing, struct sluice_session *session)
 {
     int rc = settings_read(&listing->settings, session);
     if (rc) return rc;
-    listing->is_connected = true;
     rc = client_open(&listing->client, session, listing->settings.timeout_ms);
     return rc ? rc : client_metadata(&listing->client, NULL, &listing->metadata);
 }
@@ -26,7 +24,7 @@ static int listing_open(struct listing *listing, struct sluice_session *session)
 static void listing_close(struct listing *listing)
 {
     if (listing->metadata) rd_kafka_metadata_destroy(listing->metadata);
-    if (listing->is_connected) client_close(&listing->client);
+    client_close(&listing->client);
     settings_release(&listing->settings);
 }
 

@@ -6,7 +6,7 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).parents[2]
 BUILD = pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "build" / "dev" / "sluice")).parent
-PLUGIN = BUILD / "plugins" / "kafka.so"
+PROGRAM = BUILD / "tests" / "kafka" / "mock_cluster"
 
 
 def hexed(data):
@@ -17,13 +17,12 @@ def hexed(data):
 
 
 class Kafka:
-    """What Kafka calls a request: for `fault`."""
+    # What Kafka calls a request, and a failure: for `fault`. HANG_UP breaks the connection.
     FETCH, LIST_OFFSETS, METADATA = 1, 2, 3
-    """And a failure. HANG_UP breaks the connection."""
     HANG_UP, OFFSET_OUT_OF_RANGE, NOT_LEADER, TOPIC_DENIED, UNKNOWN_TOPIC = -195, 1, 6, 29, 3
 
-    def __init__(self, brokers=1):
-        self.process = subprocess.Popen([BUILD / "tests" / "kafka" / "mock_cluster", str(brokers)], stdin=subprocess.PIPE,
+    def __init__(self, brokers=1, program=PROGRAM):
+        self.process = subprocess.Popen([program, str(brokers)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1)
         self.brokers = self.process.stdout.readline().strip()
         assert self.brokers

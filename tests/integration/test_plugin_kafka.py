@@ -149,6 +149,24 @@ def test_start_at_the_end(kafka, pipeline):
     assert offsets(work) == [(0, 50 + i) for i in range(5)] + [(1, i) for i in range(5)], "where it stood is remembered"
 
 
+def test_partitions_that_came_later_are_read_from_their_beginning(work, pipeline):
+    for partitions in (1, 3):
+        with Kafka() as cluster:
+            cluster.topic("orders", partitions)
+            for partition in range(partitions):
+                cluster.fill("orders", 20, partition=partition)
+            pipeline(cluster, start="latest").run("run")
+    assert offsets(work) == whole({1: 20, 2: 20}), "those of the first sync began at their end"
+
+
+def test_fewer_partitions_are_another_topic(work, pipeline):
+    for partitions, code in ((3, 0), (2, 5)):
+        with Kafka() as cluster:
+            cluster.topic("orders", partitions)
+            ended = pipeline(cluster).run("run", code=code)
+    assert "'orders' has 2 partitions, and had 3 before" in ended.err
+
+
 def lose_offsets(kafka, work):
     """The state wants offset 10 of a log that begins later."""
     kafka.topic("orders")
@@ -221,6 +239,7 @@ def test_faults_of_brokers_are_waited_out(pipeline):
         for partition in range(6):
             kafka.fill("orders", 1000, partition=partition)
         kafka.fault(Kafka.FETCH, Kafka.NOT_LEADER, 5)
+        kafka.fault(Kafka.FETCH, Kafka.OFFSET_OUT_OF_RANGE, 1)
         kafka.say("down", 2)
         process = work.start("run")
         time.sleep(1)
@@ -283,7 +302,7 @@ def test_brokers_that_are_away(pipeline):
     import socket
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    ended = pipeline(f"127.0.0.1:{port}", timeout_seconds=2).run("check", code=4)
+    ended = pipeline(f"127.0.0.1:{port}", timeout_seconds=1).run("check", code=4)
     assert "could not list the topics: " in ended.out + ended.err and "are the brokers up" in ended.out + ended.err
 
 
@@ -295,6 +314,14 @@ def test_a_broker_on_a_port_that_is_not_named(pipeline):
             kafka.fill("orders", 5, partition=partition)
         ended = pipeline(kafka.brokers.split(",")[0], timeout_seconds=5).run("run", code=2)
         assert "a port that `brokers` does not name" in ended.err
+
+
+def test_brokers_that_speak_something_else(kafka, pipeline):
+    kafka.topic("orders")
+    ended = pipeline(kafka, security_protocol="sasl_ssl", sasl_mechanism="SCRAM-SHA-512", sasl_username="u",
+                     sasl_password="s3cr3t-pa55", timeout_seconds=1).run("check", code=4)
+    assert "SSL" in ended.out + ended.err and "with this `security_protocol`?" in ended.out + ended.err
+    assert "s3cr3t" not in ended.out + ended.err
 
 
 def test_private_brokers_need_leave(kafka, work, pipeline):

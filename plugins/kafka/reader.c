@@ -112,9 +112,9 @@ static int report_lost(struct reader *reader, const struct partition *partition,
     bool fails = reader->settings.on_lost_offsets == LOST_FAIL;
     if (lost > 0)
         snprintf(what, sizeof what,
-                 "%" PRId64 " messages of partition %" PRId32 " of '%s' were deleted before they were read: offset %" PRId64
-                 " is next, the log begins at %" PRId64,
-                 lost, partition->id, reader->offsets.topic, wanted, partition->low);
+                 "offsets %" PRId64 " to %" PRId64 " of partition %" PRId32
+                 " of '%s' were deleted before they were read",
+                 wanted, partition->low - 1, partition->id, reader->offsets.topic);
     else
         snprintf(what, sizeof what,
                  "partition %" PRId32 " of '%s' ends at offset %" PRId64 ", and was read up to %" PRId64 " before", partition->id,

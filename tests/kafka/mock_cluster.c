@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_WORDS = 32, MAX_LINE = 4 * 1024 * 1024, FLUSH_MS = 60000 };
+enum { MAX_WORDS = 32, MAX_LINE = 4 * 1024 * 1024, FLUSH_MS = 60000, HUGE_BYTES = 1000000 };
 
 struct world {
     rd_kafka_t *producer;
@@ -99,10 +99,10 @@ static rd_kafka_resp_err_t do_fill(struct world *world, struct words *words)
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
     for (int i = first; i < first + count && !code; i++) {
         int length = snprintf(value, 64, "{\"n\": %d, \"pad\": \"", i);
-        /* not all the same, or it would be stored as next to nothing */
+        /* not all the same, or it would be stored as next to nothing, unless it would fill the partition otherwise */
         for (unsigned seed = (unsigned)i * 2654435761u + 1; length < size - 2; length++) {
             seed = seed * 1103515245u + 12345u;
-            value[length] = (char)('a' + (seed >> 16) % 26);
+            value[length] = (char)(size < HUGE_BYTES ? 'a' + (seed >> 16) % 26 : 'x');
         }
         memcpy(value + length, "\"}", 2);
         int key_size = snprintf(key, sizeof key, "k%d", i);

@@ -21,8 +21,8 @@ class Kafka:
     FETCH, LIST_OFFSETS, METADATA = 1, 2, 3
     HANG_UP, OFFSET_OUT_OF_RANGE, NOT_LEADER, TOPIC_DENIED, UNKNOWN_TOPIC = -195, 1, 6, 29, 3
 
-    def __init__(self, brokers=1, program=PROGRAM):
-        self.process = subprocess.Popen([program, str(brokers)], stdin=subprocess.PIPE,
+    def __init__(self, brokers=1, batch=10_000, program=PROGRAM):
+        self.process = subprocess.Popen([program, str(brokers), str(batch)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1)
         self.brokers = self.process.stdout.readline().strip()
         assert self.brokers

@@ -39,7 +39,6 @@ def whole(counts):
     return sorted((partition, offset) for partition, count in counts.items() for offset in range(count))
 
 
-SMALL_FETCHES = "message.max.bytes=10000; fetch.max.bytes=20000; fetch.message.max.bytes=20000"
 HEADERS = [("trace", "1"), ("trace", "2"), ("none", None), ("bytes", b"\xff\x00")]
 
 
@@ -235,45 +234,57 @@ def test_a_topic_that_was_made_anew_is_an_error(work, pipeline):
 
 
 @pytest.mark.parametrize("kind", ["csv", "postgres"])
-def test_kills_at_any_moment_lose_and_double_nothing(kafka, pipeline, kind, request):
+def test_kills_at_any_moment_lose_and_double_nothing(pipeline, kind, request):
     database = request.getfixturevalue("database") if kind == "postgres" else None
-    kafka.topic("orders", 4)
-    for partition in range(4):
-        kafka.fill("orders", 5000, partition=partition)
-    work = pipeline(kafka, database, commit={"bytes": "64KiB", "seconds": 1}, options=SMALL_FETCHES)
-    for round_ in range(8):
-        if round_ % 3 == 2:
-            kafka.fault(Kafka.FETCH, Kafka.HANG_UP)
-        process = work.start("run")
-        time.sleep(random.uniform(0.05, 0.5))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    work.run("run")
+    kills = 0
+    with Kafka(brokers=2, batch=50) as kafka:
+        kafka.topic("orders", 4)
+        for partition in range(4):
+            kafka.fill("orders", 3000, partition=partition)
+        for broker in (1, 2):
+            kafka.say("delay", broker, 20)  # so that there is time to be killed in
+        work = pipeline(kafka, database, commit={"bytes": "32KiB", "seconds": 1})
+        for round_ in range(30):
+            if round_ % 3 == 2:
+                kafka.fault(Kafka.FETCH, Kafka.HANG_UP)
+            process = work.start("run")
+            time.sleep(random.uniform(0.1, 0.4 + 0.1 * round_))
+            if process.poll() is not None:
+                process.communicate()
+                break
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            kills += 1
+        work.run("run")
+    assert kills >= 2, "there was nothing to be killed in"
     if kind == "csv":
-        assert offsets(work) == whole(dict.fromkeys(range(4), 5000))
+        assert offsets(work) == whole(dict.fromkeys(range(4), 3000))
         return
     assert asked(database, "SELECT partition, count(*), count(DISTINCT \"offset\"), min(\"offset\"), max(\"offset\") FROM raw.orders "
-                           "GROUP BY 1 ORDER BY 1") == [[str(p), "5000", "5000", "0", "4999"] for p in range(4)]
+                           "GROUP BY 1 ORDER BY 1") == [[str(p), "3000", "3000", "0", "2999"] for p in range(4)]
     assert asked(database, "SELECT count(*) FROM raw.orders WHERE (value->>'n')::int <> \"offset\"") == [["0"]]
 
 
 def test_faults_of_brokers_are_waited_out(pipeline):
-    with Kafka(brokers=3) as kafka:
+    with Kafka(brokers=3, batch=50) as kafka:
         kafka.topic("orders", 6)
         for partition in range(6):
             kafka.fill("orders", 2000, partition=partition)
-        work = pipeline(kafka, options=SMALL_FETCHES)
+        work = pipeline(kafka)
         kafka.fault(Kafka.LIST_OFFSETS, Kafka.NOT_LEADER, 2)
         kafka.fault(Kafka.METADATA, Kafka.HANG_UP, 2)
         kafka.fault(Kafka.FETCH, Kafka.HANG_UP, 3)
+        kafka.fault(Kafka.FETCH, Kafka.NOT_LEADER, 3)
+        kafka.fault(Kafka.FETCH, Kafka.OFFSET_OUT_OF_RANGE, 1)
         work.run("run")
         assert offsets(work) == whole(dict.fromkeys(range(6), 2000))
+        for broker in (1, 2, 3):
+            kafka.say("delay", broker, 10)
         for partition in range(6):
-            kafka.fill("orders", 1000, partition=partition)
-        kafka.fault(Kafka.FETCH, Kafka.NOT_LEADER, 5)
-        kafka.fault(Kafka.FETCH, Kafka.OFFSET_OUT_OF_RANGE, 1)
-        kafka.say("down", 2)
+            kafka.fill("orders", 1000, partition=partition, first=2000)
         process = work.start("run")
+        time.sleep(0.3)
+        kafka.say("down", 2)
         time.sleep(1)
         kafka.say("up", 2)
         out, err = process.communicate(timeout=120)

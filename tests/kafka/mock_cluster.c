@@ -1,12 +1,16 @@
-/* mock_cluster [BROKERS]: a Kafka cluster for tests, librdkafka's mock brokers on loopback. Says its bootstrap servers, then
- * does what each line of its input says and answers with a line, "ok" or "error: ..", until the input ends:
+/* mock_cluster [BROKERS [BATCH]]: a Kafka cluster for tests, librdkafka's mock brokers on loopback. At most BATCH messages are
+ * sent together, and fetched together. Says its bootstrap servers, then does what each line of its input says and answers with
+ * a line, "ok" or "error: ..", until the input ends:
  *
  *     topic NAME PARTITIONS
  *     message TOPIC PARTITION KEY VALUE [NAME=VALUE ..]     in hex; - is none at all, . an empty one; headers behind
  *     fill TOPIC PARTITION FIRST COUNT SIZE                 {"n": FIRST, "pad": ".."} of SIZE bytes and so on, key k<n>
  *     flush                                                 until the brokers have all messages; `fill` does so itself
- *     fault API COUNT CODE                                  the next COUNT requests of that kind fail (Kafka's numbers; -195:
- * hang up) topic_fault TOPIC CODE                                0: no more down BROKER | up BROKER | delay BROKER MILLISECONDS
+ *     fault API COUNT CODE                                  the next COUNT requests fail so (Kafka's numbers; -195: hang up)
+ *     topic_fault TOPIC CODE                                0: no more
+ *     down BROKER
+ *     up BROKER
+ *     delay BROKER MILLISECONDS                             of each answer
  *     leader TOPIC PARTITION BROKER                         -1: none
  */
 #include <librdkafka/rdkafka.h>
@@ -160,7 +164,7 @@ static rd_kafka_resp_err_t do_line(struct world *world, struct words *words)
     }
 }
 
-static bool begin(struct world *world, int brokers)
+static bool begin(struct world *world, int brokers, const char *batch)
 {
     char reason[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -170,6 +174,7 @@ static bool begin(struct world *world, int brokers)
     world->cluster = rd_kafka_mock_cluster_new(host, brokers);
     if (!world->cluster) return false;
     rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(world->cluster), reason, sizeof reason);
+    rd_kafka_conf_set(conf, "batch.num.messages", batch, reason, sizeof reason);
     rd_kafka_conf_set(conf, "linger.ms", "20", reason, sizeof reason);
     rd_kafka_conf_set(conf, "compression.type", "lz4", reason, sizeof reason);
     rd_kafka_conf_set(conf, "message.max.bytes", "50000000", reason, sizeof reason);
@@ -183,7 +188,7 @@ int main(int argc, char **argv)
 {
     struct world world = {0};
     char *line = malloc(MAX_LINE);
-    if (!begin(&world, argc > 1 ? (int)strtol(argv[1], NULL, 10) : 1)) return 1;
+    if (!begin(&world, argc > 1 ? (int)strtol(argv[1], NULL, 10) : 1, argc > 2 ? argv[2] : "10000")) return 1;
     printf("%s\n", rd_kafka_mock_cluster_bootstraps(world.cluster));
     fflush(stdout);
     while (fgets(line, MAX_LINE, stdin)) {

@@ -71,7 +71,8 @@ static struct timespec from_now(int milliseconds)
     return time;
 }
 
-/* --- the thread of the callback --------------------------------------------------------------------------------------------- */
+/* --- the thread of the callback ---------------------------------------------------------------------------------------------
+ */
 
 int addresses_serve(struct addresses *addresses, struct sluice_session *session)
 {
@@ -102,8 +103,7 @@ void addresses_wait(struct addresses *addresses, int milliseconds)
 {
     struct timespec until = from_now(milliseconds);
     pthread_mutex_lock(&addresses->mutex);
-    if (!addresses->is_woken && !next_wanted(addresses))
-        pthread_cond_timedwait(&addresses->asked, &addresses->mutex, &until);
+    if (!addresses->is_woken && !next_wanted(addresses)) pthread_cond_timedwait(&addresses->asked, &addresses->mutex, &until);
     addresses->is_woken = false;
     pthread_mutex_unlock(&addresses->mutex);
 }

@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kafka/errors.h"
@@ -23,23 +24,14 @@ enum {
  * (up to librdkafka 2.2, which has no setting for it), so what is queued must last for that. Before what a pipeline says; what
  * this librdkafka does not know is passed over. */
 static const char *const DEFAULTS[][2] = {
-    {"client.id", "sluice"},
-    {"client.software.name", "sluice"},
-    {"queued.max.messages.kbytes", "49152"},
-    {"queued.min.messages", "250000"},
-    {"fetch.queue.backoff.ms", "100"},
-    {"fetch.max.bytes", "16777216"},
-    {"fetch.wait.max.ms", "100"},
-    {"reconnect.backoff.max.ms", "2000"},
+    {"client.id", "sluice"},           {"client.software.name", "sluice"},   {"queued.max.messages.kbytes", "49152"},
+    {"queued.min.messages", "250000"}, {"fetch.queue.backoff.ms", "100"},    {"fetch.max.bytes", "16777216"},
+    {"fetch.wait.max.ms", "100"},      {"reconnect.backoff.max.ms", "2000"}, {"topic.metadata.refresh.interval.ms", "60000"},
 };
 /* What a source needs that keeps its own offsets. After it. */
 static const char *const FIXED[][2] = {
-    {"enable.auto.commit", "false"},
-    {"enable.auto.offset.store", "false"},
-    {"auto.offset.reset", "error"},
-    {"enable.partition.eof", "true"},
-    {"max.poll.interval.ms", "86400000"},
-    {"log.queue", "true"},
+    {"enable.auto.commit", "false"},  {"enable.auto.offset.store", "false"}, {"auto.offset.reset", "error"},
+    {"enable.partition.eof", "true"}, {"max.poll.interval.ms", "86400000"},  {"log.queue", "true"},
 };
 
 static void hear_error(rd_kafka_t *kafka, int code, const char *reason, void *opaque)
@@ -60,7 +52,9 @@ static void hear_error(rd_kafka_t *kafka, int code, const char *reason, void *op
 static void hear_log(const rd_kafka_t *kafka, int level, const char *facility, const char *text)
 {
     struct client *client = rd_kafka_opaque(kafka);
-    enum sluice_log_level ours = level <= SYSLOG_WARNING ? SLUICE_LOG_WARN : level == SYSLOG_NOTICE ? SLUICE_LOG_INFO : SLUICE_LOG_DEBUG;
+    enum sluice_log_level ours = level <= SYSLOG_WARNING  ? SLUICE_LOG_WARN
+                                 : level == SYSLOG_NOTICE ? SLUICE_LOG_INFO
+                                                          : SLUICE_LOG_DEBUG;
     if (strcmp(facility, "FAIL") == 0) ours = SLUICE_LOG_DEBUG; /* connections that break: it says so as errors, too */
     say(client->session, ours, "%s: %s", facility, text);
 }
@@ -92,7 +86,8 @@ int client_open(struct client *client, struct sluice_session *session, int64_t t
         rd_kafka_conf_set_log_cb(conf, hear_log);
         client->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
         if (!client->kafka)
-            rc = fail(session, SLUICE_ERROR_CONFIG, "see the connection's settings", "cannot make a client of Kafka: %s", reason);
+            rc = fail(session, SLUICE_ERROR_CONFIG, "see the connection's settings", "cannot make a client of Kafka: %s",
+                      reason);
     }
     if (!client->kafka) {
         rd_kafka_conf_destroy(conf);
@@ -100,7 +95,6 @@ int client_open(struct client *client, struct sluice_session *session, int64_t t
         return rc;
     }
     rd_kafka_set_log_queue(client->kafka, NULL);
-    rd_kafka_poll_set_consumer(client->kafka);
     client->queue = rd_kafka_queue_get_consumer(client->kafka);
     return 0;
 }
@@ -129,6 +123,7 @@ int client_fail(struct client *client, rd_kafka_resp_err_t code, const char *wha
 int client_serve(struct client *client)
 {
     int rc = addresses_serve(&client->addresses, client->session);
+    rd_kafka_poll(client->kafka, 0); /* errors and its log; messages have a queue of their own */
     if (rc == 0 && client->fault && !error_meaning(client->fault)->is_waited_out)
         rc = client_fail(client, client->fault, "the cluster refuses", client->fault_text);
     return rc;
@@ -165,7 +160,6 @@ static int try_once(struct call *call)
         if (rc == 0) rc = addresses_serve(&call->client->addresses, call->client->session);
     }
     pthread_join(thread, NULL);
-    rd_kafka_poll(call->client->kafka, 0); /* errors and logs */
     return rc ? rc : client_serve(call->client);
 }
 
@@ -195,7 +189,17 @@ int client_try(struct client *client, const char *what, client_attempt *attempt,
     return client_fail(client, call.code, what, NULL);
 }
 
-/* --- metadata ----------------------------------------------------------------------------------------------------------------- */
+int64_t client_refresh_ms(const struct client *client)
+{
+    char text[32] = "";
+    size_t size = sizeof text;
+    rd_kafka_conf_get(rd_kafka_conf(client->kafka), "topic.metadata.refresh.interval.ms", text, &size);
+    int64_t interval_ms = strtoll(text, NULL, 10);
+    return interval_ms > 0 ? interval_ms : INT64_MAX;
+}
+
+/* --- metadata
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 struct metadata_request {
     rd_kafka_topic_t *topic; /* NULL: all */
@@ -205,7 +209,8 @@ struct metadata_request {
 static rd_kafka_resp_err_t attempt_metadata(struct client *client, void *context, int timeout_ms)
 {
     struct metadata_request *request = context;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(client->kafka, request->topic == NULL, request->topic, &request->metadata, timeout_ms);
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(client->kafka, request->topic == NULL, request->topic, &request->metadata, timeout_ms);
     if (code || !request->topic) return code;
     const struct rd_kafka_metadata *metadata = request->metadata;
     code = metadata->topic_cnt == 0 ? RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART : metadata->topics[0].err;

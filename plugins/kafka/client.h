@@ -15,7 +15,7 @@ struct client {
     struct addresses addresses; /* first: librdkafka's opaque is the client, and the table's callbacks get it, too */
     struct sluice_session *session;
     rd_kafka_t *kafka;
-    rd_kafka_queue_t *queue; /* messages, ends of partitions, errors */
+    rd_kafka_queue_t *queue; /* messages, ends of partitions, errors of partitions */
     int64_t timeout_ms;
     rd_kafka_resp_err_t fault; /* the newest thing that went wrong with the cluster as a whole; 0: nothing, or it was mended */
     char fault_text[300];
@@ -30,8 +30,12 @@ void client_close(struct client *client); /* one that is zeroed, or could not be
 typedef rd_kafka_resp_err_t client_attempt(struct client *client, void *context, int timeout_ms);
 int client_try(struct client *client, const char *what, client_attempt *attempt, void *context);
 
-/* The topics of the cluster, or the one of that name (its own `err` is looked at, too). *metadata: rd_kafka_metadata_destroy. */
+/* The topics of the cluster, or the one of that name (its own `err` is looked at, too). *metadata: rd_kafka_metadata_destroy.
+ */
 int client_metadata(struct client *client, const char *topic, const struct rd_kafka_metadata **metadata);
+
+/* How often topics are looked at anew: librdkafka's topic.metadata.refresh.interval.ms. */
+int64_t client_refresh_ms(const struct client *client);
 
 /* What must be done now and then: brokers' names, and errors that end it all. */
 int client_serve(struct client *client);

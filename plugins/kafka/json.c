@@ -56,7 +56,8 @@ static bool fails(struct scan *scan, const char *flaw)
 
 static void skip_space(struct scan *scan)
 {
-    while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\r' || *scan->at == '\t')) scan->at++;
+    while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\r' || *scan->at == '\t'))
+        scan->at++;
 }
 
 /* What ends a run of plain characters in a string. */

@@ -52,7 +52,8 @@ static const char *add(struct names *names, const char *begin, size_t size)
     if (size == 0) return "there is a ! without a name behind it";
     pattern->has_star = strchr(pattern->text, '*') != NULL;
     if (*pattern->text != '^') return NULL;
-    if (regcomp(&pattern->regex, pattern->text, REG_EXTENDED | REG_NOSUB) != 0) return "one of its regular expressions is broken";
+    if (regcomp(&pattern->regex, pattern->text, REG_EXTENDED | REG_NOSUB) != 0)
+        return "one of its regular expressions is broken";
     pattern->is_regex = true;
     return NULL;
 }

@@ -20,8 +20,11 @@ bool offsets_grow(struct offsets *offsets, size_t count)
     offsets->partitions = realloc(offsets->partitions, count * sizeof *offsets->partitions);
     if (!offsets->partitions) abort();
     for (; offsets->count < count; offsets->count++)
-        offsets->partitions[offsets->count] = (struct partition){
-            .id = (int32_t)offsets->count, .next = OFFSET_UNKNOWN, .low = OFFSET_UNKNOWN, .high = OFFSET_UNKNOWN, .at_time = OFFSET_UNKNOWN};
+        offsets->partitions[offsets->count] = (struct partition){.id = (int32_t)offsets->count,
+                                                                 .next = OFFSET_UNKNOWN,
+                                                                 .low = OFFSET_UNKNOWN,
+                                                                 .high = OFFSET_UNKNOWN,
+                                                                 .at_time = OFFSET_UNKNOWN};
     return true;
 }
 

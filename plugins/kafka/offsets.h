@@ -16,11 +16,11 @@ enum { OFFSET_UNKNOWN = -1 };
 
 struct partition {
     int32_t id;
-    int64_t next;       /* offset of the next message that is wanted; OFFSET_UNKNOWN: to be settled */
-    int64_t low, high;  /* the log's first offset, and the one behind its last message, when it was asked */
-    int64_t at_time;    /* of START_TIME: the first offset at or after it; OFFSET_UNKNOWN: there is none */
-    int64_t target;     /* where a bounded sync ends */
-    bool is_promised;   /* something before `next` has been read: what follows must not be missed */
+    int64_t next;      /* offset of the next message that is wanted; OFFSET_UNKNOWN: to be settled */
+    int64_t low, high; /* the log's first offset, and the one behind its last message, when it was asked */
+    int64_t at_time;   /* of START_TIME: the first offset at or after it; OFFSET_UNKNOWN: there is none */
+    int64_t target;    /* where a bounded sync ends */
+    bool is_promised;  /* something before `next` has been read: what follows must not be missed */
     bool is_done;
 };
 

@@ -122,7 +122,7 @@ static void close_slice(struct sluice_session *session, void *instance)
 }
 
 static const struct sluice_plugin KAFKA = {
-    SLUICE_PLUGIN_HEADER,  .name = "kafka",     .version = "1.0.0", .profile = SLUICE_NETWORK, .description = DESCRIPTION,
-    .check = topics_check, .open = open_slice,  .page = page,       .close = close_slice,
+    SLUICE_PLUGIN_HEADER,  .name = "kafka",    .version = "1.0.0", .profile = SLUICE_NETWORK, .description = DESCRIPTION,
+    .check = topics_check, .open = open_slice, .page = page,       .close = close_slice,
 };
 SLUICE_PLUGIN(KAFKA);

@@ -1,5 +1,6 @@
-/* reader: partitions are settled first (asked for their ends, and given a place to begin), then assigned to the client with explicit offsets. What moves a partition's `next` is the message that was emitted, or
- * the end that was reported behind it: control records and compaction leave gaps. The checkpoint of a page is all of them.
+/* reader: partitions are settled first (asked for their ends, and given a place to begin), then assigned to the client with
+ * explicit offsets. What moves a partition's `next` is the message that was emitted, or the end that was reported behind it:
+ * control records and compaction leave gaps. The checkpoint of a page is all of them.
  *
  * The client may hold messages from before a new assignment; they are told by their offsets. */
 #include "kafka/reader.h"
@@ -19,7 +20,6 @@ enum {
     BATCH_MESSAGES = 4096,
     BATCH_WAIT_MS = 20,
     PAGE_MS = 1000,
-    DISCOVER_MS = 60000, /* how often a continuous run looks for new partitions */
 };
 
 struct reader {
@@ -39,7 +39,8 @@ struct reader {
     size_t batch_count, batch_at;
 };
 
-/* --- what brokers know ---------------------------------------------------------------------------------------------------------- */
+/* --- what brokers know
+ * ---------------------------------------------------------------------------------------------------------- */
 
 /* ListOffsets of Kafka's protocol: a time, or one of these. It is asked by way of rd_kafka_offsets_for_times, which hands both
  * on, since that asks for all partitions at once, and keeps to its time, other than rd_kafka_query_watermark_offsets. */
@@ -49,7 +50,7 @@ struct question {
     struct reader *reader;
     const struct partition *first; /* `count` partitions from it on */
     size_t count;
-    int64_t asked;                               /* milliseconds since 1970, or ASK_* */
+    int64_t asked; /* milliseconds since 1970, or ASK_* */
     rd_kafka_topic_partition_list_t *answer;
 };
 
@@ -58,7 +59,8 @@ static rd_kafka_resp_err_t attempt_offsets(struct client *client, void *context,
     struct question *question = context;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)question->count);
     for (size_t i = 0; i < question->count; i++)
-        rd_kafka_topic_partition_list_add(list, question->reader->offsets.topic, question->first[i].id)->offset = question->asked;
+        rd_kafka_topic_partition_list_add(list, question->reader->offsets.topic, question->first[i].id)->offset =
+            question->asked;
     rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client->kafka, list, timeout_ms);
     for (int i = 0; i < list->cnt && !code; i++) code = list->elems[i].err;
     if (code)
@@ -99,12 +101,13 @@ static int ask(struct reader *reader, struct partition *first, size_t count)
     return rc;
 }
 
-/* --- offsets that are gone ---------------------------------------------------------------------------------------------------- */
+/* --- offsets that are gone
+ * ---------------------------------------------------------------------------------------------------- */
 
-static const char LOST_HINT[] =
-    "set `on_lost_offsets` to earliest or latest to go on with what there is, and raise the topic's retention, or sync more often";
-static const char ANEW_HINT[] =
-    "it was deleted and made anew, or a broker lost messages: set `on_lost_offsets` to earliest or latest to go on with what there is";
+static const char LOST_HINT[] = "set `on_lost_offsets` to earliest or latest to go on with what there is, and raise the "
+                                "topic's retention, or sync more often";
+static const char ANEW_HINT[] = "it was deleted and made anew, or a broker lost messages: set `on_lost_offsets` to earliest or "
+                                "latest to go on with what there is";
 
 static int report_lost(struct reader *reader, const struct partition *partition, int64_t wanted, int64_t lost)
 {
@@ -112,13 +115,12 @@ static int report_lost(struct reader *reader, const struct partition *partition,
     bool fails = reader->settings.on_lost_offsets == LOST_FAIL;
     if (lost > 0)
         snprintf(what, sizeof what,
-                 "offsets %" PRId64 " to %" PRId64 " of partition %" PRId32
-                 " of '%s' were deleted before they were read",
+                 "offsets %" PRId64 " to %" PRId64 " of partition %" PRId32 " of '%s' were deleted before they were read",
                  wanted, partition->low - 1, partition->id, reader->offsets.topic);
     else
         snprintf(what, sizeof what,
-                 "partition %" PRId32 " of '%s' ends at offset %" PRId64 ", and was read up to %" PRId64 " before", partition->id,
-                 reader->offsets.topic, partition->high, wanted);
+                 "partition %" PRId32 " of '%s' ends at offset %" PRId64 ", and was read up to %" PRId64 " before",
+                 partition->id, reader->offsets.topic, partition->high, wanted);
     if (fails) return fail(reader->session, SLUICE_ERROR_DATA, lost > 0 ? LOST_HINT : ANEW_HINT, "%s", what);
     say(reader->session, SLUICE_LOG_WARN, "%s; going on at %" PRId64, what, partition->next);
     return 0;
@@ -137,7 +139,8 @@ static int settle(struct reader *reader, struct partition *first, size_t count)
     return rc;
 }
 
-/* --- partitions --------------------------------------------------------------------------------------------------------------- */
+/* --- partitions
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static int discover(struct reader *reader)
 {
@@ -153,6 +156,7 @@ static int discover(struct reader *reader)
                     reader->offsets.topic, count, before);
     say(reader->session, SLUICE_LOG_WARN, "'%s' has %zu partitions, and had %zu before", reader->offsets.topic, count, before);
     reader->offsets.count = count;
+    reader->is_assigned = false;
     if (reader->settled_count > count) reader->settled_count = count;
     return 0;
 }
@@ -198,7 +202,8 @@ static int prepare(struct reader *reader)
     return reader->is_assigned ? 0 : assign(reader);
 }
 
-/* --- what comes --------------------------------------------------------------------------------------------------------------- */
+/* --- what comes
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static void moved(struct reader *reader)
 {
@@ -264,7 +269,7 @@ static int take(struct reader *reader, const rd_kafka_message_t *message)
     return rc;
 }
 
-/* The rest of the last batch, or a new one. *has_rows: a message was taken. */
+/* The rest of the last batch, or a new one. *has_come: there was something in it. */
 static int take_batch(struct reader *reader, bool *has_come)
 {
     int rc = 0;
@@ -294,8 +299,8 @@ static int give_up(struct reader *reader)
         if (partition->next < partition->high) {
             snprintf(what, sizeof what, "nothing came for %" PRId64 " s of partition %" PRId32 " of '%s', at offset %" PRId64,
                      reader->client.timeout_ms / 1000, partition->id, reader->offsets.topic, partition->next);
-            return client_fail(&reader->client, reader->client.fault ? reader->client.fault : RD_KAFKA_RESP_ERR__TIMED_OUT, what,
-                               reader->client.fault ? reader->client.fault_text : NULL);
+            return client_fail(&reader->client, reader->client.fault ? reader->client.fault : RD_KAFKA_RESP_ERR__TIMED_OUT,
+                               what, reader->client.fault ? reader->client.fault_text : NULL);
         }
         say(reader->session, SLUICE_LOG_WARN,
             "partition %" PRId32 " of '%s' was cut back to offset %" PRId64 " while it was read", partition->id,
@@ -310,9 +315,8 @@ static int watch(struct reader *reader)
 {
     int rc = client_serve(&reader->client);
     if (rc) return rc;
-    if (!reader->slice->continuous)
-        return now_ms() - reader->moved_ms > reader->client.timeout_ms ? give_up(reader) : 0;
-    return now_ms() - reader->discovered_ms > DISCOVER_MS ? discover(reader) : 0;
+    if (!reader->slice->continuous) return now_ms() - reader->moved_ms > reader->client.timeout_ms ? give_up(reader) : 0;
+    return now_ms() - reader->discovered_ms > client_refresh_ms(&reader->client) ? discover(reader) : 0;
 }
 
 static int checkpoint(struct reader *reader)
@@ -345,7 +349,8 @@ int reader_page(struct reader *reader)
     return reader->slice->continuous || reader->left_count > 0;
 }
 
-/* --- the slice ---------------------------------------------------------------------------------------------------------------- */
+/* --- the slice
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 int reader_open(struct reader **out, struct sluice_session *session, const struct sluice_slice *slice)
 {

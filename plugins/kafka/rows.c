@@ -46,7 +46,8 @@ static const struct {
     [COLUMN_REASON] = {"reason", "string", IN_DEAD_LETTERS},
 };
 
-/* --- what is declared ----------------------------------------------------------------------------------------------------------- */
+/* --- what is declared
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static bool is_json(enum format format)
 {
@@ -89,7 +90,8 @@ void rows_declare(const struct settings *settings, const char *topic, struct tex
     text_puts(out, "}}}");
 }
 
-/* --- what is wanted ------------------------------------------------------------------------------------------------------------- */
+/* --- what is wanted
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static void place_columns(struct rows_table *table, const struct sluice_table *wanted, int number)
 {
@@ -113,7 +115,8 @@ void rows_release(struct rows *rows)
     text_release(&rows->headers);
 }
 
-/* --- values --------------------------------------------------------------------------------------------------------------------- */
+/* --- values
+ * --------------------------------------------------------------------------------------------------------------------- */
 
 /* A key or value, read: its bytes as a value of its column, the schema's number, or why it cannot be. */
 struct part {
@@ -182,7 +185,8 @@ static struct sluice_value headers_value(struct rows *rows, const rd_kafka_messa
     return sluice_json(rows->headers.data, rows->headers.size);
 }
 
-/* --- rows ----------------------------------------------------------------------------------------------------------------------- */
+/* --- rows
+ * ----------------------------------------------------------------------------------------------------------------------- */
 
 struct row {
     const struct rows_table *table;

@@ -8,7 +8,8 @@
 
 #include "kafka/text.h"
 
-/* --- times ------------------------------------------------------------------------------------------------------------------ */
+/* --- times ------------------------------------------------------------------------------------------------------------------
+ */
 
 /* `count` digits of `*at`; -1: they are not there. */
 static int digits(const char **at, int count)
@@ -63,7 +64,8 @@ bool settings_time(const char *text, int64_t *milliseconds)
     return broken.tm_mday == day; /* no 31st of February */
 }
 
-/* --- the plugin's own -------------------------------------------------------------------------------------------------------- */
+/* --- the plugin's own --------------------------------------------------------------------------------------------------------
+ */
 
 /* The place of a config entry's value among `words`, which end with NULL; the host has checked that it is one of them. */
 static int place_of(struct sluice_session *session, const char *key, const char *const *words)

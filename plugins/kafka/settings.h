@@ -32,7 +32,8 @@ void settings_release(struct settings *settings);
  * option is not for a pipeline to set. */
 int settings_connection(rd_kafka_conf_t *conf, struct sluice_session *session);
 
-/* "2024-01-31", "2024-01-31T10:00:00.5Z", "2024-01-31 10:00+02:00" as milliseconds since 1970; without a zone it is UTC. Pure. */
+/* "2024-01-31", "2024-01-31T10:00:00.5Z", "2024-01-31 10:00+02:00" as milliseconds since 1970; without a zone it is UTC. Pure.
+ */
 bool settings_time(const char *text, int64_t *milliseconds);
 
 #endif

@@ -31,8 +31,8 @@ static void listing_close(struct listing *listing)
 static bool is_wanted(const struct listing *listing, const struct rd_kafka_metadata_topic *topic)
 {
     return name_is_valid(topic->topic) && strcmp(topic->topic, TOPICS_STREAM) != 0 &&
-           topic->err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && topic->err != RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED &&
-           names_match(&listing->settings.topics, topic->topic);
+           topic->err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART &&
+           topic->err != RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED && names_match(&listing->settings.topics, topic->topic);
 }
 
 static bool has_topic(const struct listing *listing, const char *name)

@@ -73,6 +73,14 @@ def test_bad_messages_stop_nobody(kafka, pipeline, database):
     assert dead[0][1] == "6bfe" and dead[0][3].startswith("key: it is not UTF-8") and dead[2][3] == "value: it is empty"
 
 
+def test_what_a_destination_cannot_hold_stops_nobody(kafka, pipeline, database):
+    kafka.topic("orders")
+    kafka.put("orders", ("a\0b", '{"a": "\\u0000", "b": "\\ud800", "c": 1e999}', [("h", b"\0")]), ("k", '{"a": 1, "a": 2}'), ("k", "[]"))
+    pipeline(kafka, database).run("run")
+    assert asked(database, "SELECT count(*) FROM raw.orders WHERE \"offset\" = 2") == [["1"]]
+    assert int(asked(database, "SELECT count(*) FROM raw.orders")[0][0]) >= 1
+
+
 def test_dead_letters_that_nobody_chose_are_told(kafka, pipeline):
     kafka.topic("orders")
     kafka.put("orders", ("k", "{"), ("k", "{}"))
@@ -295,7 +303,7 @@ def test_faults_of_brokers_are_waited_out(pipeline):
 def test_continuous_runs_wait_for_what_comes(kafka, pipeline, database):
     kafka.topic("orders", 2)
     kafka.fill("orders", 100)
-    work = pipeline(kafka, database, commit={"seconds": 1})
+    work = pipeline(kafka, database, commit={"seconds": 1}, options="topic.metadata.refresh.interval.ms=200")
     process = work.start("run", "--continuous")
     counted = "SELECT coalesce((SELECT count(*) FROM raw.orders), 0)"
     try:

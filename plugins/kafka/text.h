@@ -9,7 +9,7 @@
 
 #include <sluice/plugin.h>
 
-#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
+#define LIKE_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 /* A text that grows. Zeroed: empty; `data` is NULL until something was put, and ended by NUL then. */
 struct text {
@@ -22,7 +22,7 @@ char *copy_text(const char *text);
 
 void text_put(struct text *text, const char *data, size_t size);
 void text_puts(struct text *text, const char *data);
-void text_printf(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
+void text_printf(struct text *text, const char *format, ...) LIKE_PRINTF(2, 3);
 /* As a JSON string, quotes included; bytes that are no UTF-8 become U+FFFD. */
 void text_json(struct text *text, const char *data, size_t size);
 void text_base64(struct text *text, const char *data, size_t size);
@@ -30,8 +30,8 @@ void text_clear(struct text *text); /* keeps its memory */
 void text_release(struct text *text);
 
 /* sluice_fail with a message of up to 500 bytes; a negative number. */
-int fail(struct sluice_session *session, enum sluice_error error, const char *hint, const char *format, ...) PRINTF_LIKE(4, 5);
-void say(struct sluice_session *session, enum sluice_log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
+int fail(struct sluice_session *session, enum sluice_error error, const char *hint, const char *format, ...) LIKE_PRINTF(4, 5);
+void say(struct sluice_session *session, enum sluice_log_level level, const char *format, ...) LIKE_PRINTF(3, 4);
 
 int64_t now_ms(void); /* of a clock that only goes on */
 

@@ -75,10 +75,10 @@ def test_bad_messages_stop_nobody(kafka, pipeline, database):
 
 def test_what_a_destination_cannot_hold_stops_nobody(kafka, pipeline, database):
     kafka.topic("orders")
-    kafka.put("orders", ("a\0b", '{"a": "\\u0000", "b": "\\ud800", "c": 1e999}', [("h", b"\0")]), ("k", '{"a": 1, "a": 2}'), ("k", "[]"))
+    kafka.put("orders", ("a\0b", '{"a": "\\u0000", "b": "\\ud800", "c": 1e400000}', [("h", b"\0")]), ("k", '{"a": 1, "a": 2}'), ("k", "[]"))
     pipeline(kafka, database).run("run")
     assert asked(database, "SELECT count(*) FROM raw.orders WHERE \"offset\" = 2") == [["1"]]
-    assert int(asked(database, "SELECT count(*) FROM raw.orders")[0][0]) >= 1
+    assert asked(database, "SELECT key, value->>'a', value->>'b' FROM raw.orders WHERE \"offset\" = 0") == [["a\ufffdb", "\ufffd", "\ufffd"]]
 
 
 def test_dead_letters_that_nobody_chose_are_told(kafka, pipeline):

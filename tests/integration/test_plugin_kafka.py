@@ -340,6 +340,12 @@ def test_what_is_refused_is_said(kafka, pipeline):
         assert says in ended.err, ended
 
 
+def test_no_topic_at_all(kafka, pipeline):
+    kafka.topic("orders")
+    ended = pipeline(kafka, topics="none*").run("check", code=2)
+    assert "no topic is wanted and seen" in ended.out + ended.err
+
+
 def test_a_topic_that_may_not_be_read(kafka, pipeline):
     kafka.topic("orders")
     kafka.fill("orders", 5)

@@ -42,15 +42,19 @@ static bool has_topic(const struct listing *listing, const char *name)
     return false;
 }
 
-/* A name that is written out is meant to be there. */
-static int check_plain_names(const struct listing *listing, struct sluice_session *session)
+/* A name that is written out is meant to be there, and something must be. */
+static int check_wanted(const struct listing *listing, struct sluice_session *session)
 {
     const char *name;
+    bool has_any = false;
     for (size_t at = 0; (name = names_plain(&listing->settings.topics, &at)) != NULL;)
         if (!has_topic(listing, name))
             return fail(session, SLUICE_ERROR_CONFIG, "correct `topics`, or grant DESCRIBE on it to this user",
                         "there is no topic '%s'", name);
-    return 0;
+    for (int i = 0; i < listing->metadata->topic_cnt; i++)
+        has_any = has_any || is_wanted(listing, &listing->metadata->topics[i]);
+    if (has_any) return 0;
+    return fail(session, SLUICE_ERROR_CONFIG, "see `topics`, and what this user may DESCRIBE", "no topic is wanted and seen");
 }
 
 static struct sluice_value text_value(const char *text)
@@ -77,7 +81,7 @@ int topics_list(struct sluice_session *session, const struct sluice_slice *slice
 {
     struct listing listing = {0};
     int rc = listing_open(&listing, session);
-    if (rc == 0) rc = check_plain_names(&listing, session);
+    if (rc == 0) rc = check_wanted(&listing, session);
     for (int i = 0; rc == 0 && i < listing.metadata->topic_cnt; i++)
         if (is_wanted(&listing, &listing.metadata->topics[i]))
             rc = emit_topic(&listing, session, slice, listing.metadata->topics[i].topic);
@@ -88,13 +92,8 @@ int topics_list(struct sluice_session *session, const struct sluice_slice *slice
 int topics_check(struct sluice_session *session)
 {
     struct listing listing = {0};
-    bool has_any = false;
     int rc = listing_open(&listing, session);
-    if (rc == 0) rc = check_plain_names(&listing, session);
-    for (int i = 0; rc == 0 && i < listing.metadata->topic_cnt; i++)
-        has_any = has_any || is_wanted(&listing, &listing.metadata->topics[i]);
-    if (rc == 0 && !has_any)
-        rc = fail(session, SLUICE_ERROR_CONFIG, "see `topics`, and what this user may DESCRIBE", "no topic is wanted and seen");
+    if (rc == 0) rc = check_wanted(&listing, session);
     listing_close(&listing);
     return rc;
 }

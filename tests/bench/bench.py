@@ -19,6 +19,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "integration"))
+from kafka import Kafka  # noqa: E402
 from postgres import Postgres, binaries, free_port  # noqa: E402
 
 PAGE = 1000
@@ -244,6 +245,22 @@ class Bench:
         print(f"plugin: {int(figures['worker'][0]):,} rows/s from its process, {int(figures['inside'][0]):,}/s made inside the host: "
               f"ratio {figures['ratio'][0]} (reach 1.15)")
 
+    def kafka(self):
+        """40 partitions, or as many as hold what a mock broker keeps of each."""
+        per_partition = 25_000
+        partitions = max(1, self.records // per_partition)
+        with Kafka(brokers=2, program=self.programs / "tests" / "kafka" / "mock_cluster") as cluster:
+            cluster.topic("messages", partitions)
+            for partition in range(partitions):
+                cluster.fill("messages", per_partition, partition=partition, size=200)
+            path = self.folder / "kafka.yaml"
+            path.write_text(json.dumps({"destinations": {"target": self.staging("none")}, "pipelines": {"kafka": {
+                "connector": str(self.programs / "plugins" / "kafka.so"), "config": {"brokers": cluster.brokers},
+                "network": {"allow_private": True}, "destination": "target"}}}))
+            ours = Measured([self.sluice, "run", "-f", path, "--state-dir", self.folder / "kafka-state"])
+        print(f"kafka: {partitions * per_partition / ours.wall:,.0f} messages/s of 200 bytes into CSV, "
+              f"{ours.cpu * 1e6 / partitions / per_partition:.2f} us of CPU each, {ours.memory / 2**20:.0f} MiB (reach 200,000/s)")
+
     def print(self):
         if not self.rows:
             return
@@ -256,7 +273,7 @@ class Bench:
 
 def main():
     syncs = ("append", "dedup", "files")
-    rows = (*syncs, "describe", "jsonscan", "map", "plugin")
+    rows = (*syncs, "describe", "jsonscan", "map", "plugin", "kafka")
     parser = argparse.ArgumentParser()
     parser.add_argument("programs", type=pathlib.Path)
     parser.add_argument("rows", nargs="*", help=f"which of {', '.join(rows)}; default: all")

@@ -1,0 +1,19 @@
+/* declare: tables as streams, in the words of the vocabulary. */
+#ifndef SLUICE_POSTGRES_DECLARE_H
+#define SLUICE_POSTGRES_DECLARE_H
+
+#include "postgres/catalog.h"
+
+enum { CHANGES_COLUMNS_MAX = 1600 }; /* PostgreSQL's own limit */
+
+/* Are changes to its rows told in a way that a table elsewhere can follow? */
+bool table_has_changes(const struct catalog_table *table);
+/* May an interrupted reading go on where it stopped (tables.h)? */
+bool table_is_resumable(const struct catalog_table *table, int server_version);
+
+/* The stream of one table: native, its fields and key, and a cursor where the settings name one. */
+void declare_table(struct text *out, const struct catalog_table *table, const struct settings *settings, int server_version);
+/* The stream `changes`, which feeds all tables that have_changes. */
+void declare_changes(struct text *out, const struct catalog *catalog);
+
+#endif

@@ -1,0 +1,97 @@
+#include "postgres/reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATIENCE_MS = 1000 };
+
+struct pg_type reader_type(const struct catalog_column *column, const char *wanted)
+{
+    return strcmp(type_field(column->type.kind), wanted) == 0 ? column->type : (struct pg_type){PG_STRING, PG_STRING, 0};
+}
+
+int reader_init(struct reader *reader, struct connection *connection, const struct catalog_table *table,
+                const struct sluice_table *wanted, uint32_t index)
+{
+    struct text select = {0};
+    *reader = (struct reader){.connection = connection, .table = table, .index = index, .count = wanted->column_count};
+    reader->types = text_allocate(reader->count, sizeof *reader->types);
+    reader->fields = text_allocate(reader->count, sizeof *reader->fields);
+    reader->values = text_allocate(reader->count, sizeof *reader->values);
+    text_puts(&select, "SELECT ");
+    for (uint32_t i = 0; i < wanted->column_count; i++) {
+        const struct catalog_column *column = catalog_column(table, wanted->columns[i].name);
+        if (!column) {
+            text_release(&select);
+            return fail(connection->session, SLUICE_ERROR_TRANSIENT, "the next run looks at the table again",
+                        "table \"%s\" has no column \"%s\" any more", table->stream, wanted->columns[i].name);
+        }
+        reader->types[i] = reader_type(column, wanted->columns[i].type);
+        reader->needs_scratch =
+            reader->needs_scratch || reader->types[i].kind == PG_ARRAY || reader->types[i].kind == PG_HSTORE;
+        if (i) text_puts(&select, ", ");
+        text_identifier(&select, column->name);
+    }
+    text_puts(&select, " FROM ");
+    text_identifier(&select, table->schema);
+    text_puts(&select, ".");
+    text_identifier(&select, table->name);
+    reader->select = select.data;
+    return 0;
+}
+
+void reader_release(struct reader *reader)
+{
+    free(reader->types);
+    free(reader->fields);
+    free(reader->values);
+    free(reader->select);
+    text_release(&reader->scratch);
+    *reader = (struct reader){0};
+}
+
+int reader_begin(struct reader *reader, const char *clauses)
+{
+    struct text sql = {0};
+    text_printf(&sql, "COPY (%s %s) TO STDOUT", reader->select, clauses);
+    int rc = connection_copy(reader->connection, sql.data, false);
+    text_release(&sql);
+    reader->is_reading = rc == 0;
+    return rc;
+}
+
+static int emit(struct reader *reader, char *line, size_t size)
+{
+    if (copy_split(line, size, reader->fields, reader->count) != reader->count)
+        return fail(reader->connection->session, SLUICE_ERROR_CONNECTOR, NULL,
+                    "table \"%s\": a row has other columns than were asked for", reader->table->stream);
+    if (reader->needs_scratch) {
+        text_clear(&reader->scratch);
+        text_reserve(&reader->scratch, value_room(size) + 16 * reader->count);
+    }
+    for (size_t i = 0; i < reader->count; i++) {
+        struct field *field = &reader->fields[i];
+        reader->values[i] =
+            field->data ? value_of(reader->types[i], field->data, field->size, &reader->scratch) : sluice_null();
+    }
+    reader->rows++;
+    return sluice_emit(reader->connection->session, reader->index, SLUICE_UPSERT, reader->values, (uint32_t)reader->count);
+}
+
+int reader_rows(struct reader *reader)
+{
+    char *line;
+    size_t size;
+    for (;;) {
+        int rc = connection_line(reader->connection, &line, &size, PATIENCE_MS);
+        if (rc == COPY_LINE)
+            rc = emit(reader, line, size);
+        else if (rc == COPY_NOTHING_YET)
+            return READER_FULL;
+        else {
+            reader->is_reading = false;
+            return rc < 0 ? rc : READER_END;
+        }
+        if (rc) return rc < 0 ? rc : READER_FULL;
+    }
+}

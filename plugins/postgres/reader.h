@@ -1,0 +1,44 @@
+/* reader: the rows of one table, or of a part of it, from COPY to the host.
+ *
+ *     reader_init(&reader, &connection, table, wanted, 0);
+ *     reader_begin(&reader, "WHERE ..");
+ *     while ((rc = reader_rows(&reader)) == READER_FULL) ...         // another page
+ *     reader_release(&reader);
+ *
+ * A row goes from the line that libpq holds to the host without being copied here: columns are taken apart where they stand. */
+#ifndef SLUICE_POSTGRES_READER_H
+#define SLUICE_POSTGRES_READER_H
+
+#include "postgres/catalog.h"
+#include "postgres/copy.h"
+
+struct reader {
+    struct connection *connection;
+    const struct catalog_table *table;
+    uint32_t index; /* of the table in the slice */
+    size_t count;   /* columns */
+    struct pg_type *types;
+    struct field *fields;
+    struct sluice_value *values;
+    struct text scratch;
+    bool needs_scratch;
+    char *select; /* "SELECT .. FROM .." */
+    bool is_reading;
+    uint64_t rows; /* since it was made */
+};
+
+/* What a column's values are read as: its own type, or text where the host wants another one. */
+struct pg_type reader_type(const struct catalog_column *column, const char *wanted);
+
+/* `wanted`: the columns, in the host's order. TRANSIENT when one is not there any more. */
+int reader_init(struct reader *reader, struct connection *connection, const struct catalog_table *table,
+                const struct sluice_table *wanted, uint32_t index);
+void reader_release(struct reader *reader);
+
+/* Begins to read the rows that `clauses` says ("WHERE .. ORDER BY .."; "": all of them). */
+int reader_begin(struct reader *reader, const char *clauses);
+enum { READER_END = 0, READER_FULL = 1 };
+/* Emits rows. READER_END: that was the last. READER_FULL: the page is full, or nothing came for a second. */
+int reader_rows(struct reader *reader);
+
+#endif

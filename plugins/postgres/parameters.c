@@ -115,7 +115,7 @@ int parameters_init(struct parameters *parameters, struct sluice_session *sessio
     put(parameters, "port", parameters->port.data);
     put(parameters, "client_encoding", "UTF8");
     put(parameters, "gssencmode", "disable");
-    put(parameters, "passfile", "/dev/null");
+    put(parameters, "passfile", "/dev/null/none"); /* there is none, and libpq need not look */
     put_unless_given(parameters, "connect_timeout", "10");
     put_unless_given(parameters, "fallback_application_name", "sluice");
     put_unless_given(parameters, "keepalives_idle", "60");

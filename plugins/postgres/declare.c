@@ -21,14 +21,16 @@ static void member(struct text *out, const char *name, bool is_first)
     text_puts(out, ":");
 }
 
-static void declare_columns(struct text *out, const struct catalog_table *table)
+static void declare_columns(struct text *out, const struct catalog_table *table, bool is_first)
 {
     if (table->title) {
-        member(out, "title", false);
+        member(out, "title", is_first);
+        is_first = false;
         text_json_puts(out, table->title);
     }
     if (table->key_count) {
-        member(out, "primary_key", false);
+        member(out, "primary_key", is_first);
+        is_first = false;
         for (size_t place = 1, found = 0; found < table->key_count; place++)
             for (size_t i = 0; i < table->column_count; i++) {
                 if (table->columns[i].key != (int)place) continue;
@@ -37,7 +39,7 @@ static void declare_columns(struct text *out, const struct catalog_table *table)
             }
         text_puts(out, "]");
     }
-    member(out, "fields", false);
+    member(out, "fields", is_first);
     text_puts(out, "{");
     for (size_t i = 0; i < table->column_count; i++) {
         const struct catalog_column *column = &table->columns[i];
@@ -95,7 +97,7 @@ void declare_table(struct text *out, const struct catalog_table *table, const st
         text_puts(out, "}");
     }
     if (table_is_resumable(table, server_version)) text_puts(out, ",\"stable\":true");
-    declare_columns(out, table);
+    declare_columns(out, table, false);
     text_puts(out, "}");
     free(cursor);
 }
@@ -109,8 +111,8 @@ void declare_changes(struct text *out, const struct catalog *catalog)
         if (!table_has_changes(table)) continue;
         member(out, table->stream, is_first);
         is_first = false;
-        text_puts(out, "{\"write_mode\":\"append_dedup\"");
-        declare_columns(out, table);
+        text_puts(out, "{");
+        declare_columns(out, table, true);
         text_puts(out, "}");
     }
     text_puts(out, "}}");

@@ -14,7 +14,8 @@ static const char TYPES[] =
 
 /* Partitions are read by their parent; what belongs to an extension is none of the user's tables. */
 static const char TABLES[] =
-    "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.relpersistence, c.relhassubclass, obj_description(c.oid, "
+    "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.relpersistence, c.relhassubclass, "
+    "has_table_privilege(c.oid, 'SELECT'), obj_description(c.oid, "
     "'pg_class') "
     "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
     "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't' AND NOT c.relispartition "
@@ -92,10 +93,9 @@ static int load_tables(struct catalog *catalog, struct connection *connection, c
     catalog->tables = text_allocate((size_t)PQntuples(result), sizeof *catalog->tables);
     for (int i = 0; i < PQntuples(result); i++) {
         const char *schema = PQgetvalue(result, i, 1), *name = PQgetvalue(result, i, 2);
-        if (!patterns_match(settings->schemas, schema)) continue;
+        if (!patterns_match(settings->schemas, schema, NULL)) continue;
         char *stream = stream_name(settings, schema, name);
-        bool is_wanted = only ? strcmp(only, stream) == 0
-                              : patterns_match(settings->tables, name) || patterns_match(settings->tables, stream);
+        bool is_wanted = only ? strcmp(only, stream) == 0 : patterns_match(settings->tables, name, stream);
         if (!is_wanted) {
             free(stream);
             continue;
@@ -108,7 +108,8 @@ static int load_tables(struct catalog *catalog, struct connection *connection, c
                                                                    .identity = PQgetvalue(result, i, 4)[0],
                                                                    .is_logged = PQgetvalue(result, i, 5)[0] == 'p',
                                                                    .has_children = flag(result, i, 6),
-                                                                   .title = copy_of(field(result, i, 7))};
+                                                                   .is_whole = flag(result, i, 7),
+                                                                   .title = copy_of(field(result, i, 8))};
     }
     PQclear(result);
     return 0;

@@ -30,6 +30,7 @@ struct catalog_table {
     bool is_logged;    /* changes are in the WAL */
     bool has_children; /* by inheritance: a query of it reads theirs, too */
     struct catalog_column *columns;
+    bool is_whole;                  /* all of its columns may be read, those of the system, too */
     struct text hidden;             /* names of columns that may not be read, each ended by a newline */
     size_t column_count, key_count; /* key_count 0: none, or one that may not be read whole */
 };

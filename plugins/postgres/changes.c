@@ -22,7 +22,12 @@
 #include "postgres/slot.h"
 #include "postgres/state.h"
 
-enum { PAGE_MS = 1000, POLL_MS = 200, STATUS_MS = 10000, ROWS_PER_CHECKPOINT = 2000 };
+enum {
+    PAGE_MS = 1000,
+    POLL_MS = 200,
+    STATUS_MS = 10000,
+    ROWS_MORE = 500, /* that a full page may take to come to a transaction's end */
+};
 
 enum phase { PHASE_CREATE, PHASE_SETTLE, PHASE_READ, PHASE_FOLLOW };
 
@@ -46,7 +51,9 @@ struct changes {
     struct connection wal;
     bool is_in_transaction, is_done;
     struct transaction transaction;
-    size_t rows; /* changes since the last checkpoint */
+    size_t rows;  /* changes since the last checkpoint */
+    bool is_full; /* the page, since there were so many: */
+    size_t full_rows;
     int64_t status_at_ms, idle_at_ms;
 };
 
@@ -271,7 +278,8 @@ static int read_table(struct stream *stream, struct changes *own)
         routes->routes[own->reading].was_read = true;
     }
     if (stream->slice->sample) return 0;
-    return own->is_reading && (!own->ranges.is_split || own->ranges.reads_changed) ? 0 : checkpoint(stream, own);
+    rc = checkpoint(stream, own);
+    return rc < 0 ? rc : 1; /* a page ends with its checkpoint, which covers all of it */
 }
 
 /* --- changes ------------------------------------------------------------------------------------------------------------- */
@@ -342,7 +350,6 @@ static int take_message(struct stream *stream, struct changes *own, char *data, 
         if (!own->is_in_transaction) return garbled(stream);
         own->is_in_transaction = false;
         is_whole_at(stream, own, message.lsn);
-        if (own->rows >= ROWS_PER_CHECKPOINT) return checkpoint(stream, own);
     } else if (is_change && !own->is_in_transaction) {
         return garbled(stream);
     }
@@ -360,16 +367,19 @@ static int take_frame(struct stream *stream, struct changes *own, char *data, si
     return frame.wants_reply ? send_status(stream, own, false) : 0;
 }
 
-/* A relation changed: what it has now is known when the next run begins. Changes behind the newest checkpoint come again then.
- */
+/* A relation changed: what it has now is known when the next run begins, which reads this transaction again, from its begin. */
 static int meet_new_column(struct stream *stream, struct changes *own)
 {
     if (stream->slice->continuous)
-        return fail(stream->session, SLUICE_ERROR_SOURCE, "the next run knows the column",
-                    "a table has a new column at the source");
+        return fail(stream->session, SLUICE_ERROR_SOURCE, "the next run knows the column", "a table has a new column at the source");
     own->is_done = true;
-    own->is_in_transaction = true; /* no checkpoint here */
-    return 0;
+    return checkpoint(stream, own);
+}
+
+/* A page ends with its checkpoint, which covers all of it: at the end of a transaction, unless that is far. */
+static bool is_enough(const struct changes *own)
+{
+    return own->is_full && (!own->is_in_transaction || own->rows > own->full_rows + ROWS_MORE);
 }
 
 static int follow(struct stream *stream, struct changes *own)
@@ -380,26 +390,32 @@ static int follow(struct stream *stream, struct changes *own)
         if (rc == 0) rc = send_status(stream, own, true);
         if (rc) return rc;
     }
-    for (int rc = 0; rc == 0 && !own->is_done;) {
+    own->is_full = false;
+    for (bool is_over = false; !is_over && !own->is_done;) {
         char *data;
         size_t size;
-        rc = connection_line(&own->wal, &data, &size, POLL_MS);
+        int rc = connection_line(&own->wal, &data, &size, POLL_MS);
         int64_t now = clock_ms(CLOCK_MONOTONIC);
         if (rc == COPY_END)
             return fail(stream->session, SLUICE_ERROR_TRANSIENT, NULL, "the server has ended the stream of changes");
         if (rc == COPY_LINE) {
             rc = take_frame(stream, own, data, size);
         } else if (rc == COPY_NOTHING_YET) { /* to learn how far it is; and what there is goes on its way */
+            is_over = own->rows > 0;
             rc = send_status(stream, own, true);
-            if (rc == 0 && own->rows) break;
         }
         if (rc == 0 && now - own->status_at_ms > STATUS_MS) rc = send_status(stream, own, false);
-        if (rc == ROUTES_NEW_COLUMN) rc = meet_new_column(stream, own);
         if (rc < 0) return rc;
-        if (now - begun > PAGE_MS) break;
+        if (rc == ROUTES_NEW_COLUMN) return meet_new_column(stream, own);
+        if (rc == ROUTES_FULL && !own->is_full) {
+            own->is_full = true;
+            own->full_rows = own->rows;
+        }
+        is_over = is_over || is_enough(own) || now - begun > PAGE_MS;
     }
     bool is_worth_it = own->rows || own->is_done || clock_ms(CLOCK_MONOTONIC) - own->idle_at_ms > STATUS_MS;
-    int rc = !own->is_in_transaction && is_worth_it && own->lsn > own->checkpoint ? checkpoint(stream, own) : 0;
+    bool is_new = own->lsn > own->checkpoint || own->rows;
+    int rc = !own->is_in_transaction && is_worth_it && is_new ? checkpoint(stream, own) : 0;
     return rc < 0 ? rc : !own->is_done;
 }
 

@@ -11,7 +11,7 @@ bool table_has_changes(const struct catalog_table *table)
 /* By ranges of ctid, which a server reads as such since 14; a row that moved meanwhile comes twice and is told by its key. */
 bool table_is_resumable(const struct catalog_table *table, int server_version)
 {
-    return table->kind == 'r' && !table->has_children && table->key_count > 0 && server_version >= 140000;
+    return table->kind == 'r' && !table->has_children && table->is_whole && table->key_count > 0 && server_version >= 140000;
 }
 
 static void member(struct text *out, const char *name, bool is_first)
@@ -73,7 +73,7 @@ static bool has_cursor(void *context, const char *name)
 {
     const struct catalog_table *table = context;
     const struct catalog_column *column = catalog_column(table, name);
-    if (strcmp(name, "xmin") == 0) return (table->kind == 'r' || table->kind == 'm') && !table->has_children;
+    if (strcmp(name, "xmin") == 0) return (table->kind == 'r' || table->kind == 'm') && !table->has_children && table->is_whole;
     return column && is_cursor(column);
 }
 

@@ -37,7 +37,8 @@ int ranges_init(struct ranges *ranges, struct connection *connection, const stru
                 const struct sluice_table *wanted, uint32_t index)
 {
     *ranges = (struct ranges){.range_pages = RANGE_PAGES};
-    ranges->is_split = (table->kind == 'r' || table->kind == 'm') && !table->has_children && connection->version >= 140000;
+    ranges->is_split =
+        (table->kind == 'r' || table->kind == 'm') && !table->has_children && table->is_whole && connection->version >= 140000;
     int rc = reader_init(&ranges->reader, connection, table, wanted, index);
     if (rc == 0) rc = connection_query(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL);
     if (rc == 0) rc = look(ranges, connection, table->oid);

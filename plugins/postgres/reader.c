@@ -14,24 +14,25 @@ int reader_init(struct reader *reader, struct connection *connection, const stru
                 const struct sluice_table *wanted, uint32_t index)
 {
     struct text select = {0};
-    *reader = (struct reader){.connection = connection, .table = table, .index = index, .count = wanted->column_count};
-    reader->types = text_allocate(reader->count, sizeof *reader->types);
-    reader->fields = text_allocate(reader->count, sizeof *reader->fields);
-    reader->values = text_allocate(reader->count, sizeof *reader->values);
-    text_puts(&select, "SELECT ");
+    size_t room = wanted->column_count;
+    *reader = (struct reader){.connection = connection, .table = table, .index = index, .value_count = wanted->column_count};
+    reader->places = text_allocate(room, sizeof *reader->places);
+    reader->types = text_allocate(room, sizeof *reader->types);
+    reader->fields = text_allocate(room, sizeof *reader->fields);
+    reader->values = text_allocate(room, sizeof *reader->values);
     for (uint32_t i = 0; i < wanted->column_count; i++) {
         const struct catalog_column *column = catalog_column(table, wanted->columns[i].name);
-        if (!column) {
-            text_release(&select);
-            return fail(connection->session, SLUICE_ERROR_TRANSIENT, "the next run looks at the table again",
-                        "table \"%s\" has no column \"%s\" any more", table->stream, wanted->columns[i].name);
-        }
-        reader->types[i] = reader_type(column, wanted->columns[i].type);
-        reader->needs_scratch =
-            reader->needs_scratch || reader->types[i].kind == PG_ARRAY || reader->types[i].kind == PG_HSTORE;
-        if (i) text_puts(&select, ", ");
+        if (!column) continue;
+        struct pg_type type = reader_type(column, wanted->columns[i].type);
+        reader->needs_scratch = reader->needs_scratch || type.kind == PG_ARRAY || type.kind == PG_HSTORE;
+        text_puts(&select, reader->count ? ", " : "SELECT ");
         text_identifier(&select, column->name);
+        reader->types[reader->count] = type;
+        reader->places[reader->count++] = i;
     }
+    if (!reader->count)
+        return fail(connection->session, SLUICE_ERROR_TRANSIENT, "the next run looks at the table again",
+                    "table \"%s\" has none of its columns any more", table->stream);
     text_puts(&select, " FROM ");
     text_identifier(&select, table->schema);
     text_puts(&select, ".");
@@ -42,6 +43,7 @@ int reader_init(struct reader *reader, struct connection *connection, const stru
 
 void reader_release(struct reader *reader)
 {
+    free(reader->places);
     free(reader->types);
     free(reader->fields);
     free(reader->values);
@@ -75,7 +77,7 @@ static int emit(struct reader *reader, char *line, size_t size)
             field->data ? value_of(reader->types[i], field->data, field->size, &reader->scratch) : sluice_null();
     }
     reader->rows++;
-    return sluice_emit(reader->connection->session, reader->index, SLUICE_UPSERT, reader->values, (uint32_t)reader->count);
+    return sluice_emit(reader->connection->session, reader->index, SLUICE_UPSERT, reader->values, reader->value_count);
 }
 
 int reader_rows(struct reader *reader)

@@ -15,11 +15,13 @@
 struct reader {
     struct connection *connection;
     const struct catalog_table *table;
-    uint32_t index; /* of the table in the slice */
-    size_t count;   /* columns */
+    uint32_t index;   /* of the table in the slice */
+    size_t count;     /* columns that are read */
+    uint32_t *places; /* of these, in the wanted ones; the others are MISSING */
     struct pg_type *types;
     struct field *fields;
-    struct sluice_value *values;
+    struct sluice_value *values; /* of the wanted columns */
+    uint32_t value_count;
     struct text scratch;
     bool needs_scratch;
     char *select; /* "SELECT .. FROM .." */
@@ -30,7 +32,8 @@ struct reader {
 /* What a column's values are read as: its own type, or text where the host wants another one. */
 struct pg_type reader_type(const struct catalog_column *column, const char *wanted);
 
-/* `wanted`: the columns, in the host's order. TRANSIENT when one is not there any more. */
+/* `wanted`: the columns, in the host's order. One that the table does not have any more keeps what the destination has.
+ * TRANSIENT when it has none of them. */
 int reader_init(struct reader *reader, struct connection *connection, const struct catalog_table *table,
                 const struct sluice_table *wanted, uint32_t index);
 void reader_release(struct reader *reader);

@@ -97,7 +97,7 @@ char *settings_cursor(const struct settings *settings, const char *table, bool (
     const char *list = settings->cursors;
     char *pattern, *column;
     while (list && next_cursor(&list, &pattern, &column)) {
-        bool is_it = column && patterns_match(pattern, table) && is_there(context, column);
+        bool is_it = column && patterns_match(pattern, table, NULL) && is_there(context, column);
         free(pattern);
         if (is_it) return column;
         free(column);

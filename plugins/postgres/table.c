@@ -23,6 +23,7 @@ struct table_stream {
     char *system; /* the database cluster's identity: numbers of transactions are its own */
     cJSON *state; /* of the slice; NULL */
     struct ranges ranges;
+    uint64_t rows;        /* of them, that the newest checkpoint covers */
     struct reader reader; /* by a cursor column */
     bool is_done;
 };
@@ -193,15 +194,21 @@ static int checkpoint(struct stream *stream, const struct table_stream *own)
     return rc;
 }
 
+/* A page ends with its checkpoint, which covers all of it. Ranges without rows need none. */
 static int page_of_ranges(struct stream *stream, struct table_stream *own)
 {
     for (;;) {
         int rc = ranges_rows(&own->ranges);
         if (rc < 0) return rc;
         if (rc == READER_FULL) return 1;
-        bool is_wanted = own->is_by_xmin || (rc == READER_RANGE && !own->ranges.reads_changed);
-        int stored = is_wanted && (own->is_by_xmin || own->table->key_count) ? checkpoint(stream, own) : 0;
-        if (stored < 0) return stored;
+        bool has_rows = own->ranges.reader.rows > own->rows;
+        bool is_wanted = own->is_by_xmin || (rc == READER_RANGE && own->table->key_count > 0);
+        own->rows = own->ranges.reader.rows;
+        if (is_wanted && (has_rows || rc == READER_END)) {
+            int stored = checkpoint(stream, own);
+            if (stored < 0) return stored;
+            if (rc == READER_RANGE) return 1;
+        }
         if (rc == READER_END) return 0;
     }
 }

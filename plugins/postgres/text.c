@@ -160,7 +160,12 @@ static bool glob(const char *pattern, size_t size, const char *name)
     return p == size;
 }
 
-bool patterns_match(const char *patterns, const char *name)
+static bool is_either(const char *pattern, size_t size, const char *name, const char *other)
+{
+    return glob(pattern, size, name) || (other && glob(pattern, size, other));
+}
+
+bool patterns_match(const char *patterns, const char *name, const char *other)
 {
     const char *pattern;
     size_t size;
@@ -168,11 +173,11 @@ bool patterns_match(const char *patterns, const char *name)
     if (!patterns) return true;
     while (next_pattern(&patterns, &pattern, &size)) {
         if (*pattern == '!') {
-            if (glob(pattern + 1, size - 1, name)) return false;
+            if (is_either(pattern + 1, size - 1, name, other)) return false;
             continue;
         }
         has_names = true;
-        is_named = is_named || glob(pattern, size, name);
+        is_named = is_named || is_either(pattern, size, name, other);
     }
     return is_named || !has_names;
 }

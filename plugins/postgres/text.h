@@ -33,8 +33,9 @@ char *text_copy(const char *words);
 void *text_allocate(size_t count, size_t size);
 
 /* Is `name` among `patterns`: names between commas, `*` for any characters, `!` before what is left out? "a_*, !a_old". A list
- * that only leaves out has all others; NULL or empty has everything. */
-bool patterns_match(const char *patterns, const char *name);
+ * that only leaves out has all others; NULL or empty has everything. `other`: another name of the same thing; NULL: it has
+ * none. */
+bool patterns_match(const char *patterns, const char *name, const char *other);
 /* Is it one name, without * and !, as in "public"? */
 bool patterns_are_one_name(const char *patterns);
 

@@ -205,17 +205,20 @@ static void test_hstore_becomes_an_object(void **state)
 static void test_patterns(void **state)
 {
     (void)state;
-    assert_true(patterns_match("*", "orders"));
-    assert_true(patterns_match("customers, orders", "orders"));
-    assert_false(patterns_match("customers", "orders"));
-    assert_true(patterns_match("o*s", "orders"));
-    assert_true(patterns_match("*r*r*", "orders"));
-    assert_false(patterns_match("o*x", "orders"));
-    assert_false(patterns_match("*, !ord*", "orders"));
-    assert_true(patterns_match("!tmp_*", "orders"));
-    assert_false(patterns_match("!tmp_*", "tmp_orders"));
-    assert_true(patterns_match("", "orders"));
-    assert_true(patterns_match(NULL, "orders"));
+    assert_true(patterns_match("*", "orders", NULL));
+    assert_true(patterns_match("customers, orders", "orders", NULL));
+    assert_false(patterns_match("customers", "orders", NULL));
+    assert_true(patterns_match("o*s", "orders", NULL));
+    assert_true(patterns_match("*r*r*", "orders", NULL));
+    assert_false(patterns_match("o*x", "orders", NULL));
+    assert_false(patterns_match("*, !ord*", "orders", NULL));
+    assert_true(patterns_match("!tmp_*", "orders", NULL));
+    assert_false(patterns_match("!tmp_*", "tmp_orders", NULL));
+    assert_true(patterns_match("", "orders", NULL));
+    assert_true(patterns_match(NULL, "orders", NULL));
+    assert_true(patterns_match("sales.*", "orders", "sales.orders"));
+    assert_true(patterns_match("orders", "orders", "sales.orders"));
+    assert_false(patterns_match("*, !ord*", "orders", "sales.orders"));
     assert_true(patterns_are_one_name(" public "));
     assert_false(patterns_are_one_name("public, sales"));
     assert_false(patterns_are_one_name("pub*"));

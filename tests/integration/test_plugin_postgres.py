@@ -4,6 +4,7 @@ import datetime
 import json
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import threading
@@ -13,8 +14,8 @@ import uuid
 import psycopg2
 import pytest
 
-from conftest import SLUICE, staged_loads, staged_rows
-from postgres import Postgres, binaries
+from conftest import ROOT, SLUICE, staged_loads, staged_rows
+from postgres import Postgres
 
 PLUGIN = pathlib.Path(SLUICE).resolve().parent / "plugins" / "postgres.so"
 KINDS = '''
@@ -447,3 +448,41 @@ def test_tls(work, target, tmp_path):
         assert "certificate" in work.run("run", code=4).err
     finally:
         secure.stop()
+
+
+# --- the example -------------------------------------------------------------------------------------------------------------
+
+EXAMPLE = ROOT / "examples" / "postgres"
+EXAMPLE_COLUMNS = {"customers": "id, email, name, to_jsonb(tags), created_at", "products": "sku, title, price, attributes",
+                   "orders": "id, customer_id, status::text, placed_at, updated_at", "order_items": "order_id, line, sku, quantity, price"}
+
+
+def test_the_example(work, source, target):
+    """Both pipelines, before and after a day at the shop."""
+    source.query((EXAMPLE / "ecommerce.sql").read_text())
+    slot = "t" + uuid.uuid4().hex[:8]
+    text = (EXAMPLE / "sluice.yaml").read_text().replace("slot: warehouse", f"slot: {slot}")
+    work.write("sluice.yaml", text.replace("destination: warehouse", "destination: warehouse\n    network: { allow_private: true }"))
+    (work.folder / "connectors").mkdir()
+    shutil.copy(PLUGIN, work.folder / "connectors" / "postgres.so")
+    work.environment.update(ECOMMERCE_URL=source.url, WAREHOUSE_URL=target.url)
+
+    def is_same(schema):
+        for table, columns in EXAMPLE_COLUMNS.items():
+            wanted = source.query(f"SELECT {columns} FROM {table} ORDER BY 1, 2")
+            found = target.query(f"SELECT {columns} FROM {schema}.{table} WHERE NOT _sluice_deleted ORDER BY 1, 2")
+            if found != wanted:
+                return False
+        return True
+
+    work.run("run", "ecommerce")
+    assert is_same("ecommerce")
+    wait_for(lambda: work.run("run", "ecommerce_tables") and is_same("ecommerce_tables"), "a copy")  # this second's orders come in the next
+    source.query("UPDATE orders SET status = 'returned', updated_at = now() WHERE id % 100 = 0; INSERT INTO orders (customer_id) VALUES (7);"
+                 "UPDATE products SET price = price + 1; UPDATE customers SET tags = '{\"new, \\\\ and odd\"}' WHERE id = 3")
+    work.run("run", "ecommerce")
+    assert is_same("ecommerce")
+    wait_for(lambda: work.run("run", "ecommerce_tables") and is_same("ecommerce_tables"), "the changes")
+    source.query("DELETE FROM orders WHERE id < 10")
+    work.run("run", "ecommerce")
+    assert is_same("ecommerce")

@@ -371,7 +371,8 @@ static int take_frame(struct stream *stream, struct changes *own, char *data, si
 static int meet_new_column(struct stream *stream, struct changes *own)
 {
     if (stream->slice->continuous)
-        return fail(stream->session, SLUICE_ERROR_SOURCE, "the next run knows the column", "a table has a new column at the source");
+        return fail(stream->session, SLUICE_ERROR_SOURCE, "the next run knows the column",
+                    "a table has a new column at the source");
     own->is_done = true;
     return checkpoint(stream, own);
 }

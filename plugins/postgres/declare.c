@@ -69,6 +69,11 @@ static bool is_cursor(const struct catalog_column *column)
     }
 }
 
+bool cursor_is_passed(const struct catalog_column *column)
+{
+    return column->type.kind == PG_TIMESTAMPTZ;
+}
+
 static bool has_cursor(void *context, const char *name)
 {
     const struct catalog_table *table = context;
@@ -86,7 +91,7 @@ void declare_table(struct text *out, const struct catalog_table *table, const st
     } else if (cursor) {
         const struct catalog_column *column = catalog_column(table, cursor);
         bool is_time = column->type.kind == PG_TIMESTAMP || column->type.kind == PG_TIMESTAMPTZ;
-        text_puts(out, ",\"cursor\":{\"kind\":\"filter\",\"bounds\":\"[)\"");
+        text_printf(out, ",\"cursor\":{\"kind\":\"filter\",\"bounds\":\"%s\"", cursor_is_passed(column) ? "(]" : "[)");
         member(out, "field", false);
         text_json_puts(out, cursor);
         if (column->is_indexed) text_puts(out, ",\"order\":\"ascending\"");

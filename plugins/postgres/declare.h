@@ -11,6 +11,10 @@ bool table_has_changes(const struct catalog_table *table);
 /* May an interrupted reading go on where it stopped (tables.h)? */
 bool table_is_resumable(const struct catalog_table *table, int server_version);
 
+/* Once a sync has read up to a value of this cursor, can no row with the same value come any more? Then it is asked for what is
+ * above, not for what is there again (table.c). */
+bool cursor_is_passed(const struct catalog_column *column);
+
 /* The stream of one table: native, its fields and key, and a cursor where the settings name one. */
 void declare_table(struct text *out, const struct catalog_table *table, const struct settings *settings, int server_version);
 /* The stream `changes`, which feeds all tables that have_changes. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "postgres/declare.h"
 #include "postgres/ranges.h"
 #include "postgres/state.h"
 #include "postgres/stream.h"
@@ -119,7 +120,7 @@ static void compare(struct text *clauses, const struct catalog_column *column, c
 static int begin_by_column(struct stream *stream, struct table_stream *own)
 {
     const struct catalog_column *column = catalog_column(own->table, own->cursor);
-    bool is_instant = column->type.kind == PG_TIMESTAMPTZ;
+    bool is_instant = cursor_is_passed(column);
     char *bound = NULL;
     struct text clauses = {0};
     int rc = 0;
@@ -127,8 +128,8 @@ static int begin_by_column(struct stream *stream, struct table_stream *own)
         rc = is_instant ? oldest_begin(stream, &bound) : greatest(stream, own, &bound);
         if (rc == 0 && !is_instant && bound) rc = outlast(stream);
     }
-    if (stream->slice->from) compare(&clauses, column, ">=", stream->slice->from);
-    if (stream->slice->to) compare(&clauses, column, "<", stream->slice->to);
+    if (stream->slice->from) compare(&clauses, column, is_instant ? ">" : ">=", stream->slice->from);
+    if (stream->slice->to) compare(&clauses, column, is_instant ? "<=" : "<", stream->slice->to);
     if (bound) {
         compare(&clauses, column, is_instant ? "<" : "<=", bound);
         if (!stream->slice->from && !column->is_not_null) { /* a first sync has those without a value, too */

@@ -298,46 +298,72 @@ def test_partitions_are_their_table(work, source, target):
     assert "SET (publish_via_partition_root = true)" in work.run("run", code=2).err
 
 
+def write_orders(source, seed, ended):
+    """One of several who work at once, each with numbers of its own."""
+    chance, connection = random.Random(seed), psycopg2.connect(source.url)
+    while not ended.is_set():
+        with connection, connection.cursor() as cursor:
+            for _ in range(chance.randrange(1, 2000 if chance.random() < 0.05 else 20)):
+                cursor.execute(chance.choice([
+                    "INSERT INTO orders VALUES (%(n)s, 'w', 1, '{}', repeat('w', 2500)) ON CONFLICT (id) DO NOTHING",
+                    "UPDATE orders SET amount = amount + 1 WHERE id = %(n)s", "DELETE FROM orders WHERE id = %(n)s",
+                    "UPDATE orders SET doc = repeat(md5(random()::text), 90) WHERE id = %(n)s",
+                    "UPDATE orders SET id = id + 300000 WHERE id = %(n)s AND NOT EXISTS (SELECT FROM orders WHERE id = %(n)s + 300000)",
+                    "UPDATE orders SET amount = 7 WHERE id = %(n)s + 100002",
+                    "INSERT INTO lines VALUES (%(n)s, 1, 'q') ON CONFLICT (\"order\", line) DO UPDATE SET sku = lines.sku || 'u'",
+                    "INSERT INTO log (w) VALUES (%(n)s)", "SAVEPOINT s; INSERT INTO log (w) VALUES (%(n)s); RELEASE s",
+                    "SAVEPOINT s; UPDATE orders SET name = 'never' WHERE id = %(n)s; INSERT INTO log (w) VALUES (-1); ROLLBACK TO s"]),
+                    {"n": chance.randrange(1000) * 3 + seed})
+            if chance.random() < 0.1:
+                connection.rollback()
+    connection.close()
+
+
 def test_nothing_is_lost_or_doubled_whatever_dies(work, source, target):
-    """Writers write, syncs are killed at any moment: in the end the copy is the source."""
+    """While others write, syncs are killed at any moment: by changes, by xmin into appended files, by a column likewise. In the end
+    each has what the source has, each row once."""
     source.query(SHOP)
-    source.query("INSERT INTO orders SELECT i, 'x', 0, '{}', repeat('z', 2000) FROM generate_series(1000, 21000) i")
-    slot = "t" + uuid.uuid4().hex[:8]
-    configure(work, source, target, slot=slot)
+    source.query("INSERT INTO orders SELECT i, 'x', 0, '{}', repeat('z', 2000) FROM generate_series(100000, 120000) i;"
+                 "CREATE TABLE log (id bigserial PRIMARY KEY, w int, at timestamptz DEFAULT now()); CREATE INDEX ON log (at);"
+                 "INSERT INTO log (w) SELECT 0 FROM generate_series(1, 20000)")
+    staging = work.folder / "staging"
+
+    def pipeline(destination, streams=None, **config):
+        return {"connector": str(PLUGIN), "network": {"allow_private": True}, "destination": destination, "commit": {"seconds": 1},
+                **({"schema": "copy"} if destination == "target" else {"streams": {"log": {"sync_mode": "incremental", "write_mode": "append"}}}),
+                "config": {"url": source.url, **config}}
+
+    pipelines = {"changes": pipeline("target", slot="t" + uuid.uuid4().hex[:8], tables="orders, lines"),
+                 "xmin": pipeline("files", cursors="*=xmin", tables="log"), "column": pipeline("files", cursors="*=at", tables="log")}
+    work.write("sluice.yaml", json.dumps({"destinations": {"target": {"type": "postgres", "url": target.url},
+                                                           "files": {"type": "csv", "path": str(staging)}}, "pipelines": pipelines}))
     ended = threading.Event()
-
-    def write(seed):
-        chance, connection = random.Random(seed), psycopg2.connect(source.url)
-        while not ended.is_set():
-            with connection, connection.cursor() as cursor:
-                for _ in range(chance.randrange(1, 20)):
-                    number = chance.randrange(1, 3000)
-                    cursor.execute(chance.choice([
-                        "INSERT INTO orders VALUES (%(n)s, 'w', 1, '{}', repeat('w', 2500)) ON CONFLICT (id) DO NOTHING",
-                        "UPDATE orders SET amount = amount + 1 WHERE id = %(n)s", "DELETE FROM orders WHERE id = %(n)s",
-                        "UPDATE orders SET id = id + 100000 WHERE id = %(n)s AND NOT EXISTS (SELECT FROM orders WHERE id = %(n)s + 100000)",
-                        "SAVEPOINT s; UPDATE orders SET name = 'never' WHERE id = %(n)s; ROLLBACK TO s"]), {"n": number})
-                if chance.random() < 0.1:
-                    connection.rollback()
-        connection.close()
-
-    # One row each at a time, so that the writers do not wait for each other for ever.
-    writers = [threading.Thread(target=write, args=(seed,)) for seed in (1,)]
+    writers = [threading.Thread(target=write_orders, args=(source, seed, ended)) for seed in range(3)]
     for writer in writers:
         writer.start()
     try:
         chance = random.Random(11)
-        for _ in range(5):
-            process = work.start("run")
-            time.sleep(0.1 + chance.random())
-            process.kill()
-            process.communicate()
+        for attempt in range(4):
+            for name in pipelines:
+                process = work.start("run", name, *(["--continuous"] if name == "changes" and attempt % 2 else []))
+                time.sleep(chance.random() / 2)
+                process.kill()
+                process.communicate()
     finally:
         ended.set()
         for writer in writers:
             writer.join()
-    work.run("run")
+    work.run("run", "changes")
     shop_is_same(source, target)
+    wanted = sorted(row[0] for row in source.query("SELECT id FROM log"))
+
+    def staged(name):
+        return sorted(int(row["id"]) for load in staged_loads(staging, "log", name) for row in staged_rows(load))
+
+    work.run("run", "xmin")
+    assert staged("xmin") == wanted
+    wait_for(lambda: work.run("run", "column") and len(staged("column")) >= len(wanted), "the rows of the last second")
+    assert staged("column") == wanted
 
 
 def test_the_slot_keeps_what_was_not_stored(work, source, target):

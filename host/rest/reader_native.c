@@ -128,6 +128,7 @@ static int try_page(struct reader *reader, struct native_page *native, struct er
     int rc = reader->is_started ? 0 : open_slice(reader, err);
     reader->is_started = rc == 0;
     char *committed = rc == 0 && order->committed ? order->committed(order->context) : NULL;
+    if (rc == 0 && !committed && reader->options.position) committed = mem_strdup(reader->options.position);
     if (rc == 0) rc = functions->page(functions->context, &http, committed, order->budget, native, err);
     if (rc) reader->is_started = false;
     free(committed);

@@ -429,10 +429,7 @@ static int begin(struct stream *stream, struct changes *own)
     if (rc == 0) rc = slot_look(stream, &slot);
     if (rc == 0 && stream->slice->state) rc = read_state(stream, own, &slot);
     if (rc == 0) rc = publication_ensure(stream, stream->settings.creates);
-    if (rc || stream->slice->state) {
-        own->stored = own->lsn;
-        return rc;
-    }
+    if (rc || stream->slice->state) return rc;
     own->lsn = slot.confirmed;
     if (slot.exists) return begin_settling(stream, own);
     own->phase = PHASE_CREATE;

@@ -7,7 +7,10 @@
 
 #include "postgres/declare.h"
 
-enum { RANGE_PAGES = 2048 }; /* 16 MiB of pages of 8 KiB */
+enum {
+    RANGE_PAGES = 256,           /* 2 MiB of pages of 8 KiB: what is tried again when a connection breaks */
+    ALLOWANCE = 4 * 1024 * 1024, /* bytes past a full page, to end it with its range */
+};
 
 static int look(struct ranges *ranges, struct connection *connection, uint32_t oid)
 {
@@ -100,6 +103,7 @@ int ranges_rows(struct ranges *ranges)
         int rc = begin(ranges);
         if (rc) return rc;
     }
+    ranges->reader.allowance = ranges->is_split ? ALLOWANCE : 0;
     int rc = reader_rows(&ranges->reader);
     if (rc != READER_END) return rc;
     if (ranges->reads_changed) {

@@ -31,7 +31,7 @@ int reader_init(struct reader *reader, struct connection *connection, const stru
         reader->places[reader->count++] = i;
     }
     if (!reader->count)
-        return fail(connection->session, SLUICE_ERROR_TRANSIENT, "the next run looks at the table again",
+        return fail(connection->session, SLUICE_ERROR_SOURCE, "the next run looks at the table again",
                     "table \"%s\" has none of its columns any more", table->stream);
     text_puts(&select, " FROM ");
     text_identifier(&select, table->schema);
@@ -80,20 +80,27 @@ static int emit(struct reader *reader, char *line, size_t size)
     return sluice_emit(reader->connection->session, reader->index, SLUICE_UPSERT, reader->values, reader->value_count);
 }
 
+/* A page that is full takes some more, so that it ends where a reading can go on. */
+static bool is_enough(struct reader *reader, size_t size)
+{
+    if (reader->allowance <= size) return true;
+    reader->allowance -= size;
+    return false;
+}
+
 int reader_rows(struct reader *reader)
 {
     char *line;
     size_t size;
     for (;;) {
         int rc = connection_line(reader->connection, &line, &size, PATIENCE_MS);
-        if (rc == COPY_LINE)
-            rc = emit(reader, line, size);
-        else if (rc == COPY_NOTHING_YET)
-            return READER_FULL;
-        else {
+        if (rc == COPY_NOTHING_YET) return READER_FULL;
+        if (rc != COPY_LINE) {
             reader->is_reading = false;
             return rc < 0 ? rc : READER_END;
         }
-        if (rc) return rc < 0 ? rc : READER_FULL;
+        rc = emit(reader, line, size);
+        if (rc < 0) return rc;
+        if (rc && is_enough(reader, size)) return READER_FULL;
     }
 }

@@ -26,7 +26,8 @@ struct reader {
     bool needs_scratch;
     char *select; /* "SELECT .. FROM .." */
     bool is_reading;
-    uint64_t rows; /* since it was made */
+    size_t allowance; /* bytes that a full page may still take, to come to the end */
+    uint64_t rows;    /* since it was made */
 };
 
 /* What a column's values are read as: its own type, or text where the host wants another one. */

@@ -18,7 +18,7 @@ int routes_init(struct routes *routes, struct stream *stream)
         const struct catalog_table *table = catalog_find(&stream->catalog, wanted->name);
         if (!table && strcmp(wanted->name, slice->stream) == 0) continue; /* the root, which has no rows */
         if (!table || !table_has_changes(table))
-            return fail(stream->session, SLUICE_ERROR_TRANSIENT, "the next run looks at the source again",
+            return fail(stream->session, SLUICE_ERROR_SOURCE, "the next run looks at the source again",
                         "table \"%s\" is gone, or its changes can no longer be told apart", wanted->name);
         struct route *route = &routes->routes[routes->count++];
         *route = (struct route){.table = table, .wanted = wanted, .index = i};

@@ -148,6 +148,23 @@ def test_a_table_that_goes_on(work, source, target):
     same(source, target, "items", "id, md5(pad), version")
 
 
+def break_off(source, sessions):
+    """Ends sessions of sluice at the source as an administrator would; true when there was one."""
+    return source.query(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+                        f"AND application_name = 'sluice' AND {sessions}")
+
+
+def test_a_session_that_breaks_off_is_begun_again(work, source, target):
+    source.query("CREATE TABLE items (id int PRIMARY KEY, pad text)")
+    source.query("INSERT INTO items SELECT i, repeat(md5(i::text), 32) FROM generate_series(1, 150000) i")
+    configure(work, source, target)
+    process = work.start("run")
+    wait_for(lambda: break_off(source, "query LIKE 'COPY%'") or process.poll() is not None, "a session that reads")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0 and "trying again" in err, err
+    same(source, target, "items", "id, md5(pad)")
+
+
 def test_by_a_column_what_is_committed_late_is_not_lost(work, source, target):
     source.query("CREATE TABLE events (id int PRIMARY KEY, at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON events (at);"
                  "CREATE TABLE numbers (id serial PRIMARY KEY, what text)")
@@ -383,6 +400,8 @@ def test_the_slot_keeps_what_was_not_stored(work, source, target):
     target.query("ALTER TABLE copy.t DROP CONSTRAINT no")
     work.run("run")
     same(source, target, "t", "id")
+    work.run("run")  # which confirms what the one before has stored
+    assert source.one("SELECT confirmed_flush_lsn > %s FROM pg_replication_slots WHERE slot_name = %s", state["lsn"], slot)
     # Who moves the slot takes changes away: that is said, not passed over.
     source.query("INSERT INTO t VALUES (3)")
     source.query("SELECT pg_replication_slot_advance(%s, pg_current_wal_lsn())", slot)
@@ -403,6 +422,9 @@ def test_changes_as_they_come(work, source, target):
             source.query("INSERT INTO t VALUES (%s)", number)
             wait_for(lambda: target.one("SELECT to_regclass('copy.t') IS NOT NULL"), "the table")
             wait_for(lambda: target.query("SELECT 1 FROM copy.t WHERE id = %s", number), "the change")
+        assert break_off(source, "backend_type = 'walsender'")
+        source.query("INSERT INTO t VALUES (50)")
+        wait_for(lambda: target.query("SELECT 1 FROM copy.t WHERE id = 50"), "the change behind the break")
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
     finally:

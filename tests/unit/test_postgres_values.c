@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 /* --- lines --------------------------------------------------------------------------------------------------------------- */
 
 /* The fields of a line, each in brackets; null as NULL. */

@@ -8,7 +8,7 @@
 #include "postgres/declare.h"
 
 enum {
-    RANGE_PAGES = 256,           /* 2 MiB of pages of 8 KiB: what is tried again when a connection breaks */
+    RANGE_PAGES = 128,           /* 1 MiB of pages of 8 KiB: what is tried again when a connection breaks */
     ALLOWANCE = 4 * 1024 * 1024, /* bytes past a full page, to end it with its range */
 };
 

@@ -52,6 +52,7 @@ struct changes {
     bool is_in_transaction, is_done;
     struct transaction transaction;
     size_t rows;  /* changes since the last checkpoint */
+    size_t bytes; /* of the page */
     bool is_full; /* the page, since there were so many: */
     size_t full_rows;
     int64_t status_at_ms, idle_at_ms;
@@ -270,6 +271,7 @@ static int read_table(struct stream *stream, struct changes *own)
         int rc = begin_table(stream, own);
         if (rc) return rc;
     }
+    ranges_begin_page(&own->ranges);
     int rc = ranges_rows(&own->ranges);
     if (rc < 0 || rc == READER_FULL) return rc < 0 ? rc : 1;
     if (rc == READER_END) {
@@ -277,7 +279,7 @@ static int read_table(struct stream *stream, struct changes *own)
         own->is_reading = false;
         routes->routes[own->reading].was_read = true;
     }
-    if (stream->slice->sample) return 0;
+    if (stream->slice->sample) return 1;
     rc = checkpoint(stream, own);
     return rc < 0 ? rc : 1; /* a page ends with its checkpoint, which covers all of it */
 }
@@ -392,6 +394,7 @@ static int follow(struct stream *stream, struct changes *own)
         if (rc) return rc;
     }
     own->is_full = false;
+    own->bytes = 0;
     for (bool is_over = false; !is_over && !own->is_done;) {
         char *data;
         size_t size;
@@ -399,7 +402,12 @@ static int follow(struct stream *stream, struct changes *own)
         int64_t now = clock_ms(CLOCK_MONOTONIC);
         if (rc == COPY_END)
             return fail(stream->session, SLUICE_ERROR_TRANSIENT, NULL, "the server has ended the stream of changes");
-        if (rc == COPY_LINE) {
+        if (rc == COPY_LINE && own->bytes && own->bytes + size > PAGE_MAX) {
+            connection_again(&own->wal);
+            is_over = true;
+            rc = 0;
+        } else if (rc == COPY_LINE) {
+            own->bytes += size;
             rc = take_frame(stream, own, data, size);
         } else if (rc == COPY_NOTHING_YET) { /* to learn how far it is; and what there is goes on its way */
             is_over = own->rows > 0;

@@ -147,13 +147,19 @@ static int finish(struct connection *connection)
 
 int connection_line(struct connection *connection, char **line, size_t *size, int wait_ms)
 {
+    if (connection->comes_again) {
+        connection->comes_again = false;
+        *line = connection->line;
+        *size = connection->line_size;
+        return COPY_LINE;
+    }
     PQfreemem(connection->line);
     connection->line = NULL;
     for (bool has_waited = false;;) {
         int got = PQgetCopyData(connection->pg, &connection->line, 1);
         if (got > 0) {
             *line = connection->line;
-            *size = (size_t)got;
+            *size = connection->line_size = (size_t)got;
             return COPY_LINE;
         }
         if (got == -1) return finish(connection);
@@ -166,6 +172,11 @@ int connection_line(struct connection *connection, char **line, size_t *size, in
         has_waited = count <= 0;
         if (!PQconsumeInput(connection->pg)) return connection_failed(connection, NULL, "reading broke off");
     }
+}
+
+void connection_again(struct connection *connection)
+{
+    connection->comes_again = true;
 }
 
 int connection_send(struct connection *connection, const char *data, size_t size)

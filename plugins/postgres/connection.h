@@ -21,6 +21,8 @@ struct connection {
     PGconn *pg;
     int version; /* 150004 */
     char *line;  /* the line of COPY at hand; NULL */
+    size_t line_size;
+    bool comes_again; /* it, by the next connection_line */
 };
 
 /* `replication`: speaks the protocol of logical replication, too. A zeroed connection is one that is closed. */
@@ -40,6 +42,8 @@ enum { COPY_LINE = 1, COPY_END = 0, COPY_NOTHING_YET = 2 };
 /* The next line (or message) of it: one of the above. *line is changeable, ends with NUL, and lasts until the next call; waits
  * up to `wait_ms` for it. At the end the result has been looked at. */
 int connection_line(struct connection *connection, char **line, size_t *size, int wait_ms);
+/* The line at hand, which nobody has changed, is what the next call gives. */
+void connection_again(struct connection *connection);
 /* Sends a message of the replication protocol. */
 int connection_send(struct connection *connection, const char *data, size_t size);
 
@@ -48,6 +52,11 @@ int fail(struct sluice_session *session, enum sluice_error error, const char *hi
     __attribute__((format(printf, 4, 5)));
 void say(struct sluice_session *session, enum sluice_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+enum {
+    PAGE_ROW_MAX = 14 * 1024 * 1024, /* bytes of a row, as sent: a page of the host has 15 MiB */
+    PAGE_MAX = 10 * 1024 * 1024,     /* bytes that a page takes of several rows */
+};
 
 /* What libpq is told: keywords and values, ended by NULL. Pure but for `resolve`; for tests. */
 enum { PARAMETERS_MAX = 64 };

@@ -96,6 +96,11 @@ static int begin(struct ranges *ranges)
     return rc;
 }
 
+void ranges_begin_page(struct ranges *ranges)
+{
+    reader_begin_page(&ranges->reader, ranges->is_split ? ALLOWANCE : 0);
+}
+
 int ranges_rows(struct ranges *ranges)
 {
     if (ranges->is_done) return READER_END;
@@ -103,7 +108,6 @@ int ranges_rows(struct ranges *ranges)
         int rc = begin(ranges);
         if (rc) return rc;
     }
-    ranges->reader.allowance = ranges->is_split ? ALLOWANCE : 0;
     int rc = reader_rows(&ranges->reader);
     if (rc != READER_END) return rc;
     if (ranges->reads_changed) {

@@ -42,6 +42,8 @@ int ranges_init(struct ranges *ranges, struct connection *connection, const stru
                 const struct sluice_table *wanted, uint32_t index);
 /* Goes on there; false: the table has been rewritten, it is read from the beginning. */
 bool ranges_from(struct ranges *ranges, const struct ranges_place *place);
+/* Before the first rows of each page. */
+void ranges_begin_page(struct ranges *ranges);
 /* Emits rows. READER_END: the table is read, and the transaction over. READER_FULL: a page is full. READER_RANGE: a range was
  * read; whoever goes on later goes on at `page`, in the file `node`. */
 enum { READER_RANGE = 2 };

@@ -80,9 +80,16 @@ static int emit(struct reader *reader, char *line, size_t size)
     return sluice_emit(reader->connection->session, reader->index, SLUICE_UPSERT, reader->values, reader->value_count);
 }
 
-/* A page that is full takes some more, so that it ends where a reading can go on. */
+void reader_begin_page(struct reader *reader, size_t allowance)
+{
+    reader->is_full = false;
+    reader->bytes = 0;
+    reader->allowance = allowance;
+}
+
 static bool is_enough(struct reader *reader, size_t size)
 {
+    reader->is_full = true;
     if (reader->allowance <= size) return true;
     reader->allowance -= size;
     return false;
@@ -99,6 +106,15 @@ int reader_rows(struct reader *reader)
             reader->is_reading = false;
             return rc < 0 ? rc : READER_END;
         }
+        if (size > PAGE_ROW_MAX)
+            return fail(reader->connection->session, SLUICE_ERROR_DATA,
+                        "leave its large column out: columns: { NAME: { enabled: false } }",
+                        "table \"%s\": a row has %zu MiB, more than a page", reader->table->stream, size >> 20);
+        if (reader->bytes && reader->bytes + size > PAGE_MAX) {
+            connection_again(reader->connection);
+            return READER_FULL;
+        }
+        reader->bytes += size;
         rc = emit(reader, line, size);
         if (rc < 0) return rc;
         if (rc && is_enough(reader, size)) return READER_FULL;

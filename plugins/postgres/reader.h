@@ -26,7 +26,9 @@ struct reader {
     bool needs_scratch;
     char *select; /* "SELECT .. FROM .." */
     bool is_reading;
-    size_t allowance; /* bytes that a full page may still take, to come to the end */
+    bool is_full;     /* the page is */
+    size_t bytes;     /* that it has */
+    size_t allowance; /* bytes that it may still take, to come to the end */
     uint64_t rows;    /* since it was made */
 };
 
@@ -39,6 +41,8 @@ int reader_init(struct reader *reader, struct connection *connection, const stru
                 const struct sluice_table *wanted, uint32_t index);
 void reader_release(struct reader *reader);
 
+/* Another page begins, which may take `allowance` bytes when it is full, so that it ends where what is read ends. */
+void reader_begin_page(struct reader *reader, size_t allowance);
 /* Begins to read the rows that `clauses` says ("WHERE .. ORDER BY .."; "": all of them). */
 int reader_begin(struct reader *reader, const char *clauses);
 enum { READER_END = 0, READER_FULL = 1 };

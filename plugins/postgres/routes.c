@@ -183,6 +183,13 @@ static void reserve(struct routes *routes, const struct pgoutput_message *messag
     text_reserve(&routes->scratch, room);
 }
 
+static size_t size_of(const struct pgoutput_message *message)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < message->fresh.count; i++) size += message->fresh.values[i].size;
+    return size;
+}
+
 static struct sluice_value value(struct routes *routes, struct pg_type type, const struct pgoutput_value *from)
 {
     if (from->kind == 't') return value_of(type, from->data, from->size, &routes->scratch);
@@ -316,6 +323,10 @@ static int take_row(struct routes *routes, const struct transaction *transaction
     if ((message->old.count && message->old.count != relation->count) ||
         (message->tag != 'D' && message->fresh.count != relation->count))
         return garbled(routes);
+    if (size_of(message) > PAGE_ROW_MAX)
+        return fail(routes->stream->session, SLUICE_ERROR_DATA,
+                    "leave its large column out: columns: { NAME: { enabled: false } }",
+                    "table \"%s\": a change has %zu MiB, more than a page", route->wanted->name, size_of(message) >> 20);
     reserve(routes, message);
     if (message->tag == 'D') return message->old.count ? emit_end(routes, relation, &message->old) : garbled(routes);
     bool is_new = message->tag == 'U' && has_other_key(relation, message);

@@ -198,6 +198,7 @@ static int checkpoint(struct stream *stream, const struct table_stream *own)
 /* A page ends with its checkpoint, which covers all of it. Ranges without rows need none. */
 static int page_of_ranges(struct stream *stream, struct table_stream *own)
 {
+    ranges_begin_page(&own->ranges);
     for (;;) {
         int rc = ranges_rows(&own->ranges);
         if (rc < 0) return rc;
@@ -211,6 +212,7 @@ static int page_of_ranges(struct stream *stream, struct table_stream *own)
             if (rc == READER_RANGE) return 1;
         }
         if (rc == READER_END) return 0;
+        if (own->ranges.reader.is_full) return 1;
     }
 }
 
@@ -239,7 +241,9 @@ static int open_table(struct stream *stream)
 static int page(struct stream *stream)
 {
     struct table_stream *own = stream->own;
-    return own->reader.connection ? reader_rows(&own->reader) : page_of_ranges(stream, own);
+    if (!own->reader.connection) return page_of_ranges(stream, own);
+    reader_begin_page(&own->reader, 0);
+    return reader_rows(&own->reader);
 }
 
 static void close_table(struct stream *stream)

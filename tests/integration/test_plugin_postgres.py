@@ -154,6 +154,27 @@ def break_off(source, sessions):
                         f"AND application_name = 'sluice' AND {sessions}")
 
 
+def test_a_large_table_without_a_key(work, source, target):
+    source.query("CREATE TABLE log (pad text); INSERT INTO log SELECT repeat(md5(i::text), 100) FROM generate_series(1, 12000) i")
+    configure(work, source, target)
+    work.run("run")
+    same(source, target, "log", "count(*), count(DISTINCT pad)")
+
+
+def test_rows_as_large_as_a_page(work, source, target):
+    """Some of 6 MB, by a query and as changes; one that no page holds is named."""
+    source.query("CREATE TABLE docs (id int PRIMARY KEY, doc text); INSERT INTO docs SELECT i, repeat('x', 6000000) FROM generate_series(1, 4) i")
+    configure(work, source, target, slot="t" + uuid.uuid4().hex[:8])
+    work.run("run")
+    source.query("INSERT INTO docs SELECT i, repeat('y', 6000000) FROM generate_series(5, 8) i; UPDATE docs SET doc = doc || 'z' WHERE id < 3")
+    work.run("run")
+    same(source, target, "docs", "id, md5(doc)")
+    source.query("INSERT INTO docs VALUES (9, repeat('z', 20000000))")
+    assert 'table "docs": a change has 19 MiB' in work.run("run", code=5).err
+    configure(work, source, target, streams={"docs": {"table": "docs2"}})
+    assert 'table "docs": a row has 19 MiB' in work.run("run", code=5).err
+
+
 def test_a_session_that_breaks_off_is_begun_again(work, source, target):
     source.query("CREATE TABLE items (id int PRIMARY KEY, pad text)")
     source.query("INSERT INTO items SELECT i, repeat(md5(i::text), 32) FROM generate_series(1, 150000) i")
@@ -442,7 +463,8 @@ def test_a_preview_leaves_nothing_behind(work, source, target):
     source.query(SHOP)
     slot = "t" + uuid.uuid4().hex[:8]
     configure(work, source, target, slot=slot)
-    work.run("preview", "copy")
+    source.query("INSERT INTO orders (id, doc) SELECT i, repeat('z', 3000) FROM generate_series(100, 9000) i")
+    assert "orders: " in work.run("preview", "copy").out
     assert source.one("SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s", slot) == 0
     assert source.one("SELECT count(*) FROM pg_publication") == 0
 

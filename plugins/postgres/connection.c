@@ -16,7 +16,7 @@ static const char SETTINGS[] =
     "SET datestyle='ISO, MDY'; SET intervalstyle='iso_8601'; SET timezone='UTC'; SET extra_float_digits=1; SET "
     "bytea_output='hex'; "
     "SET xmlbinary='base64'; SET statement_timeout=0; SET idle_in_transaction_session_timeout=0; SET lock_timeout='10s'; "
-    "SET search_path='pg_catalog'; SET default_transaction_read_only=on";
+    "SET default_transaction_read_only=on";
 
 int fail(struct sluice_session *session, enum sluice_error error, const char *hint, const char *format, ...)
 {

@@ -82,9 +82,15 @@ static bool has_cursor(void *context, const char *name)
     return column && is_cursor(column);
 }
 
-void declare_table(struct text *out, const struct catalog_table *table, const struct settings *settings, int server_version)
+char *declare_cursor(const struct catalog_table *table, const struct settings *settings, char **refused)
 {
-    char *cursor = settings_cursor(settings, table->stream, has_cursor, (void *)(uintptr_t)table);
+    return settings_cursor(settings, table->stream, has_cursor, (void *)(uintptr_t)table, refused);
+}
+
+void declare_table(struct text *out, const struct catalog_table *table, const struct settings *settings, int server_version,
+                   char **refused)
+{
+    char *cursor = declare_cursor(table, settings, refused);
     text_puts(out, "{\"native\":true");
     if (cursor && strcmp(cursor, "xmin") == 0) {
         text_puts(out, ",\"cursor\":{\"kind\":\"token\"}");

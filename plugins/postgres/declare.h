@@ -15,8 +15,13 @@ bool table_is_resumable(const struct catalog_table *table, int server_version);
  * above, not for what is there again (table.c). */
 bool cursor_is_passed(const struct catalog_column *column);
 
-/* The stream of one table: native, its fields and key, and a cursor where the settings name one. */
-void declare_table(struct text *out, const struct catalog_table *table, const struct settings *settings, int server_version);
+/* The column by which the settings read a table incrementally, "xmin" for the transaction's number; NULL: none. A copy.
+ * *refused (may be NULL; a copy): one that they name for this very table, and that is none to go by. */
+char *declare_cursor(const struct catalog_table *table, const struct settings *settings, char **refused);
+
+/* The stream of one table: native, its fields and key, and its cursor. *refused: as declare_cursor. */
+void declare_table(struct text *out, const struct catalog_table *table, const struct settings *settings, int server_version,
+                   char **refused);
 /* The stream `changes`, which feeds all tables that have_changes. */
 void declare_changes(struct text *out, const struct catalog *catalog);
 

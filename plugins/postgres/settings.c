@@ -92,15 +92,20 @@ int settings_read(struct settings *settings, struct sluice_session *session)
 }
 
 char *settings_cursor(const struct settings *settings, const char *table, bool (*is_there)(void *context, const char *column),
-                      void *context)
+                      void *context, char **refused)
 {
     const char *list = settings->cursors;
     char *pattern, *column;
+    if (refused) *refused = NULL;
     while (list && next_cursor(&list, &pattern, &column)) {
-        bool is_it = column && patterns_match(pattern, table, NULL) && is_there(context, column);
+        bool is_matched = column && patterns_match(pattern, table, NULL);
+        bool is_named = is_matched && strcmp(pattern, table) == 0;
         free(pattern);
-        if (is_it) return column;
-        free(column);
+        if (is_matched && is_there(context, column)) return column;
+        if (is_named && refused && !*refused)
+            *refused = column;
+        else
+            free(column);
     }
     return NULL;
 }

@@ -25,8 +25,9 @@ struct settings {
 int settings_read(struct settings *settings, struct sluice_session *session);
 
 /* The column by which `table` (as streams are named) is read incrementally, "xmin" for the transaction's number: of the first
- * entry whose pattern matches, and whose column is_there. NULL: none. A copy to be freed. */
+ * entry whose pattern matches, and whose column is_there. NULL: none. A copy to be freed. *refused (may be NULL; a copy
+ * likewise): the column of an entry that names this very table, and which is not there. */
 char *settings_cursor(const struct settings *settings, const char *table, bool (*is_there)(void *context, const char *column),
-                      void *context);
+                      void *context, char **refused);
 
 #endif

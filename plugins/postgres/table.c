@@ -29,23 +29,23 @@ struct table_stream {
     bool is_done;
 };
 
-static bool is_column(void *context, const char *name)
-{
-    return strcmp(name, "xmin") == 0 || catalog_column(context, name);
-}
-
 /* --- by a cursor column -------------------------------------------------------------------------------------------------- */
+
+/* Sessions that may write. Ours only read, as do the server's own. */
+#define WRITERS                                                                                                                \
+    "pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() "                                   \
+    "AND a.backend_type IS DISTINCT FROM 'autovacuum worker' AND a.backend_type IS DISTINCT FROM 'walsender' "                 \
+    "AND NOT (a.usename = current_user AND a.application_name = 'sluice')"
 
 /* The begin of the oldest transaction, as text. */
 static int oldest_begin(struct stream *stream, char **bound)
 {
     PGresult *result = NULL;
-    int rc =
-        connection_query(&stream->connection,
-                         "SELECT least(now(), min(xact_start)), coalesce(bool_or(query = '<insufficient privilege>'), false) "
-                         "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-                         "AND backend_type IS DISTINCT FROM 'autovacuum worker' AND backend_type IS DISTINCT FROM 'walsender'",
-                         &result);
+    int rc = connection_query(
+        &stream->connection,
+        "SELECT least(now(), min(a.xact_start)), coalesce(bool_or(a.query = '<insufficient privilege>'), false) "
+        "FROM " WRITERS,
+        &result);
     if (rc) return rc;
     *bound = text_copy(PQgetvalue(result, 0, 0));
     if (PQgetvalue(result, 0, 1)[0] == 't')
@@ -64,7 +64,7 @@ static int outlast(struct stream *stream)
     int rc = connection_value(
         &stream->connection,
         "SELECT string_agg(virtualtransaction, ''',''') FROM pg_locks WHERE locktype = 'virtualxid' AND granted "
-        "AND pid <> pg_backend_pid()",
+        "AND pid IN (SELECT a.pid FROM " WRITERS ")",
         &running);
     if (rc == 0 && running)
         text_printf(&sql,
@@ -130,16 +130,14 @@ static int begin_by_column(struct stream *stream, struct table_stream *own)
     }
     if (stream->slice->from) compare(&clauses, column, is_instant ? ">" : ">=", stream->slice->from);
     if (stream->slice->to) compare(&clauses, column, is_instant ? "<=" : "<", stream->slice->to);
-    if (bound) {
-        compare(&clauses, column, is_instant ? "<" : "<=", bound);
-        if (!stream->slice->from && !column->is_not_null) { /* a first sync has those without a value, too */
-            struct text with_null = {0};
-            text_printf(&with_null, "WHERE (%s OR ", clauses.data + strlen("WHERE "));
-            text_identifier(&with_null, column->name);
-            text_puts(&with_null, " IS NULL)");
-            text_release(&clauses);
-            clauses = with_null;
-        }
+    if (bound) compare(&clauses, column, is_instant ? "<" : "<=", bound);
+    if (!stream->slice->from && !column->is_not_null && clauses.size) { /* a first sync has those without a value, too */
+        struct text with_null = {0};
+        text_printf(&with_null, "WHERE (%s OR ", clauses.data + strlen("WHERE "));
+        text_identifier(&with_null, column->name);
+        text_puts(&with_null, " IS NULL)");
+        text_release(&clauses);
+        clauses = with_null;
     }
     if (column->is_indexed) {
         text_puts(&clauses, " ORDER BY ");
@@ -228,8 +226,7 @@ static int open_table(struct stream *stream)
     if (!own->table)
         return fail(stream->session, SLUICE_ERROR_SOURCE, "it was dropped or renamed, or the role may not read it any more",
                     "there is no table \"%s\"", slice->stream);
-    if (slice->incremental)
-        own->cursor = settings_cursor(&stream->settings, slice->stream, is_column, (void *)(uintptr_t)own->table);
+    if (slice->incremental) own->cursor = declare_cursor(own->table, &stream->settings, NULL);
     own->is_by_xmin = own->cursor && strcmp(own->cursor, "xmin") == 0;
     if (own->cursor && !own->is_by_xmin) return begin_by_column(stream, own);
     rc = connection_value(&stream->connection, "SELECT system_identifier FROM pg_control_system()", &own->system);

@@ -1,4 +1,5 @@
 /* tables: the internal stream that lists the others. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "postgres/declare.h"
@@ -46,7 +47,12 @@ static int list_tables(struct stream *stream)
         const struct catalog_table *table = &stream->catalog.tables[i];
         if (table->column_count == 0) continue;
         text_clear(&declaration);
-        declare_table(&declaration, table, &stream->settings, stream->connection.version);
+        char *refused;
+        declare_table(&declaration, table, &stream->settings, stream->connection.version, &refused);
+        if (refused)
+            say(stream->session, SLUICE_LOG_WARN,
+                "table \"%s\" has no column \"%s\" of an ordered type that could be its cursor", table->stream, refused);
+        free(refused);
         rc = emit(stream, table->stream, &declaration);
     }
     if (rc == 0 && stream->catalog.count == 0)

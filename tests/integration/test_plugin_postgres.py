@@ -222,6 +222,17 @@ def test_by_a_column_what_is_committed_late_is_not_lost(work, source, target):
     assert staged("numbers", "what") == ["a", "early", "late", "new"]
 
 
+def test_by_a_column_with_lookback(work, source, target):
+    """Nothing is waited for: what is younger than the lookback is read again, and merged. Rows without a value come first."""
+    source.query("CREATE TABLE t (id int PRIMARY KEY, at timestamp, v int); INSERT INTO t VALUES (1, NULL, 1), (2, '2024-01-01 10:00', 1)")
+    configure(work, source, target, cursors="*=at", lookback="1h")
+    work.run("run")
+    same(source, target, "t", "id, at, v")
+    source.query("INSERT INTO t VALUES (3, '2024-01-01 09:30', 1), (4, '2024-01-01 08:30', 1), (5, '2024-01-01 11:00', 1)")
+    work.run("run")
+    assert target.query("SELECT id FROM copy.t ORDER BY id") == [(1,), (2,), (3,), (5,)]
+
+
 def test_by_xmin_each_version_once(work, source, target):
     """Whatever commits while syncs run, and in whatever order: appended rows are every version that a sync could see."""
     source.query("CREATE TABLE things (id int PRIMARY KEY, v int)")
@@ -493,6 +504,8 @@ def test_what_the_source_refuses(work, server, source, target):
     configure(work, source, target, url=f"postgresql://reader:sesame@{base}/{source.name}", slot="mine")
     ended = work.run("run", code=3)
     assert "permission denied" in ended.err or "must be" in ended.err
+    configure(work, source, target, cursors="t=what")
+    assert 'no column "what"' in work.run("run").err
     configure(work, source, target, cursors="t")
     assert "TABLE=COLUMN" in work.run("check", code=2).err + work.run("check", code=2).out
     source.query("DROP TABLE hidden; REASSIGN OWNED BY reader TO sluice; DROP OWNED BY reader; DROP ROLE reader")

@@ -242,7 +242,10 @@ static void test_the_first_cursor_counts_whose_column_is_there(void **state)
                  {NULL, NULL}};
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         struct settings settings = {.cursors = CASES[i].cursors};
-        char *cursor = settings_cursor(&settings, "orders", has_updated_at, NULL);
+        char *refused, *cursor = settings_cursor(&settings, "orders", has_updated_at, NULL, &refused);
+        bool is_refused = CASES[i].cursors && strncmp(CASES[i].cursors, "orders=modified", 15) == 0;
+        assert_int_equal(refused != NULL, is_refused);
+        free(refused);
         if (CASES[i].expected)
             assert_string_equal(cursor, CASES[i].expected);
         else

@@ -279,7 +279,8 @@ static inline int sluice_emit_bytes(struct sluice_session *session, const char *
 
 /* All that was emitted so far is covered by `state` (up to 1 MiB of text; JSON by custom): a sync that is interrupted goes on
  * behind it, and so does the next one of a stream whose cursor is `token`. It is stored in one transaction with the rows, so
- * it must say how to go on without a row twice or none. The last of a page counts. Returns 0 or an error. */
+ * it must say how to go on without a row twice or none. A page's last counts, and for all of the page: emit nothing behind it.
+ * Returns 0 or an error. */
 static inline int sluice_checkpoint(struct sluice_session *session, const char *state, size_t size)
 {
     return session->host->checkpoint(session, state, size);

@@ -17,6 +17,14 @@
 #include "rest/native.h"
 #include "rest/reader_parts.h"
 
+/* The checkpoint of an earlier run, in the reader's arena: of an interrupted slice, else of the last sync. NULL: none. */
+static const char *known_before(struct reader *reader)
+{
+    const struct reader_options *options = &reader->options;
+    if (options->position) return options->position;
+    return options->source.token.size ? arena_text(&reader->arena, options->source.token) : NULL;
+}
+
 static int open_slice(struct reader *reader, struct err *err)
 {
     const struct reader_options *options = &reader->options;
@@ -28,7 +36,7 @@ static int open_slice(struct reader *reader, struct err *err)
     if (!options->native.tables.size) native_tables_of(reader->stream, &tables);
     struct native_slice slice = {
         .stream = reader->stream->name,
-        .state = reader->checkpoint ? reader->checkpoint : options->position,
+        .state = reader->checkpoint ? reader->checkpoint : known_before(reader),
         .from = reader->stream->has_cursor && from[0] ? from : NULL,
         .to = reader->stream->has_cursor && to[0] ? to : NULL,
         .values = source->partition.size ? arena_text(&reader->arena, source->partition) : NULL,
@@ -38,7 +46,6 @@ static int open_slice(struct reader *reader, struct err *err)
         .continuous = options->native.continuous,
         .sample = options->native.sample,
     };
-    if (!slice.state && source->token.size) slice.state = arena_text(&reader->arena, source->token);
     int rc = functions->open(functions->context, &slice, err);
     buf_release(&tables);
     return rc;
@@ -127,10 +134,11 @@ static int try_page(struct reader *reader, struct native_page *native, struct er
     const struct native_http http = {send_request, reader};
     int rc = reader->is_started ? 0 : open_slice(reader, err);
     reader->is_started = rc == 0;
-    char *committed = rc == 0 && order->committed ? order->committed(order->context) : NULL;
+    char *stored = rc == 0 && order->committed ? order->committed(order->context) : NULL;
+    const char *committed = stored ? stored : known_before(reader);
     if (rc == 0) rc = functions->page(functions->context, &http, committed, order->budget, native, err);
     if (rc) reader->is_started = false;
-    free(committed);
+    free(stored);
     return rc;
 }
 

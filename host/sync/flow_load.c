@@ -84,6 +84,7 @@ int flow_commit(struct flow *flow, enum assembly_take take, struct err *err)
     while (assembly_take(flow->assembly, take, &load)) {
         char reason[128];
         FAULT_POINT("sync.commit.before");
+        load.is_prompt = flow->sync->continuous && take == TAKE_COVERED;
         int64_t at_ms = clock_now_ms(flow->sync->clock);
         atomic_fetch_add(&flow->sync->progress->committing, 1);
         int rc = rejects_refuse(flow, &load, reason) ? refuse_rejects(flow, &load, reason, err)

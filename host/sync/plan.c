@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/json.h"
+#include "rest/native.h"
 #include "sync/plan_parts.h"
 
 enum { MAX_NAMES = 2000 }; /* of streams, that are looked through for a likely one */
@@ -183,6 +186,18 @@ void plan_release(struct sync_plan *plan)
         if (plan->flows[f].hidden) schema_free(plan->flows[f].hidden);
     }
     plan->count = 0;
+}
+
+struct str plan_native_tables(const struct flow_plan *plan, struct arena *arena)
+{
+    struct buf text = BUF_INIT(NATIVE_MAX_LINES);
+    struct json_writer json = JSON_WRITER(&text);
+    native_tables_begin(&json);
+    for (size_t i = 0; i < plan->stream_count; i++) native_tables_add(&json, plan->tables[i].stream, plan->tables[i].schema);
+    native_tables_end(&json);
+    struct str copy = arena_copy(arena, buf_str(&text));
+    buf_release(&text);
+    return copy;
 }
 
 void plan_bind(struct flow_plan *flow, struct budget *budget, const struct secrets *secrets)

@@ -74,6 +74,8 @@ static inline bool plan_appends_once(const struct flow_plan *flow)
            flow->stream->cursor.kind != CURSOR_EVENT_FEED;
 }
 
+/* The tables that a native stream feeds, as a plugin is told (rest/native.h), in the arena. */
+struct str plan_native_tables(const struct flow_plan *plan, struct arena *arena);
 /* Where the flow's rows are charged, and what is replaced in its rejects. Before anything is decoded. */
 void plan_bind(struct flow_plan *flow, struct budget *budget, const struct secrets *secrets);
 

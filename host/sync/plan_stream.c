@@ -333,7 +333,8 @@ static void plan_route(struct making *making, const struct stream_description *s
 {
     struct flow_plan *flow = making->flow;
     const struct key_choice key = key_of(stream, choice);
-    struct table_spec table = {.mode = default_mode(stream, making->usual, key.count > 0)};
+    /* Read anew, rows that went while nobody looked are known by their absence only. */
+    struct table_spec table = {.mode = default_mode(stream, flow->sync_mode, key.count > 0)};
     if (choice->has_write_mode) table.mode = choice->write_mode;
     apply_choice(stream, choice, &table, &spec->decode);
     check_exploded(making, stream, choice);

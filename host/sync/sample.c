@@ -95,7 +95,8 @@ int sample_read(const struct sync_prepared *prepared, struct flow_plan *flow, st
     rc = find_part(prepared, &source, &window, client, session, cancel, &arena, &is_there, err);
     if (rc == 0 && is_there) {
         source.slice = &window;
-        const struct reader_options options = options_of(prepared, &source, client, session, cancel);
+        struct reader_options options = options_of(prepared, &source, client, session, cancel);
+        if (flow->stream->native) options.native.tables = plan_native_tables(flow, &arena);
         struct reader *reader = reader_new(&options);
         rc = reader_next(reader, &sample->page, err);
         if (rc > 0) {

@@ -168,20 +168,6 @@ static void note_job(void *context, const char *job)
     if (!channel_send(slice->options.out, item, slice->cancel)) slice_item_free(item);
 }
 
-/* Where the rows of a native stream go. */
-static struct str tables_of(struct slice *slice)
-{
-    const struct flow_plan *plan = slice->options.plan;
-    struct buf text = BUF_INIT(NATIVE_MAX_LINES);
-    struct json_writer json = JSON_WRITER(&text);
-    native_tables_begin(&json);
-    for (size_t i = 0; i < plan->stream_count; i++) native_tables_add(&json, plan->tables[i].stream, plan->tables[i].schema);
-    native_tables_end(&json);
-    struct str copy = arena_copy(&slice->arena, buf_str(&text));
-    buf_release(&text);
-    return copy;
-}
-
 /* native_order.committed */
 static char *committed_of(void *context)
 {
@@ -230,7 +216,7 @@ static void fetch(void *context)
     options.source.token = str_from(slice->options.token);
     if (slice->options.plan->stream->native)
         options.native = (struct native_order){
-            .tables = tables_of(slice),
+            .tables = plan_native_tables(slice->options.plan, &slice->arena),
             .budget = sync->budget,
             .incremental = slice->options.plan->sync_mode == SYNC_INCREMENTAL,
             .continuous = sync->continuous,

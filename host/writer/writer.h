@@ -125,6 +125,7 @@ struct load {
     size_t reject_count;
     struct load_counts *counts; /* one per table; `written`, `unchanged`, `deduplicated`, `deleted` are added by commit */
     bool complete;              /* the flow's plan is done: builds are published, overwrite replaces */
+    bool is_prompt;             /* the source goes on for ever, and nothing of it waits: a build is published when it can be */
 };
 
 /* Who holds a pipeline. */

@@ -16,9 +16,9 @@
 #include <stdint.h>
 
 enum {
-    FILES_MAX = 100000,           /* that a pattern may find */
-    FILES_MAX_RECORD = 12 << 20,  /* bytes of one record */
-    FILES_HEAD_BYTES = 4096,      /* that tell whether a file is still the one that was read */
+    FILES_MAX = 100000,          /* that a pattern may find */
+    FILES_MAX_RECORD = 12 << 20, /* bytes of one record */
+    FILES_HEAD_BYTES = 4096,     /* that tell whether a file is still the one that was read */
     FILES_PAGE_BYTES = 1024 * 1024,
 };
 
@@ -62,15 +62,15 @@ enum file_format { FORMAT_CSV, FORMAT_NDJSON, FORMAT_JSON };
 /* Cuts a file's text into records as it comes. */
 struct records {
     enum file_format format;
-    char quote; /* CSV */
-    bool is_quoted;   /* CSV: inside of quotes */
+    char quote;     /* CSV */
+    bool is_quoted; /* CSV: inside of quotes */
     /* JSON: */
     int depth;
     bool in_string, is_escaped, in_array, is_done;
 };
 
-/* The end of the record that `text` begins with (behind its line end), 0 when it is not there yet; for JSON *start and *stop are
- * the element's own bytes. `from` bytes of it were looked at before. -1: it is no such file. */
+/* The end of the record that `text` begins with (behind its line end), 0 when it is not there yet; for JSON *start and *stop
+ * are the element's own bytes. `from` bytes of it were looked at before. -1: it is no such file. */
 long records_cut(struct records *records, const char *text, size_t size, size_t from, size_t *start, size_t *stop);
 /* The delimiter that a CSV file's first lines use, of , ; tab and |. */
 char records_delimiter(const char *text, size_t size);
@@ -80,11 +80,11 @@ char records_delimiter(const char *text, size_t size);
 /* How far one file was read. */
 struct file_place {
     char *path;
-    int64_t offset;   /* unpacked bytes that are done; -1: all of it */
-    int64_t line;     /* lines that are done; of a JSON array: elements */
-    int64_t size;     /* as it lay on the disk, and when it was written, when it was read to its end */
+    int64_t offset; /* unpacked bytes that are done; -1: all of it */
+    int64_t line;   /* lines that are done; of a JSON array: elements */
+    int64_t size;   /* as it lay on the disk, and when it was written, when it was read to its end */
     int64_t mtime_ns;
-    uint64_t head;    /* of its first bytes, up to FILES_HEAD_BYTES, or up to the offset */
+    uint64_t head; /* of its first bytes, up to FILES_HEAD_BYTES, or up to the offset */
     int64_t head_size;
 };
 
@@ -98,8 +98,8 @@ struct file_state {
 /* Reads a checkpoint (NULL: none). */
 int state_read(struct sluice_session *session, const char *text, struct file_state *state);
 void state_free(struct file_state *state);
-struct file_place *state_find(struct file_state *state, const char *path);                                   /* NULL: none */
-struct file_place *state_add(struct sluice_session *session, struct file_state *state, const char *path);    /* NULL: no memory */
+struct file_place *state_find(struct file_state *state, const char *path);                                /* NULL: none */
+struct file_place *state_add(struct sluice_session *session, struct file_state *state, const char *path); /* NULL: no memory */
 void state_remove(struct file_state *state, struct file_place *place);
 int state_mark(struct sluice_session *session, struct file_state *state, const struct file_entry *entry);
 /* Hands it to sluice_checkpoint. */

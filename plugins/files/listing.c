@@ -23,7 +23,8 @@ static int fail_path(struct sluice_session *session, const char *what, const cha
 {
     char message[PATH_BYTES];
     snprintf(message, sizeof message, "cannot %s '%s': %s", what, path, strerror(errno));
-    return sluice_fail(session, errno == EACCES || errno == EPERM ? SLUICE_ERROR_PERMISSION : SLUICE_ERROR_CONFIG, message, hint);
+    return sluice_fail(session, errno == EACCES || errno == EPERM ? SLUICE_ERROR_PERMISSION : SLUICE_ERROR_CONFIG, message,
+                       hint);
 }
 
 static bool matches(const struct walk *walk, const char *below)
@@ -117,7 +118,8 @@ int files_list(struct sluice_session *session, const char *pattern, enum file_or
     *base = NULL;
     size_t plain = strcspn(pattern, "*?[");
     if (!pattern[plain]) {
-        if (stat(pattern, &about) != 0) return fail_path(session, "find", pattern, "correct `path`: a file, a folder or a pattern");
+        if (stat(pattern, &about) != 0)
+            return fail_path(session, "find", pattern, "correct `path`: a file, a folder or a pattern");
         if (!S_ISDIR(about.st_mode)) return list_one(&walk, pattern, &about, base);
         *base = strdup(pattern);
     } else {
@@ -131,7 +133,8 @@ int files_list(struct sluice_session *session, const char *pattern, enum file_or
     if (!*base) return sluice_fail(session, SLUICE_ERROR_CONNECTOR, "out of memory", NULL);
     walk.base = *base;
     int rc = walk_folder(&walk, "", 0);
-    if (rc == 0 && list->count) qsort(list->entries, list->count, sizeof *list->entries, order == ORDER_NAME ? by_name : by_mtime);
+    if (rc == 0 && list->count)
+        qsort(list->entries, list->count, sizeof *list->entries, order == ORDER_NAME ? by_name : by_mtime);
     return rc;
 }
 

@@ -32,7 +32,9 @@ static void read_settings(struct sluice_session *session, struct files_settings 
     *settings = (struct files_settings){
         .path = sluice_config(session, "path"),
         .stream = sluice_config(session, "stream"),
-        .format = is_set(session, "format", "ndjson") ? FORMAT_NDJSON : is_set(session, "format", "json") ? FORMAT_JSON : FORMAT_CSV,
+        .format = is_set(session, "format", "ndjson") ? FORMAT_NDJSON
+                  : is_set(session, "format", "json") ? FORMAT_JSON
+                                                      : FORMAT_CSV,
         .has_header = is_set(session, "header", "true"),
         .order = is_set(session, "new_files", "name") ? ORDER_NAME : ORDER_MTIME,
         .by_content = is_set(session, "new_files", "content"),
@@ -63,7 +65,8 @@ static int list_files(struct sluice_session *session, struct reading *reading)
     return reader_sniff(session, path, &settings->delimiter);
 }
 
-/* --- the stream, as the first file shows it to be -------------------------------------------------------------------------- */
+/* --- the stream, as the first file shows it to be --------------------------------------------------------------------------
+ */
 
 static int declare(struct sluice_session *session, struct reading *reading)
 {
@@ -85,13 +88,15 @@ static int declare(struct sluice_session *session, struct reading *reading)
     char *text = cJSON_PrintUnformatted(stream);
     cJSON_Delete(stream);
     if (!text) return sluice_fail(session, SLUICE_ERROR_CONNECTOR, "out of memory", NULL);
-    const struct sluice_value row[2] = {sluice_text(settings->stream, strlen(settings->stream)), sluice_json(text, strlen(text))};
+    const struct sluice_value row[2] = {sluice_text(settings->stream, strlen(settings->stream)),
+                                        sluice_json(text, strlen(text))};
     rc = sluice_emit(session, 0, SLUICE_UPSERT, row, 2);
     free(text);
     return rc < 0 ? rc : 0;
 }
 
-/* --- which files are new --------------------------------------------------------------------------------------------------- */
+/* --- which files are new ---------------------------------------------------------------------------------------------------
+ */
 
 static bool remembers(const struct reading *reading)
 {
@@ -166,7 +171,8 @@ static int end_file(struct sluice_session *session, struct reading *reading)
     return source_hash(session, path, &place->head);
 }
 
-/* --- callbacks ------------------------------------------------------------------------------------------------------------- */
+/* --- callbacks -------------------------------------------------------------------------------------------------------------
+ */
 
 static int open_files(struct sluice_session *session, const struct sluice_slice *slice, void **instance)
 {
@@ -259,9 +265,6 @@ static const struct sluice_plugin PLUGIN = {
             "files": {"native": true, "internal": true, "fields": {"name": "string", "declaration": "json"}}
         },
         "dynamic": {"from": "files", "stream": "{{record.declaration}}", "cache": "0s"}}),
-    .check = check,
-    .open = open_files,
-    .page = page,
-    .close = close_files,
+                                                       .check = check, .open = open_files, .page = page, .close = close_files,
 };
 SLUICE_PLUGIN(PLUGIN);

@@ -22,8 +22,8 @@ struct file_reader {
     const struct file_entry *entry;
     struct source *source;
     struct records records;
-    struct text in;   /* read and not passed on, from `at` on */
-    size_t at, seen;  /* seen: bytes behind `at` that were looked at */
+    struct text in;  /* read and not passed on, from `at` on */
+    size_t at, seen; /* seen: bytes behind `at` that were looked at */
     bool is_at_end;
     struct text out;
     struct text header; /* CSV, with the columns in front and a line end */
@@ -50,8 +50,8 @@ static bool append(struct text *text, const char *data, size_t size)
     return true;
 }
 
-static int fail_file(struct sluice_session *session, const struct file_reader *reader, enum sluice_error error, const char *what,
-                     const char *hint)
+static int fail_file(struct sluice_session *session, const struct file_reader *reader, enum sluice_error error,
+                     const char *what, const char *hint)
 {
     char message[4400];
     snprintf(message, sizeof message, "file '%s', line %" PRId64 ": %s", reader->path, reader->place->line + 1, what);
@@ -111,7 +111,8 @@ static int changed(struct sluice_session *session, struct file_reader *reader, c
     struct file_place *place = reader->place;
     if (!reader->settings->rereads) {
         char message[4400];
-        snprintf(message, sizeof message, "file '%s' %s since it was read up to byte %" PRId64, reader->path, how, place->offset);
+        snprintf(message, sizeof message, "file '%s' %s since it was read up to byte %" PRId64, reader->path, how,
+                 place->offset);
         return sluice_fail(session, SLUICE_ERROR_DATA, message,
                            "`on_change: reread` reads such files from the beginning; files that are read should only grow");
     }
@@ -196,7 +197,8 @@ static int64_t lines_of(const struct file_reader *reader, const char *text, size
 {
     int64_t count = 0;
     if (reader->settings->format == FORMAT_JSON) return 1;
-    for (const char *at = text, *end = text + size; at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++) count++;
+    for (const char *at = text, *end = text + size; at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
+        count++;
     return count ? count : 1;
 }
 
@@ -214,7 +216,8 @@ static int find_place(struct sluice_session *session, struct file_reader *reader
         char own = records_delimiter(reader->in.data, reader->in.size);
         reader->delimiter = settings->delimiter;
         if (settings->sniffs && own != reader->delimiter && memchr(reader->in.data, own, reader->in.size))
-            return fail_file(session, reader, SLUICE_ERROR_DATA, "its fields are parted by another character than the first file's",
+            return fail_file(session, reader, SLUICE_ERROR_DATA,
+                             "its fields are parted by another character than the first file's",
                              "read such files by pipelines of their own, or name the `delimiter`");
         rc = next_record(session, reader, &start, &stop, &whole);
         if (rc < 0) return rc;
@@ -248,8 +251,11 @@ int reader_open(struct sluice_session *session, const struct files_settings *set
     struct file_reader *reader = calloc(1, sizeof *reader);
     *out = reader;
     if (!reader) return no_memory(session);
-    *reader = (struct file_reader){
-        .settings = settings, .path = entry->path, .entry = entry, .place = place, .records = {.format = settings->format, .quote = '"'}};
+    *reader = (struct file_reader){.settings = settings,
+                                   .path = entry->path,
+                                   .entry = entry,
+                                   .place = place,
+                                   .records = {.format = settings->format, .quote = '"'}};
     snprintf(path, sizeof path, "%s/%s", base, entry->path);
     int64_t was_at = place->offset;
     int rc = source_open(session, path, &reader->source);
@@ -286,8 +292,7 @@ static bool is_blank(const char *text, size_t size)
 static bool add_csv(struct file_reader *reader, const char *text, size_t size)
 {
     char line[48];
-    int length = snprintf(line, sizeof line, "%c%" PRId64 "%c", reader->delimiter, reader->place->line + 1,
-                          reader->delimiter);
+    int length = snprintf(line, sizeof line, "%c%" PRId64 "%c", reader->delimiter, reader->place->line + 1, reader->delimiter);
     return append(&reader->out, reader->quoted.data, reader->quoted.size) && append(&reader->out, line, (size_t)length) &&
            append(&reader->out, text, size) && (text[size - 1] == '\n' || append(&reader->out, "\n", 1));
 }
@@ -329,7 +334,8 @@ static int last_record(struct sluice_session *session, struct file_reader *reade
     }
     if (left == 0 || reader->settings->growing) return 0;
     if (records->is_quoted)
-        return fail_file(session, reader, SLUICE_ERROR_DATA, "a quote is left open", "is the file whole, and are quotes doubled?");
+        return fail_file(session, reader, SLUICE_ERROR_DATA, "a quote is left open",
+                         "is the file whole, and are quotes doubled?");
     return 1;
 }
 

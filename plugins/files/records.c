@@ -53,9 +53,12 @@ static long cut_json(struct records *records, const char *text, size_t size, siz
     for (size_t at = from > begin ? from : begin; at < size; at++) {
         char c = text[at];
         if (records->in_string) {
-            if (records->is_escaped) records->is_escaped = false;
-            else if (c == '\\') records->is_escaped = true;
-            else if (c == '"') records->in_string = false;
+            if (records->is_escaped)
+                records->is_escaped = false;
+            else if (c == '\\')
+                records->is_escaped = true;
+            else if (c == '"')
+                records->in_string = false;
         } else if (c == '"') {
             records->in_string = true;
         } else if (c == '{' || c == '[') {

@@ -134,7 +134,7 @@ class Bench:
         """What the rows about whole syncs need."""
         print(f"making {self.records:,} orders ...", file=sys.stderr)
         self.source = Source(self.folder, self.records)
-        self.postgres = Postgres()
+        self.postgres = Postgres("-c", "wal_level=logical")
         self.database = self.postgres.create_database("bench")
 
     def stop(self):
@@ -217,6 +217,43 @@ class Bench:
         self.add("API to CSV, zstd / uncompressed", self.run("zstd", self.staging("zstd"), write_mode="append"), plain, "1.40", "1.20")
         self.add("API to CSV, gzip / uncompressed", self.run("gzip", self.staging("gzip"), write_mode="append"), plain, "2.20", "1.60")
 
+    def mirror(self, name, source, **config):
+        """The database `source` into the schema `name` of the warehouse, by plugins/postgres."""
+        pipeline = {"connector": str(self.programs / "plugins" / "postgres.so"), "config": {"url": source.url, **config},
+                    "network": {"allow_private": True}, "destination": "target", "schema": name}
+        path = self.folder / f"{name}.yaml"
+        path.write_text(json.dumps({"destinations": {"target": self.warehouse()}, "pipelines": {name: pipeline}}))
+        return Measured([self.sluice, "run", "-f", path, "--state-dir", self.folder / "state"])
+
+    def copy(self):
+        source = self.postgres.create_database("source")
+        psql = f"{binaries()}/psql -X -q -v ON_ERROR_STOP=1"
+        source.query(f"CREATE TABLE ready ({DDL}, PRIMARY KEY (id))")
+        Measured([*psql.split(), source.url, "-c", f"\\copy ready FROM '{self.folder}/rows.csv' CSV"])
+        source.query("ANALYZE ready")
+        pipe = f"{psql} {source.url} -c '\\copy ready TO stdout' | {psql} {self.database.url} -c '\\copy copied FROM stdin'"
+        self.database.query(f"CREATE TABLE copied ({DDL})")
+        theirs = Measured(["sh", "-c", pipe])
+        self.add("Postgres to Postgres, a new table / psql COPY to psql COPY", self.mirror("copied_by_us", source), theirs, "1.15", "0.70")
+        self.check("copied_by_us.ready")
+        theirs = Measured(["sh", "-c", f"{psql} {self.database.url} -c 'TRUNCATE copied' -c 'ALTER TABLE copied ADD PRIMARY KEY (id)' && {pipe}"])
+        self.add("the same again, replaced / the same into a table with its key", self.mirror("copied_by_us", source), theirs, "1.15", "0.70")
+
+    def changes(self):
+        source, count = self.postgres.create_database("changing"), self.records // 5
+        source.query(f"CREATE TABLE ready ({DDL}, PRIMARY KEY (id))")
+        self.mirror("changed", source, slot="bench")
+        source.query(f"DO $$ BEGIN FOR i IN 1..{count} LOOP INSERT INTO ready VALUES (i, 'c' || i, i / 100.0, 'paid', now(), now(), NULL, "
+                     "'[{\"sku\": \"a\"}]', '{\"city\": \"b\"}'); COMMIT; END LOOP; END $$")
+        inserted = self.mirror("changed", source, slot="bench")
+        source.query(f"DO $$ BEGIN FOR i IN 1..{count} LOOP UPDATE ready SET status = 'shipped' WHERE id = i; COMMIT; END LOOP; END $$")
+        updated = self.mirror("changed", source, slot="bench")
+        found = self.database.query("SELECT count(*), count(*) FILTER (WHERE status = 'shipped') FROM changed.ready")[0]
+        if found != (count, count):
+            sys.exit(f"bench: of {count} changes {found} arrived")
+        print(f"changes, a transaction each: {count / inserted.wall:,.0f} inserts/s, {count / updated.wall:,.0f} updates/s, "
+              f"{max(inserted.memory, updated.memory) / 2**20:.1f} MiB (reach 20,000/s, stretch 40,000/s)")
+
     def describe(self):
         words = [self.sluice, "connector", "describe", "--json", HERE / "orders.lua"]
         times = sorted(Measured(words).wall for _ in range(20))
@@ -272,7 +309,7 @@ class Bench:
 
 
 def main():
-    syncs = ("append", "dedup", "files")
+    syncs = ("append", "dedup", "files", "copy", "changes")
     rows = (*syncs, "describe", "jsonscan", "map", "plugin", "kafka")
     parser = argparse.ArgumentParser()
     parser.add_argument("programs", type=pathlib.Path)

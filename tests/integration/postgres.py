@@ -30,7 +30,9 @@ def free_port():
 class Postgres:
     """Started by the constructor; `stop` ends it and removes the folder."""
 
-    def __init__(self):
+    def __init__(self, *settings, prepare=None):
+        """`settings`: further words for the server; `prepare` is called with its data folder before it starts."""
+        self.settings = settings
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-pg-"))
         self.port = free_port()
         self.user = {}
@@ -42,6 +44,12 @@ class Postgres:
         # Members of this role need a password; everybody else is trusted.
         rules = self.folder / "data" / "pg_hba.conf"
         rules.write_text("host all +with_password 127.0.0.1/32 scram-sha-256\n" + rules.read_text())
+        if prepare:
+            prepare(self.folder / "data")
+            for path in (self.folder / "data").glob("server.*"):
+                path.chmod(0o600)
+                if self.user:
+                    os.chown(path, self.user["user"], self.user["group"])
         self.process = None
         self.start()
         connection = self.connect("postgres")
@@ -56,7 +64,7 @@ class Postgres:
         self.process = subprocess.Popen(
             [binaries() / "postgres", "-D", self.folder / "data", "-k", self.folder, "-p", str(self.port), "-h", "127.0.0.1",
              # fsync matters when the machine loses power; a server that is killed loses nothing without it.
-             "-c", "fsync=off", "-c", "max_connections=200", "-c", "log_min_messages=warning"],
+             "-c", "fsync=off", "-c", "max_connections=200", "-c", "log_min_messages=warning", *self.settings],
             stdout=log, stderr=log, cwd="/", **self.user)
         log.close()
         for _ in range(600):

@@ -326,7 +326,7 @@ static bool may_publish_early(const struct writer *writer, const struct load *lo
     for (size_t i = 0; i < load->slice_count; i++)
         if (load->slices[i].outcome != SLICE_PUBLISH) return false;
     int64_t age_ms = clock_now_ms(writer->destination->clock) - writer->building_since_ms;
-    return load->slice_count > 0 && (is_append || age_ms >= EARLY_PUBLISH_AFTER_MS);
+    return load->slice_count > 0 && (is_append || load->is_prompt || age_ms >= EARLY_PUBLISH_AFTER_MS);
 }
 
 int pgw_load_commit(struct writer *writer, const struct load *load, struct err *err)

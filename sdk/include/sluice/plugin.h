@@ -183,11 +183,11 @@ struct sluice_slice {
     uint32_t table_count;
     const struct sluice_table *tables; /* the stream, if it is loaded, then those declared in its `routes`, as far as chosen */
     const char *stream;                /* its name */
-    const char *state;  /* the checkpoint to go on behind: what it covers is durable; NULL: there is none, from the beginning */
-    const char *from;   /* of a declared cursor: the values wanted, canonical text; NULL: open */
-    const char *to;     /* likewise, where they end; whether it belongs to them: `cursor.bounds` */
-    const char *values; /* JSON object: what the stream is read for (`partitions`); NULL: nothing */
-    int64_t now_us;     /* when the sync began, microseconds since 1970 */
+    const char *state;   /* the checkpoint to go on behind: what it covers was taken; NULL: there is none, from the beginning */
+    const char *from;    /* of a declared cursor: the values wanted, canonical text; NULL: open */
+    const char *to;      /* likewise, where they end; whether it belongs to them: `cursor.bounds` */
+    const char *values;  /* JSON object: what the stream is read for (`partitions`); NULL: nothing */
+    int64_t now_us;      /* when the sync began, microseconds since 1970 */
     uint8_t incremental; /* the sync mode: 1 incremental, 0 full refresh */
     uint8_t continuous;  /* 1: what comes later is waited for, until the host ends it; 0: up to what there is now */
     uint8_t sample;      /* 1: a preview; a first page is all that will be asked for */
@@ -279,14 +279,15 @@ static inline int sluice_emit_bytes(struct sluice_session *session, const char *
 
 /* All that was emitted so far is covered by `state` (up to 1 MiB of text; JSON by custom): a sync that is interrupted goes on
  * behind it, and so does the next one of a stream whose cursor is `token`. It is stored in one transaction with the rows, so
- * it must say how to go on without a row twice or none. The last of a page counts. Returns 0 or an error. */
+ * it must say how to go on without a row twice or none. A page's last counts, and for all of the page: emit nothing behind it.
+ * Returns 0 or an error. */
 static inline int sluice_checkpoint(struct sluice_session *session, const char *state, size_t size)
 {
     return session->host->checkpoint(session, state, size);
 }
 
-/* The newest checkpoint that is durable in the destination, with its rows: what a source may be told to forget. NULL: none of
- * this session yet. */
+/* The newest checkpoint that is durable in the destination, with its rows: what a source may be told to forget. At first that
+ * of an earlier run; slice->state may be newer, when what failed is tried again. NULL: none yet. `page` only. */
 static inline const char *sluice_committed(struct sluice_session *session)
 {
     return session->host->committed(session);

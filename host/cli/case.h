@@ -24,8 +24,8 @@
 #include "data/node.h"
 #include "data/problems.h"
 
+struct cassette;
 struct log;
-struct memory;
 
 enum { CASE_MAX_BYTES = 4 * 1024 * 1024 };
 
@@ -41,13 +41,26 @@ struct case_file {
 /* Reads and checks; mistakes go to `problems`. */
 void case_read(const char *path, struct arena *arena, struct case_file *out, struct problems *problems);
 
-/* What a sync came to, as the case would say it. */
+struct case_table {
+    const char *stream;
+    struct str rows; /* lines: {"id": "o1"} */
+};
+
+struct case_failure {
+    const char *class;
+    const char *stream; /* NULL: the sync as a whole */
+    const char *message;
+};
+
+/* What a sync came to, and whether that is what its case says. */
 struct case_outcome {
-    struct str rows;    /* the block below `rows:`, indented by two: "  orders: |\n    {...}\n" */
+    struct case_table *tables;
+    size_t table_count;
     struct str state;   /* lines: "orders cursor 2024-01-02T00:00:00Z" */
     struct str rejects; /* lines */
-    struct str error_class, error_stream, error_message; /* empty: none */
-    bool error_fits;                                     /* what the case says of it, which may have ***, stays */
+    struct case_failure *failures;
+    size_t failure_count;
+    bool rows_fit, state_fit, rejects_fit, failures_fit;
 };
 
 struct case_result {
@@ -64,14 +77,19 @@ struct case_result {
 void case_run(const struct case_file *file, const char *connector, struct log *log, struct arena *arena,
               struct case_result *result, struct problems *problems);
 
-/* The tables and state as `rows:` and `state:` say them. */
-void case_describe_rows(const struct memory *memory, struct arena *arena, struct str *rows);
-void case_describe_state(const struct memory *memory, struct arena *arena, struct str *state);
+/* Compares a sync of a case (`number` counts from 1) with what it came to, and reports what differs. By content: white space,
+ * the order of a row's fields and that of lines do not matter. */
+void case_compare(const struct node *sync, size_t number, const struct cassette *cassette, struct arena *arena,
+                  struct case_outcome *outcome, struct case_result *result);
+/* The lines of `got`, in the order and the words of those of `wanted` that they fit. */
+struct str case_merge_lines(struct str wanted, struct str got, struct arena *arena);
+/* The entries of a sync's `error`, which is one, a list of them, or NULL; one without a stream may stand for several streams.
+ */
+size_t case_errors(const struct node *error, const struct node **entries);
+bool case_error_came(const struct node *entry, const struct case_outcome *outcome);
+bool case_failure_is_expected(const struct node *error, const struct case_failure *failure);
 
-/* The case's text with what its syncs came to in place of what it expected. False when its layout is not one that can be kept:
- * several keys of a sync in one line. */
+/* The case's text with what its syncs came to in place of what it expected, which keeps what fits: order, comments, "***".
+ * False when its layout is not one that can be kept: several keys of a sync in one line. */
 bool case_update(const struct case_file *file, const struct case_result *result, struct buf *out);
-/* Appends "KEY: |" and the lines of `text`, all indented by `indent`. */
-void case_append_block(const char *key, struct str text, size_t indent, struct buf *out);
-
 #endif

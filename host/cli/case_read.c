@@ -1,4 +1,5 @@
 /* case_read: the keys of a case, and its file. */
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/case.h"
@@ -21,7 +22,7 @@ static const struct option SYNC_OPTIONS[] = {
     {"rows", OPTION_MAP_OF, 0, NULL, NULL, NULL, "per stream: the rows of its table afterwards, a JSON object a line"},
     {"state", OPTION_STRING, 0, NULL, NULL, NULL, "what is remembered afterwards, an entry a line"},
     {"rejects", OPTION_STRING, 0, NULL, NULL, NULL, "the rejected records and values, one a line"},
-    {"error", OPTION_MAP, 0, NULL, NULL, &ERROR_TABLE, "the failure it ends with"},
+    {"error", OPTION_ANY, 0, NULL, NULL, NULL, "the failure it ends with, or a list of those of several streams"},
 };
 static const struct option_table SYNC_TABLE = OPTION_TABLE("a sync of a case", SYNC_OPTIONS);
 
@@ -32,6 +33,21 @@ static const struct option CASE_OPTIONS[] = {
     {"syncs", OPTION_LIST_OF, OPTION_REQUIRED, NULL, NULL, &SYNC_TABLE, "one after the other, on the same tables and state"},
 };
 static const struct option_table CASE_TABLE = OPTION_TABLE("a case", CASE_OPTIONS);
+
+/* One, or a list of them. */
+static void check_errors(const struct node *error, size_t sync, struct problems *problems)
+{
+    bool is_list = node_is(error, NODE_LIST);
+    for (size_t i = 0; error && i < (is_list ? error->count : 1); i++) {
+        const struct node *entry = is_list ? &error->children[i] : error;
+        char path[64];
+        snprintf(path, sizeof path, is_list ? "syncs.%zu.error.%zu" : "syncs.%zu.error", sync, i);
+        if (node_is(entry, NODE_MAP))
+            option_check(&ERROR_TABLE, entry, path, problems);
+        else
+            problems_add(problems, entry, "%s: expected a map with `class`, not %s", path, node_kind_name(entry->kind));
+    }
+}
 
 /* So that their mistakes are told together with all others. */
 static void check_exchanges(const struct case_file *file, const struct node *exchanges, struct problems *problems)
@@ -74,5 +90,6 @@ void case_read(const char *path, struct arena *arena, struct case_file *out, str
             continue;
         }
         check_exchanges(out, node_get(sync, "exchanges"), problems);
+        check_errors(node_get(sync, "error"), i, problems);
     }
 }

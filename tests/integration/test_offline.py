@@ -114,6 +114,60 @@ def test_update_writes_what_came_and_keeps_the_rest(work, copy):
     assert path.read_text() == before["pages.yaml"].replace('"name": "Béla"', '"name": "Other"')
 
 
+REFUSED = """config: { base_url: "https://shop.test", api_key: key-1 }
+pipeline: { streams: [customers, orders] }
+syncs:
+  - error: # both
+      message: "***403***"
+      class: permission
+    # the source refuses both
+    exchanges: |
+      > GET /a/customers?page=1&limit=1000&sort=updated_at&updated_after=2024-01-01T00:00:00Z
+      < 403
+      <
+      > GET /a/orders?page=1&limit=1000&sort=updated_at&updated_after=2024-01-01T00:00:00Z
+      < 403
+      <
+    rows: {}
+"""
+
+
+def test_a_failure_of_each_stream_is_expected(work, copy):
+    path = copy / "cases" / "refused.yaml"
+    path.write_text(REFUSED)
+    work.run("connector", "test", "./myshop", "refused")
+    work.run("connector", "test", "./myshop", "refused", "--update")
+    assert path.read_text() == REFUSED
+    path.write_text(REFUSED.replace("class: permission\n", "class: permission\n      stream: orders\n"))
+    out = work.run("connector", "test", "./myshop", "refused", code=7).out
+    assert "+ permission of customers: " in out and "of orders" not in out
+    work.run("connector", "test", "./myshop", "refused", "--update")
+    updated = path.read_text()
+    assert updated.startswith(REFUSED.split("  - error")[0] + "  - error:\n"), updated
+    assert '      - message: "***403***"\n        class: permission\n        stream: orders\n      - class: permission\n        stream: customers\n' in updated
+    assert updated.endswith(REFUSED[REFUSED.index("    # the source"):])
+    work.run("connector", "test", "./myshop", "refused")
+    path.write_text(updated.replace("class: permission", "class: source", 1))
+    assert "- source of orders: ***403***" in work.run("connector", "test", "./myshop", "refused", code=7).out
+    path.write_text(REFUSED.replace("class: permission", "klass: permission").replace("  - error: # both", "  - error:\n    - class: what\n    - 5\n    xerror:"))
+    err = work.run("connector", "test", "./myshop", "refused", code=2).err
+    assert "syncs.0.error.0.class" in err and "syncs.0.error.1: expected a map" in err
+
+
+def test_update_keeps_the_order_and_the_words_of_what_fits(work, copy):
+    path = copy / "cases" / "pages.yaml"
+    text = path.read_text()
+    ada, bela, cy = [line for line in text.splitlines() if line.startswith('        {"id"')][:3]
+    swapped = text.replace(f"{ada}\n{bela}\n{cy}\n", f"{cy}\n        {{\"name\": \"***\",  \"id\": \"c1\", \"email\": \"ada@example.com\", \"updated_at\": \"***\"}}\n", 1)
+    assert swapped != text
+    path.write_text(swapped)
+    work.run("connector", "test", "./myshop", "pages", code=7)
+    work.run("connector", "test", "./myshop", "pages", "--update")
+    lines = [l for l in path.read_text().splitlines() if l.startswith("        {")][:3]
+    assert lines == [cy, '        {"name": "***",  "id": "c1", "email": "ada@example.com", "updated_at": "***"}', bela]
+    work.run("connector", "test", "./myshop", "pages")
+
+
 def test_every_mistake_of_a_case_is_told_with_its_line(work, copy):
     (copy / "cases" / "bad.yaml").write_text(
         "sync: 3\nsyncs:\n  - exchanges: |\n      > GET orders\n      > Foo\n      < 999\n      nonsense\n    rowz: {}\n"

@@ -26,6 +26,9 @@
 
 struct cassette;
 struct log;
+struct pipeline;
+struct project;
+struct secrets;
 
 enum { CASE_MAX_BYTES = 4 * 1024 * 1024 };
 
@@ -61,6 +64,8 @@ struct case_outcome {
     struct case_failure *failures;
     size_t failure_count;
     bool rows_fit, state_fit, rejects_fit, failures_fit;
+    const char *now;      /* as recorded, to be written; NULL: stays */
+    struct str exchanges; /* likewise; empty: stay */
 };
 
 struct case_result {
@@ -69,6 +74,7 @@ struct case_result {
     size_t requests;
     size_t failures;
     bool has_other_requests; /* than the exchanges: what else came means nothing */
+    struct str config;       /* lines of `config:`, to be written; empty: stays */
     struct buf report;       /* what differs, for people; released by the caller */
 };
 
@@ -76,6 +82,10 @@ struct case_result {
  */
 void case_run(const struct case_file *file, const char *connector, struct log *log, struct arena *arena,
               struct case_result *result, struct problems *problems);
+
+/* The pipeline that a case stands for, with a destination of any kind; NULL after mistakes. */
+const struct pipeline *case_pipeline(const struct case_file *file, const char *connector, struct secrets *secrets,
+                                     struct arena *arena, const struct project **project, struct problems *problems);
 
 /* Compares a sync of a case (`number` counts from 1) with what it came to, and reports what differs. By content: white space,
  * the order of a row's fields and that of lines do not matter. */
@@ -92,4 +102,10 @@ bool case_failure_is_expected(const struct node *error, const struct case_failur
 /* The case's text with what its syncs came to in place of what it expected, which keeps what fits: order, comments, "***".
  * False when its layout is not one that can be kept: several keys of a sync in one line. */
 bool case_update(const struct case_file *file, const struct case_result *result, struct buf *out);
+/* `sluice connector test NAME CASE --record PIPELINE`: runs the case's syncs as that pipeline of sluice.yaml would run them,
+ * but into memory, and writes what was asked and answered into the case, without secrets; a case that is not there is made.
+ * Returns the exit code, after printing why. */
+struct arguments;
+int case_record(const struct arguments *arguments, const char *connector, const char *path);
+
 #endif

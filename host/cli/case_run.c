@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/json_layout.h"
 #include "base/time.h"
 #include "cli/case.h"
 #include "net/cassette.h"
@@ -47,10 +48,10 @@ static struct node map_node(const char *key, struct node *children, size_t count
     return (struct node){.kind = NODE_MAP, .key = str_from(key), .children = children, .count = count};
 }
 
-static void make_project(struct run *run, const char *connector)
+const struct pipeline *case_pipeline(const struct case_file *file, const char *connector, struct secrets *secrets,
+                                     struct arena *arena, const struct project **project, struct problems *problems)
 {
-    struct arena *arena = run->arena;
-    const struct node *more = node_get(run->file->root, "pipeline"), *config = node_get(run->file->root, "config");
+    const struct node *more = node_get(file->root, "pipeline"), *config = node_get(file->root, "config");
     size_t extra = node_is(more, NODE_MAP) ? more->count : 0, used = 0;
     struct node *keys = arena_array(arena, struct node, extra + 3);
     keys[used++] = text_node("connector", connector);
@@ -68,10 +69,8 @@ static void make_project(struct run *run, const char *connector)
     struct node root = map_node("", &named[2], 2);
     struct node *kept = arena_new(arena, struct node);
     *kept = root;
-    project_read(kept, "case", "case", false, run->secrets, arena, &run->project, run->problems);
-    if (!run->project) return;
-    run->pipeline = *project_pipeline(run->project, "case");
-    run->pipeline.writer = &WRITER_MEMORY;
+    project_read(kept, "case", "case", false, secrets, arena, project, problems);
+    return *project ? project_pipeline(*project, "case") : NULL;
 }
 
 /* --- what came of a sync ------------------------------------------------------------------------- */
@@ -85,7 +84,7 @@ static void describe_tables(const struct memory *memory, struct arena *arena, st
         const struct memory_table *table = memory_table(memory, t);
         buf_clear(&lines);
         for (size_t r = 0; r < table->rows.count; r++) {
-            buf_append_text(&lines, table->rows.list[r].json);
+            json_layout(str_from(table->rows.list[r].json), TEXT_MAX, &lines);
             buf_append_char(&lines, '\n');
         }
         outcome->tables[outcome->table_count++] =
@@ -203,7 +202,9 @@ void case_run(const struct case_file *file, const char *connector, struct log *l
     run.memory = memory_new();
     run.tokens = TOKENS_INIT;
     run.cancel = cancel_new(NULL);
-    make_project(&run, connector);
+    const struct pipeline *pipeline = case_pipeline(file, connector, run.secrets, arena, &run.project, problems);
+    if (pipeline) run.pipeline = *pipeline;
+    run.pipeline.writer = &WRITER_MEMORY;
     for (size_t i = 0; i < count; i++) cassettes[i] = open_cassette(&run, &file->syncs->children[i]);
     for (size_t i = 0; i < count && problems->count == 0; i++) run_sync(&run, i, cassettes[i]);
     for (size_t i = 0; i < count; i++) cassette_free(cassettes[i]);

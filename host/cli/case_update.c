@@ -55,7 +55,10 @@ static void append_block(struct str key, struct str text, size_t indent, struct 
 {
     struct str line;
     buf_printf(out, "%*s" STR_FMT ": |\n", (int)indent, "", STR_ARG(key));
-    while (str_next(&text, '\n', &line)) buf_printf(out, "%*s" STR_FMT "\n", (int)indent + 2, "", STR_ARG(line));
+    while (str_next(&text, '\n', &line)) {
+        if (line.size) buf_printf(out, "%*s", (int)indent + 2, "");
+        append_text_line(line, out);
+    }
 }
 
 static void append_table(const struct case_table *table, const struct node *wanted, size_t indent, struct arena *arena,
@@ -129,47 +132,50 @@ static bool has_lines(const struct node *sync)
     return true;
 }
 
-enum expected { EXPECTS_ROWS, EXPECTS_STATE, EXPECTS_REJECTS, EXPECTS_ERROR, EXPECTED_COUNT };
-static const char *const EXPECTED[EXPECTED_COUNT] = {"rows", "state", "rejects", "error"};
+enum part { PART_NOW, PART_EXCHANGES, PART_ROWS, PART_STATE, PART_REJECTS, PART_ERROR, PART_COUNT };
+static const char *const PARTS[PART_COUNT] = {"now", "exchanges", "rows", "state", "rejects", "error"};
 
-static bool fits(const struct case_outcome *outcome, enum expected what)
+static enum part part_of(struct str key)
 {
-    switch (what) {
-    case EXPECTS_ROWS:
-        return outcome->rows_fit;
-    case EXPECTS_STATE:
-        return outcome->state_fit;
-    case EXPECTS_REJECTS:
-        return outcome->rejects_fit;
-    default:
-        return outcome->failures_fit;
-    }
+    size_t part = 0;
+    while (part < PART_COUNT && !str_equal(key, str_from(PARTS[part]))) part++;
+    return (enum part)part;
 }
 
-static void append_expected(const struct case_outcome *outcome, const struct node *sync, enum expected what, size_t indent,
-                            struct arena *arena, struct buf *out)
+static bool stays(const struct case_outcome *outcome, enum part part)
 {
-    const struct node *was = node_get(sync, EXPECTED[what]);
-    struct str text = what == EXPECTS_STATE ? outcome->state : outcome->rejects;
-    if (what == EXPECTS_ROWS)
+    const bool is_right[PART_COUNT] = {
+        [PART_NOW] = !outcome->now,
+        [PART_EXCHANGES] = outcome->exchanges.size == 0,
+        [PART_ROWS] = outcome->rows_fit,
+        [PART_STATE] = outcome->state_fit,
+        [PART_REJECTS] = outcome->rejects_fit,
+        [PART_ERROR] = outcome->failures_fit,
+    };
+    return part == PART_COUNT || is_right[part];
+}
+
+static void append_part(const struct case_outcome *outcome, const struct node *sync, enum part part, size_t indent,
+                        struct arena *arena, struct buf *out)
+{
+    const struct node *was = node_get(sync, PARTS[part]);
+    struct str text = part == PART_STATE ? outcome->state : outcome->rejects;
+    if (part == PART_NOW)
+        buf_printf(out, "%*snow: %s\n", (int)indent, "", outcome->now);
+    else if (part == PART_EXCHANGES)
+        append_block(STR("exchanges"), outcome->exchanges, indent, out);
+    else if (part == PART_ROWS)
         append_rows(outcome, sync, indent, arena, out);
-    else if (what == EXPECTS_ERROR)
+    else if (part == PART_ERROR)
         append_failures(outcome, was, indent, out);
     else if (text.size)
-        append_block(str_from(EXPECTED[what]), case_merge_lines(node_text(was), text, arena), indent, out);
+        append_block(str_from(PARTS[part]), case_merge_lines(node_text(was), text, arena), indent, out);
 }
 
-/* What a sync that was expected to say nothing of its state came to is its state, but when it failed. */
-static bool is_wanted(const struct case_outcome *outcome, enum expected what)
+/* A case that says nothing of the state of a sync that fails goes on doing so. */
+static bool is_added(const struct case_outcome *outcome, enum part part)
 {
-    return what != EXPECTS_STATE || outcome->failure_count == 0;
-}
-
-static enum expected expected_key(struct str key)
-{
-    size_t what = 0;
-    while (what < EXPECTED_COUNT && !str_equal(key, str_from(EXPECTED[what]))) what++;
-    return (enum expected)what;
+    return !stays(outcome, part) && (part != PART_STATE || outcome->failure_count == 0);
 }
 
 /* A sync's lines from its first key on; returns behind the last one copied. Its first line keeps the item's dash. */
@@ -181,19 +187,36 @@ static size_t append_sync(const struct case_outcome *outcome, const struct node 
     struct buf item = BUF_INIT(2 * CASE_MAX_BYTES);
     for (size_t k = 0; k < sync->count; k++) {
         size_t at = sync->children[k].line - 1, end = block_end(lines, count, at);
-        enum expected what = expected_key(sync->children[k].key);
+        enum part part = part_of(sync->children[k].key);
         for (; next < at; next++)
             if (item.size) append_text_line(lines[next].text, &item);
-        if (what != EXPECTED_COUNT && !fits(outcome, what))
-            append_expected(outcome, sync, what, indent, arena, &item), next = end;
+        if (part == PART_EXCHANGES && !stays(outcome, PART_NOW) && !node_get(sync, "now"))
+            append_part(outcome, sync, PART_NOW, indent, arena, &item);
+        if (!stays(outcome, part)) append_part(outcome, sync, part, indent, arena, &item), next = end;
         for (; next < end; next++) append_text_line(lines[next].text, &item);
     }
-    for (enum expected what = 0; what < EXPECTED_COUNT; what++)
-        if (!node_get(sync, EXPECTED[what]) && !fits(outcome, what) && is_wanted(outcome, what))
-            append_expected(outcome, sync, what, indent, arena, &item);
+    for (enum part part = PART_ROWS; part < PART_COUNT; part++)
+        if (!node_get(sync, PARTS[part]) && is_added(outcome, part)) append_part(outcome, sync, part, indent, arena, &item);
     buf_append_str(out, dash);
     buf_append_str(out, (struct str){item.data + indent, item.size - indent});
     buf_release(&item);
+    return next;
+}
+
+/* Lines outside of syncs, from `next` to `end`: of these only the configuration may be another one. Returns `end`, or behind
+ * it. */
+static size_t append_others(const struct case_file *file, struct str config, const struct text_line *lines, size_t count,
+                            size_t next, size_t end, struct buf *out)
+{
+    const struct node *was = node_get(file->root, "config");
+    size_t at = (was ? was->line : file->syncs->line) - 1;
+    for (; next < end; next++) {
+        if (next == at && config.size) buf_append_str(out, config);
+        if (next == at && config.size && was)
+            next = block_end(lines, count, at) - 1;
+        else
+            append_text_line(lines[next].text, out);
+    }
     return next;
 }
 
@@ -206,10 +229,10 @@ bool case_update(const struct case_file *file, const struct case_result *result,
     size_t count = split_lines(file->text, &arena, &lines), next = 0;
     for (size_t s = 0; s < result->sync_count; s++) {
         const struct node *sync = &file->syncs->children[s];
-        for (; next < sync->children[0].line - 1; next++) append_text_line(lines[next].text, out);
+        next = append_others(file, result->config, lines, count, next, sync->children[0].line - 1, out);
         next = append_sync(&result->outcomes[s], sync, lines, count, &arena, out);
     }
-    for (; next < count; next++) append_text_line(lines[next].text, out);
+    append_others(file, result->config, lines, count, next, count, out);
     arena_release(&arena);
     return true;
 }

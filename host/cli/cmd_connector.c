@@ -229,6 +229,10 @@ static const struct cli_option OPTIONS[] = {
     {"--config-schema", 0, NULL, false, "describe: print the JSON Schema of its configuration"},
     {"--against", 0, "OLD", false, "lint: name what breaks pipelines of this older version"},
     {"--update", 0, NULL, false, "test: write what came into the cases, in place of what they expect"},
+    {"--record", 0, "PIPELINE", false,
+     "test: ask the source, as this pipeline of sluice.yaml would, and write what came into the case, without secrets"},
+    OPTION_FILE,
+    OPTION_STATE_DIR,
     OPTION_VERBOSE,
     {"--strict", 0, NULL, false, "lint: warnings count as errors"},
 };
@@ -245,7 +249,9 @@ const struct command COMMAND_CONNECTOR = {
         "users should know, as Markdown. `lint` names what will be regretted: secrets that are not marked, hosts that are not\n"
         "declared, listings without an end, rules that are never reached; it ends with 2 when there are errors.\n"
         "`inspect` loads a native plugin behind all walls and prints each check that it passes.\n"
-        "`test` replays the connector's cases: no network, no database, no waiting. It ends with 7 when one fails.",
+        "`test` replays the connector's cases: no network, no database, no waiting. It ends with 7 when one fails. `test NAME "
+        "CASE\n"
+        "--record PIPELINE` makes such a case, or records one anew, from the real source.",
     .options = OPTIONS,
     .option_count = ARRAY_SIZE(OPTIONS),
     .min_words = 1,

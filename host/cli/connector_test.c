@@ -22,6 +22,7 @@ struct testing {
     struct log *log;
     const char *asked;     /* the connector as the user named it; NULL: all there are */
     const char *only_case; /* NULL: all */
+    const char *record;    /* the pipeline to record it from; NULL: none */
     bool as_json, updates;
     size_t passed, failed, broken, updated;
 };
@@ -113,6 +114,11 @@ static int run_connector(struct testing *testing, const struct connector *connec
     struct fs_entry *entries;
     size_t count, before = testing->passed + testing->failed + testing->broken + testing->updated;
     const char *folder = cases_folder(connector, &testing->arena);
+    if (testing->record) {
+        const char *path = arena_printf(&testing->arena, "%s/%s.yaml", folder, testing->only_case);
+        int code = case_record(testing->arguments, connector->path, path);
+        if (code) return code;
+    }
     if (fs_kind(folder) == FS_MISSING)
         count = 0;
     else if (fs_list(folder, CASES_MAX, &testing->arena, &entries, &count, &err) != 0)
@@ -142,6 +148,12 @@ int connector_test(const struct arguments *arguments)
     int code = 0;
     testing.asked = arguments->word_count > 1 ? arguments->words[1] : NULL;
     testing.only_case = arguments->word_count > 2 ? arguments->words[2] : NULL;
+    testing.record = argument_value(arguments, "--record", NULL);
+    if (testing.record && (!testing.only_case || !fs_is_plain_name(str_from(testing.only_case)))) {
+        fprintf(stderr, "sluice connector test: --record is for one case: NAME CASE --record PIPELINE\n");
+        return 2;
+    }
+    testing.updates = testing.updates || testing.record;
     testing.log = log_new(2, LOG_TEXT, argument_is_set(arguments, "--verbose") ? LOG_DEBUG : LOG_ERROR, NULL);
     if (testing.asked) {
         const struct connector *connector;
@@ -154,7 +166,7 @@ int connector_test(const struct arguments *arguments)
         for (size_t i = 0; i < count && code == 0; i++) code = run_connector(&testing, &found[i]);
     }
     size_t all = testing.passed + testing.failed;
-    if (code == 0 && testing.updates && !testing.as_json)
+    if (code == 0 && testing.updates && !testing.as_json && (!testing.failed || !testing.record))
         printf("%zu case%s updated\n", testing.updated, testing.updated == 1 ? "" : "s");
     else if (code == 0 && !testing.as_json)
         printf("%zu case%s: %zu ok, %zu failed%s\n", all, all == 1 ? "" : "s", testing.passed, testing.failed,

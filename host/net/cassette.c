@@ -91,6 +91,11 @@ bool cassette_is_recorder(const struct cassette *cassette)
     return cassette->records;
 }
 
+int64_t cassette_now_us(const struct cassette *cassette)
+{
+    return cassette->now_us;
+}
+
 struct clock *cassette_clock(struct cassette *cassette)
 {
     return cassette->records ? NULL : &cassette->clock.clock;

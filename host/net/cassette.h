@@ -65,7 +65,8 @@ int cassette_load(const char *path, int64_t wall_us, struct cassette **out, stru
 void cassette_free(struct cassette *cassette); /* NULL is fine */
 
 bool cassette_is_recorder(const struct cassette *cassette);
-struct clock *cassette_clock(struct cassette *cassette); /* of a replay; NULL for a recorder */
+int64_t cassette_now_us(const struct cassette *cassette); /* the time at the start, of a recording, too */
+struct clock *cassette_clock(struct cassette *cassette);  /* of a replay; NULL for a recorder */
 
 /* The answer to a request, as http_send gives it. SOURCE when there is none, with what the nearest exchange differs in. */
 int cassette_answer(struct cassette *cassette, const struct http_options *options, const struct http_request *request,

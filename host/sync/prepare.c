@@ -101,7 +101,8 @@ int sync_prepare(const struct sync_options *options, struct sync_prepared **out,
     if (!options->tokens) prepared->options.tokens = &prepared->own_tokens;
     struct clock *replayed = options->cassette ? cassette_clock(options->cassette) : NULL;
     prepared->source_clock = replayed ? replayed : options->clock;
-    prepared->now_us = clock_wall_us(prepared->source_clock);
+    /* A recording says when it began, and its replay begins then: so it did. */
+    prepared->now_us = options->cassette ? cassette_now_us(options->cassette) : clock_wall_us(prepared->source_clock);
     prepared->budget = budget_new(options->pipeline->memory_bytes);
     prepared->connector_options = (struct connector_options){
         .now_us = prepared->now_us, .secrets = options->secrets, .log = options->log, .cancel = options->cancel};
@@ -162,7 +163,8 @@ static bool is_replay(const struct sync_prepared *prepared)
 /* A recording has one token call: that of the client that logs in first, or of the only one. */
 static bool records_login(const struct sync_prepared *prepared)
 {
-    return prepared->options.cassette && !is_replay(prepared) && prepared->config->facts->count == 0;
+    const struct sync_options *options = &prepared->options;
+    return options->cassette && !is_replay(prepared) && !options->goes_on && prepared->config->facts->count == 0;
 }
 
 int prepare_auth(const struct sync_prepared *prepared, struct cancel *cancel, struct arena *arena, struct auth **out,

@@ -168,6 +168,69 @@ def test_update_keeps_the_order_and_the_words_of_what_fits(work, copy):
     work.run("connector", "test", "./myshop", "pages")
 
 
+def record(work, case, **options):
+    """With a state directory of its own: limits are shared with everybody."""
+    return work.run("connector", "test", "./myshop", case, "--record", "shop", "--state-dir", work.folder / "state" / "sluice", **options)
+
+
+@pytest.mark.shop(orders=30)
+def test_a_case_is_recorded_from_the_real_source(work, shop, copy):
+    configure(work, shop, connector="./myshop", streams={"orders": {}})
+    path = copy / "cases" / "first.yaml"
+    out = record(work, "first").out
+    assert "recorded 1 request in " in out and "1 case updated" in out
+    text = path.read_text()
+    assert API_KEY not in text and "api_key: \"made-up-api_key\"" in text and "> Authorization: ***" in text
+    assert text.count('{"id": "') >= 30 and "orders cursor 20" in text and not (work.folder / "staging").exists()
+    work.run("connector", "test", "./myshop", "first")  # offline, without credentials
+
+
+@pytest.mark.shop(orders=30)
+def test_a_case_is_recorded_anew_and_keeps_what_its_author_wrote(work, shop, copy):
+    configure(work, shop, connector="./myshop", config={"page_size": 10})
+    path = copy / "cases" / "again.yaml"
+    path.write_text("""# What it is for.
+syncs: # two
+  # the first
+  - exchanges: |
+      > GET /
+      < 200
+    rows: # all
+      orders: |
+        {"id": "***", "***": "***"}
+  - cassette: again.http
+
+pipeline: { streams: { orders: { max_pages: 2 } } }
+config: { base_url: "https://shop.test", page_size: 7, api_key: key-9 }
+# The end.
+""")
+    out = record(work, "again").out
+    assert "recorded 4 requests" in out, out
+    text = path.read_text()
+    assert text.startswith("# What it is for.\nsyncs: # two\n  # the first\n  - now: 20") and text.endswith("# The end.\n")
+    assert "page_size: \"10\"" in text and "limit=10" in text and "api_key: \"key-9\"" in text and "streams: { orders: { max_pages: 2 } }" in text
+    assert (copy / "cases" / "again.http").read_text().count("> GET /a/orders?") == 2
+    work.run("connector", "test", "./myshop", "again")
+
+
+def test_what_cannot_be_recorded_is_said(work, shop, copy):
+    configure(work, shop, connector="./myshop")
+    before = {path.name: path.read_text() for path in (copy / "cases").iterdir()}
+    for words, code, says in [
+        (["./myshop", "--record", "shop"], 2, "--record is for one case"),
+        (["./myshop", "../x", "--record", "shop"], 2, "--record is for one case"),
+        (["./myshop", "pages", "--record", "shpo"], 2, "did you mean 'shop'"),
+    ]:
+        assert says in work.run("connector", "test", *words, code=code).err
+    (copy / "cases" / "line.yaml").write_text('syncs: [{ exchanges: "> GET /\\n< 200\\n", rows: {} }]\n')
+    assert "several keys of a sync stand in one line" in record(work, "line", code=2).err
+    (copy / "cases" / "line.yaml").unlink()
+    yaml = work.folder / "sluice.yaml"
+    yaml.write_text(yaml.read_text().replace("allow_private", "allow_pravate"))
+    record(work, "new", code=2)
+    assert {path.name: path.read_text() for path in (copy / "cases").iterdir()} == before
+
+
 def test_every_mistake_of_a_case_is_told_with_its_line(work, copy):
     (copy / "cases" / "bad.yaml").write_text(
         "sync: 3\nsyncs:\n  - exchanges: |\n      > GET orders\n      > Foo\n      < 999\n      nonsense\n    rowz: {}\n"

@@ -274,6 +274,19 @@ def test_the_base_is_what_the_login_tells(work):
     assert not list((work.folder / "nowhere").rglob("tokens/*"))
 
 
+def test_the_syncs_of_a_recorded_case_log_in_once(work):
+    case = work.write("connectors/rotating.cases/two.yaml", "syncs:\n  - exchanges: |\n      > GET /\n      < 200\n  - exchanges: |\n      > GET /\n      < 200\n")
+    with Rotating() as api:
+        configure(work, api)
+        words = ("connector", "test", "./connectors/rotating.lua", "two")
+        work.run(*words, "--record", "one", "--state-dir", work.folder / "state" / "sluice")
+        assert len(api.calls) == 1
+        work.run("run")  # its token was kept: nobody is locked out
+    text = case.read_text()
+    assert text.count("> POST /token") == 1 and "access-1" not in text and "refresh-" not in text.replace("made-up-refresh_token", "")
+    assert "2 syncs, 3 requests" in work.run(*words).out
+
+
 class Hostile(Rotating):
     """Its token answer names another place as the API's."""
 

@@ -7,6 +7,9 @@
 #include "cli/command.h"
 #include "cli/context.h"
 #include "cli/print.h"
+#include "net/client.h"
+#include "os/secret.h"
+#include "sync/sample.h"
 
 static void key_text(const struct schema *schema, struct buf *out)
 {
@@ -64,22 +67,45 @@ static void write_stream(struct json_writer *json, const struct flow_plan *flow,
         json_member(json, "name"), json_cstr(json, column->name);
         json_member(json, "type"), json_cstr(json, type_name(column->type));
         json_member(json, "key"), json_bool(json, column->key);
+        json_member(json, "declared"), json_bool(json, column->declared);
         json_close(json, '}');
     }
     json_close(json, ']');
     json_close(json, '}');
 }
 
-static void print_json(const struct sync_plan *plan)
+/* A source may have named a field like anything. */
+static void print_json(const struct sync_plan *plan, const struct secrets *secrets)
 {
-    struct buf out = BUF_INIT(16 * 1024 * 1024);
+    struct buf out = BUF_INIT(16 * 1024 * 1024), clean = BUF_INIT(32 * 1024 * 1024);
     struct json_writer json = JSON_WRITER(&out);
     json_open(&json, '[');
     for (size_t f = 0; f < plan->count; f++)
         for (size_t i = 0; i < plan->flows[f].stream_count; i++) write_stream(&json, &plan->flows[f], i);
     json_close(&json, ']');
-    printf("%s\n", buf_text(&out));
+    secrets_redact(secrets, buf_str(&out), &clean);
+    printf("%s\n", buf_text(&clean));
     buf_release(&out);
+    buf_release(&clean);
+}
+
+/* A page of each stream: what it has beyond the declared fields joins its schema. */
+static int read_samples(struct cli_context *cli, struct sync_prepared *prepared)
+{
+    struct client *client = NULL;
+    struct err err = ERR_INIT;
+    int code = 0;
+    if (sync_client(prepared, cli->cancel, &client, &err) != 0) return cli_failure(cli, cli->pipeline->name, &err);
+    for (size_t i = 0; i < prepared->plan.count && code == 0; i++) {
+        struct sample sample = {0};
+        char where[256];
+        snprintf(where, sizeof where, "%s.%s", cli->pipeline->name, prepared->plan.flows[i].stream->name);
+        if (sample_read(prepared, &prepared->plan.flows[i], client, cli->cancel, &sample, &err) != 0)
+            code = cli_failure(cli, where, &err);
+        sample_release(&sample);
+    }
+    client_free(client);
+    return code;
 }
 
 static int run(const struct arguments *arguments)
@@ -88,9 +114,11 @@ static int run(const struct arguments *arguments)
     struct sync_prepared *prepared = NULL;
     int code = cli_open(&cli, arguments, CLI_PIPELINE, arguments->word_count ? arguments->words[0] : NULL);
     if (code == 0) code = cli_prepare(&cli, arguments, &prepared);
+    if (code == 0 && argument_is_set(arguments, "--sample"))
+        code = cli_save_recording(&cli, arguments, read_samples(&cli, prepared));
     if (code == 0) {
         if (argument_is_set(arguments, "--json"))
-            print_json(&prepared->plan);
+            print_json(&prepared->plan, cli.secrets);
         else
             print_text(&prepared->plan);
     }
@@ -99,14 +127,26 @@ static int run(const struct arguments *arguments)
     return code;
 }
 
-static const struct cli_option OPTIONS[] = {OPTION_FILE,    OPTION_STREAM,  OPTION_JSON,     OPTION_LOG_FORMAT,
-                                            OPTION_VERBOSE, OPTION_REFRESH, OPTION_STATE_DIR};
+static const struct cli_option OPTIONS[] = {
+    OPTION_FILE,
+    OPTION_STREAM,
+    {"--sample", 0, NULL, false, "read a page of each stream, and list the fields that it has and nobody declared, too"},
+    OPTION_RECORD,
+    OPTION_REPLAY,
+    OPTION_JSON,
+    OPTION_LOG_FORMAT,
+    OPTION_VERBOSE,
+    OPTION_REFRESH,
+    OPTION_STATE_DIR,
+};
 
 const struct command COMMAND_DISCOVER = {
     .name = "discover",
     .usage = "[PIPELINE]",
     .summary = "list a pipeline's streams with fields, keys, cursors and modes",
-    .details = "Reads sluice.yaml and the connector; sends nothing to the source and writes nothing.",
+    .details = "Reads sluice.yaml and the connector, and writes nothing. The source is only asked for fields or streams that "
+               "it lists,\n"
+               "and with --sample for a page of each stream.",
     .options = OPTIONS,
     .option_count = ARRAY_SIZE(OPTIONS),
     .max_words = 1,

@@ -14,6 +14,7 @@
 #include "net/client.h"
 #include "os/clock.h"
 #include "os/secret.h"
+#include "rest/propose/propose.h"
 #include "sync/sample.h"
 
 enum { DEFAULT_RECORDS = 10, MAX_RECORDS = 1000 };
@@ -24,12 +25,12 @@ struct preview {
     struct cli_context *cli;
     struct sync_prepared *prepared;
     struct client *client;
-    bool as_json;
+    bool as_json, detects;
     size_t records;
     const char *streams[ARGUMENTS_MAX]; /* --stream: of a flow only these are shown; none: all */
     size_t stream_count;
-    bool *was_shown; /* per exchange of the cassette */
-    size_t shown_count;
+    size_t *asked_by; /* per exchange of the cassette: for which stream it was, from 1; 0: not yet asked for */
+    size_t exchange_count, stream;
 };
 
 /* What the source sent is shown without the secrets it may have echoed; what holds one becomes a text. */
@@ -187,13 +188,15 @@ static void print_requests(struct preview *preview)
     size_t count;
     const struct cassette_exchange *exchanges = cassette_exchanges(preview->cli->cassette, &count);
     bool records = cassette_is_recorder(preview->cli->cassette);
-    preview->was_shown = mem_resize(preview->was_shown, count + 1);
-    for (; preview->shown_count < count; preview->shown_count++) preview->was_shown[preview->shown_count] = false;
-    for (size_t i = 0; i < count && !preview->as_json; i++) {
+    preview->asked_by = mem_resize(preview->asked_by, (count + 1) * sizeof *preview->asked_by);
+    for (; preview->exchange_count < count; preview->exchange_count++) preview->asked_by[preview->exchange_count] = 0;
+    preview->stream++;
+    for (size_t i = 0; i < count; i++) {
         const struct cassette_exchange *exchange = &exchanges[i];
+        if (preview->asked_by[i] || (!records && !exchange->is_used)) continue;
+        preview->asked_by[i] = preview->stream;
+        if (preview->as_json || preview->detects) continue;
         struct buf line = BUF_INIT(CELL_MAX);
-        if (preview->was_shown[i] || (!records && !exchange->is_used)) continue;
-        preview->was_shown[i] = true;
         secrets_redact(preview->cli->secrets, exchange->url, &line);
         char size[32];
         print_bytes(exchange->answer_body.size, size);
@@ -206,12 +209,50 @@ static void print_requests(struct preview *preview)
     }
 }
 
+static const char *link_of(const struct cassette_exchange *exchange, struct arena *arena)
+{
+    for (size_t i = 0; i < exchange->answer_header_count; i++)
+        if (str_equal_nocase(exchange->answer_headers[i].name, STR("link")))
+            return arena_text(arena, exchange->answer_headers[i].value);
+    return NULL;
+}
+
+/* What the answers show of the stream, as it might be declared: the first one with records. */
+static void print_detected(const struct preview *preview, const char *stream)
+{
+    struct arena arena = ARENA_INIT(0);
+    size_t count;
+    const struct cassette_exchange *exchanges = cassette_exchanges(preview->cli->cassette, &count);
+    bool is_found = false;
+    struct proposed_stream proposed = {0};
+    for (size_t i = 0; i < count && !is_found; i++) {
+        if (exchanges[i].status != 200 || preview->asked_by[i] != preview->stream) continue;
+        const struct proposed_exchange exchange = {.method = arena_text(&arena, exchanges[i].method),
+                                                   .url = arena_text(&arena, exchanges[i].url),
+                                                   .answer = exchanges[i].answer_body,
+                                                   .link = link_of(&exchanges[i], &arena)};
+        proposed = (struct proposed_stream){0};
+        is_found = propose_from_exchange(&exchange, stream, &arena, &proposed);
+    }
+    struct buf lua = BUF_INIT(CELL_MAX), clean = BUF_INIT(CELL_MAX);
+    if (is_found) proposed_stream_to_lua(&proposed, &lua);
+    secrets_redact(preview->cli->secrets, buf_str(&lua), &clean);
+    if (is_found)
+        printf("    -- what was seen of '%s'; what is declared, and right, stays\n%s\n", stream, buf_text(&clean));
+    else
+        printf("    -- no answer of '%s' is JSON that holds a list of records\n\n", stream);
+    buf_release(&lua);
+    buf_release(&clean);
+    arena_release(&arena);
+}
+
 static int preview_stream(struct preview *preview, struct flow_plan *flow, struct err *err)
 {
     struct sample sample = {0};
     int rc = sample_read(preview->prepared, flow, preview->client, preview->cli->cancel, &sample, err);
     print_requests(preview);
-    if (rc == 0) print_sample(preview, flow, &sample);
+    if (rc == 0 && !preview->detects) print_sample(preview, flow, &sample);
+    if (rc == 0 && preview->detects) print_detected(preview, flow->stream->name);
     sample_release(&sample);
     return rc;
 }
@@ -229,7 +270,7 @@ static int preview_all(struct preview *preview)
         if (preview_stream(preview, flow, &err) != 0) code = cli_failure(preview->cli, where, &err);
     }
     client_free(preview->client);
-    free(preview->was_shown);
+    free(preview->asked_by);
     return code;
 }
 
@@ -243,12 +284,19 @@ static int run(const struct arguments *arguments)
         fprintf(stderr, "sluice preview: --records is a number from 1 to %d, not '%s'\n", MAX_RECORDS, given);
         return 2;
     }
+    if (argument_is_set(arguments, "--detect") && argument_is_set(arguments, "--json")) {
+        fprintf(stderr, "sluice preview: --detect and --json exclude each other\n");
+        return 2;
+    }
     int code = cli_open(&cli, arguments, CLI_PIPELINE, arguments->word_count ? arguments->words[0] : NULL);
     if (code == 0 && !cli.cassette) cli.cassette = cassette_new_recorder(clock_wall_us(cli.clock)); /* to show what was sent */
     if (code == 0) code = cli_prepare(&cli, arguments, &prepared);
     if (code == 0) {
-        struct preview preview = {
-            .cli = &cli, .prepared = prepared, .as_json = argument_is_set(arguments, "--json"), .records = (size_t)records};
+        struct preview preview = {.cli = &cli,
+                                  .prepared = prepared,
+                                  .as_json = argument_is_set(arguments, "--json"),
+                                  .records = (size_t)records,
+                                  .detects = argument_is_set(arguments, "--detect")};
         preview.stream_count = argument_values(arguments, "--stream", preview.streams, ARGUMENTS_MAX);
         code = cli_save_recording(&cli, arguments, preview_all(&preview));
     }
@@ -258,9 +306,16 @@ static int run(const struct arguments *arguments)
 }
 
 static const struct cli_option OPTIONS[] = {
-    OPTION_FILE,       OPTION_STREAM,  {"--records", 'n', "N", false, "records to show of each stream (default: 10)"},
-    OPTION_RECORD,     OPTION_REPLAY,  OPTION_JSON,
-    OPTION_LOG_FORMAT, OPTION_VERBOSE, OPTION_REFRESH,
+    OPTION_FILE,
+    OPTION_STREAM,
+    {"--records", 'n', "N", false, "records to show of each stream (default: 10)"},
+    {"--detect", 0, NULL, false, "show what the source's answers say of key, pages, cursor and fields, as Lua to declare"},
+    OPTION_RECORD,
+    OPTION_REPLAY,
+    OPTION_JSON,
+    OPTION_LOG_FORMAT,
+    OPTION_VERBOSE,
+    OPTION_REFRESH,
     OPTION_STATE_DIR,
 };
 

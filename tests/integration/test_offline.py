@@ -114,6 +114,63 @@ def test_update_writes_what_came_and_keeps_the_rest(work, copy):
     assert path.read_text() == before["pages.yaml"].replace('"name": "Béla"', '"name": "Other"')
 
 
+BARE = """return sluice.connector { name = "bare", version = "1", config = { api_key = { secret = true } },
+  http = { base = "https://bare.test/v1", auth = { kind = "bearer", token = "{{config.api_key}}" } },
+  streams = { %s } }"""
+SEEN = """now: 2024-06-01T00:00:00Z
+> GET /v1/a
+< 200
+<
+< {"items": [{"id": 1, "owner_id": "x", "sku": "a", "updated_at": "2024-01-01T00:00:00Z", "hush-hush-key": 1.5},
+<   {"id": 1, "owner_id": "y", "sku": null}], "meta": {"next_cursor": "n2", "has_more": true}}
+> GET /v1/b?page=1&per_page=50&since=2024-01-01
+< 200
+< Link: <https://bare.test/v1/b?page=2>; rel="next"
+<
+< [{"kind": "x"}, {"kind": "x"}]
+> GET /v1/c
+< 200
+<
+< {"name": "no list"}
+"""
+
+
+@pytest.fixture
+def bare(work):
+    """A connector that declares nothing but paths."""
+    path = work.write("bare.lua", BARE % ('a = { path = "/a", records = "items" }, b = { path = "/b", params = { page = "1", per_page = "50", since = "2024-01-01" } },'
+                                          'c = { path = "/c", records = "list" }'))
+    work.configure(None, {"type": "csv", "path": str(work.folder / "staging")}, connector=path)
+    yaml = work.folder / "sluice.yaml"
+    yaml.write_text(yaml.read_text().replace('"base_url": "http://127.0.0.1:1",', "").replace("${SHOP_API_KEY}", "hush-hush-key"))
+    work.write("seen.http", SEEN)
+
+
+def test_what_answers_show_is_proposed_as_lua(work, bare):
+    a, b = (work.run("preview", "--detect", "--stream", s, "--replay", "seen.http").out for s in "ab")
+    assert '      records = "items", primary_key = "owner_id",' in a  # two records have the same id
+    assert 'pages = { kind = "cursor", param = "cursor", next = "meta.next_cursor", more = "meta.has_more" }' in a
+    assert "'updated_at' says when a record changed" in a and 'sku = "string"' in a
+    assert "hush" not in a and '["***"] = "decimal"' in a
+    assert "no field tells the records that came apart" in b and 'pages = { kind = "link_header", size = 50, size_param = "per_page" }' in b
+    assert "> GET" not in a + b
+    out = work.run("preview", "--detect", "--replay", "seen.http", code=None).out
+    assert out.index("what was seen of 'a'") < out.index("what was seen of 'b'") and out.count('records = "items"') == 1
+    assert "no answer of 'c' is JSON that holds a list" in work.run("preview", "--detect", "--stream", "c", "--replay", "seen.http", code=None).out
+    assert "exclude each other" in work.run("preview", "--detect", "--json", code=2).err
+    work.write("bare.lua", BARE % ("a = { path = '/a',\n%s}" % a))  # it is ready to be declared
+    declared = json.loads(work.run("connector", "describe", "./bare.lua", "--json").out)["streams"]["a"]
+    assert declared["primary_key"] == "owner_id" and declared["fields"]["updated_at"] == "timestamp"
+
+
+def test_discover_samples_fields_that_nobody_declared(work, bare):
+    find = lambda *words: {f["name"]: f for f in json.loads(work.run("discover", "--stream", "a", "--json", *words).out)[0]["fields"]}  # noqa: E731
+    assert find() == {}
+    fields = find("--sample", "--replay", "seen.http")
+    assert fields["owner_id"] == {"name": "owner_id", "type": "string", "key": False, "declared": False}
+    assert fields["id"]["type"] in ("decimal", "integer") and "***" in fields and not any("hush" in name for name in fields)
+
+
 REFUSED = """config: { base_url: "https://shop.test", api_key: key-1 }
 pipeline: { streams: [customers, orders] }
 syncs:

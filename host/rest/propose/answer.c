@@ -108,7 +108,36 @@ static const struct proposed_field *find_field(const struct proposed_stream *str
     return NULL;
 }
 
-void propose_key_and_cursor(struct proposed_stream *stream, struct arena *arena)
+/* Has each record a value of its own there? Numbers of many digits are not told apart here, so they count as different. */
+static bool tells_apart(const struct cJSON *records, const char *name)
+{
+    struct map seen = MAP_INIT;
+    struct buf value = BUF_INIT(64 * 1024);
+    size_t looked_at = 0;
+    bool is_unique = true;
+    for (const struct cJSON *record = json_first(records); record && is_unique && looked_at < RECORDS_LOOKED_AT;
+         record = json_next(record), looked_at++) {
+        const struct cJSON *member = json_get(record, name);
+        buf_clear(&value);
+        if (member) json_print(member, &value);
+        bool is_long = !json_string(member) && value.size > 16;
+        is_unique = member && type_of(member) && (is_long || !map_get(&seen, buf_str(&value)));
+        map_set(&seen, buf_str(&value), &seen);
+    }
+    map_release(&seen);
+    buf_release(&value);
+    return is_unique;
+}
+
+/* `records` NULL: only names count. */
+static bool may_be_key(const struct proposed_field *field, const struct cJSON *records)
+{
+    bool is_plain =
+        strcmp(field->type, "string") == 0 || strcmp(field->type, "integer") == 0 || strcmp(field->type, "decimal") == 0;
+    return is_plain && (!records || tells_apart(records, field->name));
+}
+
+void propose_key_and_cursor(struct proposed_stream *stream, const struct cJSON *records, struct arena *arena)
 {
     static const char *const CURSORS[] = {"updated_at", "updatedAt",      "updated",         "modified_at",
                                           "modifiedAt", "last_modified",  "lastModified",    "modified",
@@ -117,7 +146,13 @@ void propose_key_and_cursor(struct proposed_stream *stream, struct arena *arena)
                           arena_printf(arena, "%.*s_id", (int)(strlen(stream->name) - 1), stream->name)};
     for (size_t i = 0; i < ARRAY_SIZE(keys) && !stream->primary_key; i++) {
         const struct proposed_field *field = find_field(stream, keys[i]);
-        if (field && strcmp(field->type, "json") != 0) stream->primary_key = field->name;
+        if (field && may_be_key(field, records)) stream->primary_key = field->name;
+    }
+    for (size_t i = 0; i < stream->field_count && records && !stream->primary_key; i++) {
+        struct str name = str_from(stream->fields[i].name);
+        bool is_named = str_ends(name, STR("id")) || str_ends(name, STR("Id")) || str_ends(name, STR("ID"));
+        if (is_named && count_objects(records) > 1 && may_be_key(&stream->fields[i], records))
+            stream->primary_key = stream->fields[i].name;
     }
     for (size_t i = 0; i < ARRAY_SIZE(CURSORS) && !stream->cursor_field; i++) {
         const struct proposed_field *field = find_field(stream, CURSORS[i]);
@@ -180,5 +215,5 @@ void propose_answer(struct proposed_stream *stream, const struct cJSON *answer, 
     if (search.best) read_fields(stream, search.best, arena);
     search_pages(&stream->pages, answer, "", 0, arena);
     if (link && strstr(link, "rel=\"next\"")) stream->pages.kind = "link_header";
-    propose_key_and_cursor(stream, arena);
+    propose_key_and_cursor(stream, search.best, arena);
 }

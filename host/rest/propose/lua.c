@@ -217,6 +217,27 @@ static void write_body(struct buf *out, const char *body)
     }
 }
 
+static void write_cursor(struct buf *out, const struct proposed_stream *stream)
+{
+    const char *separator = "";
+    if (stream->cursor_field && stream->cursor_param) {
+        buf_append_text(out, "      cursor = { ");
+        member(out, "field", stream->cursor_field, &separator);
+        member(out, "param", stream->cursor_param, &separator);
+        buf_append_text(out, ", start = \"{{config.start}}\" },\n");
+    } else if (stream->cursor_field) {
+        buf_printf(out,
+                   "      -- cursor: '%s' says when a record changed; if a parameter filters by it: cursor = { field = .., "
+                   "param = .. }\n",
+                   stream->cursor_field);
+    }
+}
+
+static const char *records_of(const struct proposed_stream *stream)
+{
+    return stream->records && strcmp(stream->records, "$") != 0 ? stream->records : NULL;
+}
+
 static void write_stream(struct buf *out, const struct proposed_stream *stream)
 {
     const char *separator = ", ";
@@ -228,26 +249,27 @@ static void write_stream(struct buf *out, const struct proposed_stream *stream)
         member(out, "method", stream->method, &separator);
         buf_append_text(out, ", idempotent = true");
     }
-    member(out, "records", stream->records && strcmp(stream->records, "$") != 0 ? stream->records : NULL, &separator);
+    member(out, "records", records_of(stream), &separator);
     member(out, "primary_key", stream->primary_key, &separator);
     buf_append_text(out, ",\n");
     pairs(out, "params", stream->params, stream->param_count, "      ");
     write_body(out, stream->body);
     write_pages(out, stream);
-    if (stream->cursor_field && stream->cursor_param) {
-        separator = "";
-        buf_append_text(out, "      cursor = { ");
-        member(out, "field", stream->cursor_field, &separator);
-        member(out, "param", stream->cursor_param, &separator);
-        buf_append_text(out, ", start = \"{{config.start}}\" },\n");
-    } else if (stream->cursor_field) {
-        buf_printf(out,
-                   "      -- cursor: '%s' says when a record changed; if a parameter filters by it: cursor = { field = .., "
-                   "param = .. }\n",
-                   stream->cursor_field);
-    }
+    write_cursor(out, stream);
     write_fields(out, stream);
     buf_append_text(out, "    },\n");
+}
+
+void proposed_stream_to_lua(const struct proposed_stream *stream, struct buf *out)
+{
+    const char *separator = "      ";
+    member(out, "records", records_of(stream), &separator);
+    member(out, "primary_key", stream->primary_key, &separator);
+    if (separator[0] == ',') buf_append_text(out, ",\n");
+    if (!stream->primary_key) buf_append_text(out, "      -- primary_key: no field tells the records that came apart\n");
+    write_pages(out, stream);
+    write_cursor(out, stream);
+    write_fields(out, stream);
 }
 
 void proposal_to_lua(const struct proposal *proposal, struct buf *out)

@@ -129,7 +129,7 @@ static void read_path(struct reading *reading, const struct cJSON *path)
     if (!find_records(reading, schema, "$", 0)) return;
     read_parameters(reading, json_get(path, "parameters"));
     read_parameters(reading, json_get(operation, "parameters"));
-    propose_key_and_cursor(&stream, reading->arena);
+    propose_key_and_cursor(&stream, NULL, reading->arena);
     proposal->streams[proposal->stream_count++] = stream;
 }
 

@@ -31,8 +31,8 @@ void propose_answer(struct proposed_stream *stream, const struct cJSON *answer, 
 bool propose_paging_param(struct proposed_pages *pages, const char *name, const char *value);
 bool propose_cursor_param(struct proposed_stream *stream, const char *name);
 bool propose_is_key_name(const char *name); /* does a header, parameter or member of this name carry a credential? */
-/* Which of the fields tells records apart, and which says when they changed. */
-void propose_key_and_cursor(struct proposed_stream *stream, struct arena *arena);
+/* Which of the fields tells `records` (NULL: none are known) apart, and which says when they changed. */
+void propose_key_and_cursor(struct proposed_stream *stream, const struct cJSON *records, struct arena *arena);
 
 /* The last word of a path that names something: "/v1/orders.json" gives "orders"; with a number when it is taken. */
 const char *propose_stream_name(const struct proposal *proposal, const char *path, struct arena *arena);

@@ -1,4 +1,6 @@
-/* propose: which of the three a file is, and the starter that needs none. */
+/* propose: which of the three a file is, the starter that needs none, and what one exchange shows. */
+#include <string.h>
+
 #include "rest/propose/parts.h"
 
 static int read_json(struct str text, struct arena *arena, struct proposal *proposal, struct err *err)
@@ -52,4 +54,24 @@ void propose_starter(const char *name, struct arena *arena, struct proposal *pro
     for (size_t i = 0; i < stream->field_count; i++) stream->fields[i] = FIELDS[i];
     *proposal = (struct proposal){
         .name = name, .base = "https://api.example.com", .auth = PROPOSED_BEARER, .streams = stream, .stream_count = 1};
+}
+
+bool propose_from_exchange(const struct proposed_exchange *exchange, const char *name, struct arena *arena,
+                           struct proposed_stream *stream)
+{
+    struct proposal proposal = {.name = name, .streams = stream};
+    struct proposed_stream *found;
+    struct cJSON *answer;
+    struct err ignored = ERR_INIT;
+    bool has_host = strstr(exchange->url, "://") != NULL;
+    const struct seen_request request = {
+        .method = exchange->method, .url = has_host ? exchange->url : arena_printf(arena, "https://host%s", exchange->url)};
+    if (json_parse(exchange->answer, PROPOSE_MAX_BYTES, &answer, &ignored) != 0) return false;
+    int rc = propose_request(&proposal, &request, arena, &found, &ignored);
+    if (rc == 0 && found) {
+        found->name = name;
+        propose_answer(found, answer, exchange->link, arena);
+    }
+    json_free(answer);
+    return rc == 0 && found && found->records;
 }

@@ -1,4 +1,5 @@
-/* propose: a first connector from what people have of an API: a curl command, a recorded session (HAR), an OpenAPI document.
+/* propose: a first connector from what people have of an API: a curl command, a recorded session (HAR), an OpenAPI document;
+ * and what a connector's stream might declare, from what its source answered.
  *
  *     struct proposal proposal;
  *     rc = propose(text, "shop", &arena, &proposal, err);      // which of the three it is, it says itself
@@ -75,5 +76,19 @@ int propose(struct str text, const char *name, struct arena *arena, struct propo
 void propose_starter(const char *name, struct arena *arena, struct proposal *proposal);
 
 void proposal_to_lua(const struct proposal *proposal, struct buf *out);
+
+/* A request that a connector's stream made, and its answer. */
+struct proposed_exchange {
+    const char *method;
+    const char *url;   /* its host does not matter */
+    struct str answer; /* JSON */
+    const char *link;  /* its Link header; NULL: none */
+};
+
+/* What an exchange shows of a stream: records, key, pages, cursor, fields. False: its answer is no JSON that holds records. */
+bool propose_from_exchange(const struct proposed_exchange *exchange, const char *name, struct arena *arena,
+                           struct proposed_stream *stream);
+/* That as lines of the stream's declaration. */
+void proposed_stream_to_lua(const struct proposed_stream *stream, struct buf *out);
 
 #endif

@@ -622,6 +622,14 @@ static const struct kind KINDS[] = {
     [AUTH_SESSION] = {"session", check_session, token_credentials, true, NULL},
 };
 
+struct auth_spec auth_of_pool(const struct auth_spec *spec, size_t i)
+{
+    struct auth_spec one = *spec;
+    one.token = one.key = spec->pool[i];
+    one.pool_count = 0;
+    return one;
+}
+
 bool auth_keeps_tokens(const struct auth_spec *spec)
 {
     return spec->kind == AUTH_OAUTH2 || spec->kind == AUTH_SESSION || (spec->kind == AUTH_JWT && spec->exchange.url);

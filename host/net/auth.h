@@ -168,8 +168,12 @@ struct auth_session {
     int64_t lifetime_ms; /* how long it lasts; 0: as the answer says, or until it is refused */
 };
 
+enum { AUTH_POOL_MAX = 64 };
+
 struct auth_spec {
     enum auth_kind kind;
+    const struct str *pool;              /* bearer, api_key: several, `token` or `key` being the first */
+    size_t pool_count;                   /* 0: there is only that one */
     struct str token;                    /* bearer */
     struct str prefix;                   /* bearer, jwt: "Bearer"; api_key, session: "" (put before it, with a space between) */
     struct str username, password;       /* basic */
@@ -199,6 +203,9 @@ bool auth_keeps_tokens(const struct auth_spec *spec);
 /* The credential's name, a digest: equal where the tokens of one are those of the other. By the refresh token where there is
  * one, since a server that rotates it knows it by nothing else; otherwise by all that a token call says. */
 void auth_identity(const struct auth_spec *spec, char out[SHA256_HEX_SIZE]);
+
+/* The spec of one of a pool. */
+struct auth_spec auth_of_pool(const struct auth_spec *spec, size_t i);
 
 struct auth;
 

@@ -12,9 +12,9 @@
  * client_send returns 0 with any 2xx answer that is complete and verified. Everything else is an error whose class decides:
  * 401 refreshes the token once (single flight) and is AUTH when it comes again; 403 PERMISSION; 429 waits and is RATE_LIMIT
  * past the limit; 408, 425, 5xx, cut bodies, resets, time-outs and DNS failures are retried with full jitter and are TRANSIENT
- * in the end; other 4xx, a certificate that is not to be trusted and TLS before 1.2 are SOURCE at once; an answer over a cap is
- * DATA; a host that is not allowed is PERMISSION. The message holds method, URL without secrets, status and the first 200 bytes
- * of the body, redacted.
+ * in the end; of a pool of credentials a 401 ends the use of one, 429 rests it, and the next one tries; other 4xx, a
+ * certificate that is not to be trusted and TLS before 1.2 are SOURCE at once; an answer over a cap is DATA; a host that is not
+ * allowed is PERMISSION. The message holds method, URL without secrets, status and the first 200 bytes of the body, redacted.
  *
  * A host whose requests fail five times in a row, whoever sent them, is left alone for a minute (breaker.h).
  *
@@ -30,6 +30,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "net/credentials.h"
 #include "net/http.h"
 #include "net/proxy.h"
 #include "net/retry.h"
@@ -57,6 +58,7 @@ struct client_options {
     const char *user_agent;    /* NULL: "sluice/VERSION" */
     struct auth *auth;         /* NULL: none; owned by the client from here on */
     struct limiter *limiter;   /* NULL: none; owned by the client from here on */
+    struct credentials pool;   /* several of both in place of them, also owned then; count 0: none */
     struct budget *budget;     /* bodies are charged to it; may be NULL */
     struct secrets *secrets;   /* for redaction; may be NULL */
     struct cassette *cassette; /* records what passes, or answers in place of the network; NULL: neither; see cassette.h */
@@ -77,8 +79,8 @@ struct client_counters {
 struct client;
 struct session;
 
-/* Takes over options->auth and options->limiter in any case. CONFIG when a host pattern or one of the files cannot be read, or
- * when others may read the key. */
+/* Takes over options->auth, options->limiter and what options->pool holds in any case (its list is copied). CONFIG when a host
+ * pattern or one of the files cannot be read, or when others may read the key. */
 int client_new(const struct client_options *options, struct client **out, struct err *err) MUST_USE;
 void client_free(struct client *client); /* after its sessions; NULL is fine */
 const struct client_counters *client_counters(const struct client *client);

@@ -275,10 +275,39 @@ static void read_none(struct auth_reader *reader, struct auth_spec *spec)
     spec->kind = AUTH_NONE;
 }
 
+/* One credential, or several: `key` and those of `pool`, each once. Gives the first. */
+static struct str read_credentials(struct auth_reader *reader, const char *key, struct auth_spec *spec)
+{
+    struct str rest = read_key(reader, "pool"), only = read_key(reader, key), one;
+    struct str *list = arena_array(reader->arena, struct str, AUTH_POOL_MAX);
+    size_t count = 0;
+    if (!option_is_set(reader->auth, key) && !option_is_set(reader->auth, "pool"))
+        problems_add(reader->problems, reader->auth, "%s: '%s' is missing", reader->path, key);
+    if (only.size) list[count++] = only;
+    while (rest.size && str_next(&rest, ',', &one)) {
+        bool is_new = one.size > 0;
+        for (size_t i = 0; i < count; i++) is_new = is_new && !str_equal(list[i], one);
+        if (!is_new) continue;
+        if (count == AUTH_POOL_MAX) {
+            if (reader->rc == 0)
+                reader->rc = err_set(reader->err, ERR_CONFIG, "%s.pool: more than %d", reader->path, AUTH_POOL_MAX);
+            break;
+        }
+        list[count++] = arena_copy(reader->arena, one);
+    }
+    if (reader->config && reader->rc == 0 && count == 0) {
+        reader->rc = err_set(reader->err, ERR_CONFIG, "%s.%s: there is no value", reader->path, key);
+        err_hint(reader->err, "give the configuration entries it names");
+    }
+    spec->pool = list;
+    spec->pool_count = count > 1 ? count : 0;
+    return count ? list[0] : STR("");
+}
+
 static void read_bearer(struct auth_reader *reader, struct auth_spec *spec)
 {
     spec->kind = AUTH_BEARER;
-    spec->token = need_key(reader, "token");
+    spec->token = read_credentials(reader, "token", spec);
     spec->prefix = read_key(reader, "prefix");
 }
 
@@ -297,7 +326,7 @@ static enum auth_place place_of(const char *name)
 static void read_api_key(struct auth_reader *reader, struct auth_spec *spec)
 {
     spec->kind = AUTH_API_KEY;
-    spec->key = need_key(reader, "key");
+    spec->key = read_credentials(reader, "key", spec);
     spec->name = need_key(reader, "name");
     spec->prefix = read_key(reader, "prefix");
     spec->into = place_of(option_text(reader->table, reader->auth, "into"));

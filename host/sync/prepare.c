@@ -36,7 +36,7 @@ static void list_secrets(struct sync_prepared *prepared)
     const char **names = arena_array(&prepared->arena, const char *, table->count + 1);
     size_t count = 0;
     for (size_t i = 0; i < table->count; i++)
-        if (table->entries[i].secret && prepared->config->values[i].is_set) names[count++] = table->entries[i].name;
+        if (config_is_handle(&table->entries[i]) && prepared->config->values[i].is_set) names[count++] = table->entries[i].name;
     prepared->connector_options.secret_names = names;
     prepared->connector_options.secret_count = count;
 }
@@ -286,6 +286,25 @@ static int log_in_first(struct sync_prepared *prepared, struct cancel *cancel, s
     return rc;
 }
 
+/* The other half of each of a pool's credentials. */
+static int fill_pool(struct sync_prepared *prepared, struct credentials *pool, struct err *err)
+{
+    struct auth_options options = {.clock = prepared->source_clock, .secrets = prepared->options.secrets};
+    struct auth_spec spec;
+    int rc = access_auth(prepared->description, prepared->config, prepared->now_us, &prepared->arena, &spec, err);
+    for (size_t i = 0; i < pool->count && rc == 0; i++) {
+        struct auth_spec one = auth_of_pool(&spec, i);
+        if (options.secrets) (void)secrets_add(options.secrets, "auth.pool", spec.pool[i]);
+        rc = auth_new(&one, &options, &pool->list[i].auth, err);
+        if (rc) err_context(err, "credential %zu of the pool", i + 1);
+    }
+    for (size_t i = 0; i < pool->count && rc != 0; i++) {
+        auth_free(pool->list[i].auth);
+        pool->list[i].auth = NULL;
+    }
+    return rc;
+}
+
 int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct client **out, struct err *err)
 {
     const struct pipeline *pipeline = prepared->options.pipeline;
@@ -301,9 +320,10 @@ int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct cl
     if (rc == 0)
         rc = access_client(prepared->description, prepared->config, &overrides, prepared->now_us, arena, &options, err);
     if (rc) return rc;
-    rc = prepare_auth(prepared, cancel, arena, &options.auth, err);
+    rc = options.pool.count ? fill_pool(prepared, &options.pool, err)
+                            : prepare_auth(prepared, cancel, arena, &options.auth, err);
     if (rc) {
-        limiter_free(options.limiter);
+        access_release_limiters(&options);
         return rc;
     }
     return client_new(&options, out, err);

@@ -2,9 +2,19 @@
 #include "rest/vocabulary/tables.h"
 
 static const struct option AUTH_NONE[] = {KIND};
+
+/* Several credentials where one would do, each with an allowance of its own at the source. */
+#define POOL(what)                                                                                                             \
+    {                                                                                                                          \
+        "pool", OPTION_STRING, SECRET, NULL, NULL, NULL,                                                                       \
+            "further " what " with limits of their own, between commas: `{{config." what "}}` of type list; each request "     \
+            "takes the one with the most left"                                                                                 \
+    }
+
 static const struct option AUTH_BEARER[] = {
     KIND,
-    {"token", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "sent as `Authorization: PREFIX TOKEN`"},
+    {"token", OPTION_STRING, SECRET, NULL, NULL, NULL, "sent as `Authorization: PREFIX TOKEN`; may be left out beside `pool`"},
+    POOL("tokens"),
     {"prefix", OPTION_STRING, TEMPLATE, "Bearer", NULL, NULL, "the word before the token"},
 };
 static const struct option AUTH_BASIC[] = {
@@ -14,7 +24,8 @@ static const struct option AUTH_BASIC[] = {
 };
 static const struct option AUTH_API_KEY[] = {
     KIND,
-    {"key", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "the key"},
+    {"key", OPTION_STRING, SECRET, NULL, NULL, NULL, "the key; may be left out beside `pool`"},
+    POOL("keys"),
     {"name", OPTION_STRING, TEMPLATE, "X-API-Key", NULL, NULL, "header, parameter or cookie that carries it"},
     {"into", OPTION_ENUM, 0, "header", "header|query|cookie", NULL,
      "where it goes; percent-encoded as a query or a cookie needs it"},

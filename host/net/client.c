@@ -12,6 +12,7 @@
 #include "net/cassette.h"
 #include "net/classify.h"
 #include "net/client_internal.h"
+#include "net/device.h"
 #include "net/excerpt.h"
 #include "net/guard.h"
 #include "net/limit.h"
@@ -397,7 +398,23 @@ int session_log_in(struct session *session, struct err *err)
 
 int session_redeem(struct session *session, const struct auth_pair *params, size_t count, struct err *err)
 {
-    return auth_redeem(session->client->credentials.list[0].auth, &session->token_sender, params, count, err);
+    char error[AUTH_ERROR_MAX];
+    return auth_redeem(session->client->credentials.list[0].auth, &session->token_sender, AUTH_CALL_CODE, params, count, error,
+                       err);
+}
+
+int session_log_in_by_device(struct session *session, const struct auth_spec *spec,
+                             void (*show)(void *context, const struct device_login *login), void *context, struct err *err)
+{
+    const struct client_options *client = &session->client->options;
+    const struct device_options options = {client->clock, client->cancel, client->secrets, client->log};
+    struct arena arena = ARENA_INIT(0);
+    struct device_login login;
+    int rc = device_begin(spec, &session->token_sender, &options, &arena, &login, err);
+    if (rc == 0) show(context, &login);
+    if (rc == 0) rc = device_wait(session->client->credentials.list[0].auth, &session->token_sender, &login, &options, err);
+    arena_release(&arena);
+    return rc;
 }
 
 int client_send(struct session *session, const struct http_request *request, struct arena *arena,

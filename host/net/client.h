@@ -97,9 +97,15 @@ int64_t session_waiting_until_ms(const struct session *session);
 /* Gets a token, where auth has any, without a request that needs one. */
 int session_log_in(struct session *session, struct err *err) MUST_USE;
 
-/* auth_redeem through this session. */
+/* auth_redeem for what a browser brought, through this session. */
 struct auth_pair;
 int session_redeem(struct session *session, const struct auth_pair *params, size_t count, struct err *err) MUST_USE;
+/* A login by another device (device.h): `show` gets what somebody is to do there, then this waits until it is done. */
+struct auth_spec;
+struct device_login;
+int session_log_in_by_device(struct session *session, const struct auth_spec *spec,
+                             void (*show)(void *context, const struct device_login *login), void *context,
+                             struct err *err) MUST_USE;
 /* Waits because the source needs time, as on a declared limit: whoever asks is told until when. False when the client's
  * `cancel` ended the wait. `what` ("job") lives for ever. */
 bool session_wait_ms(struct session *session, int64_t wait_ms, const char *what);

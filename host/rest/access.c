@@ -201,9 +201,15 @@ int access_login_client(const struct description *description, const struct auth
                         const struct access_overrides *overrides, struct arena *arena, struct client_options *options,
                         struct err *err)
 {
-    struct host_list list = {.names = arena_array(arena, const char *, 1)};
+    struct host_list list = {.names = arena_array(arena, const char *, 2)};
     struct auth_spec copy = *spec;
+    struct url device;
     int rc = add_token_url(&list, &copy, arena, err);
+    if (rc == 0 && spec->kind == AUTH_OAUTH2 && spec->oauth2.device_url && spec->oauth2.device_url[0]) {
+        rc = url_parse(str_from(spec->oauth2.device_url), arena, &device, err);
+        if (rc != 0) return err_context(err, "http.auth.device_authorization_url");
+        add_url(&list, &device, arena);
+    }
     if (rc != 0) return rc;
     options->allowed_hosts = list.names;
     options->allowed_host_count = list.count;

@@ -45,7 +45,8 @@ int access_client(const struct description *description, const struct config *co
 /* Frees the limiters again, for whoever fails before a client takes them over. */
 void access_release_limiters(struct client_options *options);
 
-/* The same for a client that logs in and does nothing else: it reaches the token call's host only, and has no limiter. */
+/* The same for a client that logs in and does nothing else: it reaches the hosts of the login's calls only, and has no limiter.
+ */
 int access_login_client(const struct description *description, const struct auth_spec *spec,
                         const struct access_overrides *overrides, struct arena *arena, struct client_options *options,
                         struct err *err) MUST_USE;

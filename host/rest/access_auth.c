@@ -343,6 +343,7 @@ static const struct {
     {"password", AUTH_PASSWORD, "username"},
     {"jwt_bearer", AUTH_JWT_BEARER, "assertion"},
     {"authorization_code", AUTH_AUTHORIZATION_CODE, "authorize_url"},
+    {"device_code", AUTH_DEVICE_CODE, "device_authorization_url"},
 };
 
 static void check_grant_keys(struct auth_reader *reader, size_t chosen)
@@ -353,7 +354,8 @@ static void check_grant_keys(struct auth_reader *reader, size_t chosen)
         if (!key) continue;
         bool is_set = option_is_set(reader->auth, key);
         bool belongs = i == chosen || (strcmp(key, "assertion") == 0 && has_client_assertion);
-        if (is_set && !belongs)
+        bool is_choice = GRANTS[i].grant == AUTH_DEVICE_CODE && GRANTS[chosen].grant == AUTH_AUTHORIZATION_CODE;
+        if (is_set && !belongs && !is_choice)
             problems_add(reader->problems, reader->auth, "%s: '%s' belongs to grant %s only", reader->path, key,
                          GRANTS[i].name);
         if (!is_set && belongs)
@@ -431,6 +433,7 @@ static void read_oauth2(struct auth_reader *reader, struct auth_spec *spec)
         .assertion = assertion,
         .sign = read_sign(reader),
         .authorize_url = read_key(reader, "authorize_url").data,
+        .device_url = read_key(reader, "device_authorization_url").data,
         .redirect_url = read_key(reader, "redirect_url").data,
     };
     oauth2->params = read_params(reader, "params", &oauth2->param_count);
@@ -665,6 +668,12 @@ int access_auth(const struct description *description, const struct config *conf
     if (description->base_is_captured && !strstr(*url, "://"))
         return err_set(err, ERR_CONFIG, "%s: must be absolute, since http.base is not known before", access_token_key(spec));
     *url = absolute_token_url(*url, &base, arena);
+    const char **device_url = &spec->oauth2.device_url;
+    bool has_device = spec->kind == AUTH_OAUTH2 && *device_url && (*device_url)[0];
+    if (has_device && description->base_is_captured && !strstr(*device_url, "://"))
+        return err_set(err, ERR_CONFIG,
+                       "http.auth.device_authorization_url: must be absolute, since http.base is not known before");
+    if (has_device) *device_url = absolute_token_url(*device_url, &base, arena);
     /* Whom an assertion is for is whom it is shown, unless the connector says otherwise (RFC 7523 3). */
     struct jwt *assertion = spec->kind == AUTH_OAUTH2 ? spec->oauth2.assertion : NULL;
     if (assertion && assertion->audience.size == 0) assertion->audience = str_from(*url);

@@ -142,8 +142,7 @@ static int open_token_store(const struct sync_prepared *prepared, const struct a
     struct err problem = ERR_INIT;
     *store = NULL;
     if (fs_state_folder(prepared->options.state_folder, arena, &folder, &problem) != 0) {
-        if (spec->oauth2.grant == AUTH_REFRESH_TOKEN || spec->oauth2.grant == AUTH_AUTHORIZATION_CODE)
-            return err_copy(err, &problem);
+        if (auth_is_login(spec) || spec->oauth2.grant == AUTH_REFRESH_TOKEN) return err_copy(err, &problem);
         if (prepared->options.log)
             log_warn(prepared->options.log, "tokens are not shared with other syncs: %s", problem.message);
         return 0;
@@ -173,7 +172,7 @@ int prepare_auth(const struct sync_prepared *prepared, struct cancel *cancel, st
         .clock = prepared->source_clock, .secrets = prepared->options.secrets, .fetches_always = records_login(prepared)};
     int rc = access_auth(prepared->description, prepared->config, prepared->now_us, arena, spec, err);
     if (rc != 0) return rc;
-    if (spec->kind == AUTH_OAUTH2 && spec->oauth2.grant == AUTH_AUTHORIZATION_CODE) {
+    if (auth_is_login(spec)) {
         spec->oauth2.login = str_from(prepared->options.pipeline->name);
         if (is_replay(prepared)) spec->oauth2.refresh_token = STR("of the recorded login");
     }

@@ -70,7 +70,7 @@
 ---a token that is fetched and refreshed by the host (RFC 6749).
 ---@class sluice.Auth.oauth2
 ---@field kind "oauth2"
----@field grant string client_credentials, refresh_token, password, jwt_bearer or authorization_code
+---@field grant string client_credentials, refresh_token, password, jwt_bearer, authorization_code or device_code
 ---@field token_url string absolute, or a path behind `http.base`; its host is allowed
 ---@field client_id? string the client; left out where `sign` says who asks
 ---@field client_secret? string its secret
@@ -79,7 +79,8 @@
 ---@field password? string grant password: the password
 ---@field assertion? sluice.Assertion grant jwt_bearer: what is shown; credentials assertion: how the client says who it is (RFC 7523)
 ---@field authorize_url? string grant authorization_code: where the browser logs in; absolute
----@field authorize_params? table<string, string|number|boolean> grant authorization_code: further parameters of that URL
+---@field authorize_params? table<string, string|number|boolean> further parameters of that URL, or of device_authorization_url
+---@field device_authorization_url? string grant device_code, or authorization_code with `login --device`: where a code is asked for that is typed in on another device (RFC 8628); absolute, or a path behind `http.base`
 ---@field redirect_url? string grant authorization_code: where the browser comes back, as registered: 127.0.0.1 or localhost; without a port, any free one (default: http://127.0.0.1/callback)
 ---@field scope? string scopes, as the server wants them separated
 ---@field params? table<string, string|number|boolean> further parameters of the token call

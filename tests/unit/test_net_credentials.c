@@ -198,20 +198,13 @@ static void test_a_refusal_elsewhere_is_no_credentials_fault(void **state)
     bench_free(bench);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_one_with_the_most_left_is_taken),
-        cmocka_unit_test(test_nothing_known_of_any_they_take_turns),
-        cmocka_unit_test(test_each_has_the_declared_limit_for_itself),
-        cmocka_unit_test(test_a_refusal_rests_one_and_the_next_goes_on_at_once),
-        cmocka_unit_test(test_all_at_rest_the_first_that_is_free_is_waited_for),
-        cmocka_unit_test(test_used_up_before_a_refusal),
-        cmocka_unit_test(test_a_rest_that_is_too_long_ends_it_and_says_when_to_come_back),
-        cmocka_unit_test(test_one_that_was_revoked_is_not_used_again),
-        cmocka_unit_test(test_none_left_is_a_failure_of_the_credentials),
-        cmocka_unit_test(test_refusals_without_end_end),
-        cmocka_unit_test(test_a_refusal_elsewhere_is_no_credentials_fault),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT_TESTS(cmocka_unit_test(test_the_one_with_the_most_left_is_taken),
+           cmocka_unit_test(test_nothing_known_of_any_they_take_turns),
+           cmocka_unit_test(test_each_has_the_declared_limit_for_itself),
+           cmocka_unit_test(test_a_refusal_rests_one_and_the_next_goes_on_at_once),
+           cmocka_unit_test(test_all_at_rest_the_first_that_is_free_is_waited_for),
+           cmocka_unit_test(test_used_up_before_a_refusal),
+           cmocka_unit_test(test_a_rest_that_is_too_long_ends_it_and_says_when_to_come_back),
+           cmocka_unit_test(test_one_that_was_revoked_is_not_used_again),
+           cmocka_unit_test(test_none_left_is_a_failure_of_the_credentials), cmocka_unit_test(test_refusals_without_end_end),
+           cmocka_unit_test(test_a_refusal_elsewhere_is_no_credentials_fault))

@@ -297,6 +297,11 @@ static void test_wrong_http(void **state)
          "'client_id' is missing"},
         {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"authorization_code\",\"token_url\":\"/t\",\"client_id\":\"x\"}",
          "grant authorization_code needs an 'authorize_url'"},
+        {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"device_code\",\"token_url\":\"/t\",\"client_id\":\"x\"}",
+         "grant device_code needs a 'device_authorization_url'"},
+        {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"client_credentials\",\"token_url\":\"/t\",\"client_id\":\"x\","
+         "\"device_authorization_url\":\"/d\"}",
+         "'device_authorization_url' belongs to grant device_code only"},
         {"\"auth\":{\"kind\":\"jwt\",\"key\":\"k\",\"lifetime\":\"1s\"}", "http.auth.lifetime: expected at least 4s"},
         {"\"auth\":{\"kind\":\"jwt\",\"key\":\"k\",\"claims\":{\"a\":\"{{config.kye}}\"}}", "http.auth.claims.a"},
         {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"client_credential\",\"token_url\":\"/t\",\"client_id\":\"x\"}",

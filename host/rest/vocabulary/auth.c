@@ -121,7 +121,7 @@ static const struct option AUTH_JWT[] = {
 static const struct option AUTH_OAUTH2[] = {
     KIND,
     {"grant", OPTION_STRING, REQUIRED, NULL, NULL, NULL,
-     "client_credentials, refresh_token, password, jwt_bearer or authorization_code"},
+     "client_credentials, refresh_token, password, jwt_bearer, authorization_code or device_code"},
     {"token_url", OPTION_STRING, REQUIRED | TEMPLATE, NULL, NULL, NULL,
      "absolute, or a path behind `http.base`; its host is allowed"},
     {"client_id", OPTION_STRING, SECRET, NULL, NULL, NULL, "the client; left out where `sign` says who asks"},
@@ -134,7 +134,12 @@ static const struct option AUTH_OAUTH2[] = {
      "grant jwt_bearer: what is shown; credentials assertion: how the client says who it is (RFC 7523)"},
     {"authorize_url", OPTION_STRING, TEMPLATE, NULL, NULL, NULL,
      "grant authorization_code: where the browser logs in; absolute"},
-    {"authorize_params", OPTION_MAP_OF, TEMPLATE, NULL, NULL, NULL, "grant authorization_code: further parameters of that URL"},
+    {"authorize_params", OPTION_MAP_OF, TEMPLATE, NULL, NULL, NULL,
+     "further parameters of that URL, or of device_authorization_url"},
+    {"device_authorization_url", OPTION_STRING, TEMPLATE, NULL, NULL, NULL,
+     "grant device_code, or authorization_code with `login --device`: where a code is asked for that is typed in on another "
+     "device "
+     "(RFC 8628); absolute, or a path behind `http.base`"},
     {"redirect_url", OPTION_STRING, TEMPLATE, "http://127.0.0.1/callback", NULL, NULL,
      "grant authorization_code: where the browser comes back, as registered: 127.0.0.1 or localhost; without a port, any free "
      "one"},

@@ -341,6 +341,7 @@ struct session *session_new(struct client *client)
                                               .identity = {.certificate = buf_str(&client->certificate),
                                                            .key = buf_str(&client->key),
                                                            .password = options->client_key_password},
+                                              .needs_tls_1_3 = options->needs_tls_1_3,
                                               .proxy = options->proxy.url ? &client->options.proxy : NULL,
                                               .budget = options->budget,
                                               .clock = options->clock,

@@ -52,6 +52,7 @@ struct client_options {
     const char *ca_file; /* PEM: the authorities to trust in place of the system's; NULL: the system's; read by client_new */
     const char *client_cert, *client_key; /* PEM files: who we are to a server that asks; NULL: nobody; read by client_new */
     const char *client_key_password;      /* NULL: the key has none */
+    bool needs_tls_1_3;                   /* else 1.2 will do */
     struct proxy proxy;                   /* url NULL: none */
     struct http_limits limits;
     struct retry_policy retry;

@@ -223,6 +223,7 @@ static int read_network(struct sync_prepared *prepared, struct client_options *o
     options->client_cert = path_of(prepared, pipeline->client_cert);
     options->client_key = path_of(prepared, pipeline->client_key);
     options->client_key_password = pipeline->client_key_password;
+    options->needs_tls_1_3 = pipeline->needs_tls_1_3;
     if (!pipeline->client_cert != !pipeline->client_key) {
         err_set(err, ERR_CONFIG, "network.%s: there is no %s beside it", pipeline->client_cert ? "client_cert" : "client_key",
                 pipeline->client_cert ? "client_key" : "client_cert");

@@ -147,6 +147,18 @@ def test_used_up_in_the_midst_of_a_run_another_token_goes_on(work, github_pool, 
     subject.look(database)
 
 
+def test_a_recording_with_a_pool_holds_no_token_and_plays_without_one(work, github_pool, fresh):
+    subject, database = subject_of(work, github_pool, ("teams", "branches"), {"tokens": github_pool.secrets()[:3]}), fresh()
+    subject.configure(database)
+    work.run("run", "--record", "run.http")
+    subject.look_for_secrets((work.folder / "run.http").read_text())
+    subject.look(database)
+    subject = subject_of(work, github_pool, ("teams", "branches"), {"tokens": "another-one"})
+    subject.configure(again := fresh())
+    work.run("run", "--replay", "run.http")
+    subject.look(again)
+
+
 def test_revoked_tokens_are_left_out_until_none_is_left(work, github_pool, fresh):
     subject, database = subject_of(work, github_pool, ("issues", "teams"), {"tokens": github_pool.secrets()[:3]}), fresh()
     subject.configure(database)

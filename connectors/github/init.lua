@@ -41,6 +41,7 @@ return sluice.connector {
     owner = { type = "string", title = "The organisation's or user's login" },
     auth = { type = "enum", values = { "token", "app" }, default = "token", title = "A personal access token, or a GitHub App" },
     token = { type = "string", secret = true, title = "A personal access token that may read (auth: token)" },
+    tokens = { type = "list", secret = true, title = "Further ones, of other users: GitHub counts requests by user" },
     app_id = { type = "string", title = "The App's id or client id (auth: app)" },
     installation_id = { type = "string", title = "Its installation (auth: app)" },
     private_key = { type = "string", secret = true, title = "Its private key, PEM (auth: app)" },
@@ -51,7 +52,7 @@ return sluice.connector {
     base = "{{config.base_url}}",
     headers = { Accept = "application/vnd.github+json", ["X-GitHub-Api-Version"] = "2022-11-28" },
     auth = sluice.select("auth", {
-      token = { kind = "bearer", token = "{{config.token}}" },
+      token = { kind = "bearer", token = "{{config.token}}", pool = "{{config.tokens}}" },
       app = {
         kind = "jwt", key = "{{config.private_key}}", issuer = "{{config.app_id}}",
         exchange = { url = "/app/installations/{{config.installation_id}}/access_tokens" },

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/context.h"
 #include "net/auth.h"
+#include "net/device.h"
 #include "os/clock.h"
 #include "os/fs.h"
 #include "os/process.h"
@@ -30,10 +31,20 @@ static void show_url(void *context, const char *url)
         opening->browser = NULL;
 }
 
+static void show_device(void *context, const struct device_login *login)
+{
+    (void)context;
+    printf("open this URL on any device and type in the code %s to log in:\n%s\n", login->user_code, login->url);
+    if (login->complete_url) printf("or this one, which has the code in it:\n%s\n", login->complete_url);
+    fflush(stdout);
+}
+
 static int log_in(const struct arguments *arguments, struct sync_prepared *prepared, struct err *err)
 {
     struct opening opening = {.with_browser = !argument_is_set(arguments, "--no-browser")};
-    int rc = sync_log_in(prepared, show_url, &opening, err);
+    const struct sync_login login = {
+        .by_device = argument_is_set(arguments, "--device"), .show = show_url, .show_device = show_device, .context = &opening};
+    int rc = sync_log_in(prepared, &login, err);
     process_free(opening.browser);
     if (rc == 0) printf("%s: logged in\n", prepared->options.pipeline->name);
     return rc;
@@ -94,7 +105,11 @@ static int run(const struct arguments *arguments)
 }
 
 static const struct cli_option OPTIONS[] = {
-    OPTION_FILE,    {"--no-browser", 0, NULL, false, "login: only print the URL"}, OPTION_STATE_DIR, OPTION_LOG_FORMAT,
+    OPTION_FILE,
+    {"--device", 0, NULL, false, "login: by a browser on another device, where a code is typed in"},
+    {"--no-browser", 0, NULL, false, "login: only print the URL"},
+    OPTION_STATE_DIR,
+    OPTION_LOG_FORMAT,
     OPTION_VERBOSE,
 };
 
@@ -103,9 +118,10 @@ const struct command COMMAND_AUTH = {
     .usage = "login [PIPELINE] | status [PIPELINE] | logout [PIPELINE]",
     .summary = "log in by a browser; show or forget a pipeline's tokens",
     .details =
-        "`login` prints a URL, opens it, and waits ten minutes for the browser to come back to this machine. The tokens are "
-        "kept in\n"
-        "the state directory, readable by you alone, and renewed by each sync. `logout` forgets them; it does not revoke them.",
+        "`login` prints a URL, opens it, and waits ten minutes for the browser to come back to this machine; with --device, "
+        "and\n"
+        "where the connector logs in that way, it prints a URL and a code for a browser elsewhere. The tokens are kept in the\n"
+        "state directory, readable by you alone, and renewed by each sync. `logout` forgets them; it does not revoke them.",
     .options = OPTIONS,
     .option_count = ARRAY_SIZE(OPTIONS),
     .min_words = 1,

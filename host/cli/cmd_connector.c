@@ -45,7 +45,7 @@ static int list(struct arena *arena, bool as_json)
 
 static void print_config(const struct config_table *config)
 {
-    static const char *const TYPES[] = {"string", "integer", "number", "boolean", "timestamp", "date", "enum"};
+    static const char *const TYPES[] = {"string", "integer", "number", "boolean", "timestamp", "date", "enum", "list"};
     printf("\nconfig:\n");
     for (size_t i = 0; i < config->count; i++) {
         const struct config_entry *entry = &config->entries[i];

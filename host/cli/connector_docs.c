@@ -10,7 +10,7 @@ enum { DOCS_MAX = 16 * 1024 * 1024 };
 
 static const char *const CONFIG_TYPES[] = {
     [CONFIG_STRING] = "string",       [CONFIG_INTEGER] = "integer", [CONFIG_NUMBER] = "number", [CONFIG_BOOLEAN] = "boolean",
-    [CONFIG_TIMESTAMP] = "timestamp", [CONFIG_DATE] = "date",       [CONFIG_ENUM] = "one of",
+    [CONFIG_TIMESTAMP] = "timestamp", [CONFIG_DATE] = "date",       [CONFIG_ENUM] = "one of",   [CONFIG_LIST] = "list",
 };
 
 /* --- Markdown ------------------------------------------------------------------------------------------------------------ */
@@ -167,6 +167,8 @@ static void write_default(struct json_writer *json, const struct config_entry *e
     json_member(json, "default");
     if (is_literal)
         json_raw(json, str_from(entry->fallback));
+    else if (entry->type == CONFIG_LIST)
+        config_list_to_json(str_from(entry->fallback), json);
     else
         json_cstr(json, entry->fallback);
 }
@@ -176,13 +178,24 @@ static void write_property(struct json_writer *json, const struct config_entry *
     static const struct {
         const char *type, *format;
     } SCHEMAS[] = {
-        [CONFIG_STRING] = {"string", NULL},   [CONFIG_INTEGER] = {"integer", NULL},         [CONFIG_NUMBER] = {"number", NULL},
-        [CONFIG_BOOLEAN] = {"boolean", NULL}, [CONFIG_TIMESTAMP] = {"string", "date-time"}, [CONFIG_DATE] = {"string", "date"},
+        [CONFIG_STRING] = {"string", NULL},
+        [CONFIG_INTEGER] = {"integer", NULL},
+        [CONFIG_NUMBER] = {"number", NULL},
+        [CONFIG_BOOLEAN] = {"boolean", NULL},
+        [CONFIG_TIMESTAMP] = {"string", "date-time"},
+        [CONFIG_DATE] = {"string", "date"},
         [CONFIG_ENUM] = {"string", NULL},
+        [CONFIG_LIST] = {"array", NULL},
     };
     json_open(json, '{');
     json_member(json, "type"), json_cstr(json, SCHEMAS[entry->type].type);
     if (SCHEMAS[entry->type].format) json_member(json, "format"), json_cstr(json, SCHEMAS[entry->type].format);
+    if (entry->type == CONFIG_LIST) {
+        json_member(json, "items"), json_open(json, '{');
+        json_member(json, "type"), json_cstr(json, "string");
+        json_close(json, '}');
+        if (entry->required) json_member(json, "minItems"), json_int(json, 1);
+    }
     if (entry->title) json_member(json, "title"), json_cstr(json, entry->title);
     if (entry->value_count) {
         json_member(json, "enum"), json_open(json, '[');

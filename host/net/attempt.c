@@ -10,6 +10,7 @@
 #include "net/breaker.h"
 #include "net/classify.h"
 #include "net/client_internal.h"
+#include "net/credentials.h"
 #include "net/guard.h"
 #include "net/limit.h"
 #include "net/url.h"
@@ -23,12 +24,13 @@ enum { REDIRECTS_MAX = 5, LONG_WAIT_MS = 10000 /* one that the log tells of */ }
 /* Where an attempt stands. */
 struct attempt {
     struct session *session;
-    struct http_request request;  /* of this hop, without credentials */
-    struct url url;               /* of this hop */
-    uint64_t generation;          /* of the credentials that went with the last hop */
-    bool carried;                 /* credentials went with it */
-    struct limiter_ticket ticket; /* what it took of the limits */
-    struct attempt_facts *facts;  /* for the caller */
+    struct http_request request;   /* of this hop, without credentials */
+    struct url url;                /* of this hop */
+    uint64_t generation;           /* of the credentials that went with the last hop */
+    bool carried;                  /* credentials went with it */
+    struct credential *credential; /* that this hop goes with; of a pool: once it has its turn */
+    struct limiter_ticket ticket;  /* what it took of the credential's limits */
+    struct attempt_facts *facts;   /* for the caller */
 };
 
 /* In place of a header of that name that the request brought. */
@@ -74,7 +76,7 @@ static void set_cookie(struct http_request *request, struct auth_pair cookie, st
 static int dress(struct attempt *attempt, struct http_request *request, struct err *err)
 {
     struct session *session = attempt->session;
-    struct auth *auth = session->client->options.auth;
+    struct auth *auth = attempt->credential->auth;
     struct arena *arena = &session->scratch;
     struct auth_credentials credentials;
     *request = attempt->request;
@@ -108,7 +110,7 @@ static int dress(struct attempt *attempt, struct http_request *request, struct e
 static int sign(struct attempt *attempt, struct http_request *request, struct err *err)
 {
     struct session *session = attempt->session;
-    struct auth *auth = session->client->options.auth;
+    struct auth *auth = attempt->credential->auth;
     struct arena *arena = &session->scratch;
     struct auth_signature signature;
     if (request->anonymous || !auth) return 0;
@@ -168,9 +170,10 @@ static int take_turn(struct attempt *attempt, struct err *err)
     const struct limiter_request asked = {attempt->request.method, attempt->url.path, attempt->request.stream,
                                           attempt->request.weight};
     int64_t resume_ms = 0;
-    int rc =
-        limiter_acquire(options->limiter, &asked, options->clock, options->cancel, &watch, &attempt->ticket, &resume_ms, err);
-    __atomic_store_n(&client->counters.pool_left, limiter_left(options->limiter, options->clock), __ATOMIC_RELAXED);
+    int rc = credentials_acquire(&client->credentials, &asked, options->clock, options->cancel, &watch, &attempt->ticket,
+                                 &attempt->credential, &resume_ms, err);
+    __atomic_store_n(&client->counters.pool_left, credentials_left(&client->credentials, options->clock), __ATOMIC_RELAXED);
+    attempt->facts->is_final = attempt->facts->is_final || rc == ERR_AUTH;
     if (rc == ERR_RATE_LIMIT) {
         attempt->facts->is_final = true;
         __atomic_store_n(&client->counters.resume_ms, resume_ms, __ATOMIC_RELAXED);
@@ -234,11 +237,18 @@ static int queue_up(struct attempt *attempt, struct str origin, struct breaker_t
         int rc = pass_breaker(attempt, origin, turn, err);
         if (rc == 0) rc = take_turn(attempt, err);
         if (rc != 0 || breaker_ask(client->breaker, origin, turn, clock_now_ms(clock), &wait_ms) == BREAKER_GO) return rc;
-        limiter_give_back(client->options.limiter, &attempt->ticket, clock);
+        limiter_give_back(attempt->credential->limiter, &attempt->ticket, clock);
     }
 }
 
-/* Sends the request that is ready but for its signature. */
+/* Which of a pool a request goes with is known only when it has its turn; the others' tokens may take a call, which has a turn
+ * of its own. */
+static bool is_dressed_last(const struct attempt *attempt)
+{
+    return attempt->session->client->credentials.count > 1;
+}
+
+/* Sends the request that is ready but for its signature, and for a pool's credentials. */
 static int transmit(struct attempt *attempt, struct http_request *request, struct str origin, struct http_response *response,
                     struct err *err)
 {
@@ -251,15 +261,18 @@ static int transmit(struct attempt *attempt, struct http_request *request, struc
         breaker_report(client->breaker, origin, &turn, BREAKER_UNKNOWN, "", 0);
         return rc;
     }
-    if ((rc = sign(attempt, request, err)) != 0) {
-        limiter_give_back(client->options.limiter, &attempt->ticket, client->options.clock);
+    if (is_dressed_last(attempt)) rc = dress(attempt, request, err);
+    if (rc == 0) rc = sign(attempt, request, err);
+    if (rc != 0) {
+        limiter_give_back(attempt->credential->limiter, &attempt->ticket, client->options.clock);
         breaker_report(client->breaker, origin, &turn, BREAKER_UNKNOWN, "", 0);
         return rc;
     }
     client_count(&client->counters.requests, 1);
     rc = session_transmit(session, request, response, &was_sent, err);
-    limiter_release(client->options.limiter, &attempt->ticket);
-    if (rc == 0) limiter_observe(client->options.limiter, &attempt->ticket, response, client->options.clock);
+    struct limiter *limiter = attempt->credential->limiter;
+    limiter_release(limiter, &attempt->ticket);
+    if (rc == 0) limiter_observe(limiter, &attempt->ticket, response, client->options.clock);
     attempt->facts->was_sent = attempt->facts->was_sent || was_sent;
     tell_breaker(session, origin, &turn, rc, response, err);
     return rc;
@@ -271,7 +284,7 @@ static int hop(struct attempt *attempt, struct http_response *response, struct e
     struct client *client = session->client;
     struct http_request request;
     int rc = guard_url(client->guard, &attempt->url, err);
-    if (rc == 0) rc = dress(attempt, &request, err);
+    if (rc == 0 && !is_dressed_last(attempt)) rc = dress(attempt, &request, err);
     if (rc != 0) return rc;
     const struct url *url = &attempt->url;
     char *origin = arena_printf(&session->scratch, "%s://%s:%d", url->scheme, url->host, url->port);
@@ -373,7 +386,7 @@ static int judge(struct attempt *attempt, const struct http_response *response, 
     if (!judge) return 0;
     int rc = judge->judge(judge->context, response, verdict, err);
     if (rc != 0 || verdict->class != ERR_RATE_LIMIT || verdict->wait_ms < 0) return rc;
-    limiter_pause(options->limiter, &attempt->ticket, verdict->wait_ms, options->clock);
+    limiter_pause(attempt->credential->limiter, &attempt->ticket, verdict->wait_ms, options->clock);
     return 0;
 }
 
@@ -385,14 +398,49 @@ static int begin(struct attempt *attempt, struct session *session, const struct 
     arena_clear(&session->scratch);
     facts->was_sent = facts->is_final = false;
     facts->verdict = (struct verdict){.wait_ms = -1, .hint = ""};
-    *attempt = (struct attempt){.session = session, .request = *request, .facts = facts};
+    *attempt = (struct attempt){
+        .session = session, .request = *request, .credential = &session->client->credentials.list[0], .facts = facts};
     return url_parse(str_from(request->url), &session->scratch, &attempt->url, err);
+}
+
+bool attempt_may_repeat(const struct http_request *request, const struct attempt_facts *facts)
+{
+    bool is_safe = request->idempotent || strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+    return is_safe || !facts->was_sent || facts->verdict.was_not_done;
+}
+
+/* Of a pool: does the answer end, for now or for good, the use of the credential that the request went with, and is there
+ * another one to try at once? Where all are parked and the source says for how long, the verdict's wait becomes that for the
+ * first of them. */
+static bool try_another(struct attempt *attempt, size_t *refused)
+{
+    const struct client_options *options = &attempt->session->client->options;
+    struct credentials *credentials = &attempt->session->client->credentials;
+    struct verdict *verdict = &attempt->facts->verdict;
+    size_t number = (size_t)(attempt->credential - credentials->list) + 1;
+    bool is_first;
+    if (credentials->count == 1 || !attempt->carried) return false;
+    if (verdict->renews_auth) {
+        size_t left = credentials_drop(credentials, attempt->credential, &is_first);
+        if (is_first && options->log)
+            log_warn(options->log,
+                     "the source refuses credential %zu of the pool: it is not used any more, %zu of %zu are left", number,
+                     left, credentials->count);
+        return left > 0;
+    }
+    if (verdict->class != ERR_RATE_LIMIT) return false;
+    credentials_park(attempt->credential, verdict->wait_ms, options->clock);
+    int64_t wait_ms = credentials_parked_ms(credentials, options->clock);
+    if (wait_ms == 0 && ++*refused < credentials->count) return attempt_may_repeat(&attempt->request, attempt->facts);
+    if (wait_ms > 0 && verdict->wait_ms >= 0) verdict->wait_ms = wait_ms;
+    return false;
 }
 
 int attempt_run(struct session *session, const struct http_request *request, struct attempt_facts *facts,
                 struct http_response *response, struct err *err)
 {
     struct attempt attempt;
+    size_t refused = 0;
     for (;;) {
         int rc = begin(&attempt, session, request, facts, err);
         if (rc == 0) rc = walk(&attempt, response, err);
@@ -402,8 +450,12 @@ int attempt_run(struct session *session, const struct http_request *request, str
             facts->is_final = true;
             return rc;
         }
+        if (try_another(&attempt, &refused)) {
+            http_response_release(response);
+            continue;
+        }
         if (!facts->verdict.renews_auth || !attempt.carried || facts->has_renewed) return 0;
-        if (!auth_refused(session->client->options.auth, attempt.generation)) return 0;
+        if (!auth_refused(attempt.credential->auth, attempt.generation)) return 0;
         facts->has_renewed = true;
         http_response_release(response);
     }

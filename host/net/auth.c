@@ -258,8 +258,7 @@ static int check_session(const struct auth_spec *spec, struct err *err)
 /* Must what the server gives be kept, since nothing else brings another? */
 static bool must_keep(const struct auth *auth)
 {
-    enum auth_grant grant = auth->spec.oauth2.grant;
-    return auth->spec.kind == AUTH_OAUTH2 && (grant == AUTH_REFRESH_TOKEN || grant == AUTH_AUTHORIZATION_CODE);
+    return auth_is_login(&auth->spec) || (auth->spec.kind == AUTH_OAUTH2 && auth->spec.oauth2.grant == AUTH_REFRESH_TOKEN);
 }
 
 static void register_kept(struct auth *auth)
@@ -341,7 +340,7 @@ static int call(struct auth *auth, const struct auth_sender *sender, struct toke
     struct err second = ERR_INIT;
     if (spec->kind == AUTH_SESSION) return session_fetch(spec, sender, options->clock, options->secrets, answer, err);
     int rc = token_fetch(spec, buf_str(&auth->kept.refresh_token), sender, options->clock, options->secrets, answer, err);
-    if (rc != 0 && answer->is_invalid_grant && spec->oauth2.grant == AUTH_AUTHORIZATION_CODE)
+    if (rc != 0 && answer->is_invalid_grant && auth_is_login(spec))
         err_hint(err, "run `sluice auth login " STR_FMT "`: the login has ended or was revoked", STR_ARG(spec->oauth2.login));
     if (rc == 0 || !answer->is_invalid_grant || auth->kept.previous.size == 0) return rc;
     token_answer_release(answer);
@@ -405,8 +404,8 @@ static int lock_store(struct auth *auth, struct err *err)
 }
 
 /* One flight at a time is a flight of a login, too: nobody else uses this auth meanwhile. */
-int auth_redeem(struct auth *auth, const struct auth_sender *sender, const struct auth_pair *params, size_t count,
-                struct err *err)
+int auth_redeem(struct auth *auth, const struct auth_sender *sender, enum auth_call call, const struct auth_pair *params,
+                size_t count, char error[AUTH_ERROR_MAX], struct err *err)
 {
     struct token_store *store = auth->options.store;
     struct token_answer answer = TOKEN_ANSWER_INIT;
@@ -417,10 +416,11 @@ int auth_redeem(struct auth *auth, const struct auth_sender *sender, const struc
     for (size_t i = 0; i < spec.oauth2.param_count; i++) all[count + i] = spec.oauth2.params[i];
     spec.oauth2.params = all;
     spec.oauth2.param_count += count;
-    spec.oauth2.redeems = true;
+    spec.oauth2.call = call;
     spec.oauth2.scope = STR(""); /* was asked for when the login began (RFC 6749 4.1.3) */
     int64_t asked_us = clock_wall_us(auth->options.clock);
     int rc = token_fetch(&spec, STR(""), sender, auth->options.clock, auth->options.secrets, &answer, err);
+    snprintf(error, AUTH_ERROR_MAX, "%s", answer.error);
     if (rc == 0) rc = lock_store(auth, err);
     if (rc == 0) {
         tokens_release(&auth->kept);
@@ -622,9 +622,23 @@ static const struct kind KINDS[] = {
     [AUTH_SESSION] = {"session", check_session, token_credentials, true, NULL},
 };
 
+struct auth_spec auth_of_pool(const struct auth_spec *spec, size_t i)
+{
+    struct auth_spec one = *spec;
+    one.token = one.key = spec->pool[i];
+    one.pool_count = 0;
+    return one;
+}
+
 bool auth_keeps_tokens(const struct auth_spec *spec)
 {
     return spec->kind == AUTH_OAUTH2 || spec->kind == AUTH_SESSION || (spec->kind == AUTH_JWT && spec->exchange.url);
+}
+
+bool auth_is_login(const struct auth_spec *spec)
+{
+    enum auth_grant grant = spec->oauth2.grant;
+    return spec->kind == AUTH_OAUTH2 && (grant == AUTH_AUTHORIZATION_CODE || grant == AUTH_DEVICE_CODE);
 }
 
 /* With its size, so that no two lists of texts look alike. */
@@ -673,7 +687,7 @@ void auth_identity(const struct auth_spec *spec, char out[SHA256_HEX_SIZE])
     add_text(digest, oauth2->client_id);
     add_text(digest, oauth2->refresh_token);
     add_text(digest, oauth2->login);
-    if (oauth2->grant != AUTH_REFRESH_TOKEN && oauth2->grant != AUTH_AUTHORIZATION_CODE) {
+    if (oauth2->grant != AUTH_REFRESH_TOKEN && !auth_is_login(spec)) {
         add_text(digest, oauth2->client_secret);
         add_text(digest, oauth2->scope);
         add_text(digest, oauth2->username);

@@ -51,6 +51,14 @@ enum auth_grant {
     AUTH_PASSWORD,
     AUTH_JWT_BEARER,
     AUTH_AUTHORIZATION_CODE, /* somebody logs in by a browser (auth_redeem); from then on as AUTH_REFRESH_TOKEN */
+    AUTH_DEVICE_CODE,        /* the same by a browser that is elsewhere (device.h) */
+};
+/* What a call is for. */
+enum auth_call {
+    AUTH_CALL_TOKEN,       /* as the grant says */
+    AUTH_CALL_CODE,        /* for what a browser brought back */
+    AUTH_CALL_DEVICE,      /* to device_url: for a code to be typed in elsewhere */
+    AUTH_CALL_DEVICE_CODE, /* has somebody? */
 };
 enum auth_client { AUTH_CLIENT_BODY, AUTH_CLIENT_BASIC, AUTH_CLIENT_ASSERTION }; /* how the client says who it is */
 enum auth_place { AUTH_IN_HEADER, AUTH_IN_QUERY, AUTH_IN_COOKIE };
@@ -114,15 +122,16 @@ struct auth_oauth2 {
     size_t param_count;
     bool json; /* the call's body is JSON instead of a form */
     enum auth_client client;
-    struct str username, password; /* AUTH_PASSWORD */
-    struct str login;              /* AUTH_AUTHORIZATION_CODE: whose login it is: the pipeline's name */
-    const char *authorize_url;     /* and where it begins: absolute */
-    const char *redirect_url;      /* and where the browser comes back: on this machine; without a port: any */
-    const struct auth_pair *authorize_params;
+    struct str username, password;            /* AUTH_PASSWORD */
+    struct str login;                         /* of auth_is_login: whose login it is: the pipeline's name */
+    const char *authorize_url;                /* and where it begins: absolute */
+    const char *redirect_url;                 /* and where the browser comes back: on this machine; without a port: any */
+    const char *device_url;                   /* or, by a browser that is elsewhere: absolute; empty: not possible */
+    const struct auth_pair *authorize_params; /* of either */
     size_t authorize_param_count;
     struct jwt *assertion;        /* AUTH_JWT_BEARER and AUTH_CLIENT_ASSERTION */
     const struct auth_sign *sign; /* NULL: the call is not signed */
-    bool redeems;                 /* this call is auth_redeem's */
+    enum auth_call call;          /* what this call is for */
 };
 
 /* A fact of the token call's or the login's answer that is kept with the token. */
@@ -168,8 +177,12 @@ struct auth_session {
     int64_t lifetime_ms; /* how long it lasts; 0: as the answer says, or until it is refused */
 };
 
+enum { AUTH_POOL_MAX = 64 };
+
 struct auth_spec {
     enum auth_kind kind;
+    const struct str *pool;              /* bearer, api_key: several, `token` or `key` being the first */
+    size_t pool_count;                   /* 0: there is only that one */
     struct str token;                    /* bearer */
     struct str prefix;                   /* bearer, jwt: "Bearer"; api_key, session: "" (put before it, with a space between) */
     struct str username, password;       /* basic */
@@ -196,9 +209,14 @@ struct auth_options {
 
 /* Are there tokens that a store should keep? */
 bool auth_keeps_tokens(const struct auth_spec *spec);
+/* Does somebody log in, by a browser? */
+bool auth_is_login(const struct auth_spec *spec);
 /* The credential's name, a digest: equal where the tokens of one are those of the other. By the refresh token where there is
  * one, since a server that rotates it knows it by nothing else; otherwise by all that a token call says. */
 void auth_identity(const struct auth_spec *spec, char out[SHA256_HEX_SIZE]);
+
+/* The spec of one of a pool. */
+struct auth_spec auth_of_pool(const struct auth_spec *spec, size_t i);
 
 struct auth;
 
@@ -251,9 +269,11 @@ int auth_sign_request(const struct auth *auth, const struct http_request *reques
 /* A request with credentials of this generation was answered 401. True when asking auth_credentials again gives others. */
 bool auth_refused(struct auth *auth, uint64_t generation);
 
-/* AUTH_AUTHORIZATION_CODE: gets and stores tokens for what a browser login brought: code, redirect_uri, code_verifier. */
-int auth_redeem(struct auth *auth, const struct auth_sender *sender, const struct auth_pair *params, size_t count,
-                struct err *err) MUST_USE;
+/* auth_is_login: gets and stores tokens for what a browser login brought (code, redirect_uri, code_verifier), or for a device's
+ * code. `error` is the server's own word for why not (RFC 6749 5.2), empty when it has none or there was no answer. */
+enum { AUTH_ERROR_MAX = 64 };
+int auth_redeem(struct auth *auth, const struct auth_sender *sender, enum auth_call call, const struct auth_pair *params,
+                size_t count, char error[AUTH_ERROR_MAX], struct err *err) MUST_USE;
 /* What the store holds, without asking anybody. */
 struct auth_stored {
     bool has_access_token, has_refresh_token;

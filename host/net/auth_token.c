@@ -3,6 +3,7 @@
  */
 #include "net/auth_token.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -61,11 +62,24 @@ static const struct {
     [AUTH_REFRESH_TOKEN] = {"refresh_token", "log in again at the source and configure the new refresh token: this one has "
                                              "ended or was revoked"},
     [AUTH_AUTHORIZATION_CODE] = {"refresh_token", "log in again: this login has ended or was revoked"},
+    [AUTH_DEVICE_CODE] = {"refresh_token", "log in again: this login has ended or was revoked"},
     [AUTH_PASSWORD] = {"password", "check user name and password in the pipeline's config"},
     [AUTH_JWT_BEARER] = {"urn:ietf:params:oauth:grant-type:jwt-bearer",
                          "check key, issuer, subject and audience of the assertion, and whether the server has allowed this "
                          "client for that user"},
 };
+
+/* What other calls than the grant's own are called; NULL: it has no type. */
+static const char *const CALL_TYPES[] = {
+    [AUTH_CALL_CODE] = "authorization_code",
+    [AUTH_CALL_DEVICE] = NULL,
+    [AUTH_CALL_DEVICE_CODE] = "urn:ietf:params:oauth:grant-type:device_code",
+};
+
+static const char *type_of(const struct auth_oauth2 *oauth2)
+{
+    return oauth2->call == AUTH_CALL_TOKEN ? GRANTS[oauth2->grant].type : CALL_TYPES[oauth2->call];
+}
 
 #define ASSERTION_TYPE STR("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
 
@@ -73,8 +87,11 @@ static void write_body(const struct auth_oauth2 *oauth2, struct str refresh_toke
 {
     struct params params = {.body = body, .writer = JSON_WRITER(body), .json = oauth2->json};
     bool is_assertion = oauth2->client == AUTH_CLIENT_ASSERTION;
+    bool is_device = oauth2->call == AUTH_CALL_DEVICE;
+    const struct auth_pair *more = is_device ? oauth2->authorize_params : oauth2->params;
+    size_t more_count = is_device ? oauth2->authorize_param_count : oauth2->param_count;
     if (params.json) json_open(&params.writer, '{');
-    add_param(&params, STR("grant_type"), oauth2->redeems ? STR("authorization_code") : str_from(GRANTS[oauth2->grant].type));
+    add_param(&params, STR("grant_type"), str_from(type_of(oauth2)));
     if (oauth2->client != AUTH_CLIENT_BASIC) add_param(&params, STR("client_id"), oauth2->client_id);
     if (oauth2->client == AUTH_CLIENT_BODY) add_param(&params, STR("client_secret"), oauth2->client_secret);
     if (is_assertion) add_param(&params, STR("client_assertion_type"), ASSERTION_TYPE);
@@ -84,7 +101,7 @@ static void write_body(const struct auth_oauth2 *oauth2, struct str refresh_toke
     if (oauth2->grant == AUTH_PASSWORD) add_param(&params, STR("username"), oauth2->username);
     if (oauth2->grant == AUTH_PASSWORD) add_param(&params, STR("password"), oauth2->password);
     add_param(&params, STR("scope"), oauth2->scope);
-    for (size_t i = 0; i < oauth2->param_count; i++) add_param(&params, oauth2->params[i].name, oauth2->params[i].value);
+    for (size_t i = 0; i < more_count; i++) add_param(&params, more[i].name, more[i].value);
     if (params.json) json_close(&params.writer, '}');
 }
 
@@ -134,8 +151,9 @@ static int build_grant(const struct auth_oauth2 *oauth2, struct str refresh_toke
     struct url url = {0};
     struct str assertion = {0};
     size_t extra = oauth2->sign ? oauth2->sign->header_count : 0, count = 0;
+    const char *target = oauth2->call == AUTH_CALL_DEVICE ? oauth2->device_url : oauth2->token_url;
     struct http_header *headers = arena_array(arena, struct http_header, 3 + extra);
-    int rc = url_parse(str_from(oauth2->token_url), arena, &url, err);
+    int rc = url_parse(str_from(target), arena, &url, err);
     if (rc == 0 && oauth2->assertion) rc = make_jwt(oauth2->assertion, clock, secrets, arena, &assertion, err);
     if (rc == 0) write_body(oauth2, refresh_token, assertion, &body);
     if (rc == 0 && body.failed) rc = err_set(err, ERR_CONFIG, "cannot send a token call over %d bytes", BODY_MAX_BYTES);
@@ -146,8 +164,7 @@ static int build_grant(const struct auth_oauth2 *oauth2, struct str refresh_toke
     headers[count++] = (struct http_header){STR("Accept"), STR("application/json")};
     if (oauth2->client == AUTH_CLIENT_BASIC)
         headers[count++] = (struct http_header){STR("Authorization"), basic_value(oauth2, arena)};
-    *request = (struct http_request){
-        .method = "POST", .url = oauth2->token_url, .headers = headers, .header_count = count, .body = sent};
+    *request = (struct http_request){.method = "POST", .url = target, .headers = headers, .header_count = count, .body = sent};
     if (oauth2->sign) rc = add_signature(oauth2->sign, &url, clock, request, headers, arena, err);
 out:
     wipe(&body);
@@ -211,7 +228,7 @@ static const struct {
 };
 
 static int refused(const struct auth_spec *spec, const struct cJSON *json, const struct http_response *response,
-                   const struct secrets *secrets, bool *is_invalid_grant, struct err *err)
+                   const struct secrets *secrets, struct token_answer *answer, struct err *err)
 {
     const char *code = json_string(json_get(json, "error"));
     struct str body = {response->body->data, response->body->size};
@@ -222,8 +239,9 @@ static int refused(const struct auth_spec *spec, const struct cJSON *json, const
     for (size_t i = 0; code && i < ARRAY_SIZE(CODES); i++) {
         if (strcmp(code, CODES[i].code) != 0) continue;
         class = CODES[i].class;
-        *is_invalid_grant = CODES[i].is_invalid_grant;
+        answer->is_invalid_grant = CODES[i].is_invalid_grant;
     }
+    if (code && strlen(code) < sizeof answer->error) snprintf(answer->error, sizeof answer->error, "%s", code);
     append_reason(json, body, !is_success, secrets, &reason);
     url_redact(str_from(response->url), secrets, &url);
     err_set(err, class, "cannot get a token: POST %s answered %d%s%s", buf_text(&url), response->status,
@@ -233,8 +251,10 @@ static int refused(const struct auth_spec *spec, const struct cJSON *json, const
             buf_text(&reason));
     if (spec->kind == AUTH_JWT)
         err_hint(err, "check key, issuer and claims in the pipeline's config");
-    else if (*is_invalid_grant)
-        err_hint(err, "%s", spec->oauth2.redeems ? "the code was not accepted: log in again" : GRANTS[spec->oauth2.grant].hint);
+    else if (answer->is_invalid_grant)
+        err_hint(err, "%s",
+                 spec->oauth2.call != AUTH_CALL_TOKEN ? "the code was not accepted: log in again"
+                                                      : GRANTS[spec->oauth2.grant].hint);
     else if (class == ERR_AUTH)
         err_hint(err, "check client id, client secret and the token URL in the pipeline's config");
     buf_release(&reason);
@@ -321,7 +341,7 @@ static int read_answer(const struct auth_spec *spec, const struct cJSON *json, c
     const char *access =
         json_string(spec->kind == AUTH_JWT ? json_path(json, spec->exchange.token_key) : json_get(json, "access_token"));
     const char *refresh = json_string(json_get(json, "refresh_token"));
-    if (response->status / 100 != 2 || !access) return refused(spec, json, response, secrets, &answer->is_invalid_grant, err);
+    if (response->status / 100 != 2 || !access) return refused(spec, json, response, secrets, answer, err);
     if (secrets) (void)secrets_add(secrets, "auth.access_token", str_from(access));
     if (secrets && refresh && refresh[0]) (void)secrets_add(secrets, "auth.refresh_token", str_from(refresh));
     if (!is_sendable(access) || (refresh && refresh[0] && strlen(refresh) > TOKEN_MAX_BYTES))
@@ -334,31 +354,60 @@ static int read_answer(const struct auth_spec *spec, const struct cJSON *json, c
     return 0;
 }
 
+/* The call and its answer: JSON, or NULL where that is none and a refusal. `response` and `json` are the caller's in any case.
+ */
+static int call(const struct auth_spec *spec, struct str refresh_token, const struct auth_sender *sender, struct clock *clock,
+                struct secrets *secrets, struct arena *arena, struct http_response *response, struct cJSON **json,
+                struct err *err)
+{
+    struct http_request request = {0};
+    struct err no_json = ERR_INIT;
+    int rc = build(spec, refresh_token, clock, secrets, arena, &request, err);
+    if (rc == 0) rc = sender->send(sender->context, &request, arena, response, err);
+    if (rc != 0) return err_context(err, "token call");
+    struct str body = {response->body->data, response->body->size};
+    if (json_parse(body, ANSWER_MAX_BYTES, json, &no_json) == 0 || response->status / 100 != 2) return 0;
+    return err_set(err, ERR_TRANSIENT, "could not read the token call's answer: %s", no_json.message);
+}
+
+static void forget(struct http_response *response, struct cJSON *json, struct arena *arena)
+{
+    if (response->body && response->body->references == 1) crypto_wipe(response->body->data, response->body->size);
+    http_response_release(response);
+    json_free(json);
+    arena_release(arena);
+}
+
 int token_fetch(const struct auth_spec *spec, struct str refresh_token, const struct auth_sender *sender, struct clock *clock,
                 struct secrets *secrets, struct token_answer *answer, struct err *err)
 {
     struct arena arena = ARENA_INIT(4 * ANSWER_MAX_BYTES);
-    struct http_request request = {0};
     struct http_response response = {0};
     struct cJSON *json = NULL;
-    struct err no_json = ERR_INIT;
     *answer = TOKEN_ANSWER_INIT;
-    int rc = build(spec, refresh_token, clock, secrets, &arena, &request, err);
-    if (rc == 0) rc = sender->send(sender->context, &request, &arena, &response, err);
-    if (rc != 0) {
-        err_context(err, "token call");
-        goto out;
+    int rc = call(spec, refresh_token, sender, clock, secrets, &arena, &response, &json, err);
+    if (rc == 0) rc = read_answer(spec, json, &response, clock_wall_us(clock), secrets, answer, err);
+    forget(&response, json, &arena);
+    return rc;
+}
+
+int token_ask_device(const struct auth_spec *spec, const struct auth_sender *sender, struct clock *clock,
+                     struct secrets *secrets, struct cJSON **json, struct err *err)
+{
+    struct arena arena = ARENA_INIT(4 * ANSWER_MAX_BYTES);
+    struct http_response response = {0};
+    struct token_answer answer = TOKEN_ANSWER_INIT;
+    struct auth_spec asking = *spec;
+    *json = NULL;
+    asking.oauth2.call = AUTH_CALL_DEVICE;
+    int rc = call(&asking, STR(""), sender, clock, secrets, &arena, &response, json, err);
+    bool is_good = rc == 0 && response.status / 100 == 2 && !json_get(*json, "error");
+    if (rc == 0 && !is_good) rc = refused(&asking, *json, &response, secrets, &answer, err);
+    if (!is_good) {
+        json_free(*json);
+        *json = NULL;
     }
-    struct str body = {response.body->data, response.body->size};
-    if (json_parse(body, ANSWER_MAX_BYTES, &json, &no_json) != 0 && response.status / 100 == 2) {
-        rc = err_set(err, ERR_TRANSIENT, "could not read the token call's answer: %s", no_json.message);
-        goto out;
-    }
-    rc = read_answer(spec, json, &response, clock_wall_us(clock), secrets, answer, err);
-out:
-    if (response.body && response.body->references == 1) crypto_wipe(response.body->data, response.body->size);
-    http_response_release(&response);
-    json_free(json);
-    arena_release(&arena);
+    token_answer_release(&answer);
+    forget(&response, NULL, &arena);
     return rc;
 }

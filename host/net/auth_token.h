@@ -15,14 +15,15 @@ struct cJSON;
 
 struct token_answer {
     struct buf access_token;
-    struct buf refresh_token; /* empty: the answer has none */
-    struct buf facts;         /* what was captured, as a JSON object; empty: nothing was to be */
-    int64_t lifetime_ms;      /* -1: not said */
-    bool is_invalid_grant;    /* refused because what was shown (the refresh token, say) has ended */
+    struct buf refresh_token;   /* empty: the answer has none */
+    struct buf facts;           /* what was captured, as a JSON object; empty: nothing was to be */
+    int64_t lifetime_ms;        /* -1: not said */
+    bool is_invalid_grant;      /* refused because what was shown (the refresh token, say) has ended */
+    char error[AUTH_ERROR_MAX]; /* the server's word for a refusal; empty: none */
 };
 
 #define TOKEN_ANSWER_INIT                                                                                                      \
-    ((struct token_answer){BUF_INIT(TOKEN_MAX_BYTES), BUF_INIT(TOKEN_MAX_BYTES), BUF_INIT(TOKEN_MAX_BYTES), -1, false})
+    ((struct token_answer){BUF_INIT(TOKEN_MAX_BYTES), BUF_INIT(TOKEN_MAX_BYTES), BUF_INIT(TOKEN_MAX_BYTES), -1, false, ""})
 
 void token_answer_release(struct token_answer *answer); /* wipes */
 
@@ -31,6 +32,10 @@ void token_answer_release(struct token_answer *answer); /* wipes */
  * was received is registered there before anything else is done with it. */
 int token_fetch(const struct auth_spec *spec, struct str refresh_token, const struct auth_sender *sender, struct clock *clock,
                 struct secrets *secrets, struct token_answer *answer, struct err *err) MUST_USE;
+
+/* The call that begins a login by another device (RFC 8628 3.1): its answer, to be freed. Errors as above. */
+int token_ask_device(const struct auth_spec *spec, const struct auth_sender *sender, struct clock *clock,
+                     struct secrets *secrets, struct cJSON **json, struct err *err) MUST_USE;
 
 /* What an answer says of the token's life, from now (expires_in, expires_at, expires_on); -1: nothing. */
 int64_t token_lifetime_ms(const struct cJSON *json, int64_t now_us);

@@ -12,6 +12,7 @@
 #include "net/cassette.h"
 #include "net/classify.h"
 #include "net/client_internal.h"
+#include "net/device.h"
 #include "net/excerpt.h"
 #include "net/guard.h"
 #include "net/limit.h"
@@ -121,13 +122,6 @@ static void hand_over(struct http_response *response, struct arena *arena)
     response->arena = arena;
 }
 
-static bool may_send_again(const struct exchange *exchange)
-{
-    const struct http_request *request = exchange->request;
-    bool is_safe = request->idempotent || strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
-    return is_safe || !exchange->facts.was_sent || exchange->facts.verdict.was_not_done;
-}
-
 static int pause(struct session *session, const struct retry_verdict *next, struct err *err)
 {
     struct clock *clock = session->client->options.clock;
@@ -163,6 +157,9 @@ static int judge(struct exchange *exchange, const struct http_response *response
     refuse(exchange->session->client, response, verdict, err);
     if (class == ERR_AUTH && exchange->facts.has_renewed)
         err_hint(err, "a fresh token was refused, too: check what the credentials are allowed to do at the source");
+    else if (class == ERR_AUTH && exchange->session->client->credentials.count > 1)
+        err_hint(err, "each of the %zu credentials was refused: put new ones into the pipeline's config",
+                 exchange->session->client->credentials.count);
     return class;
 }
 
@@ -200,7 +197,7 @@ static int try_and_judge(struct exchange *exchange, struct retry *retry, struct 
     if (rc == 0 || exchange->facts.is_final) return rc;
     int64_t declared_ms = has_answer ? exchange->facts.verdict.wait_ms : -1;
     struct retry_verdict next = retry_next(retry, rc, declared_ms, retry_random(), clock_now_ms(client->options.clock));
-    bool may_repeat = may_send_again(exchange);
+    bool may_repeat = attempt_may_repeat(exchange->request, &exchange->facts);
     http_response_release(response);
     if (err->is_too_much && exchange->request->can_shrink && may_repeat) return rc;
     if (!next.again || !may_repeat) {
@@ -278,6 +275,16 @@ static int read_identity(const struct client_options *options, struct client *cl
     return rc ? err_context(err, "network.client_key") : 0;
 }
 
+static void take_credentials(struct client *client)
+{
+    const struct client_options *options = &client->options;
+    const struct credential only = {.auth = options->auth, .limiter = options->limiter};
+    const struct credentials *pool = &options->pool;
+    client->credentials.count = pool->count ? pool->count : 1;
+    client->credentials.list = mem_zero(client->credentials.count, sizeof only);
+    for (size_t i = 0; i < client->credentials.count; i++) client->credentials.list[i] = pool->count ? pool->list[i] : only;
+}
+
 int client_new(const struct client_options *options, struct client **out, struct err *err)
 {
     const struct guard_options guard_options = {options->allowed_hosts, options->allowed_host_count, options->allow_private,
@@ -292,7 +299,8 @@ int client_new(const struct client_options *options, struct client **out, struct
     int rc = guard_new(&guard_options, &client->guard, err);
     if (rc == 0) rc = read_authorities(options->ca_file, &client->authorities, err);
     if (rc == 0) rc = read_identity(options, client, err);
-    if (rc == 0 && !client->options.limiter) rc = limiter_new(&no_limit, &client->options.limiter, err);
+    take_credentials(client);
+    if (rc == 0 && !client->credentials.list[0].limiter) rc = limiter_new(&no_limit, &client->credentials.list[0].limiter, err);
     if (rc == 0)
         *out = client;
     else
@@ -305,8 +313,11 @@ void client_free(struct client *client)
     if (!client) return;
     guard_free(client->guard);
     breaker_free(client->breaker);
-    auth_free(client->options.auth);
-    limiter_free(client->options.limiter);
+    for (size_t i = 0; i < client->credentials.count; i++) {
+        auth_free(client->credentials.list[i].auth);
+        limiter_free(client->credentials.list[i].limiter);
+    }
+    free(client->credentials.list);
     pthread_mutex_destroy(&client->lock);
     buf_release(&client->authorities);
     buf_release(&client->certificate);
@@ -330,6 +341,7 @@ struct session *session_new(struct client *client)
                                               .identity = {.certificate = buf_str(&client->certificate),
                                                            .key = buf_str(&client->key),
                                                            .password = options->client_key_password},
+                                              .needs_tls_1_3 = options->needs_tls_1_3,
                                               .proxy = options->proxy.url ? &client->options.proxy : NULL,
                                               .budget = options->budget,
                                               .clock = options->clock,
@@ -377,7 +389,7 @@ void session_free(struct session *session)
 
 int session_log_in(struct session *session, struct err *err)
 {
-    struct auth *auth = session->client->options.auth;
+    struct auth *auth = session->client->credentials.list[0].auth;
     struct auth_credentials credentials;
     struct arena arena = ARENA_INIT(0);
     int rc = auth ? auth_credentials(auth, &session->token_sender, &arena, &credentials, err) : 0;
@@ -387,7 +399,23 @@ int session_log_in(struct session *session, struct err *err)
 
 int session_redeem(struct session *session, const struct auth_pair *params, size_t count, struct err *err)
 {
-    return auth_redeem(session->client->options.auth, &session->token_sender, params, count, err);
+    char error[AUTH_ERROR_MAX];
+    return auth_redeem(session->client->credentials.list[0].auth, &session->token_sender, AUTH_CALL_CODE, params, count, error,
+                       err);
+}
+
+int session_log_in_by_device(struct session *session, const struct auth_spec *spec,
+                             void (*show)(void *context, const struct device_login *login), void *context, struct err *err)
+{
+    const struct client_options *client = &session->client->options;
+    const struct device_options options = {client->clock, client->cancel, client->secrets, client->log};
+    struct arena arena = ARENA_INIT(0);
+    struct device_login login;
+    int rc = device_begin(spec, &session->token_sender, &options, &arena, &login, err);
+    if (rc == 0) show(context, &login);
+    if (rc == 0) rc = device_wait(session->client->credentials.list[0].auth, &session->token_sender, &login, &options, err);
+    arena_release(&arena);
+    return rc;
 }
 
 int client_send(struct session *session, const struct http_request *request, struct arena *arena,

@@ -12,9 +12,9 @@
  * client_send returns 0 with any 2xx answer that is complete and verified. Everything else is an error whose class decides:
  * 401 refreshes the token once (single flight) and is AUTH when it comes again; 403 PERMISSION; 429 waits and is RATE_LIMIT
  * past the limit; 408, 425, 5xx, cut bodies, resets, time-outs and DNS failures are retried with full jitter and are TRANSIENT
- * in the end; other 4xx, a certificate that is not to be trusted and TLS before 1.2 are SOURCE at once; an answer over a cap is
- * DATA; a host that is not allowed is PERMISSION. The message holds method, URL without secrets, status and the first 200 bytes
- * of the body, redacted.
+ * in the end; of a pool of credentials a 401 ends the use of one, 429 rests it, and the next one tries; other 4xx, a
+ * certificate that is not to be trusted and TLS before 1.2 are SOURCE at once; an answer over a cap is DATA; a host that is not
+ * allowed is PERMISSION. The message holds method, URL without secrets, status and the first 200 bytes of the body, redacted.
  *
  * A host whose requests fail five times in a row, whoever sent them, is left alone for a minute (breaker.h).
  *
@@ -30,6 +30,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "net/credentials.h"
 #include "net/http.h"
 #include "net/proxy.h"
 #include "net/retry.h"
@@ -51,12 +52,14 @@ struct client_options {
     const char *ca_file; /* PEM: the authorities to trust in place of the system's; NULL: the system's; read by client_new */
     const char *client_cert, *client_key; /* PEM files: who we are to a server that asks; NULL: nobody; read by client_new */
     const char *client_key_password;      /* NULL: the key has none */
+    bool needs_tls_1_3;                   /* else 1.2 will do */
     struct proxy proxy;                   /* url NULL: none */
     struct http_limits limits;
     struct retry_policy retry;
     const char *user_agent;    /* NULL: "sluice/VERSION" */
     struct auth *auth;         /* NULL: none; owned by the client from here on */
     struct limiter *limiter;   /* NULL: none; owned by the client from here on */
+    struct credentials pool;   /* several of both in place of them, also owned then; count 0: none */
     struct budget *budget;     /* bodies are charged to it; may be NULL */
     struct secrets *secrets;   /* for redaction; may be NULL */
     struct cassette *cassette; /* records what passes, or answers in place of the network; NULL: neither; see cassette.h */
@@ -77,8 +80,8 @@ struct client_counters {
 struct client;
 struct session;
 
-/* Takes over options->auth and options->limiter in any case. CONFIG when a host pattern or one of the files cannot be read, or
- * when others may read the key. */
+/* Takes over options->auth, options->limiter and what options->pool holds in any case (its list is copied). CONFIG when a host
+ * pattern or one of the files cannot be read, or when others may read the key. */
 int client_new(const struct client_options *options, struct client **out, struct err *err) MUST_USE;
 void client_free(struct client *client); /* after its sessions; NULL is fine */
 const struct client_counters *client_counters(const struct client *client);
@@ -95,9 +98,15 @@ int64_t session_waiting_until_ms(const struct session *session);
 /* Gets a token, where auth has any, without a request that needs one. */
 int session_log_in(struct session *session, struct err *err) MUST_USE;
 
-/* auth_redeem through this session. */
+/* auth_redeem for what a browser brought, through this session. */
 struct auth_pair;
 int session_redeem(struct session *session, const struct auth_pair *params, size_t count, struct err *err) MUST_USE;
+/* A login by another device (device.h): `show` gets what somebody is to do there, then this waits until it is done. */
+struct auth_spec;
+struct device_login;
+int session_log_in_by_device(struct session *session, const struct auth_spec *spec,
+                             void (*show)(void *context, const struct device_login *login), void *context,
+                             struct err *err) MUST_USE;
 /* Waits because the source needs time, as on a declared limit: whoever asks is told until when. False when the client's
  * `cancel` ended the wait. `what` ("job") lives for ever. */
 bool session_wait_ms(struct session *session, int64_t wait_ms, const char *what);

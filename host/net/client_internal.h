@@ -18,6 +18,7 @@ struct client {
     struct client_options options;
     struct guard *guard;
     struct breaker *breaker;
+    struct credentials credentials; /* one, or a pool */
     char *user_agent;
     struct buf authorities;      /* what ca_file holds; empty: the system's count */
     struct buf certificate, key; /* what client_cert and client_key hold */
@@ -53,6 +54,9 @@ struct attempt_facts {
     bool is_final;    /* trying again is of no use: a token call had all its tries, the host is given up, a quota used up */
     struct verdict verdict; /* on the answer; class 0 when there was none */
 };
+
+/* May the request be sent once more, after an attempt that these are the facts of? */
+bool attempt_may_repeat(const struct http_request *request, const struct attempt_facts *facts);
 
 /* One attempt, or two when the first one's token had ended. 0 with an answer, whatever its status; its headers and URL live in
  * the session's scratch arena, until the next attempt. */

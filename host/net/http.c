@@ -236,7 +236,7 @@ static void set_transport(struct http *http, CURL *easy)
     SET(CURLOPT_PROXY, ""); /* and none from the environment */
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_SSLVERSION, (long)(http->options.needs_tls_1_3 ? CURL_SSLVERSION_TLSv1_3 : CURL_SSLVERSION_TLSv1_2));
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
@@ -375,6 +375,7 @@ static CURLcode run(struct transfer *transfer)
 /* --- what went wrong ----------------------------------------------------------------------------- */
 
 #define PROXY_HINT "give its user and password in `network.proxy`: http://USER:PASSWORD@HOST:PORT"
+#define OLD_TLS_HINT "the source must offer TLS 1.2 or later, or what `network.tls_min` asks for"
 #define UNTRUSTED ERR_SOURCE, "cannot trust the host"
 #define NO_TLS ERR_SOURCE, "cannot speak TLS with the host"
 
@@ -411,8 +412,8 @@ static const struct {
     {CURLE_PEER_FAILED_VERIFICATION, "", UNTRUSTED,
      "if a private authority signed its certificate, name that in the pipeline: 'network: { ca_file: PATH }'"},
     {CURLE_SSL_CONNECT_ERROR, "wrong version number", NO_TLS, "check the URL's port: what answers there speaks something else"},
-    {CURLE_SSL_CONNECT_ERROR, "protocol version", NO_TLS, "the source must offer TLS 1.2 or later"},
-    {CURLE_SSL_CONNECT_ERROR, "unsupported protocol", NO_TLS, "the source must offer TLS 1.2 or later"},
+    {CURLE_SSL_CONNECT_ERROR, "protocol version", NO_TLS, OLD_TLS_HINT},
+    {CURLE_SSL_CONNECT_ERROR, "unsupported protocol", NO_TLS, OLD_TLS_HINT},
     {CURLE_SSL_CONNECT_ERROR, "handshake failure", NO_TLS, "the source must offer a cipher that counts as safe today"},
     {CURLE_SSL_CACERT_BADFILE, "", ERR_CONFIG, "cannot check certificates",
      "install the system's list of authorities (ca-certificates)"},

@@ -100,6 +100,7 @@ struct http_options {
     const char *user_agent;
     struct str authorities; /* certificates in PEM form, trusted in place of the system's; empty: the system's */
     struct http_identity identity;
+    bool needs_tls_1_3;        /* else 1.2 will do */
     const struct proxy *proxy; /* NULL: none */
     struct budget *budget;     /* bodies are charged to it; may be NULL */
     struct clock *clock;       /* the limits on first byte, speed and total time go by it */

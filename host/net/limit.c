@@ -34,6 +34,7 @@ struct limiter {
     struct limit_file *spare;                   /* when the file is full; NULL until then */
     pthread_mutex_t lock;                       /* over finding cells */
     int64_t reported;                           /* atomic: what the source says is left; -1: nothing */
+    int64_t reported_until_ms;                  /* atomic: how long that holds */
     struct place places[LIMITER_RULES_MAX + 1]; /* the gate is the last */
 };
 
@@ -330,12 +331,17 @@ void limiter_give_back(struct limiter *limiter, struct limiter_ticket *ticket, s
 
 /* --- waiting ------------------------------------------------------------------------------------- */
 
+bool limiter_is_quota(const struct limiter *limiter, int rule)
+{
+    return rule != GATE && limiter->rules[rule].kind == LIMITER_QUOTA;
+}
+
 static int refuse(const struct limiter *limiter, int rule, int64_t wait_ms, struct err *err)
 {
     char span[TIME_TEXT_MAX];
     const char *label = limiter->places[rule == GATE ? limiter->count : (size_t)rule].label;
     time_write_span(wait_ms, span);
-    if (rule != GATE && limiter->rules[rule].kind == LIMITER_QUOTA) {
+    if (limiter_is_quota(limiter, rule)) {
         err_set(err, ERR_RATE_LIMIT, "could not be sent: the %s is used up for %s", label, span);
         return err_hint(err, "run again in %s: the sync goes on where it stopped", span);
     }
@@ -355,8 +361,7 @@ int limiter_acquire(struct limiter *limiter, const struct limiter_request *asked
     int rule = GATE, rc = 0;
     bool has_waited = false;
     while (rc == 0 && (wait_ms = limiter_try(limiter, asked, clock, ticket, &rule)) > 0) {
-        bool is_quota = rule != GATE && limiter->rules[rule].kind == LIMITER_QUOTA;
-        if (is_quota || wait_ms > LIMITER_WAIT_MAX_MS) {
+        if (limiter_is_quota(limiter, rule) || wait_ms > LIMITER_WAIT_MAX_MS) {
             *resume_ms = clock_now_ms(clock) + wait_ms;
             rc = refuse(limiter, rule, wait_ms, err);
             break;
@@ -447,7 +452,11 @@ void limiter_observe(struct limiter *limiter, const struct limiter_ticket *ticke
     int64_t now_ms = limit_file_now_ms(limiter->file, clock);
     bool is_refusal = response->status == 429 || response->status == 503;
     int64_t wait_ms = is_refusal ? limit_facts_wait_ms(facts) : facts->remaining == 0 ? facts->reset_ms : -1;
-    if (facts->remaining >= 0) __atomic_store_n(&limiter->reported, facts->remaining, __ATOMIC_RELAXED);
+    if (facts->remaining >= 0) {
+        int64_t until_ms = facts->reset_ms >= 0 ? now_ms + facts->reset_ms : INT64_MAX;
+        __atomic_store_n(&limiter->reported, facts->remaining, __ATOMIC_RELAXED);
+        __atomic_store_n(&limiter->reported_until_ms, until_ms, __ATOMIC_RELAXED);
+    }
     limiter_pause(limiter, ticket, wait_ms, clock);
     for (size_t i = 0; i < limiter->count; i++) {
         struct limit_learned learned = {facts->limit, facts->remaining, facts->reset_ms, -1, -1};
@@ -477,6 +486,7 @@ int64_t limiter_left(struct limiter *limiter, struct clock *clock)
 {
     int64_t now_ms = limit_file_now_ms(limiter->file, clock), left = __atomic_load_n(&limiter->reported, __ATOMIC_RELAXED);
     if (cell_paused_ms(cell_of(limiter, GATE, now_ms), now_ms) > 0) return 0;
+    if (now_ms >= __atomic_load_n(&limiter->reported_until_ms, __ATOMIC_RELAXED)) left = -1;
     for (size_t i = 0; i < limiter->count; i++) {
         int64_t of_rule = has_match(&limiter->rules[i]) ? -1 : left_of(limiter, i, clock, now_ms);
         if (of_rule >= 0 && (left < 0 || of_rule < left)) left = of_rule;

@@ -101,6 +101,9 @@ struct limiter_watch {
 int64_t limiter_try(struct limiter *limiter, const struct limiter_request *asked, struct clock *clock,
                     struct limiter_ticket *ticket, int *rule);
 
+/* Is the rule that limiter_try gave a quota? */
+bool limiter_is_quota(const struct limiter *limiter, int rule);
+
 /* Waits for a turn and takes it. CANCELLED when `cancel` fires (STOP or more) while waiting. RATE_LIMIT when a quota is used
  * up, or the wait would be over LIMITER_WAIT_MAX_MS; *resume_ms is then when it makes sense to come back (monotonic). */
 int limiter_acquire(struct limiter *limiter, const struct limiter_request *asked, struct clock *clock, struct cancel *cancel,
@@ -121,8 +124,8 @@ void limiter_observe(struct limiter *limiter, const struct limiter_ticket *ticke
 /* The same for a wait that was read elsewhere: everybody, or the class of the request that took `ticket`, waits for so long. */
 void limiter_pause(struct limiter *limiter, const struct limiter_ticket *ticket, int64_t wait_ms, struct clock *clock);
 
-/* What the requests without a match have left, by our count or the source's, whichever is less; for the display; -1: unknown.
- */
+/* What the requests without a match have left, by our count or the source's, whichever is less; what the source said holds
+ * until its reset. For the display, and for whoever has several to choose from. -1: unknown. */
 int64_t limiter_left(struct limiter *limiter, struct clock *clock);
 
 #endif

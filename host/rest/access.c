@@ -99,14 +99,15 @@ static int read_limits(const struct description *description, const struct acces
 }
 
 /* Whose allowance requests spend, when no `pool` says: connector, host, and a digest of all secrets, whatever auth makes of
- * them. */
+ * them; of a pool of credentials, of the one (which gives what it would give alone). */
 static const char *pool_of(const struct description *description, const struct config *config, const struct url *base,
-                           struct arena *arena)
+                           struct str credential, struct arena *arena)
 {
     struct digest *digest = digest_new();
     unsigned char bytes[SHA256_SIZE];
     char text[SHA256_HEX_SIZE];
-    for (size_t i = 0; i < config->table->count; i++) {
+    if (credential.size) digest_add(digest, credential.data, credential.size + 1);
+    for (size_t i = 0; i < config->table->count && credential.size == 0; i++) {
         const struct config_value *value = &config->values[i];
         if (!config->table->entries[i].secret || !value->is_set) continue;
         digest_add(digest, value->text.data, value->text.size + 1); /* with its terminator: no two lists look alike */
@@ -129,8 +130,9 @@ static int open_limit_file(const char *folder, const struct client_options *opti
     return 0;
 }
 
+/* Of the only credential, or of one of several. */
 static int make_limiter(const struct description *description, const struct config *config,
-                        const struct access_overrides *overrides, int64_t now_us, struct arena *arena,
+                        const struct access_overrides *overrides, int64_t now_us, struct str credential, struct arena *arena,
                         const struct client_options *options, struct limiter **limiter, struct err *err)
 {
     struct limits limits;
@@ -143,9 +145,36 @@ static int make_limiter(const struct description *description, const struct conf
         rc = open_limit_file(overrides->limit_folder, options, &limiting.file, err);
     if (rc != 0) return rc;
     limiting.rule_count = limits.count;
-    limiting.pool = pool_of(description, config, &base, arena);
+    limiting.pool = pool_of(description, config, &base, credential, arena);
     rc = limiter_new(&limiting, limiter, err);
     return rc == 0 ? 0 : err_context(err, "rate_limit");
+}
+
+static int make_limiters(const struct description *description, const struct config *config,
+                         const struct access_overrides *overrides, int64_t now_us, struct arena *arena,
+                         struct client_options *options, struct err *err)
+{
+    struct auth_spec spec;
+    int rc = access_auth(description, config, now_us, arena, &spec, err);
+    if (rc == 0 && spec.pool_count == 0)
+        return make_limiter(description, config, overrides, now_us, STR(""), arena, options, &options->limiter, err);
+    if (rc == 0) options->pool.list = arena_array(arena, struct credential, spec.pool_count);
+    for (size_t i = 0; rc == 0 && i < spec.pool_count; i++) {
+        struct credential *one = &options->pool.list[i];
+        *one = (struct credential){0};
+        rc = make_limiter(description, config, overrides, now_us, spec.pool[i], arena, options, &one->limiter, err);
+        if (rc == 0) options->pool.count++;
+    }
+    if (rc != 0) access_release_limiters(options);
+    return rc;
+}
+
+void access_release_limiters(struct client_options *options)
+{
+    limiter_free(options->limiter);
+    for (size_t i = 0; i < options->pool.count; i++) limiter_free(options->pool.list[i].limiter);
+    options->limiter = NULL;
+    options->pool.count = 0;
 }
 
 static void read_timeouts(const struct node *node, struct http_limits *limits)
@@ -172,9 +201,15 @@ int access_login_client(const struct description *description, const struct auth
                         const struct access_overrides *overrides, struct arena *arena, struct client_options *options,
                         struct err *err)
 {
-    struct host_list list = {.names = arena_array(arena, const char *, 1)};
+    struct host_list list = {.names = arena_array(arena, const char *, 2)};
     struct auth_spec copy = *spec;
+    struct url device;
     int rc = add_token_url(&list, &copy, arena, err);
+    if (rc == 0 && spec->kind == AUTH_OAUTH2 && spec->oauth2.device_url && spec->oauth2.device_url[0]) {
+        rc = url_parse(str_from(spec->oauth2.device_url), arena, &device, err);
+        if (rc != 0) return err_context(err, "http.auth.device_authorization_url");
+        add_url(&list, &device, arena);
+    }
     if (rc != 0) return rc;
     options->allowed_hosts = list.names;
     options->allowed_host_count = list.count;
@@ -191,9 +226,8 @@ int access_client(const struct description *description, const struct config *co
                   int64_t now_us, struct arena *arena, struct client_options *options, struct err *err)
 {
     struct host_list list;
-    struct limiter *limiter = NULL;
     int rc = list_hosts(description, config, now_us, overrides->allow_host_count, arena, &list, err);
-    if (rc == 0) rc = make_limiter(description, config, overrides, now_us, arena, options, &limiter, err);
+    if (rc == 0) rc = make_limiters(description, config, overrides, now_us, arena, options, err);
     if (rc != 0) return rc;
     for (size_t i = 0; i < overrides->allow_host_count; i++) list.names[list.count++] = overrides->allow_hosts[i];
     options->allowed_hosts = list.names;
@@ -204,6 +238,5 @@ int access_client(const struct description *description, const struct config *co
     read_timeouts(description->timeouts, &options->limits);
     options->retry = access_retry(description);
     options->user_agent = description->user_agent;
-    options->limiter = limiter;
     return 0;
 }

@@ -35,14 +35,18 @@ struct access_overrides {
     const char *limit_folder;      /* the state directory, where limits are shared with other syncs; NULL: they are not */
 };
 
-/* Fills hosts, allow_private, allow_http, limits, retry, user_agent and limiter (which options then own; NULL is never left:
- * the source's own limits are always listened to). The rest is the caller's, options->clock and options->log are set before.
- * Texts live in `arena`. CONFIG when http.base is no URL, a host is no host, the override is wrong, or what stands in the place
- * of the shared limits is not ours; where they only cannot be shared, that is a warning. */
+/* Fills hosts, allow_private, allow_http, limits, retry, user_agent and limiter, or the limiters of a pool (which options then
+ * own; none is left NULL: the source's own limits are always listened to). The rest is the caller's, options->clock and
+ * options->log are set before. Texts live in `arena`. CONFIG when http.base is no URL, a host is no host, the override is
+ * wrong, or what stands in the place of the shared limits is not ours; where they only cannot be shared, that is a warning. */
 int access_client(const struct description *description, const struct config *config, const struct access_overrides *overrides,
                   int64_t now_us, struct arena *arena, struct client_options *options, struct err *err) MUST_USE;
 
-/* The same for a client that logs in and does nothing else: it reaches the token call's host only, and has no limiter. */
+/* Frees the limiters again, for whoever fails before a client takes them over. */
+void access_release_limiters(struct client_options *options);
+
+/* The same for a client that logs in and does nothing else: it reaches the hosts of the login's calls only, and has no limiter.
+ */
 int access_login_client(const struct description *description, const struct auth_spec *spec,
                         const struct access_overrides *overrides, struct arena *arena, struct client_options *options,
                         struct err *err) MUST_USE;

@@ -275,10 +275,39 @@ static void read_none(struct auth_reader *reader, struct auth_spec *spec)
     spec->kind = AUTH_NONE;
 }
 
+/* One credential, or several: `key` and those of `pool`, each once. Gives the first. */
+static struct str read_credentials(struct auth_reader *reader, const char *key, struct auth_spec *spec)
+{
+    struct str rest = read_key(reader, "pool"), only = read_key(reader, key), one;
+    struct str *list = arena_array(reader->arena, struct str, AUTH_POOL_MAX);
+    size_t count = 0;
+    if (!option_is_set(reader->auth, key) && !option_is_set(reader->auth, "pool"))
+        problems_add(reader->problems, reader->auth, "%s: '%s' is missing", reader->path, key);
+    if (only.size) list[count++] = only;
+    while (rest.size && str_next(&rest, ',', &one)) {
+        bool is_new = one.size > 0;
+        for (size_t i = 0; i < count; i++) is_new = is_new && !str_equal(list[i], one);
+        if (!is_new) continue;
+        if (count == AUTH_POOL_MAX) {
+            if (reader->rc == 0)
+                reader->rc = err_set(reader->err, ERR_CONFIG, "%s.pool: more than %d", reader->path, AUTH_POOL_MAX);
+            break;
+        }
+        list[count++] = arena_copy(reader->arena, one);
+    }
+    if (reader->config && reader->rc == 0 && count == 0) {
+        reader->rc = err_set(reader->err, ERR_CONFIG, "%s.%s: there is no value", reader->path, key);
+        err_hint(reader->err, "give the configuration entries it names");
+    }
+    spec->pool = list;
+    spec->pool_count = count > 1 ? count : 0;
+    return count ? list[0] : STR("");
+}
+
 static void read_bearer(struct auth_reader *reader, struct auth_spec *spec)
 {
     spec->kind = AUTH_BEARER;
-    spec->token = need_key(reader, "token");
+    spec->token = read_credentials(reader, "token", spec);
     spec->prefix = read_key(reader, "prefix");
 }
 
@@ -297,7 +326,7 @@ static enum auth_place place_of(const char *name)
 static void read_api_key(struct auth_reader *reader, struct auth_spec *spec)
 {
     spec->kind = AUTH_API_KEY;
-    spec->key = need_key(reader, "key");
+    spec->key = read_credentials(reader, "key", spec);
     spec->name = need_key(reader, "name");
     spec->prefix = read_key(reader, "prefix");
     spec->into = place_of(option_text(reader->table, reader->auth, "into"));
@@ -314,6 +343,7 @@ static const struct {
     {"password", AUTH_PASSWORD, "username"},
     {"jwt_bearer", AUTH_JWT_BEARER, "assertion"},
     {"authorization_code", AUTH_AUTHORIZATION_CODE, "authorize_url"},
+    {"device_code", AUTH_DEVICE_CODE, "device_authorization_url"},
 };
 
 static void check_grant_keys(struct auth_reader *reader, size_t chosen)
@@ -324,7 +354,8 @@ static void check_grant_keys(struct auth_reader *reader, size_t chosen)
         if (!key) continue;
         bool is_set = option_is_set(reader->auth, key);
         bool belongs = i == chosen || (strcmp(key, "assertion") == 0 && has_client_assertion);
-        if (is_set && !belongs)
+        bool is_choice = GRANTS[i].grant == AUTH_DEVICE_CODE && GRANTS[chosen].grant == AUTH_AUTHORIZATION_CODE;
+        if (is_set && !belongs && !is_choice)
             problems_add(reader->problems, reader->auth, "%s: '%s' belongs to grant %s only", reader->path, key,
                          GRANTS[i].name);
         if (!is_set && belongs)
@@ -402,6 +433,7 @@ static void read_oauth2(struct auth_reader *reader, struct auth_spec *spec)
         .assertion = assertion,
         .sign = read_sign(reader),
         .authorize_url = read_key(reader, "authorize_url").data,
+        .device_url = read_key(reader, "device_authorization_url").data,
         .redirect_url = read_key(reader, "redirect_url").data,
     };
     oauth2->params = read_params(reader, "params", &oauth2->param_count);
@@ -636,6 +668,12 @@ int access_auth(const struct description *description, const struct config *conf
     if (description->base_is_captured && !strstr(*url, "://"))
         return err_set(err, ERR_CONFIG, "%s: must be absolute, since http.base is not known before", access_token_key(spec));
     *url = absolute_token_url(*url, &base, arena);
+    const char **device_url = &spec->oauth2.device_url;
+    bool has_device = spec->kind == AUTH_OAUTH2 && *device_url && (*device_url)[0];
+    if (has_device && description->base_is_captured && !strstr(*device_url, "://"))
+        return err_set(err, ERR_CONFIG,
+                       "http.auth.device_authorization_url: must be absolute, since http.base is not known before");
+    if (has_device) *device_url = absolute_token_url(*device_url, &base, arena);
     /* Whom an assertion is for is whom it is shown, unless the connector says otherwise (RFC 7523 3). */
     struct jwt *assertion = spec->kind == AUTH_OAUTH2 ? spec->oauth2.assertion : NULL;
     if (assertion && assertion->audience.size == 0) assertion->audience = str_from(*url);

@@ -15,7 +15,7 @@
 
 static const char *const TYPE_NAMES[] = {
     [CONFIG_STRING] = "string",       [CONFIG_INTEGER] = "integer", [CONFIG_NUMBER] = "number", [CONFIG_BOOLEAN] = "boolean",
-    [CONFIG_TIMESTAMP] = "timestamp", [CONFIG_DATE] = "date",       [CONFIG_ENUM] = "enum",
+    [CONFIG_TIMESTAMP] = "timestamp", [CONFIG_DATE] = "date",       [CONFIG_ENUM] = "enum",     [CONFIG_LIST] = "list",
 };
 
 static const char *const TYPE_ARTICLES[] = {
@@ -26,6 +26,7 @@ static const char *const TYPE_ARTICLES[] = {
     [CONFIG_TIMESTAMP] = "a timestamp like 2024-01-15T10:00:00Z",
     [CONFIG_DATE] = "a date like 2024-01-15",
     [CONFIG_ENUM] = "one of its values",
+    [CONFIG_LIST] = "a list of texts",
 };
 
 static enum config_type type_of(const char *name)
@@ -74,6 +75,23 @@ static bool is_value_of(const struct config_entry *entry, struct str text)
     return false;
 }
 
+/* What stands between commas, without what is empty: a variable of the environment is one text. */
+static struct str canonical_list(struct str text, struct arena *arena)
+{
+    char *joined = arena_alloc(arena, text.size + 1);
+    size_t size = 0;
+    struct str part;
+    while (str_next(&text, ',', &part)) {
+        part = str_trim(part);
+        if (part.size == 0) continue;
+        if (size) joined[size++] = ',';
+        memcpy(joined + size, part.data, part.size);
+        size += part.size;
+    }
+    joined[size] = '\0';
+    return (struct str){joined, size};
+}
+
 bool config_canonical(const struct config_entry *entry, struct str text, struct arena *arena, struct str *canonical)
 {
     switch (entry->type) {
@@ -90,6 +108,9 @@ bool config_canonical(const struct config_entry *entry, struct str text, struct 
     case CONFIG_ENUM:
         if (!is_value_of(entry, text)) return false;
         break;
+    case CONFIG_LIST:
+        *canonical = canonical_list(text, arena);
+        return true;
     case CONFIG_STRING:
         break;
     }
@@ -100,7 +121,7 @@ bool config_canonical(const struct config_entry *entry, struct str text, struct 
 /* May a node of this kind be read as the entry's type at all? Texts may, always: a variable's value is one. */
 static bool kind_fits(const struct config_entry *entry, const struct node *node)
 {
-    if (node->kind == NODE_STRING) return true;
+    if (node->kind == NODE_STRING || (entry->type == CONFIG_LIST && node->kind == NODE_LIST)) return true;
     if (node->kind != NODE_NUMBER && node->kind != NODE_BOOLEAN) return false;
     switch (entry->type) {
     case CONFIG_INTEGER:
@@ -121,6 +142,28 @@ static void list_values(const struct config_entry *entry, struct problems *probl
     buf_release(&known);
 }
 
+static bool read_list(const struct node *list, const char *path, struct arena *arena, struct str *text,
+                      struct problems *problems)
+{
+    struct buf joined = BUF_INIT(NODE_MAX_BYTES);
+    size_t before = problems->count;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct node *value = &list->children[i];
+        struct str item = str_trim(node_text(value));
+        if (!node_is_scalar(value))
+            problems_add(problems, value, "%s.%zu: expected a text, got %s", path, i, node_kind_name(value->kind));
+        else if (item.size == 0)
+            problems_add(problems, value, "%s.%zu: is empty", path, i);
+        else if (memchr(item.data, ',', item.size))
+            problems_add(problems, value, "%s.%zu: holds a comma", path, i);
+        if (i) buf_append_char(&joined, ',');
+        buf_append_str(&joined, item);
+    }
+    *text = arena_copy(arena, buf_str(&joined));
+    buf_release(&joined);
+    return problems->count == before;
+}
+
 /* Reads `node` as the entry's type; false after adding to `problems`. A secret's text is never repeated. */
 static bool read_value(const struct config_entry *entry, const struct node *node, const char *path, struct arena *arena,
                        struct str *text, struct problems *problems)
@@ -129,6 +172,7 @@ static bool read_value(const struct config_entry *entry, const struct node *node
         problems_add(problems, node, "%s: expected %s, got %s", path, TYPE_ARTICLES[entry->type], node_kind_name(node->kind));
         return false;
     }
+    if (node->kind == NODE_LIST) return read_list(node, path, arena, text, problems);
     if (memchr(node->text.data, 0, node->text.size)) {
         problems_add(problems, node, "%s: holds a NUL character", path);
         return false;
@@ -193,8 +237,8 @@ static void read_entry(const struct node *node, struct arena *arena, struct conf
     read_enum(node, path, arena, entry, problems);
     if ((entry->port || entry->is_files) && entry->type != CONFIG_STRING)
         problems_add(problems, node, "%s: hosts and files are named by a string, not %s", path, TYPE_NAMES[entry->type]);
-    if (entry->secret && entry->type != CONFIG_STRING)
-        problems_add(problems, node, "%s: a secret is of type string, not %s", path, TYPE_NAMES[entry->type]);
+    if (entry->secret && entry->type != CONFIG_STRING && entry->type != CONFIG_LIST)
+        problems_add(problems, node, "%s: a secret is of type string or list, not %s", path, TYPE_NAMES[entry->type]);
     const struct node *fallback = node_get(node, "default");
     if (!fallback) return;
     struct str text;
@@ -267,11 +311,22 @@ static void resolve_entry(const struct config_entry *entry, const struct node *g
     }
     const char *place = arena_printf(arena, "%s.%s", path, entry->name);
     if (!read_value(entry, value, place, arena, &out->text, problems)) return;
-    out->is_set = true;
+    out->is_set = entry->type != CONFIG_LIST || out->text.size > 0;
     if (entry->required && out->text.size == 0) {
         problems_add(problems, value, "%s: is empty", place);
         problems_hint(problems, "if it comes from the environment: is the variable set?");
     }
+}
+
+/* Each value of a list is a secret of its own. */
+static void register_secret(const struct config_value *value, struct secrets *secrets, struct arena *arena)
+{
+    const char *name = arena_printf(arena, "config.%s", value->entry->name);
+    struct str rest = value->text, part;
+    if (value->entry->type != CONFIG_LIST)
+        secrets_add(secrets, name, value->text);
+    else
+        while (str_next(&rest, ',', &part)) secrets_add(secrets, name, part);
 }
 
 void config_resolve(const struct config_table *table, const struct node *given, const char *path, struct secrets *secrets,
@@ -289,8 +344,7 @@ void config_resolve(const struct config_table *table, const struct node *given, 
     for (size_t i = 0; i < table->count; i++) {
         const struct config_entry *entry = &table->entries[i];
         resolve_entry(entry, given, node_get(given, entry->name), path, arena, &values[i], problems);
-        if (entry->secret && secrets && values[i].is_set)
-            secrets_add(secrets, arena_printf(arena, "config.%s", entry->name), values[i].text);
+        if (entry->secret && secrets && values[i].is_set) register_secret(&values[i], secrets, arena);
     }
     if (problems->count != before) return;
     struct config *config = arena_new(arena, struct config);
@@ -304,6 +358,14 @@ const struct config_value *config_get(const struct config *config, struct str na
     return entry ? &config->values[entry - config->table->entries] : NULL;
 }
 
+void config_list_to_json(struct str list, struct json_writer *writer)
+{
+    struct str value;
+    json_open(writer, '[');
+    while (list.size && str_next(&list, ',', &value)) json_text(writer, value);
+    json_close(writer, ']');
+}
+
 void config_to_json(const struct config *config, struct buf *out)
 {
     struct json_writer writer = JSON_WRITER(out);
@@ -315,10 +377,17 @@ void config_to_json(const struct config *config, struct buf *out)
         json_member(&writer, value->entry->name);
         if (type == CONFIG_INTEGER || type == CONFIG_NUMBER || type == CONFIG_BOOLEAN)
             json_raw(&writer, value->text);
+        else if (type == CONFIG_LIST)
+            config_list_to_json(value->text, &writer);
         else
             json_text(&writer, value->text);
     }
     json_close(&writer, '}');
+}
+
+bool config_is_handle(const struct config_entry *entry)
+{
+    return entry->secret && entry->type != CONFIG_LIST;
 }
 
 void config_secrets_to_json(const struct config *config, struct buf *out)
@@ -326,6 +395,7 @@ void config_secrets_to_json(const struct config *config, struct buf *out)
     struct json_writer writer = JSON_WRITER(out);
     json_open(&writer, '[');
     for (size_t i = 0; i < config->table->count; i++)
-        if (config->values[i].is_set && config->values[i].entry->secret) json_cstr(&writer, config->values[i].entry->name);
+        if (config->values[i].is_set && config_is_handle(config->values[i].entry))
+            json_cstr(&writer, config->values[i].entry->name);
     json_close(&writer, ']');
 }

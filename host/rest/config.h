@@ -30,6 +30,7 @@ enum config_type {
     CONFIG_TIMESTAMP,
     CONFIG_DATE,
     CONFIG_ENUM,
+    CONFIG_LIST, /* of texts, none of which is empty or holds a comma */
 };
 
 struct config_entry {
@@ -61,7 +62,8 @@ const char *config_table_nearest(const struct config_table *table, struct str na
 struct config_value {
     const struct config_entry *entry;
     bool is_set;     /* given, or by default; false: optional and absent */
-    struct str text; /* canonical, terminated: RFC 3339 UTC, YYYY-MM-DD, JSON number text, true | false, or the string */
+    struct str text; /* canonical, terminated: RFC 3339 UTC, YYYY-MM-DD, JSON number text, true | false, the string, or the
+                        list with commas between its values */
 };
 
 /* What a login told (`capture`): filled once, before the first request is built. */
@@ -87,10 +89,14 @@ void config_resolve(const struct config_table *table, const struct node *given, 
 
 const struct config_value *config_get(const struct config *config, struct str name); /* NULL: no such entry */
 
-/* Appends the values as a JSON object for the connector's functions: booleans and numbers as such, no secrets, unset ones left
- * out. Their names are a list of their own: a function gets handles for them. */
+/* Appends the values as a JSON object for the connector's functions: booleans, numbers and lists as such, no secrets, unset
+ * ones left out. Their names are a list of their own: a function gets handles for them, but for lists of secrets. */
 void config_to_json(const struct config *config, struct buf *out);
 void config_secrets_to_json(const struct config *config, struct buf *out); /* ["api_key"] */
+bool config_is_handle(const struct config_entry *entry);
+/* A list's text as a JSON list. */
+struct json_writer;
+void config_list_to_json(struct str list, struct json_writer *writer);
 
 /* The canonical text of `text` read as an entry's type; false when it is not one. For defaults and values alike. */
 bool config_canonical(const struct config_entry *entry, struct str text, struct arena *arena, struct str *canonical);

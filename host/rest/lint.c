@@ -83,7 +83,7 @@ static void look_at_config(const struct lens *lens)
     for (size_t i = 0; config && i < config->count; i++) {
         const struct node *entry = &config->children[i];
         const char *type = option_text(&VOCABULARY_CONFIG_ENTRY, entry, "type");
-        bool is_text = strcmp(type, "string") == 0;
+        bool is_text = strcmp(type, "string") == 0 || strcmp(type, "list") == 0;
         if (is_text && !option_boolean(&VOCABULARY_CONFIG_ENTRY, entry, "secret") && sounds_secret(entry->key.data))
             findings_add(lens->findings, FINDING_ERROR, "unmarked-secret",
                          arena_printf(lens->findings->arena, "config.%s", entry->key.data),
@@ -106,7 +106,7 @@ static bool names_entry(struct str text, struct str entry)
 static void look_at_sources(const struct lens *lens, const struct option *option, struct str text)
 {
     const struct node *config = node_get(lens->root, "config");
-    if (strcmp(option->name, "key") != 0 && !sounds_secret(option->name)) return;
+    if (strcmp(option->name, "key") != 0 && strcmp(option->name, "pool") != 0 && !sounds_secret(option->name)) return;
     for (size_t i = 0; config && i < config->count; i++) {
         const struct node *entry = &config->children[i];
         const char *name = arena_printf(lens->findings->arena, "config.%s", entry->key.data);

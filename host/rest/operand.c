@@ -175,7 +175,7 @@ static int append_secret(const struct operand *operand, const struct operand_sou
                          struct err *err)
 {
     const struct config_value *value = config_get(source->values->config, operand->text);
-    if (!value || !value->entry->secret || !value->is_set)
+    if (!value || !config_is_handle(value->entry) || !value->is_set)
         return err_set(err, ERR_CONNECTOR, "there is no secret '" STR_FMT "'", STR_ARG(operand->text));
     buf_append_str(out, value->text);
     *has_secret = true;

@@ -57,6 +57,8 @@ static void check_choice(const struct node *choice, const struct config_table *t
     }
     if (entry->secret)
         problems_add(problems, name, "$select: a secret cannot choose");
+    else if (entry->type == CONFIG_LIST)
+        problems_add(problems, name, "$select: a list cannot choose");
     else if (!entry->required && !entry->fallback)
         problems_add(problems, name, "$select: config.%s may be absent: make it required or give it a default", entry->name);
     check_cases(entry, cases, problems);

@@ -36,7 +36,7 @@ static void list_secrets(struct sync_prepared *prepared)
     const char **names = arena_array(&prepared->arena, const char *, table->count + 1);
     size_t count = 0;
     for (size_t i = 0; i < table->count; i++)
-        if (table->entries[i].secret && prepared->config->values[i].is_set) names[count++] = table->entries[i].name;
+        if (config_is_handle(&table->entries[i]) && prepared->config->values[i].is_set) names[count++] = table->entries[i].name;
     prepared->connector_options.secret_names = names;
     prepared->connector_options.secret_count = count;
 }
@@ -143,8 +143,7 @@ static int open_token_store(const struct sync_prepared *prepared, const struct a
     struct err problem = ERR_INIT;
     *store = NULL;
     if (fs_state_folder(prepared->options.state_folder, arena, &folder, &problem) != 0) {
-        if (spec->oauth2.grant == AUTH_REFRESH_TOKEN || spec->oauth2.grant == AUTH_AUTHORIZATION_CODE)
-            return err_copy(err, &problem);
+        if (auth_is_login(spec) || spec->oauth2.grant == AUTH_REFRESH_TOKEN) return err_copy(err, &problem);
         if (prepared->options.log)
             log_warn(prepared->options.log, "tokens are not shared with other syncs: %s", problem.message);
         return 0;
@@ -175,7 +174,7 @@ int prepare_auth(const struct sync_prepared *prepared, struct cancel *cancel, st
         .clock = prepared->source_clock, .secrets = prepared->options.secrets, .fetches_always = records_login(prepared)};
     int rc = access_auth(prepared->description, prepared->config, prepared->now_us, arena, spec, err);
     if (rc != 0) return rc;
-    if (spec->kind == AUTH_OAUTH2 && spec->oauth2.grant == AUTH_AUTHORIZATION_CODE) {
+    if (auth_is_login(spec)) {
         spec->oauth2.login = str_from(prepared->options.pipeline->name);
         if (is_replay(prepared)) spec->oauth2.refresh_token = STR("of the recorded login");
     }
@@ -226,6 +225,7 @@ static int read_network(struct sync_prepared *prepared, struct client_options *o
     options->client_cert = path_of(prepared, pipeline->client_cert);
     options->client_key = path_of(prepared, pipeline->client_key);
     options->client_key_password = pipeline->client_key_password;
+    options->needs_tls_1_3 = pipeline->needs_tls_1_3;
     if (!pipeline->client_cert != !pipeline->client_key) {
         err_set(err, ERR_CONFIG, "network.%s: there is no %s beside it", pipeline->client_cert ? "client_cert" : "client_key",
                 pipeline->client_cert ? "client_key" : "client_cert");
@@ -288,6 +288,25 @@ static int log_in_first(struct sync_prepared *prepared, struct cancel *cancel, s
     return rc;
 }
 
+/* The other half of each of a pool's credentials. */
+static int fill_pool(struct sync_prepared *prepared, struct credentials *pool, struct err *err)
+{
+    struct auth_options options = {.clock = prepared->source_clock, .secrets = prepared->options.secrets};
+    struct auth_spec spec;
+    int rc = access_auth(prepared->description, prepared->config, prepared->now_us, &prepared->arena, &spec, err);
+    for (size_t i = 0; i < pool->count && rc == 0; i++) {
+        struct auth_spec one = auth_of_pool(&spec, i);
+        if (options.secrets) (void)secrets_add(options.secrets, "auth.pool", spec.pool[i]);
+        rc = auth_new(&one, &options, &pool->list[i].auth, err);
+        if (rc) err_context(err, "credential %zu of the pool", i + 1);
+    }
+    for (size_t i = 0; i < pool->count && rc != 0; i++) {
+        auth_free(pool->list[i].auth);
+        pool->list[i].auth = NULL;
+    }
+    return rc;
+}
+
 int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct client **out, struct err *err)
 {
     const struct pipeline *pipeline = prepared->options.pipeline;
@@ -303,9 +322,10 @@ int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct cl
     if (rc == 0)
         rc = access_client(prepared->description, prepared->config, &overrides, prepared->now_us, arena, &options, err);
     if (rc) return rc;
-    rc = prepare_auth(prepared, cancel, arena, &options.auth, err);
+    rc = options.pool.count ? fill_pool(prepared, &options.pool, err)
+                            : prepare_auth(prepared, cancel, arena, &options.auth, err);
     if (rc) {
-        limiter_free(options.limiter);
+        access_release_limiters(&options);
         return rc;
     }
     return client_new(&options, out, err);

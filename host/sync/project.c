@@ -54,6 +54,7 @@ static const struct option NETWORK_ARRAY[] = {
      "PEM file of a certificate, for sources that ask for one (mutual TLS); relative to sluice.yaml"},
     {"client_key", OPTION_STRING, 0, NULL, NULL, NULL, "PEM file of its key, which nobody else may read"},
     {"client_key_password", OPTION_STRING, 0, NULL, NULL, NULL, "of the key"},
+    {"tls_min", OPTION_ENUM, 0, "1.2", "1.2|1.3", NULL, "the oldest version of TLS that is spoken with a source"},
 };
 static const struct option_table NETWORK_OPTIONS = OPTION_TABLE("network", NETWORK_ARRAY);
 
@@ -332,6 +333,7 @@ static void read_pipeline(const struct node *root, const struct node *node, stru
     pipeline->client_cert = option_text(&NETWORK_OPTIONS, network, "client_cert");
     pipeline->client_key = option_text(&NETWORK_OPTIONS, network, "client_key");
     pipeline->client_key_password = option_text(&NETWORK_OPTIONS, network, "client_key_password");
+    pipeline->needs_tls_1_3 = strcmp(option_text(&NETWORK_OPTIONS, network, "tls_min"), "1.3") == 0;
     const struct node *commit = node_get(node, "commit");
     pipeline->commit_bytes = (size_t)option_size_bytes(&COMMIT_OPTIONS, commit, "bytes");
     pipeline->commit_ms = option_duration_ms(&COMMIT_OPTIONS, commit, "seconds");

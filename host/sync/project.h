@@ -63,8 +63,9 @@ struct pipeline {
     const char *const *no_proxy;
     size_t no_proxy_count;
     const char *client_cert, *client_key, *client_key_password; /* files as ca_file; NULL: none */
-    const struct node *rate_limit;                              /* NULL: the connector's */
-    int concurrency;                                            /* slices at once */
+    bool needs_tls_1_3;
+    const struct node *rate_limit; /* NULL: the connector's */
+    int concurrency;               /* slices at once */
     size_t commit_bytes;
     int64_t commit_ms;
     size_t memory_bytes; /* the sync's budget */

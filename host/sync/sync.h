@@ -76,9 +76,16 @@ int sync_client(struct sync_prepared *prepared, struct cancel *cancel, struct cl
 
 /* The pipeline's stored tokens, without a client. CONFIG when its credentials are of a kind that has none. */
 int sync_auth(struct sync_prepared *prepared, struct auth **out, struct err *err) MUST_USE;
-/* Logs in by a browser (grant authorization_code): `show` gets the URL to open, then this waits for the redirect. */
-int sync_log_in(struct sync_prepared *prepared, void (*show)(void *context, const char *url), void *context,
-                struct err *err) MUST_USE;
+/* Logs in by a browser: on this machine (grant authorization_code), where `show` gets the URL to open and this waits for the
+ * redirect, or on any other (grant device_code, or `by_device`), where `show_device` gets URL and code. */
+struct device_login;
+struct sync_login {
+    bool by_device;
+    void (*show)(void *context, const char *url);
+    void (*show_device)(void *context, const struct device_login *login);
+    void *context;
+};
+int sync_log_in(struct sync_prepared *prepared, const struct sync_login *login, struct err *err) MUST_USE;
 
 /* Opens the pipeline's destination. `cancel` ends its waits. */
 int sync_destination(const struct sync_prepared *prepared, struct cancel *cancel, struct destination **out,

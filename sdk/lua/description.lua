@@ -19,10 +19,10 @@
 
 ---A config entry.
 ---@class sluice.ConfigEntry
----@field type? "string"|"integer"|"number"|"boolean"|"timestamp"|"date"|"enum" what values may be (default: string)
+---@field type? "string"|"integer"|"number"|"boolean"|"timestamp"|"date"|"enum"|"list" what values may be; a list is of texts without commas, and as a text has commas between them (default: string)
 ---@field required? boolean a pipeline must give it (default: false)
 ---@field default? string|number|boolean its value when a pipeline gives none
----@field secret? boolean never printed, never readable by functions; strings only (default: false)
+---@field secret? boolean never printed, never readable by functions; strings and lists (default: false)
 ---@field title? string what it is, for people
 ---@field values? string|number|boolean|(string|number|boolean)[] of an enum: what it may be
 ---@field connect? integer native plugins: the value names hosts that are connected to (a URL, `host:port`, several between commas); the port where it names none
@@ -48,7 +48,8 @@
 ---a fixed token in the Authorization header.
 ---@class sluice.Auth.bearer
 ---@field kind "bearer"
----@field token string sent as `Authorization: PREFIX TOKEN`
+---@field token? string sent as `Authorization: PREFIX TOKEN`; may be left out beside `pool`
+---@field pool? string further tokens with limits of their own, between commas: `{{config.tokens}}` of type list; each request takes the one with the most left
 ---@field prefix? string the word before the token (default: Bearer)
 
 ---user name and password (RFC 7617).
@@ -60,7 +61,8 @@
 ---a fixed key in a header, parameter or cookie.
 ---@class sluice.Auth.api_key
 ---@field kind "api_key"
----@field key string the key
+---@field key? string the key; may be left out beside `pool`
+---@field pool? string further keys with limits of their own, between commas: `{{config.keys}}` of type list; each request takes the one with the most left
 ---@field name? string header, parameter or cookie that carries it (default: X-API-Key)
 ---@field into? "header"|"query"|"cookie" where it goes; percent-encoded as a query or a cookie needs it (default: header)
 ---@field prefix? string put before the key, with a space between
@@ -68,7 +70,7 @@
 ---a token that is fetched and refreshed by the host (RFC 6749).
 ---@class sluice.Auth.oauth2
 ---@field kind "oauth2"
----@field grant string client_credentials, refresh_token, password, jwt_bearer or authorization_code
+---@field grant string client_credentials, refresh_token, password, jwt_bearer, authorization_code or device_code
 ---@field token_url string absolute, or a path behind `http.base`; its host is allowed
 ---@field client_id? string the client; left out where `sign` says who asks
 ---@field client_secret? string its secret
@@ -77,7 +79,8 @@
 ---@field password? string grant password: the password
 ---@field assertion? sluice.Assertion grant jwt_bearer: what is shown; credentials assertion: how the client says who it is (RFC 7523)
 ---@field authorize_url? string grant authorization_code: where the browser logs in; absolute
----@field authorize_params? table<string, string|number|boolean> grant authorization_code: further parameters of that URL
+---@field authorize_params? table<string, string|number|boolean> further parameters of that URL, or of device_authorization_url
+---@field device_authorization_url? string grant device_code, or authorization_code with `login --device`: where a code is asked for that is typed in on another device (RFC 8628); absolute, or a path behind `http.base`
 ---@field redirect_url? string grant authorization_code: where the browser comes back, as registered: 127.0.0.1 or localhost; without a port, any free one (default: http://127.0.0.1/callback)
 ---@field scope? string scopes, as the server wants them separated
 ---@field params? table<string, string|number|boolean> further parameters of the token call

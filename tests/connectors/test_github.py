@@ -115,6 +115,65 @@ def test_limits_are_waited_for(work, github, fresh):
     subject.look(database)
 
 
+@pytest.fixture
+def github_pool():
+    with Emulator("github", issues=130, comments=110, commits=120, tokens=3) as running:
+        yield running
+
+
+def taken(github):
+    return [github.inspect("log")["taken"][name] for name in ("core", "core-1", "core-2")]
+
+
+def test_a_pool_of_tokens_spends_what_each_user_has(work, github_pool, fresh):
+    """None of three users may ask often enough for all of it: who has the most left is next, and nobody runs into a limit."""
+    github_pool.control(quota={"core": {"limit": 12}, "core-1": {"limit": 14}, "core-2": {"limit": 20}})
+    names = ("issues", "issue_comments", "commits", "workflow_runs", "teams")
+    subject, database = subject_of(work, github_pool, names, {"tokens": github_pool.secrets()[:3]}), fresh()
+    subject.configure(database)
+    subject.run()
+    subject.look(database)
+    first, second, third = taken(github_pool)
+    assert 3 < first <= second + 2 <= third + 4 and first + second + third > 20
+
+
+def test_used_up_in_the_midst_of_a_run_another_token_goes_on(work, github_pool, fresh):
+    """The source refuses what it had said was left: somebody else uses the token, too."""
+    subject, database = subject_of(work, github_pool, ("issues", "teams"), {"token": github_pool.secrets()[0], "tokens": github_pool.secrets()[1:3]}), fresh()
+    subject.configure(database)
+    github_pool.fault(after=3, times=1, status=403, headers={"x-ratelimit-remaining": "0", "x-ratelimit-reset": "4000000000"},
+                      body={"message": "API rate limit exceeded"})
+    subject.run()
+    subject.look(database)
+
+
+def test_a_recording_with_a_pool_holds_no_token_and_plays_without_one(work, github_pool, fresh):
+    subject, database = subject_of(work, github_pool, ("teams", "branches"), {"tokens": github_pool.secrets()[:3]}), fresh()
+    subject.configure(database)
+    work.run("run", "--record", "run.http")
+    subject.look_for_secrets((work.folder / "run.http").read_text())
+    subject.look(database)
+    subject = subject_of(work, github_pool, ("teams", "branches"), {"tokens": "another-one"})
+    subject.configure(again := fresh())
+    work.run("run", "--replay", "run.http")
+    subject.look(again)
+
+
+def test_revoked_tokens_are_left_out_until_none_is_left(work, github_pool, fresh):
+    subject, database = subject_of(work, github_pool, ("issues", "teams"), {"tokens": github_pool.secrets()[:3]}), fresh()
+    subject.configure(database)
+    github_pool.control(revoke_token=0)
+    github_pool.control(revoke_token=2)
+    said = subject.run().err
+    assert "refuses credential 1 of the pool" in said and "refuses credential 3 of the pool" in said and "1 of 3 are left" in said
+    subject.look(database)
+    assert github_pool.inspect("log")["taken"]["core-2"] == 0
+    github_pool.control(revoke_token=1)
+    ended = subject.run(code=3)
+    assert "credentials" in ended.err
+    subject.look(database)
+
+
 def test_repositories_that_go_or_are_blocked_while_they_are_read(work, github, fresh):
     """They are listed and cannot be read; the others are."""
     subject, database = subject_of(work, github, ("issues", "branches", "commits")), fresh()

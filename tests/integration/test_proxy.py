@@ -189,12 +189,26 @@ def test_the_environment_has_no_say(work, shop, serve):
     assert proxy.asked == [] and other.asked
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "db.localhost", "10.0.0.7", "169.254.169.254", "[::1]"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "db.localhost", "10.0.0.7", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1", "127.1"])
 def test_private_hosts_are_refused_through_a_proxy_too(work, shop, serve, host):
     proxy = serve(HttpProxy())
     configure(work, shop, host=host, proxy=f"http://127.0.0.1:{proxy.port}")
     one_line(work.run("run", code=3), "permission", "allow_private")
     assert proxy.asked == []
+
+
+@pytest.mark.parametrize("leads,host", [("redirect", "169.254.169.254"), ("redirect", "other.example"), ("next", "10.0.0.7"), ("next", "other.example")])
+def test_where_answers_lead_is_held_to_the_same(work, shop, serve, leads, host):
+    """The proxy would go anywhere: hosts that nobody declared are not asked for, and private ones not even where they are allowed."""
+    proxy = serve(HttpProxy())
+    away = f"http://{host}:{shop.port}/a/orders"
+    connector(work, pages='{ kind = "next_url", next = "next" }')
+    work.configure(None, csv_target(work), connector="./bad.lua", config={"base_url": f"http://shop.example:{shop.port}"},
+                   network={"proxy": f"http://127.0.0.1:{proxy.port}", "allow_hosts": [host] if host[0].isdigit() else []})
+    answer = {"status": 302, "headers": {"Location": away}} if leads == "redirect" else {"body": {"orders": [], "next": away}}
+    shop.control(fault={"match": "/orders", "times": 1, **answer})
+    one_line(work.run("run", code=3), "permission", host if host[0].isalpha() else "allow_private")
+    assert len(proxy.asked) == 1
 
 
 @pytest.mark.parametrize("options,code,class_name,says", [
@@ -222,21 +236,36 @@ def test_what_is_no_proxy_is_refused(work, shop, proxy):
 class MutualTls(Server):
     """TLS in front of the shop, for those with a certificate of the authority; every connection says who came."""
 
-    def __init__(self, authority, shop):
+    def __init__(self, authority, shop, asks=True, newest=ssl.TLSVersion.MAXIMUM_SUPPORTED):
         self.shop = shop
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(authority.folder / "server.pem", authority.folder / "server.key")
         self.context.load_verify_locations(authority.file)
-        self.context.verify_mode = ssl.CERT_REQUIRED
+        self.context.verify_mode = ssl.CERT_REQUIRED if asks else ssl.CERT_NONE
+        self.context.maximum_version = newest
         super().__init__()
 
     def serve(self, client):
-        with self.context.wrap_socket(client, server_side=True) as secure, socket.create_connection(("127.0.0.1", self.shop.port)) as to:
-            self.asked.append(secure.getpeercert()["subject"])
+        with socket.socket(fileno=os.dup(client.fileno())) as below:
+            try:
+                secure = self.context.wrap_socket(client, server_side=True)
+            except ssl.SSLError:
+                self.see_off(below)
+                return
+        with secure, socket.create_connection(("127.0.0.1", self.shop.port)) as to:
+            self.asked.append(((secure.getpeercert() or {}).get("subject"), secure.version()))
             to.setblocking(True)
             threading.Thread(target=self.back, args=(to, secure), daemon=True).start()
             while data := secure.recv(65536):
                 to.sendall(data)
+
+    @staticmethod
+    def see_off(below):
+        """A reset, which unread bytes would make of the end, can overtake the alert that says why."""
+        below.shutdown(socket.SHUT_WR)
+        below.settimeout(30)
+        while below.recv(65536):
+            pass
 
     @staticmethod
     def back(source, secure):
@@ -276,6 +305,32 @@ def test_a_source_that_asks_who_we_are_is_told(work, shop, serve, authority):
     configure_mutual(work, shop, server, authority, client_cert=certificate["client_cert"],
                      client_key=str(authority.folder / "locked.key"), client_key_password="${KEY_PASSWORD}")
     assert "k3y-passw0rd" not in work.run("run", "--verbose").err
+
+
+@pytest.mark.parametrize("proxied", ["http", "socks5h"])
+def test_tls_is_spoken_with_the_source_behind_the_proxy(work, shop, serve, authority, proxied):
+    """The proxy sees names and ports: no request, no key."""
+    server, proxy = serve(MutualTls(authority, shop)), serve(HttpProxy() if proxied == "http" else SocksProxy())
+    configure_mutual(work, shop, server, authority, client_cert=str(authority.folder / "client.pem"), client_key=str(authority.folder / "client.key"),
+                     proxy=f"{proxied}://127.0.0.1:{proxy.port}")
+    work.run("run")
+    staging_equals_oracle(work.folder / "staging", shop)
+    assert server.asked and set(proxy.asked) == {("CONNECT", f"localhost:{server.port}") if proxied == "http" else (3, "localhost")}
+
+
+def test_the_oldest_tls_can_be_raised(work, shop, serve, authority):
+    old, new = (serve(MutualTls(authority, shop, asks=False, newest=newest)) for newest in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3))
+    configure_mutual(work, shop, new, authority, tls_min=1.3)
+    work.run("run")
+    assert {version for _, version in new.asked} == {"TLSv1.3"}
+    configure_mutual(work, shop, old, authority, tls_min="1.3")
+    one_line(work.run("run", code=4), "source", "cannot speak TLS", "tls_min")
+    assert old.asked == []
+    configure_mutual(work, shop, old, authority, tls_min="1.2")
+    work.run("run")
+    assert {version for _, version in old.asked} == {"TLSv1.2"}
+    configure_mutual(work, shop, old, authority, tls_min="1.1")
+    assert "tls_min" in work.run("run", code=2).err
 
 
 def test_without_a_certificate_it_says_what_is_wanted(work, shop, serve, authority):

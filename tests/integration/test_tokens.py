@@ -457,3 +457,78 @@ def test_a_login_asks_the_source_for_no_fields(work):
             assert come_back(redirect, code=code, state=state)[0] == 200
             out, err = process.communicate(timeout=60)
             assert process.returncode == 0, out + err
+
+
+DEVICE = """{ kind = "oauth2", grant = "device_code", token_url = "/token", device_authorization_url = "/device", client_id = "c", scope = "read",
+              client_secret = "{{config.refresh_token}}" }"""
+
+
+class Elsewhere(Rotating):
+    """An authorization server whose codes are typed in on another device: `consent` is the person there."""
+
+    def __init__(self, refuses=None):
+        super().__init__()
+        self.refuses, self.polls, self.consented = refuses, threading.Event(), False
+
+    def token_answer(self, form):
+        if "grant_type" not in form:
+            assert form == {"client_id": "c", "client_secret": "hush-hush", "scope": "read"}
+            return 200, {"device_code": "device-0", "user_code": "WDJB-MJHT", "verification_uri": "https://id.example/device", "expires_in": 900, "interval": 1}
+        if not form["grant_type"].endswith(":device_code"):
+            return super().token_answer(form)
+        assert form["device_code"] == "device-0"
+        self.polls.set()
+        if self.refuses:
+            return 400, {"error": self.refuses}
+        if not self.consented:
+            return 400, {"error": "authorization_pending"}
+        self.number, self.refreshable, self.access = 1, {"refresh-1"}, "access-1"
+        return 200, {"access_token": self.access, "refresh_token": "refresh-1", "expires_in": 3600}
+
+
+@contextlib.contextmanager
+def logging_in_elsewhere(work, *words):
+    """A `sluice auth login` that waits for the other device."""
+    process = work.start("auth", "login", "one", *words)
+    try:
+        assert "type in the code WDJB-MJHT" in process.stdout.readline()
+        assert process.stdout.readline().strip() == "https://id.example/device"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+CHOICE = DEVICE.replace("device_code", "authorization_code").replace('token_url', 'authorize_url = "https://id.example/authorize", token_url')
+
+
+@pytest.mark.parametrize("auth,words", [(DEVICE, []), (CHOICE, ["--device"])], ids=["grant", "option"])
+def test_a_login_on_another_device_lasts(work, auth, words):
+    with Elsewhere() as api:
+        configure(work, api, auth=auth, secret="hush-hush")
+        ended = work.run("run", code=3)
+        assert "nobody has logged in" in ended.err and "sluice auth login one" in ended.err and not api.calls
+        with logging_in_elsewhere(work, *words) as process:
+            assert api.polls.wait(60)
+            api.consented = True
+            out, err = process.communicate(timeout=60)
+            assert process.returncode == 0 and "one: logged in" in out, out + err
+            assert not any(secret in out + err for secret in ("refresh-1", "access-1", "device-0"))
+        work.run("run")
+        api.access = None
+        work.run("run")
+        assert api.calls[-1]["grant_type"] == "refresh_token" and api.number == 2
+        api.access, api.refreshable = None, set()
+        assert "sluice auth login one" in work.run("run", code=3).err
+
+
+def test_a_login_on_another_device_that_is_refused(work):
+    with Elsewhere(refuses="access_denied") as api:
+        configure(work, api, auth=DEVICE, secret="hush-hush")
+        with logging_in_elsewhere(work) as process:
+            out, err = process.communicate(timeout=60)
+            assert process.returncode == 3 and "access_denied" in err and "somebody refused the login" in err, out + err
+        assert "has no token" in work.run("auth", "status").out
+        configure(work, api, auth=LOGIN, secret="hush-hush")
+        ended = work.run("auth", "login", "one", "--device", code=2)
+        assert "does not log in by another device" in ended.err

@@ -154,7 +154,8 @@ static void test_tables_that_contradict_themselves(void **state)
     static const struct {
         const char *table, *problem;
     } CASES[] = {
-        {"{\"a\":{\"type\":\"integer\",\"secret\":true}}", "a secret is of type string"},
+        {"{\"a\":{\"type\":\"integer\",\"secret\":true}}", "a secret is of type string or list"},
+        {"{\"a\":{\"type\":\"list\",\"default\":[\"x\",[]]}}", "config.a.default.1: expected a text, got a list"},
         {"{\"a\":{\"secret\":true,\"default\":\"x\"}}", "a secret has no default"},
         {"{\"a\":{\"required\":true,\"default\":\"x\"}}", "a required entry has no default"},
         {"{\"a\":{\"type\":\"integer\",\"default\":\"x\"}}", "config.a.default: expected an integer"},
@@ -173,7 +174,46 @@ static void test_tables_that_contradict_themselves(void **state)
     }
 }
 
-UNIT_TESTS(cmocka_unit_test(test_defaults_and_values_are_canonical),
+static void test_lists(void **state)
+{
+    (void)state;
+    static const char LISTS[] = "{\"repos\":{\"type\":\"list\",\"default\":[\"a\",\"b\"]},"
+                                "\"keys\":{\"type\":\"list\",\"secret\":true,\"required\":true}}";
+    struct arena arena = ARENA_INIT(0);
+    struct problems problems;
+    struct secrets *secrets = secrets_new();
+    struct buf json = BUF_INIT(4096), names = BUF_INIT(4096);
+    const struct config *config = resolve(&arena, LISTS, "keys: [first-key, 12345678]", secrets, &problems);
+    assert_no_problem(&problems);
+    assert_text(config, "keys", "first-key,12345678");
+    assert_text(config, "repos", "a,b");
+    config_to_json(config, &json);
+    config_secrets_to_json(config, &names);
+    assert_string_equal(buf_text(&json), "{\"repos\":[\"a\",\"b\"]}");
+    assert_string_equal(buf_text(&names), "[]");
+    char text[] = "a first-key and 12345678";
+    secrets_redact_text(secrets, text, sizeof text);
+    assert_null(strstr(text, "first-key"));
+    assert_null(strstr(text, "12345678"));
+    /* A variable of the environment is one text. */
+    assert_text(resolve(&arena, LISTS, "keys: \" one , two,,three \"", NULL, &problems), "keys", "one,two,three");
+    assert_text(resolve(&arena, LISTS, "keys: one", NULL, &problems), "keys", "one");
+    assert_false(config_get(resolve(&arena, LISTS, "keys: one\nrepos: []", NULL, &problems), STR("repos"))->is_set);
+    resolve(&arena, LISTS, "keys: []", NULL, &problems);
+    assert_problem(&problems, "keys: is empty");
+    resolve(&arena, LISTS, "keys: [one, \"\", \"a,b\", {}]", NULL, &problems);
+    assert_problem(&problems, "keys.1: is empty");
+    assert_problem(&problems, "keys.2: holds a comma");
+    assert_problem(&problems, "keys.3: expected a text, got a map");
+    resolve(&arena, LISTS, "keys: {a: b}", NULL, &problems);
+    assert_problem(&problems, "keys: expected a list of texts, got a map");
+    buf_release(&json);
+    buf_release(&names);
+    secrets_free(secrets);
+    arena_release(&arena);
+}
+
+UNIT_TESTS(cmocka_unit_test(test_lists), cmocka_unit_test(test_defaults_and_values_are_canonical),
            cmocka_unit_test(test_timestamps_with_an_offset_become_utc),
            cmocka_unit_test(test_plain_yaml_numbers_are_strings_where_strings_are_due),
            cmocka_unit_test(test_every_mistake_at_once), cmocka_unit_test(test_an_empty_required_value_is_missing),

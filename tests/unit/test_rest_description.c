@@ -279,6 +279,9 @@ static void test_wrong_http(void **state)
         {"\"auth\":{\"kind\":\"session\",\"login_url\":\"/l\"}", "token"},
         {"\"auth\":{\"kind\":\"hmac\",\"key\":\"k\",\"message\":\"x\",\"params\":{\"s\":\"{{sign.signatur}}\"}}",
          "did you mean 'sign.signature'?"},
+        {"\"auth\":{\"kind\":\"bearer\"}", "http.auth: 'token' is missing"},
+        {"\"auth\":{\"kind\":\"api_key\",\"name\":\"X\"}", "http.auth: 'key' is missing"},
+        {"\"auth\":{\"kind\":\"bearer\",\"pool\":\"{{config.kye}}\"}", "did you mean 'config.key'?"},
         {"\"auth\":{\"kind\":\"bearer\",\"token\":\"{{config.kye}}\"}", "did you mean 'config.key'?"},
         {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"password\",\"token_url\":\"/t\",\"client_id\":\"x\"}",
          "grant password needs a 'username'"},
@@ -294,6 +297,11 @@ static void test_wrong_http(void **state)
          "'client_id' is missing"},
         {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"authorization_code\",\"token_url\":\"/t\",\"client_id\":\"x\"}",
          "grant authorization_code needs an 'authorize_url'"},
+        {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"device_code\",\"token_url\":\"/t\",\"client_id\":\"x\"}",
+         "grant device_code needs a 'device_authorization_url'"},
+        {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"client_credentials\",\"token_url\":\"/t\",\"client_id\":\"x\","
+         "\"device_authorization_url\":\"/d\"}",
+         "'device_authorization_url' belongs to grant device_code only"},
         {"\"auth\":{\"kind\":\"jwt\",\"key\":\"k\",\"lifetime\":\"1s\"}", "http.auth.lifetime: expected at least 4s"},
         {"\"auth\":{\"kind\":\"jwt\",\"key\":\"k\",\"claims\":{\"a\":\"{{config.kye}}\"}}", "http.auth.claims.a"},
         {"\"auth\":{\"kind\":\"oauth2\",\"grant\":\"client_credential\",\"token_url\":\"/t\",\"client_id\":\"x\"}",
@@ -578,6 +586,58 @@ static void test_signed_tokens(void **state)
     arena_release(&arena);
 }
 
+static void test_pools_of_credentials(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *auth, *tokens;
+    } CASES[] = {
+        {"\"kind\":\"bearer\",\"pool\":\"{{config.key}}\"", "one,two,three"},
+        {"\"kind\":\"bearer\",\"token\":\"zero\",\"pool\":\"{{config.key}}\"", "zero,one,two,three"},
+        {"\"kind\":\"api_key\",\"key\":\"two\",\"pool\":\"{{config.key}},four\"", "two,one,three,four"},
+        {"\"kind\":\"bearer\",\"token\":\"{{config.key}}\",\"pool\":\"\"", ""},
+        {"\"kind\":\"bearer\",\"pool\":\"same,same\"", ""},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        struct arena arena = ARENA_INIT(0);
+        struct err err = ERR_INIT;
+        struct buf tokens = BUF_INIT(4096);
+        const struct config *config;
+        struct auth_spec spec;
+        const char *json = with_http(&arena, arena_printf(&arena, "\"auth\":{%s}", CASES[i].auth));
+        const struct description *t = description_of(&arena, json, "{\"key\":\"one,two,three\"}", &config);
+        assert_int_equal(access_auth(t, config, 0, &arena, &spec, &err), 0);
+        for (size_t p = 0; p < spec.pool_count; p++) {
+            struct auth_spec one = auth_of_pool(&spec, p);
+            assert_true(str_equal(one.kind == AUTH_BEARER ? one.token : one.key, spec.pool[p]));
+            assert_int_equal(one.pool_count, 0);
+            buf_printf(&tokens, "%s" STR_FMT, p ? "," : "", STR_ARG(spec.pool[p]));
+        }
+        assert_string_equal(buf_text(&tokens), CASES[i].tokens);
+        buf_release(&tokens);
+        arena_release(&arena);
+    }
+}
+
+static void test_a_pool_has_an_end(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT(0);
+    struct err err = ERR_INIT;
+    struct buf values = BUF_INIT(65536);
+    const struct config *config;
+    struct auth_spec spec;
+    buf_append_text(&values, "{\"key\":\"");
+    for (int i = 0; i <= AUTH_POOL_MAX; i++) buf_printf(&values, "k%d,", i);
+    buf_append_text(&values, "\"}");
+    const struct description *t = description_of(
+        &arena, with_http(&arena, "\"auth\":{\"kind\":\"bearer\",\"pool\":\"{{config.key}}\"}"), buf_text(&values), &config);
+    assert_int_equal(access_auth(t, config, 0, &arena, &spec, &err), ERR_CONFIG);
+    assert_string_equal(err.message, "http.auth.pool: more than 64");
+    buf_release(&values);
+    arena_release(&arena);
+}
+
 static void test_credentials_without_a_value_are_refused(void **state)
 {
     (void)state;
@@ -654,6 +714,6 @@ UNIT_TESTS(cmocka_unit_test(test_the_shop_connector), cmocka_unit_test(test_ever
            cmocka_unit_test(test_wrong_choices), cmocka_unit_test(test_a_mistake_outside_the_choices_is_told_once),
            cmocka_unit_test(test_a_value_without_a_case_names_the_cases), cmocka_unit_test(test_variants_show_every_case),
            cmocka_unit_test(test_credentials_of_the_shop), cmocka_unit_test(test_a_signed_token_call),
-           cmocka_unit_test(test_logins), cmocka_unit_test(test_signed_tokens),
-           cmocka_unit_test(test_credentials_without_a_value_are_refused), cmocka_unit_test(test_exploded_streams),
-           cmocka_unit_test(test_exploded_streams_that_cannot_work))
+           cmocka_unit_test(test_logins), cmocka_unit_test(test_signed_tokens), cmocka_unit_test(test_pools_of_credentials),
+           cmocka_unit_test(test_a_pool_has_an_end), cmocka_unit_test(test_credentials_without_a_value_are_refused),
+           cmocka_unit_test(test_exploded_streams), cmocka_unit_test(test_exploded_streams_that_cannot_work))

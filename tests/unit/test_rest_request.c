@@ -501,21 +501,27 @@ static void test_what_the_client_may_do(void **state)
 }
 
 /* A limiter for that configuration, which shares through `folder`; how long its next request waits. */
-static int64_t wait_of(const char *values, const char *folder, const char *rate_limit)
+static int64_t wait_of_auth(const char *auth, const char *values, const char *folder, const char *rate_limit)
 {
     struct fixture f;
     struct client_options options = {.clock = clock_system()};
     struct limiter_ticket ticket;
     const struct limiter_request asked = {"GET", "/v1/x", "items", 0};
     int rule;
-    setup(&f, "", "\"path\":\"/x\"", values);
+    setup(&f, auth, "\"path\":\"/x\"", values);
     const struct access_overrides overrides = {
         .allow_private = true, .rate_limit = json_node(&f.arena, rate_limit), .limit_folder = folder};
     assert_int_equal(access_client(f.description, f.config, &overrides, 0, &f.arena, &options, &f.err), 0);
-    int64_t wait_ms = limiter_try(options.limiter, &asked, options.clock, &ticket, &rule);
-    limiter_free(options.limiter);
+    struct limiter *limiter = options.pool.count ? options.pool.list[0].limiter : options.limiter;
+    int64_t wait_ms = limiter_try(limiter, &asked, options.clock, &ticket, &rule);
+    access_release_limiters(&options);
     teardown(&f);
     return wait_ms;
+}
+
+static int64_t wait_of(const char *values, const char *folder, const char *rate_limit)
+{
+    return wait_of_auth("", values, folder, rate_limit);
 }
 
 static void test_limits_are_shared_by_credential(void **state)
@@ -534,6 +540,14 @@ static void test_limits_are_shared_by_credential(void **state)
     assert_int_equal(wait_of(ACME, NULL, ONE), 0);
     assert_int_equal(wait_of(ACME, folder, POOL), 0);
     assert_true(wait_of(OTHER, folder, POOL) > 0);
+    /* Each of a pool of credentials has what it would have alone. */
+    static const char AUTH[] = ",\"auth\":{\"kind\":\"bearer\",\"token\":\"%s\",\"pool\":\"{{config.key}}\"}";
+    char with_acme[256], with_third[256];
+    snprintf(with_acme, sizeof with_acme, AUTH, "key-of-acme");
+    snprintf(with_third, sizeof with_third, AUTH, "key-of-third");
+    assert_true(wait_of_auth(with_acme, "{\"key\":\"x\"}", folder, ONE) > 0);
+    assert_int_equal(wait_of_auth(with_third, "{\"key\":\"x\"}", folder, ONE), 0);
+    assert_true(wait_of_auth(with_third, "{\"key\":\"y\"}", folder, ONE) > 0);
     /* Where nothing can be shared each counts by itself. */
     assert_int_equal(wait_of(ACME, "/proc", ONE), 0);
     struct buf content = BUF_INIT(4 << 20);

@@ -50,8 +50,8 @@ static void test_required_keys_of_a_kind(void **state)
     (void)state;
     struct arena arena = ARENA_INIT(0);
     struct problems problems;
-    check_kind(&arena, &VOCABULARY_AUTH, "{\"kind\":\"bearer\"}", &problems);
-    assert_problem(&problems, "token");
+    check_kind(&arena, &VOCABULARY_AUTH, "{\"kind\":\"basic\"}", &problems);
+    assert_problem(&problems, "username");
     check_kind(&arena, &VOCABULARY_CURSOR, "{\"kind\":\"windowed\",\"field\":\"x\"}", &problems);
     assert_problem(&problems, "step");
     check_kind(&arena, &VOCABULARY_PAGES, "{\"kind\":\"page\",\"size\":0}", &problems);

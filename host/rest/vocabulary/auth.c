@@ -2,9 +2,19 @@
 #include "rest/vocabulary/tables.h"
 
 static const struct option AUTH_NONE[] = {KIND};
+
+/* Several credentials where one would do, each with an allowance of its own at the source. */
+#define POOL(what)                                                                                                             \
+    {                                                                                                                          \
+        "pool", OPTION_STRING, SECRET, NULL, NULL, NULL,                                                                       \
+            "further " what " with limits of their own, between commas: `{{config." what "}}` of type list; each request "     \
+            "takes the one with the most left"                                                                                 \
+    }
+
 static const struct option AUTH_BEARER[] = {
     KIND,
-    {"token", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "sent as `Authorization: PREFIX TOKEN`"},
+    {"token", OPTION_STRING, SECRET, NULL, NULL, NULL, "sent as `Authorization: PREFIX TOKEN`; may be left out beside `pool`"},
+    POOL("tokens"),
     {"prefix", OPTION_STRING, TEMPLATE, "Bearer", NULL, NULL, "the word before the token"},
 };
 static const struct option AUTH_BASIC[] = {
@@ -14,7 +24,8 @@ static const struct option AUTH_BASIC[] = {
 };
 static const struct option AUTH_API_KEY[] = {
     KIND,
-    {"key", OPTION_STRING, REQUIRED | SECRET, NULL, NULL, NULL, "the key"},
+    {"key", OPTION_STRING, SECRET, NULL, NULL, NULL, "the key; may be left out beside `pool`"},
+    POOL("keys"),
     {"name", OPTION_STRING, TEMPLATE, "X-API-Key", NULL, NULL, "header, parameter or cookie that carries it"},
     {"into", OPTION_ENUM, 0, "header", "header|query|cookie", NULL,
      "where it goes; percent-encoded as a query or a cookie needs it"},
@@ -110,7 +121,7 @@ static const struct option AUTH_JWT[] = {
 static const struct option AUTH_OAUTH2[] = {
     KIND,
     {"grant", OPTION_STRING, REQUIRED, NULL, NULL, NULL,
-     "client_credentials, refresh_token, password, jwt_bearer or authorization_code"},
+     "client_credentials, refresh_token, password, jwt_bearer, authorization_code or device_code"},
     {"token_url", OPTION_STRING, REQUIRED | TEMPLATE, NULL, NULL, NULL,
      "absolute, or a path behind `http.base`; its host is allowed"},
     {"client_id", OPTION_STRING, SECRET, NULL, NULL, NULL, "the client; left out where `sign` says who asks"},
@@ -123,7 +134,12 @@ static const struct option AUTH_OAUTH2[] = {
      "grant jwt_bearer: what is shown; credentials assertion: how the client says who it is (RFC 7523)"},
     {"authorize_url", OPTION_STRING, TEMPLATE, NULL, NULL, NULL,
      "grant authorization_code: where the browser logs in; absolute"},
-    {"authorize_params", OPTION_MAP_OF, TEMPLATE, NULL, NULL, NULL, "grant authorization_code: further parameters of that URL"},
+    {"authorize_params", OPTION_MAP_OF, TEMPLATE, NULL, NULL, NULL,
+     "further parameters of that URL, or of device_authorization_url"},
+    {"device_authorization_url", OPTION_STRING, TEMPLATE, NULL, NULL, NULL,
+     "grant device_code, or authorization_code with `login --device`: where a code is asked for that is typed in on another "
+     "device "
+     "(RFC 8628); absolute, or a path behind `http.base`"},
     {"redirect_url", OPTION_STRING, TEMPLATE, "http://127.0.0.1/callback", NULL, NULL,
      "grant authorization_code: where the browser comes back, as registered: 127.0.0.1 or localhost; without a port, any free "
      "one"},

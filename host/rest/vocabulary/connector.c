@@ -2,10 +2,11 @@
 #include "rest/vocabulary/tables.h"
 
 static const struct option CONFIG_ENTRY[] = {
-    {"type", OPTION_ENUM, 0, "string", "string|integer|number|boolean|timestamp|date|enum", NULL, "what values may be"},
+    {"type", OPTION_ENUM, 0, "string", "string|integer|number|boolean|timestamp|date|enum|list", NULL,
+     "what values may be; a list is of texts without commas, and as a text has commas between them"},
     {"required", OPTION_BOOLEAN, 0, "false", NULL, NULL, "a pipeline must give it"},
     {"default", OPTION_ANY, 0, NULL, NULL, NULL, "its value when a pipeline gives none"},
-    {"secret", OPTION_BOOLEAN, 0, "false", NULL, NULL, "never printed, never readable by functions; strings only"},
+    {"secret", OPTION_BOOLEAN, 0, "false", NULL, NULL, "never printed, never readable by functions; strings and lists"},
     {"title", OPTION_STRING, 0, NULL, NULL, NULL, "what it is, for people"},
     {"values", OPTION_LIST, 0, NULL, NULL, NULL, "of an enum: what it may be"},
     {"connect", OPTION_INTEGER, 0, NULL, "1..65535", NULL,

@@ -51,6 +51,8 @@ class Answer:
 
 
 class Request:
+    user = ""  # whose limits count it, where several users have limits of their own
+
     def __init__(self, method, target, headers, body, port, fault):
         self.method, self.headers, self.body, self.port, self.fault = method, headers, body, port, fault
         self.path, _, self.query_text = target.partition("?")

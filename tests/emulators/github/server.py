@@ -34,6 +34,7 @@ class GitHub(Api):
                             ("events", 50), ("branches", 9)):
             parser.add_argument(f"--{kind}", type=int, default=count, help="per repository")
         parser.add_argument("--same-stamp", action="store_true")
+        parser.add_argument("--tokens", type=int, default=1, help="personal access tokens, each of a user of its own")
 
     def __init__(self, options):
         super().__init__(options)
@@ -43,13 +44,19 @@ class GitHub(Api):
                 self.tables[f"{name}/{kind}"] = Table(f"{name}/{kind}", getattr(options, kind), options.seed, self.clock, options.same_stamp)
         self.tables.update(repositories=Table("repositories", len(data.REPOSITORIES), options.seed, self.clock),
                            members=Table("members", 12, options.seed, self.clock), teams=Table("teams", 4, options.seed, self.clock))
-        self.buckets = {"core": Bucket(5000, 3600), "search": Bucket(30, 60), "points": Bucket(900, 60)}
+        self.buckets = {f"{name}{self.user(number)}": Bucket(limit, per_s) for number in range(options.tokens)
+                        for name, limit, per_s in (("core", 5000, 3600), ("search", 30, 60), ("points", 900, 60))}
         self.concurrent = 100
         self.tokens = Tokens("github", self.clock, options.seed, 3600, rotates=False)
-        self.static = "ghp_" + hexadecimal(36, options.seed, "github")
         self.app = "4711"
-        self.secrets = [self.static]
+        self.secrets = ["ghp_" + hexadecimal(36, options.seed, "github", *([number] if number else [])) for number in range(options.tokens)]
+        self.gone = set()  # tokens by number that were revoked
         self.pending = {}  # repository -> how often its statistics are still pending
+
+    @staticmethod
+    def user(number):
+        """What the names of a user's limits end in: nothing of the first one's."""
+        return f"-{number}" if number else ""
 
     # -- gates
 
@@ -63,21 +70,24 @@ class GitHub(Api):
         if not request.headers.get("User-Agent"):
             raise Refused(403, "Request forbidden by administrative rules. Please make sure your request has a User-Agent header.")
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        known = token == self.static and not self.tokens.revoked or self.tokens.state(token) == "good"
+        number = self.secrets.index(token) if token in self.secrets else None
+        known = number is not None and number not in self.gone and not self.tokens.revoked or self.tokens.state(token) == "good"
+        request.user = self.user(number or 0)
         if scheme.lower() not in ("bearer", "token") or not known:
             raise self.error(401, "Bad credentials" if token else "Requires authentication")
 
     def limit(self, request, facts):
         """The primary limit is taken in `finish`, since a 304 is free; here it is only asked whether anything is left."""
         now_ms = self.now_ms()
-        request.bucket = facts.get("limit", "core")
+        request.bucket = facts.get("limit", "core") + request.user
+        points = self.buckets["points" + request.user]
         bucket = self.buckets[request.bucket]
         bucket.settle(now_ms)
         if not bucket.remaining():
             bucket.refused += 1
             raise self.error(403, "API rate limit exceeded for user ID 1.")
-        if self.in_flight > self.concurrent or not self.buckets["points"].take(now_ms, 1 if request.method == "GET" else 5):
-            wait = self.wait_headers(max(1, self.buckets["points"].reset_s(now_ms)))
+        if self.in_flight > self.concurrent or not points.take(now_ms, 1 if request.method == "GET" else 5):
+            wait = self.wait_headers(max(1, points.reset_s(now_ms)))
             raise self.error(403, "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.", wait)
 
     def finish(self, request, answer):
@@ -92,10 +102,12 @@ class GitHub(Api):
                 bucket.take(now_ms)
             answer.headers.update({
                 "x-ratelimit-limit": str(bucket.limit), "x-ratelimit-remaining": str(bucket.remaining()), "x-ratelimit-used": str(bucket.used),
-                "x-ratelimit-reset": str((now_ms + bucket.reset_ms(now_ms)) // 1000 + 1), "x-ratelimit-resource": request.bucket})
+                "x-ratelimit-reset": str((now_ms + bucket.reset_ms(now_ms)) // 1000 + 1), "x-ratelimit-resource": request.bucket.partition("-")[0]})
 
     def control_more(self, spec):
-        """concurrent: n, pending: {repository: n}"""
+        """concurrent: n, pending: {repository: n}, revoke_token: n"""
+        if "revoke_token" in spec:
+            self.gone.add(int(spec.pop("revoke_token")))
         self.concurrent = spec.pop("concurrent", self.concurrent)
         self.pending.update(spec.pop("pending", {}))
         return super().control_more(spec)
@@ -177,8 +189,8 @@ class GitHub(Api):
 
     @route("GET", r"/rate_limit")
     def rate_limit(self, request):
-        return {"resources": {name: {"limit": bucket.limit, "remaining": bucket.remaining(), "used": bucket.used} for name, bucket
-                              in self.buckets.items() if name != "points"}}
+        own = {name: self.buckets[name + request.user] for name in ("core", "search")}
+        return {"resources": {name: {"limit": bucket.limit, "remaining": bucket.remaining(), "used": bucket.used} for name, bucket in own.items()}}
 
     @route("GET", r"/orgs/([^/]+)/(repos|members|teams)")
     def organization(self, request, owner, what):

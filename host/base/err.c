@@ -7,21 +7,21 @@
 #include "base/utf8.h"
 
 static const struct err_class_info CLASSES[] = {
-    {ERR_CONFIG, "config", 2, 400, false, "correct the configuration and run again"},
-    {ERR_AUTH, "auth", 3, 502, false, "check the credentials in the pipeline's config"},
-    {ERR_PERMISSION, "permission", 3, 403, false, "grant the missing permission at the source, or allow the host"},
-    {ERR_RATE_LIMIT, "rate_limit", 4, 503, true, "run again later, or lower `rate_limit` in the pipeline"},
-    {ERR_TRANSIENT, "transient", 4, 503, true, "run again; the sync resumes where it stopped"},
-    {ERR_STALLED, "stalled", 4, 504, true, "run again; the sync resumes where it stopped"},
-    {ERR_SOURCE, "source", 4, 502, false, "check the connector's request against the API's documentation"},
-    {ERR_DATA, "data", 5, 422, false, ""},
-    {ERR_SCHEMA, "schema", 5, 409, false, ""},
-    {ERR_DESTINATION, "destination", 6, 502, false, "check the destination with `sluice check`"},
-    {ERR_CONNECTOR, "connector", 7, 500, false, "mend the connector; rows already committed are untouched"},
-    {ERR_HELD, "held", 9, 409, false, "wait until the other sync ends, or stop it"},
-    {ERR_CANCELLED, "cancelled", 143, 503, false, ""},
-    {ERR_NOMEM, "memory", 1, 500, false, ""},
-    {ERR_BUG, "bug", 1, 500, false, "this is a bug in sluice; please report it with the command that showed it"},
+    {ERR_CONFIG, "config", 2, 400, false, false, "correct the configuration and run again"},
+    {ERR_AUTH, "auth", 3, 502, false, false, "check the credentials in the pipeline's config"},
+    {ERR_PERMISSION, "permission", 3, 403, false, false, "grant the missing permission at the source, or allow the host"},
+    {ERR_RATE_LIMIT, "rate_limit", 4, 503, true, true, "run again later, or lower `rate_limit` in the pipeline"},
+    {ERR_TRANSIENT, "transient", 4, 503, true, true, "run again; the sync resumes where it stopped"},
+    {ERR_STALLED, "stalled", 4, 504, true, true, "run again; the sync resumes where it stopped"},
+    {ERR_SOURCE, "source", 4, 502, false, false, "check the connector's request against the API's documentation"},
+    {ERR_DATA, "data", 5, 422, false, false, ""},
+    {ERR_SCHEMA, "schema", 5, 409, false, false, ""},
+    {ERR_DESTINATION, "destination", 6, 502, false, true, "check the destination with `sluice check`"},
+    {ERR_CONNECTOR, "connector", 7, 500, false, false, "mend the connector; rows already committed are untouched"},
+    {ERR_HELD, "held", 9, 409, false, true, "wait until the other sync ends, or stop it"},
+    {ERR_CANCELLED, "cancelled", 143, 503, false, false, ""},
+    {ERR_NOMEM, "memory", 1, 500, false, true, ""},
+    {ERR_BUG, "bug", 1, 500, false, false, "this is a bug in sluice; please report it with the command that showed it"},
 };
 
 const struct err_class_info *err_class_info(int class)
@@ -29,6 +29,13 @@ const struct err_class_info *err_class_info(int class)
     for (size_t i = 0; i < ARRAY_SIZE(CLASSES); i++)
         if (CLASSES[i].class == class) return &CLASSES[i];
     return &CLASSES[ARRAY_SIZE(CLASSES) - 1];
+}
+
+const struct err_class_info *err_class_named(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(CLASSES); i++)
+        if (strcmp(CLASSES[i].name, name) == 0) return &CLASSES[i];
+    return NULL;
 }
 
 /* Makes `text`, of an array of `size` bytes, one line of UTF-8: control characters (a server's message may have several lines,

@@ -55,6 +55,7 @@ struct err_class_info {
     int exit_code;    /* of the process, see `sluice help exit-codes` */
     int http_status;  /* of the service */
     bool retryable;   /* may the same request be sent again? */
+    bool heals;       /* may the same sync go through later, with nothing changed? */
     const char *hint; /* when the place of failure had none */
 };
 
@@ -74,6 +75,7 @@ int err_copy(struct err *to, const struct err *from);
 
 /* The row of a class; an unknown number gives the row of ERR_BUG. Never NULL. */
 const struct err_class_info *err_class_info(int class);
+const struct err_class_info *err_class_named(const char *name); /* NULL when there is none */
 
 /* The hint to print: the failure's own, else its class's. Never NULL, may be "". */
 const char *err_hint_text(const struct err *err);

@@ -196,6 +196,13 @@ bool json_number(const struct cJSON *json, double *value)
     return true;
 }
 
+bool json_boolean(const struct cJSON *json, bool *value)
+{
+    if (!cJSON_IsBool(json)) return false;
+    *value = cJSON_IsTrue(json);
+    return true;
+}
+
 bool json_is_object(const struct cJSON *json)
 {
     return cJSON_IsObject(json);

@@ -36,6 +36,7 @@ const struct cJSON *json_get(const struct cJSON *object, const char *key); /* ca
 const struct cJSON *json_path(const struct cJSON *root, const char *path); /* "error.details.0.reason"; "$" or "": root */
 const char *json_string(const struct cJSON *json);                         /* NULL unless a string */
 bool json_number(const struct cJSON *json, double *value);                 /* a number, or a string holding one */
+bool json_boolean(const struct cJSON *json, bool *value);                  /* true or false */
 bool json_is_object(const struct cJSON *json);
 bool json_is_array(const struct cJSON *json);
 const struct cJSON *json_first(const struct cJSON *container); /* iterate: first, then next */

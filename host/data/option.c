@@ -420,3 +420,14 @@ bool option_is_set(const struct node *map, const char *name)
     const struct node *node = node_get(map, name);
     return node && node->kind != NODE_NULL;
 }
+
+const char *const *option_texts(const struct node *map, const char *name, struct arena *arena, size_t *count)
+{
+    const struct node *node = node_get(map, name);
+    if (!node) return NULL;
+    size_t length = node->kind == NODE_LIST ? node->count : 1;
+    const char **texts = arena_array(arena, const char *, length + 1);
+    for (size_t i = 0; i < length; i++) texts[i] = node_cstr(node->kind == NODE_LIST ? &node->children[i] : node, "");
+    *count = length;
+    return texts;
+}

@@ -99,5 +99,7 @@ bool option_boolean(const struct option_table *table, const struct node *map, co
 int64_t option_duration_ms(const struct option_table *table, const struct node *map, const char *name);
 uint64_t option_size_bytes(const struct option_table *table, const struct node *map, const char *name);
 bool option_is_set(const struct node *map, const char *name); /* is the key there, and not null? */
+/* A LIST as an array of texts; NULL, and 0, when the key is absent. */
+const char *const *option_texts(const struct node *map, const char *name, struct arena *arena, size_t *count);
 
 #endif

@@ -75,3 +75,11 @@ int problems_to_err(const struct problems *problems, int class, struct err *err)
     if (first->hint) err_hint(err, "%s", first->hint);
     return rc;
 }
+
+void problem_describe(const struct problem *problem, struct buf *out)
+{
+    if (problem->file) buf_printf(out, "%s:", problem->file);
+    if (problem->file && problem->line) buf_printf(out, "%u:", problem->line);
+    if (problem->file) buf_append_char(out, ' ');
+    buf_append_text(out, problem->message);
+}

@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "data/node.h"
 
@@ -38,6 +39,7 @@ enum { PROBLEMS_MAX = 100 };
 void problems_add(struct problems *problems, const struct node *node, const char *format, ...) PRINTF_LIKE(3, 4);
 void problems_hint(struct problems *problems, const char *format, ...) PRINTF_LIKE(2, 3); /* for the newest one */
 size_t problems_listed(const struct problems *problems);                                  /* how many are in `list` */
+void problem_describe(const struct problem *problem, struct buf *out);                    /* appends "FILE:LINE: message" */
 /* The first mistake as an err of `class` ("FILE:LINE: message (and N more)", with its hint); 0 when there is none. */
 int problems_to_err(const struct problems *problems, int class, struct err *err);
 

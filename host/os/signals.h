@@ -9,9 +9,14 @@
  *
  * The signals are blocked and read by a thread of its own from a signalfd: no handler, no global, nothing interrupted. Also:
  * SIGPIPE is ignored (a closed pipe is an errno), SIGCHLD gets its default back (a parent may have left it ignored, and then
- * children vanish unseen). Threads started later inherit the mask; children started by process.h get a clean one. */
+ * children vanish unseen). Threads started later inherit the mask; children started by process.h get a clean one.
+ *
+ * SIGHUP (the terminal went) stops like SIGTERM, unless the process was started to ignore it (nohup), or the program has
+ * another use for it (signals_hangup_fd). */
 #ifndef SLUICE_OS_SIGNALS_H
 #define SLUICE_OS_SIGNALS_H
+
+#include <stdbool.h>
 
 #include "base/err.h"
 
@@ -20,7 +25,11 @@ struct signals;
 
 /* One per process at a time. `cancel` outlives it. */
 int signals_new(struct cancel *cancel, struct signals **out, struct err *err) MUST_USE;
-int signals_received(const struct signals *signals); /* the first one that came: SIGTERM, SIGINT, or 0 */
-void signals_free(struct signals *signals);          /* restores the mask of the calling thread; NULL is fine */
+int signals_received(const struct signals *signals); /* the first one that came: SIGTERM, SIGINT, SIGHUP, or 0 */
+/* From its first call on, SIGHUP stops nothing: the descriptor (not to be read) is readable when one came, until
+ * signals_hung_up has said so. */
+int signals_hangup_fd(struct signals *signals);
+bool signals_hung_up(struct signals *signals);
+void signals_free(struct signals *signals); /* restores the mask of the calling thread; NULL is fine */
 
 #endif

@@ -83,6 +83,11 @@ size_t pg_rows(const struct pg_result *result)
     return result ? (size_t)PQntuples(result) : 0;
 }
 
+size_t pg_columns(const struct pg_result *result)
+{
+    return result ? (size_t)PQnfields(result) : 0;
+}
+
 const char *pg_cell(const struct pg_result *result, size_t row, size_t column)
 {
     return PQgetisnull(result, (int)row, (int)column) ? NULL : PQgetvalue(result, (int)row, (int)column);

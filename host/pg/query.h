@@ -34,6 +34,7 @@ int pg_change(struct pg *pg, const char *sql, const char *const *params, size_t 
               struct err *err) MUST_USE;
 
 size_t pg_rows(const struct pg_result *result);
+size_t pg_columns(const struct pg_result *result);
 const char *pg_cell(const struct pg_result *result, size_t row, size_t column); /* NULL for SQL's null */
 int64_t pg_int(const struct pg_result *result, size_t row, size_t column);      /* 0 for null */
 bool pg_bool(const struct pg_result *result, size_t row, size_t column);        /* false for null */

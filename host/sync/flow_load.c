@@ -8,7 +8,7 @@
 #include "os/clock.h"
 #include "sync/flow_parts.h"
 
-enum { MIN_REJECT_LIMIT = 1000, LONG_WAIT_MS = 30000 };
+enum { MIN_REJECT_LIMIT = 1000, LONG_WAIT_MS = 30000, QUIET_MS = 1000 };
 
 /* Why the rejects of this sync's stream, with those of `load`, cannot be accepted; false: they can. Past a limit, or when a
  * stream that is read from its beginning has not one record to show for it: then the key or the fields are declared wrongly. */
@@ -78,6 +78,12 @@ static void note_load(struct flow *flow, const struct load *load)
     free(counts);
 }
 
+void flow_note_use(struct flow *flow)
+{
+    flow->used_ms = clock_now_ms(flow->sync->clock);
+    flow->is_quiet = false;
+}
+
 int flow_commit(struct flow *flow, enum assembly_take take, struct err *err)
 {
     struct load load;
@@ -99,6 +105,7 @@ int flow_commit(struct flow *flow, enum assembly_take take, struct err *err)
         if (take == TAKE_ALL && !assembly_is_done(flow->assembly)) break;
     }
     flow->oldest_ms = assembly_bytes(flow->assembly) ? clock_now_ms(flow->sync->clock) : 0;
+    flow_note_use(flow);
     return 0;
 }
 
@@ -136,18 +143,13 @@ static int64_t sure_wait_until_ms(const struct flow *flow)
     return soonest_ms == INT64_MAX || flow_partitions_wait(flow) ? 0 : soonest_ms;
 }
 
-int flow_rest(struct flow *flow, struct err *err)
+static int rest(struct flow *flow, int64_t wait_ms, struct err *err)
 {
     const struct sync_context *sync = flow->sync;
-    int64_t until_ms = sure_wait_until_ms(flow), wait_ms = until_ms - clock_now_ms(sync->clock);
-    if (wait_ms <= 0) flow->resting_until_ms = 0;
-    if (wait_ms < LONG_WAIT_MS || until_ms <= flow->resting_until_ms) return 0;
-    flow->resting_until_ms = until_ms;
-    int rc = flow_commit(flow, TAKE_COVERED, err);
-    if (rc != 0 || !sync->writer->rest) return rc;
+    if (!sync->writer->rest) return 0;
     struct load_counts *counts = mem_zero(flow->plan->stream_count, sizeof *counts);
     atomic_fetch_add(&sync->progress->committing, 1);
-    rc = sync->writer->rest(flow->writer, wait_ms, counts, err);
+    int rc = sync->writer->rest(flow->writer, wait_ms, counts, err);
     atomic_fetch_sub(&sync->progress->committing, 1);
     flow->commit_failed = rc != 0;
     for (size_t i = 0; i < flow->plan->stream_count; i++) {
@@ -157,4 +159,18 @@ int flow_rest(struct flow *flow, struct err *err)
     }
     free(counts);
     return rc;
+}
+
+int flow_rest(struct flow *flow, struct err *err)
+{
+    int64_t now_ms = clock_now_ms(flow->sync->clock), until_ms = sure_wait_until_ms(flow), wait_ms = until_ms - now_ms;
+    if (wait_ms <= 0) flow->resting_until_ms = 0;
+    if (wait_ms >= LONG_WAIT_MS && until_ms > flow->resting_until_ms) {
+        flow->resting_until_ms = until_ms;
+        int rc = flow_commit(flow, TAKE_COVERED, err);
+        return rc ? rc : rest(flow, wait_ms, err);
+    }
+    if (flow->is_quiet || now_ms - flow->used_ms < QUIET_MS) return 0;
+    flow->is_quiet = true;
+    return rest(flow, 0, err);
 }

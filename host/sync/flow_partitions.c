@@ -162,6 +162,7 @@ static int look_up(struct flow *flow, struct partition_chunk *chunk, struct err 
     const char **ids = arena_array(&chunk->arena, const char *, count);
     for (size_t i = 0; i < count; i++) ids[i] = chunk->list.items[i].id;
     flow->resting_until_ms = 0; /* the connection is open again */
+    flow_note_use(flow);
     int rc = flow->sync->writer->find_state(flow->writer, flow_stream(flow), ids, count, &chunk->known, err);
     flow->commit_failed = rc != 0;
     return rc;

@@ -35,6 +35,8 @@ struct flow {
     bool begins_anew;         /* a stream is loaded that the state is not for */
     int64_t oldest_ms;        /* when the oldest row that waits came; 0: none waits */
     int64_t resting_until_ms; /* a long wait is under way, and what came before it is committed; 0: none is */
+    int64_t used_ms;          /* when the writer's connection was last used */
+    bool is_quiet;            /* ... so long ago that it was given back */
     unsigned char *resets;    /* per slice of the plan: how often the source made it start over in this run */
     struct err err;
     bool is_skipped; /* `err` is why the connector says to leave the stream out */
@@ -89,10 +91,11 @@ const char *flow_partitions_parent_cursor(const struct flow *flow); /* to be sto
 
 /* Makes the loads that `take` allows durable. */
 int flow_commit(struct flow *flow, enum assembly_take take, struct err *err) MUST_USE;
+void flow_note_use(struct flow *flow); /* the writer's connection was used */
 /* Commits when it is full, or something has waited long enough. */
 int flow_commit_if_due(struct flow *flow, struct err *err) MUST_USE;
 /* When a long wait begins, or becomes longer: commits what has come, and lets the writer publish and give its connection back
- * (COMMIT.md, rules 7 and 10). */
+ * (COMMIT.md, rules 7 and 10). When it was not used for a second, whatever is waited for: only the latter. */
 int flow_rest(struct flow *flow, struct err *err) MUST_USE;
 
 #endif

@@ -182,6 +182,9 @@ struct writer_type {
     bool has_tables;   /* others may attach things to what it writes; see table_spec.in_place */
     const struct option_table *options;
 
+    /* What binds its rows and state to this machine, as those who see the same options know it ("./staging"); NULL: nothing,
+     * other machines reach them, too. A NULL function: nothing ever does. */
+    const char *(*place)(const struct node *config);
     /* Connects and makes sure the ledger exists. Errors: DESTINATION (CONFIG for a URL that cannot be read). */
     int (*open)(const struct destination_options *options, struct destination **out, struct err *err);
     /* Tries what a sync would need, without leaving anything behind; reports each step, failures too. */
@@ -218,7 +221,7 @@ struct writer_type {
     int (*commit)(struct writer *writer, const struct load *load, struct err *err);
     /* Writes the last rejects of a load that is given up, alone, with a `failed` ledger row and the reason. */
     int (*fail)(struct writer *writer, const struct load *load, const char *reason, struct err *err);
-    /* Nothing will be committed for `wait_ms` (30 s or more): publishes what may be if that is over a minute, and gives the
+    /* Nothing will be committed for `wait_ms` (0: not known): publishes what may be if that is over a minute, and gives the
      * connection back until the next call. What publishing changes is added to `counts`, one per table: duplicates that count
      * as written until then. NULL: there is nothing to do. Errors as commit. */
     int (*rest)(struct writer *writer, int64_t wait_ms, struct load_counts *counts, struct err *err);

@@ -2,11 +2,13 @@
 
 import json
 import signal
+import threading
 import time
 
 import pytest
 
 from conftest import table_equals_oracle
+from feed import Feed, configure
 from shop import Shop
 
 PATIENCE_S = 60  # for conditions that come true sooner or later, however slow the machine is
@@ -37,6 +39,7 @@ def test_a_long_wait_publishes_and_holds_nothing(work, database, size):
         process = work.start("run", "--json")
         until(lambda: database.one("SELECT to_regclass('shop_raw.orders') IS NOT NULL"), "the build is published")
         assert database.one("SELECT count(*) FROM shop_raw.orders") > 100
+        until(lambda: database.one("SELECT until > clock_timestamp() + interval '60 s' FROM _sluice.leases"), "the lease is prolonged")
         until(lambda: connections(database) == 0, "the connections are given back")
         for _ in range(30):
             assert connections(database) == 0, "something was asked of the database during the wait"
@@ -75,6 +78,25 @@ def test_a_wait_comes_after_what_was_read_of_an_existing_table(work, database):
         work.forget_limits()
         work.run("run")
         table_equals_oracle(database, shop, "orders")
+
+
+def test_a_source_that_is_slow_to_answer_costs_no_connection(work, database):
+    """Nobody knows how long: the flow's connection is given back after a second without use, the lease has none between renewals."""
+    gate = threading.Event()
+
+    def answer(path, query):
+        gate.wait(PATIENCE_S)
+        return {"rows": [{"id": "a", "at": "2024-01-01T00:00:00Z", "n": 1}]}
+
+    with Feed(answer) as feed:
+        configure(work, feed, database, 'primary_key = "id",')
+        process = work.start("run")
+        until(lambda: feed.requests, "the source is asked")
+        until(lambda: connections(database) == 0, "the connections are given back")
+        gate.set()
+        out, err = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0, out + err
+        assert database.one("SELECT count(*) FROM raw.rows") == 1
 
 
 def test_a_host_that_fails_is_left_alone(work, database):

@@ -18,11 +18,18 @@ static const struct option OPTIONS[] = {
     {"null", OPTION_ENUM, 0, "empty", "empty|backslash_n", NULL,
      "how null is written: nothing between the commas, or \\N unquoted (what Redshift wants)"},
     {"part_size", OPTION_SIZE, 0, "128MB", NULL, NULL, "compressed size at which a part file closes and the next begins"},
+    {"shared", OPTION_BOOLEAN, 0, "false", NULL, NULL,
+     "the path is one folder on every node of the service (a network file system); else the first that writes it keeps it"},
 };
 
 static const struct option_table OPTION_TABLE_CSV = OPTION_TABLE("a csv destination", OPTIONS);
 
 static void csv_close(struct destination *destination);
+
+static const char *csv_place(const struct node *config)
+{
+    return option_boolean(&OPTION_TABLE_CSV, config, "shared") ? NULL : option_text(&OPTION_TABLE_CSV, config, "path");
+}
 
 static int csv_open(const struct destination_options *options, struct destination **out, struct err *err)
 {
@@ -279,6 +286,7 @@ const struct writer_type WRITER_CSV = {
     .name = "csv",
     .title = "staged CSV files",
     .options = &OPTION_TABLE_CSV,
+    .place = csv_place,
     .open = csv_open,
     .check = csv_check,
     .acquire = csv_acquire,

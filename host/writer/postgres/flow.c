@@ -272,7 +272,7 @@ void pgw_flow_close(struct writer *writer)
 {
     if (!writer) return;
     for (size_t t = 0; t < writer->table_count; t++) pgw_table_release(&writer->tables[t]);
-    pg_close(writer->pg);
+    pgw_connection_give(writer->destination, writer->pg);
     arena_release(&writer->arena);
     free(writer);
 }

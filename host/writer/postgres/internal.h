@@ -104,6 +104,10 @@ struct transaction;
 
 /* Makes sure of a usable connection for the destination's own use; call with its lock held. */
 int pgw_destination_connect(struct destination *destination, struct err *err) MUST_USE;
+/* A connection for a flow: the destination's when that is free, so that a sync of one flow needs one in all, else a new one. It
+ * comes back when the flow ends. Both take the lock. */
+int pgw_connection_take(struct destination *destination, struct pg **pg, struct err *err) MUST_USE;
+void pgw_connection_give(struct destination *destination, struct pg *pg); /* NULL is fine */
 
 /* Appends `"a", "b"` for the first `count` columns, each behind `prefix` ("s."); keys_only: the key's. */
 void pgw_table_list(const struct table *table, const char *prefix, bool keys_only, struct buf *out);

@@ -185,10 +185,8 @@ int pgw_lease_renew(struct destination *destination, int64_t wait_ms, struct err
         destination->is_held = false;
         rc = pgw_lease_lost(destination, err);
     }
-    if (rc == 0 && wait_ms > 0) {
-        pg_close(destination->pg);
-        destination->pg = NULL;
-    }
+    pg_close(destination->pg);
+    destination->pg = NULL;
 out:
     pthread_mutex_unlock(&destination->lock);
     return rc;

@@ -2,6 +2,7 @@
  *
  * A row of `_sluice.leases`, 30 s on the database's clock, renewed every 10 s. Every acquire raises the fence and draws a new
  * run id; a head (flow.c) that carries a newer fence refuses its old owner, so a lost lease can delay a sync but never mix two.
+ * Between two renewals no connection is held for them: hundreds of syncs that wait for slow sources would use up the server's.
  * All functions take the destination's lock themselves. */
 #ifndef SLUICE_WRITER_POSTGRES_LEASE_H
 #define SLUICE_WRITER_POSTGRES_LEASE_H

@@ -28,6 +28,30 @@ int pgw_destination_connect(struct destination *destination, struct err *err)
     return pg_open(&destination->settings, &destination->pg, err);
 }
 
+int pgw_connection_take(struct destination *destination, struct pg **pg, struct err *err)
+{
+    pthread_mutex_lock(&destination->lock);
+    *pg = destination->pg;
+    destination->pg = NULL;
+    pthread_mutex_unlock(&destination->lock);
+    if (pg_is_alive(*pg)) return 0;
+    pg_close(*pg);
+    *pg = NULL;
+    return pg_open(&destination->settings, pg, err);
+}
+
+void pgw_connection_give(struct destination *destination, struct pg *pg)
+{
+    if (pg) pg_rollback(pg);
+    pthread_mutex_lock(&destination->lock);
+    if (!destination->pg && pg_is_alive(pg)) {
+        destination->pg = pg;
+        pg = NULL;
+    }
+    pthread_mutex_unlock(&destination->lock);
+    pg_close(pg);
+}
+
 static void destination_close(struct destination *destination)
 {
     if (!destination) return;

@@ -13,8 +13,7 @@ int pgw_writer_connect(struct writer *writer, struct err *err)
 {
     if (pg_is_alive(writer->pg)) return 0;
     pg_close(writer->pg);
-    writer->pg = NULL;
-    return pg_open(&writer->settings, &writer->pg, err);
+    return pgw_connection_take(writer->destination, &writer->pg, err);
 }
 
 bool pgw_transact_wait(struct writer *writer, unsigned attempt, int64_t since_ms)

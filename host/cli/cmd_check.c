@@ -7,9 +7,12 @@
 #include "cli/context.h"
 #include "cli/print.h"
 #include "net/client.h"
+#include "os/clock.h"
 #include "os/secret.h"
+#include "os/zone.h"
 #include "rest/native.h"
 #include "rest/reader.h"
+#include "service/cadence.h"
 #include "sync/sample.h"
 
 struct findings {
@@ -32,6 +35,7 @@ static void print_finding(struct findings *findings, bool ok, const char *what, 
     buf_release(&line);
 }
 
+/* For programs (--log-format json) it is an event, too. */
 static void fail(struct findings *findings, const char *what, const struct err *err)
 {
     char detail[2048];
@@ -39,13 +43,15 @@ static void fail(struct findings *findings, const char *what, const struct err *
     snprintf(detail, sizeof detail, "%s%s%s", err->message, hint[0] ? "; " : "", hint);
     print_finding(findings, false, what, detail);
     add_code(findings, err_class_info(err->class)->exit_code);
+    if (findings->cli->log_format == LOG_JSON) cli_failure(findings->cli, what, err);
 }
 
 static void release_failed_step(struct findings *findings)
 {
+    struct err err = ERR_INIT;
     if (!findings->failed_what[0]) return;
-    print_finding(findings, false, findings->failed_what, findings->failed_detail);
-    add_code(findings, err_class_info(ERR_DESTINATION)->exit_code);
+    err_set(&err, ERR_DESTINATION, "%s", findings->failed_detail);
+    fail(findings, findings->failed_what, &err);
     findings->failed_what[0] = '\0';
 }
 
@@ -124,8 +130,13 @@ static void print_counts(struct findings *findings, const char *stream, const ch
     if (counts->rejected && size > 0 && (size_t)size < sizeof detail)
         snprintf(detail + size, sizeof detail - (size_t)size, ", %llu of them rejected: %s",
                  (unsigned long long)counts->rejected, reason);
-    print_finding(findings, ok, what, detail);
-    if (!ok) add_code(findings, err_class_info(ERR_DATA)->exit_code);
+    if (ok) {
+        print_finding(findings, true, what, detail);
+    } else {
+        struct err err = ERR_INIT;
+        err_set(&err, ERR_DATA, "%s", detail);
+        fail(findings, what, &err);
+    }
 }
 
 static const char *first_reason(const struct decoded *decoded, const char *stream)
@@ -192,12 +203,44 @@ static void check_destination(struct findings *findings, const struct sync_prepa
     writer->close(destination);
 }
 
+/* The schedules of a pipeline and its streams: each mistake, or the first run. A pipeline without one has nothing to say. */
+static void check_schedule(struct findings *findings, const struct pipeline *pipeline)
+{
+    struct cli_context *cli = findings->cli;
+    struct problems problems = PROBLEMS_INIT(&cli->arena);
+    struct cadences cadences;
+    cadences_read(pipeline, &cli->arena, &cadences, &problems);
+    for (size_t i = 0; i < problems_listed(&problems); i++) {
+        struct buf text = BUF_INIT(16 * 1024);
+        struct err err = ERR_INIT;
+        problem_describe(&problems.list[i], &text);
+        err_set(&err, ERR_CONFIG, "%s", buf_text(&text));
+        if (problems.list[i].hint) err_hint(&err, "%s", problems.list[i].hint);
+        fail(findings, "schedule", &err);
+        buf_release(&text);
+    }
+    for (size_t i = 0; problems.count == 0 && i < cadences.count; i++) {
+        const struct cadence *cadence = &cadences.list[i];
+        const struct schedule *schedule = &cadence->schedule;
+        char next[TIME_TEXT_MAX], what[128];
+        int64_t next_ms;
+        if (schedule->kind == SCHEDULE_MANUAL || !schedule_next(schedule, clock_wall_us(cli->clock) / 1000, &next_ms)) continue;
+        zone_write_iso(schedule->zone, next_ms, next);
+        snprintf(what, sizeof what, "schedule%s%s", cadence->stream ? " of " : "", cadence->stream ? cadence->stream : "");
+        print_finding(findings, true, what,
+                      schedule->kind == SCHEDULE_CONTINUOUS
+                          ? schedule->text
+                          : arena_printf(&cli->arena, "%s, next at %s", schedule->text, next));
+    }
+}
+
 static int check_one(const struct arguments *arguments, const char *name)
 {
     struct cli_context cli;
     struct sync_prepared *prepared = NULL;
     struct findings findings = {.cli = &cli};
     int code = cli_open(&cli, arguments, CLI_PIPELINE, name);
+    if (code == 0) check_schedule(&findings, cli.pipeline);
     if (code == 0) code = cli_prepare(&cli, arguments, &prepared);
     if (code == 0) {
         char detail[256];
@@ -244,7 +287,7 @@ static const struct cli_option OPTIONS[] = {OPTION_FILE,       OPTION_STREAM,  O
 const struct command COMMAND_CHECK = {
     .name = "check",
     .usage = "[PIPELINE]",
-    .summary = "test configuration, source and destination; list every failure",
+    .summary = "test configuration, schedule, source and destination; list every failure",
     .details = "Without a name: every pipeline of sluice.yaml. Sends the connector's check request (or asks for a first page) "
                "and tries the\n"
                "destination's rights. Leaves nothing behind.",

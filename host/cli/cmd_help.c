@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "cli/command.h"
+#include "service/schedule.h"
 #include "sync/project.h"
 
 static void print_exit_codes(void)
@@ -48,6 +49,9 @@ static void print_config(void)
 {
     printf("sluice.yaml (YAML; ${NAME} is an environment variable, ${file:PATH} a private file's content):\n\n");
     print_options(&PROJECT_OPTIONS, 0);
+    printf("\nA schedule as a map, with one of every, cron and continuous (a stream's takes what it leaves out from its "
+           "pipeline's):\n\n");
+    print_options(&SCHEDULE_OPTIONS, 0);
     size_t count;
     const struct writer_type *const *types = writer_types(&count);
     for (size_t i = 0; i < count; i++) {

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/context.h"
 #include "cli/live.h"
+#include "cli/queued.h"
 #include "cli/report.h"
 #include "cli/runs.h"
 #include "cli/summary.h"
@@ -133,6 +134,7 @@ static int run(const struct arguments *arguments)
         return 2;
     }
     if (!range_is_usable(arguments) || !budget_is_usable(arguments)) return 2;
+    if (argument_is_set(arguments, "--queued") || argument_is_set(arguments, "--store")) return queued_run(arguments);
     if (arguments->word_count == 1) return run_one(arguments, arguments->words[0], every_s);
     struct cli_context cli;
     int code = cli_open(&cli, arguments, CLI_PROJECT, NULL);
@@ -164,6 +166,8 @@ static const struct cli_option OPTIONS[] = {
     {"--max-pages", 0, "N", false, "likewise, so many pages"},
     {"--jobs", 'j', "N", false, "pipelines at once (default: 4)"},
     {"--progress", 0, "SECONDS", false, "how often progress is written where no terminal shows it (default: 10)"},
+    {"--queued", 0, NULL, false, "run it as a job of the service's store: one that waits or runs already is this one"},
+    {"--store", 0, "PATH|URL", false, "likewise, in this store (default: as sluice.yaml says, see `sluice serve`)"},
     OPTION_RECORD,
     OPTION_REPLAY,
     OPTION_JSON,
@@ -178,7 +182,9 @@ const struct command COMMAND_RUN = {
     .usage = "[PIPELINE...]",
     .summary = "sync pipelines: all of sluice.yaml, or those named",
     .details = "Each run goes on where the last committed rows of the one before it stopped, however that one ended.\n"
-               "The summary goes to stdout, everything else to stderr. Exit codes: `sluice help exit-codes`.",
+               "The summary goes to stdout, everything else to stderr. Exit codes: `sluice help exit-codes`.\n"
+               "With --queued the run is a job as the service's are: limits and history are shared with other nodes, what may\n"
+               "heal is tried again, and a run that one of them has already is waited for.",
     .options = OPTIONS,
     .option_count = ARRAY_SIZE(OPTIONS),
     .max_words = ARGUMENTS_MAX,

@@ -72,6 +72,12 @@ struct command {
             "where tokens, rate limits and lists of fields are kept (default: $XDG_STATE_HOME/sluice)"                         \
     }
 
+#define OPTION_STORE                                                                                                           \
+    {                                                                                                                          \
+        "--store", 0, "PATH|URL", false,                                                                                       \
+            "where the service keeps jobs and history (default: service.db in the state directory)"                            \
+    }
+
 #define OPTION_RECORD                                                                                                          \
     {                                                                                                                          \
         "--record", 0, "FILE", false, "write every request and its answer there, without secrets"                              \

@@ -13,6 +13,7 @@
 #include "os/cancel.h"
 #include "os/clock.h"
 #include "os/secret.h"
+#include "service/vault.h"
 
 static int read_log_options(struct cli_context *cli, const struct arguments *arguments)
 {
@@ -59,7 +60,7 @@ int cli_problems(const struct cli_context *cli, const struct problems *problems)
 {
     if (cli->log_format != LOG_JSON) return print_problems(problems, cli->secrets);
     struct buf message = BUF_INIT(16 * 1024);
-    for (size_t i = 0; i < problems_kept(problems); i++) {
+    for (size_t i = 0; i < problems_listed(problems); i++) {
         const struct problem *problem = &problems->list[i];
         buf_clear(&message);
         problem_describe(problem, &message);
@@ -128,8 +129,9 @@ int cli_open(struct cli_context *cli, const struct arguments *arguments, enum cl
     if (wants == CLI_PIPELINE && !name && (code = only_pipeline(cli, &name)) != 0) return code;
     cli->wanted = name;
     struct problems problems = PROBLEMS_INIT(&cli->arena);
-    project_load(cli->file, wants == CLI_PIPELINE ? name : "", cli->cassette && !cassette_is_recorder(cli->cassette),
-                 cli->secrets, &cli->arena, &cli->project, &problems);
+    const char *only = wants == CLI_PIPELINE ? name : wants == CLI_SERVICE ? PROJECT_SERVICE : "";
+    project_load(cli->file, only, cli->cassette && !cassette_is_recorder(cli->cassette), cli->secrets, &cli->arena,
+                 &cli->project, &problems);
     if (problems.count) return cli_problems(cli, &problems);
     return wants == CLI_PIPELINE ? cli_find_pipeline(cli, name, &cli->pipeline) : 0;
 }
@@ -152,6 +154,7 @@ void cli_close(struct cli_context *cli)
     signals_free(cli->signals);
     cancel_free(cli->cancel);
     cassette_free(cli->cassette);
+    vault_free(cli->vault);
     if (cli->log) log_free(cli->log);
     arena_release(&cli->arena);
     secrets_free(cli->secrets);
@@ -172,6 +175,11 @@ static int refuse_recording(const struct arguments *arguments, const struct sync
     if (!records || !prepared->sources.is_native) return 0;
     err_set(err, ERR_CONFIG, "cannot record or replay '%s': it is a native plugin", prepared->sources.name);
     return err_hint(err, "leave --record and --replay out; they are for connectors that are read by requests");
+}
+
+static struct token_store *tokens_in_vault(void *context, const char *credential, struct cancel *cancel)
+{
+    return vault_token_store(context, credential, cancel);
 }
 
 int cli_prepare(struct cli_context *cli, const struct arguments *arguments, struct sync_prepared **out)
@@ -199,6 +207,13 @@ int cli_prepare(struct cli_context *cli, const struct arguments *arguments, stru
         .log = cli->log,
         .refresh = argument_is_set(arguments, "--refresh"),
     };
+    bool is_replay = cli->cassette && !cassette_is_recorder(cli->cassette);
+    if (!is_replay && vault_open(cli->project, cli->clock, cli->secrets, &cli->vault, &err) != 0)
+        return cli_failure(cli, NULL, &err);
+    if (cli->vault) {
+        options.token_store = tokens_in_vault;
+        options.token_context = cli->vault;
+    }
     if (sync_prepare(&options, out, &problems, &err) != 0) return cli_failure(cli, cli->pipeline->name, &err);
     if (*out && refuse_recording(arguments, *out, &err) != 0) return cli_failure(cli, cli->pipeline->name, &err);
     return cli_problems(cli, &problems);

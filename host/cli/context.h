@@ -30,11 +30,13 @@ struct cli_context {
     const char *wanted;              /* the pipeline's name as given; NULL: none was */
     bool tokens_only;                /* see sync_options; set between cli_open and cli_prepare */
     const struct pipeline *pipeline; /* NULL when none was asked for */
+    struct vault *vault;             /* of tokens in the service's store; NULL: they are files */
 };
 
-enum cli_wants { CLI_PROJECT, CLI_PIPELINE };
+enum cli_wants { CLI_PROJECT, CLI_PIPELINE, CLI_SERVICE };
 
-/* Opens all of it. CLI_PIPELINE: `name` is the pipeline, NULL stands for the only one there is. Returns 0 or the exit code,
+/* Opens all of it. CLI_PIPELINE: `name` is the pipeline, NULL stands for the only one there is. CLI_SERVICE: for what needs no
+ * pipeline's secrets, so that they need not be there. Returns 0 or the exit code,
  * after printing why. cli_close in any case. */
 int cli_open(struct cli_context *cli, const struct arguments *arguments, enum cli_wants wants, const char *name);
 void cli_close(struct cli_context *cli);

@@ -172,24 +172,10 @@ int print_failure(const char *where, const struct err *err, struct secrets *secr
     return info->exit_code;
 }
 
-size_t problems_kept(const struct problems *problems)
-{
-    size_t kept = problems->count < problems->capacity ? problems->count : problems->capacity;
-    return kept < PROBLEMS_MAX ? kept : PROBLEMS_MAX;
-}
-
-void problem_describe(const struct problem *problem, struct buf *out)
-{
-    if (problem->file) buf_printf(out, "%s:", problem->file);
-    if (problem->file && problem->line) buf_printf(out, "%u:", problem->line);
-    if (problem->file) buf_append_char(out, ' ');
-    buf_append_text(out, problem->message);
-}
-
 int print_problems(const struct problems *problems, struct secrets *secrets)
 {
     struct buf line = BUF_INIT(16 * 1024);
-    for (size_t i = 0; i < problems_kept(problems); i++) {
+    for (size_t i = 0; i < problems_listed(problems); i++) {
         const struct problem *problem = &problems->list[i];
         buf_append_text(&line, "error: config: ");
         problem_describe(problem, &line);

@@ -45,11 +45,6 @@ size_t print_bytes(uint64_t bytes, char out[32]);    /* "12.3 MiB" */
  * is "pipeline", "pipeline.stream" or NULL. */
 int print_failure(const char *where, const struct err *err, struct secrets *secrets);
 
-/* The problems that were kept; the others are only counted. */
-size_t problems_kept(const struct problems *problems);
-/* Appends "FILE:LINE: MESSAGE". */
-void problem_describe(const struct problem *problem, struct buf *out);
-
 /* Prints every problem with its place and hint, one line each, and returns 2; 0 when there are none. */
 int print_problems(const struct problems *problems, struct secrets *secrets);
 

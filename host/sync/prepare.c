@@ -142,13 +142,17 @@ static int open_token_store(const struct sync_prepared *prepared, const struct a
     char name[SHA256_HEX_SIZE];
     struct err problem = ERR_INIT;
     *store = NULL;
+    auth_identity(spec, name);
+    if (prepared->options.token_store) {
+        *store = prepared->options.token_store(prepared->options.token_context, name, cancel);
+        return 0;
+    }
     if (fs_state_folder(prepared->options.state_folder, arena, &folder, &problem) != 0) {
         if (auth_is_login(spec) || spec->oauth2.grant == AUTH_REFRESH_TOKEN) return err_copy(err, &problem);
         if (prepared->options.log)
             log_warn(prepared->options.log, "tokens are not shared with other syncs: %s", problem.message);
         return 0;
     }
-    auth_identity(spec, name);
     *store = token_store_file(arena_printf(arena, "%s/tokens/%s.json", folder, name), prepared->options.clock, cancel);
     return 0;
 }

@@ -38,6 +38,7 @@ static const struct option STREAM_ARRAY[] = {
      "a run reads about so many of its records (pages under way still count), commits them, and leaves the rest to the next "
      "run"},
     {"max_pages", OPTION_INTEGER, 0, NULL, "1..1000000000", NULL, "likewise, so many pages"},
+    {"schedule", OPTION_ANY, 0, NULL, NULL, NULL, "when the service runs it; default: with its pipeline"},
 };
 static const struct option_table STREAM_OPTIONS = OPTION_TABLE("a stream of a pipeline", STREAM_ARRAY);
 
@@ -69,7 +70,9 @@ static const struct option PIPELINE_ARRAY[] = {
     {"config", OPTION_ANY, 0, NULL, NULL, NULL, "the connector's configuration: see `sluice connector describe NAME`"},
     {"destination", OPTION_STRING, OPTION_REQUIRED, NULL, NULL, NULL, "a name from `destinations`"},
     {"schema", OPTION_STRING, 0, NULL, NULL, NULL, "overrides the destination's schema"},
-    {"schedule", OPTION_ANY, 0, NULL, NULL, NULL, "when the service runs it; `sluice run` runs it at once"},
+    {"schedule", OPTION_ANY, 0, NULL, NULL, NULL,
+     "when the service runs it: 15m, \"30 2 * * MON-FRI\", continuous, manual (the default), or a map; `sluice run` runs it at "
+     "once"},
     {"network", OPTION_MAP, 0, NULL, NULL, &NETWORK_OPTIONS, "where requests may go"},
     {"rate_limit", OPTION_ANY, 0, NULL, NULL, NULL, "replaces the connector's: a map, or a list of maps that all hold"},
     {"concurrency", OPTION_INTEGER, 0, "4", "1..64", NULL, "slices at once"},
@@ -84,24 +87,13 @@ static const struct option PROJECT_ARRAY[] = {
     {"connectors", OPTION_MAP_OF, 0, NULL, NULL, NULL, "names for connectors: name -> path"},
     {"destinations", OPTION_ANY, OPTION_REQUIRED, NULL, NULL, NULL, "where rows go: name -> { type: postgres | csv, ... }"},
     {"pipelines", OPTION_MAP_OF, OPTION_REQUIRED, NULL, NULL, &PIPELINE_OPTIONS, "what is moved: name -> settings"},
+    {"service", OPTION_MAP, 0, NULL, NULL, &SERVICE_OPTIONS, "how `sluice serve` works"},
 };
 const struct option_table PROJECT_OPTIONS = OPTION_TABLE("sluice.yaml", PROJECT_ARRAY);
 
 const char *sync_mode_name(enum sync_mode mode)
 {
     return mode == SYNC_FULL_REFRESH ? "full_refresh" : mode == SYNC_INCREMENTAL ? "incremental" : "default";
-}
-
-/* A list of scalars, or one alone, as an array of texts; NULL when the key is absent. */
-static const char *const *read_names(const struct node *map, const char *key, struct arena *arena, size_t *count)
-{
-    const struct node *node = node_get(map, key);
-    if (!node) return NULL;
-    size_t length = node->kind == NODE_LIST ? node->count : 1;
-    const char **names = arena_array(arena, const char *, length + 1);
-    for (size_t i = 0; i < length; i++) names[i] = node_cstr(node->kind == NODE_LIST ? &node->children[i] : node, "");
-    *count = length;
-    return names;
 }
 
 static void read_columns(const struct node *columns, struct arena *arena, struct stream_choice *choice)
@@ -132,9 +124,9 @@ static void read_stream(const struct node *node, struct arena *arena, struct str
         choice->has_write_mode = write_mode_from_name(node_text(node_get(node, "write_mode")), &choice->write_mode);
     if (option_is_set(node, "table")) choice->table = option_text(&STREAM_OPTIONS, node, "table");
     if (option_is_set(node, "primary_key"))
-        choice->primary_key = read_names(node, "primary_key", arena, &choice->primary_key_count);
+        choice->primary_key = option_texts(node, "primary_key", arena, &choice->primary_key_count);
     if (option_is_set(node, "cursor")) choice->cursor = option_text(&STREAM_OPTIONS, node, "cursor");
-    if (option_is_set(node, "select")) choice->select = read_names(node, "select", arena, &choice->select_count);
+    if (option_is_set(node, "select")) choice->select = option_texts(node, "select", arena, &choice->select_count);
     if (option_is_set(node, "columns")) read_columns(node_get(node, "columns"), arena, choice);
     if (option_is_set(node, "on_mismatch"))
         choice->on_mismatch =
@@ -238,6 +230,10 @@ static void check_streams(const struct node *streams, const struct node *default
                           struct problems *problems)
 {
     if (defaults && defaults->kind == NODE_MAP) check_modes(defaults, NULL, arena_printf(arena, "%s.defaults", path), problems);
+    if (option_is_set(defaults, "schedule")) {
+        problems_add(problems, node_get(defaults, "schedule"), "%s.defaults: schedule is for a single stream", path);
+        problems_hint(problems, "write it one level up: what the pipeline says is for every stream");
+    }
     if (!streams) return;
     if (streams->kind != NODE_LIST && streams->kind != NODE_MAP) {
         problems_add(problems, streams, "%s.streams: expected a list of names or a map, got %s", path,
@@ -308,6 +304,7 @@ static bool is_used(const struct node *pipeline, const char *only)
 static void check_project(const struct node *root, const char *only, struct arena *arena, struct problems *problems)
 {
     option_check(&PROJECT_OPTIONS, root, "", problems);
+    service_settings_check(node_get(root, "service"), problems);
     const struct node *pipelines = node_get(root, "pipelines");
     for (size_t i = 0; pipelines && pipelines->kind == NODE_MAP && i < pipelines->count; i++)
         check_pipeline(root, &pipelines->children[i], is_used(&pipelines->children[i], only), arena, problems);
@@ -326,10 +323,10 @@ static void read_pipeline(const struct node *root, const struct node *node, stru
     pipeline->memory_bytes = (size_t)option_size_bytes(&PIPELINE_OPTIONS, node, "memory");
     const struct node *network = node_get(node, "network");
     pipeline->allow_private = option_boolean(&NETWORK_OPTIONS, network, "allow_private");
-    pipeline->allow_hosts = read_names(network, "allow_hosts", arena, &pipeline->allow_host_count);
+    pipeline->allow_hosts = option_texts(network, "allow_hosts", arena, &pipeline->allow_host_count);
     pipeline->ca_file = option_text(&NETWORK_OPTIONS, network, "ca_file");
     pipeline->proxy = option_text(&NETWORK_OPTIONS, network, "proxy");
-    pipeline->no_proxy = read_names(network, "no_proxy", arena, &pipeline->no_proxy_count);
+    pipeline->no_proxy = option_texts(network, "no_proxy", arena, &pipeline->no_proxy_count);
     pipeline->client_cert = option_text(&NETWORK_OPTIONS, network, "client_cert");
     pipeline->client_key = option_text(&NETWORK_OPTIONS, network, "client_key");
     pipeline->client_key_password = option_text(&NETWORK_OPTIONS, network, "client_key_password");
@@ -354,11 +351,20 @@ struct used_parts {
     const char *only;
 };
 
+/* A run of a pipeline needs nothing of the service's but what opens its tokens. */
+static bool service_part_is_used(const struct used_parts *used, const char *path)
+{
+    if (strcmp(used->only, PROJECT_SERVICE) == 0) return true;
+    if (!node_get(node_get(used->raw, "service"), "token_key")) return false;
+    return strcmp(path, "service") == 0 || strcmp(path, "service.store") == 0 || strcmp(path, "service.token_key") == 0;
+}
+
 static bool part_is_used(void *context, const char *path)
 {
     const struct used_parts *used = context;
     if (!used->only) return true;
     const struct node *pipeline = node_get(node_get(used->raw, "pipelines"), used->only);
+    if (strncmp(path, "service", 7) == 0) return service_part_is_used(used, path);
     if (strncmp(path, "pipelines.", 10) == 0) return strcmp(path + 10, used->only) == 0;
     if (strncmp(path, "destinations.", 13) == 0) {
         const char *name = node_cstr(node_get(pipeline, "destination"), "");
@@ -376,6 +382,7 @@ static void read_project(const struct node *root, struct arena *arena, struct pr
     for (size_t i = 0; i < pipelines->count; i++) read_pipeline(root, &pipelines->children[i], arena, &list[i]);
     project->pipelines = list;
     project->pipeline_count = pipelines->count;
+    service_settings_read(node_get(root, "service"), arena, &project->service);
 }
 
 /* What is wrong in the file itself, added to what is wrong with its references: those left a gap, whose line has been told of.
@@ -433,6 +440,12 @@ void project_read(const struct node *raw, const char *file, const char *only, bo
     if (problems->count > 0) return;
     read_project(root, arena, project);
     *out = project;
+}
+
+const char *project_store(const struct project *project, struct arena *arena)
+{
+    const char *store = project->service.store;
+    return !store || strstr(store, "://") ? store : fs_join(arena, project->folder, store);
 }
 
 const struct pipeline *project_pipeline(const struct project *project, const char *name)

@@ -17,6 +17,7 @@
 #include "data/node.h"
 #include "data/option.h"
 #include "rest/decode.h"
+#include "sync/service_settings.h"
 #include "writer/writer.h"
 
 struct secrets;
@@ -82,13 +83,17 @@ struct project {
     const char *folder;            /* that sluice.yaml lies in, for relative paths */
     const struct pipeline *pipelines;
     size_t pipeline_count;
+    struct service_settings service;
 };
 
 extern const struct option_table PROJECT_OPTIONS; /* for `sluice help config` */
 
+#define PROJECT_SERVICE "*" /* no pipeline's name */
+
 /* Reads and checks `file`. Mistakes go to `problems` (a file that cannot be read or parsed too); *out is set only when there
  * are none. `only` names the pipeline that will be used: references of the others are left alone, so that their variables need
- * not be set; NULL: all. `is_replayed`: as reference_expand. */
+ * not be set; NULL: all; "": the only one, if there is just one; PROJECT_SERVICE: none of them, but `service` is.
+ * `is_replayed`: as reference_expand. */
 void project_load(const char *file, const char *only, bool is_replayed, struct secrets *secrets, struct arena *arena,
                   const struct project **out, struct problems *problems);
 
@@ -96,6 +101,8 @@ void project_load(const char *file, const char *only, bool is_replayed, struct s
 void project_read(const struct node *raw, const char *file, const char *only, bool is_replayed, struct secrets *secrets,
                   struct arena *arena, const struct project **out, struct problems *problems);
 
+/* Where service.store is: an url, or a path, beside sluice.yaml unless it is absolute; NULL: it is not declared. */
+const char *project_store(const struct project *project, struct arena *arena);
 const struct pipeline *project_pipeline(const struct project *project, const char *name); /* NULL when absent */
 
 #endif

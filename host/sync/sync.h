@@ -39,9 +39,12 @@ struct sync_options {
     struct cancel *cancel;
     struct log *log;
     struct tokens *tokens; /* where a replay keeps those it is given, for the next one; NULL: until it ends */
-    bool goes_on;          /* with a recording: the syncs of one case log in once */
-    bool refresh;          /* ask for fields anew, whatever is kept */
-    bool tokens_only;      /* for sync_auth and sync_log_in: no stream is planned, and no source asked for fields */
+    /* Where tokens are kept, by the name of a credential; NULL: in the state folder. */
+    struct token_store *(*token_store)(void *context, const char *credential, struct cancel *cancel);
+    void *token_context;
+    bool goes_on;     /* with a recording: the syncs of one case log in once */
+    bool refresh;     /* ask for fields anew, whatever is kept */
+    bool tokens_only; /* for sync_auth and sync_log_in: no stream is planned, and no source asked for fields */
 };
 
 struct auth;

@@ -15,11 +15,7 @@
 #include "os/crypto.h"
 #include "os/fs.h"
 
-enum {
-    FILE_MAX_BYTES = 8 * TOKEN_MAX_BYTES,
-    LOCK_STEP_MS = 50,
-    LOCK_MAX_MS = 10 * 60 * 1000, /* more than a token call with all its tries takes */
-};
+enum { LOCK_STEP_MS = 50 };
 
 struct file_store {
     struct token_store store; /* first: a store is one of these */
@@ -53,13 +49,65 @@ void tokens_set(struct buf *token, struct str text)
     CHECK(!token->failed);
 }
 
+/* --- as text ----------------------------------------------------------------------------------------------------------- */
+
+static void read_token(const struct cJSON *json, const char *key, struct buf *token)
+{
+    const char *text = json_string(json_get(json, key));
+    if (text && strlen(text) <= TOKEN_MAX_BYTES) tokens_set(token, str_from(text));
+}
+
+int tokens_read(struct str text, struct tokens *tokens, struct err *err)
+{
+    struct cJSON *json = NULL;
+    double renew_at_ms;
+    tokens_release(tokens);
+    int rc = json_parse(text, TOKENS_TEXT_MAX, &json, err);
+    if (rc != 0) return rc;
+    read_token(json, "access_token", &tokens->access_token);
+    read_token(json, "refresh_token", &tokens->refresh_token);
+    read_token(json, "previous_refresh_token", &tokens->previous);
+    if (json_is_object(json_get(json, "facts"))) json_print(json_get(json, "facts"), &tokens->facts);
+    if (json_number(json_get(json, "renew_at_ms"), &renew_at_ms) && renew_at_ms > 0 && renew_at_ms < 1e15)
+        tokens->renew_at_us = (int64_t)renew_at_ms * 1000;
+    json_free(json);
+    return 0;
+}
+
+static void write_token(struct json_writer *writer, const char *key, const struct buf *token)
+{
+    if (token->size == 0) return;
+    json_member(writer, key);
+    json_text(writer, buf_str(token));
+}
+
+int tokens_write(const struct tokens *tokens, struct buf *out, struct err *err)
+{
+    struct json_writer writer = JSON_WRITER(out);
+    json_open(&writer, '{');
+    write_token(&writer, "access_token", &tokens->access_token);
+    if (tokens->facts.size) {
+        json_member(&writer, "facts");
+        json_raw(&writer, buf_str(&tokens->facts));
+    }
+    write_token(&writer, "previous_refresh_token", &tokens->previous);
+    write_token(&writer, "refresh_token", &tokens->refresh_token);
+    if (tokens->renew_at_us != INT64_MAX) {
+        json_member(&writer, "renew_at_ms");
+        json_int(&writer, tokens->renew_at_us / 1000);
+    }
+    json_close(&writer, '}');
+    buf_append_char(out, '\n');
+    return out->failed ? err_set(err, ERR_DATA, "cannot store tokens of %zu bytes", tokens->refresh_token.size) : 0;
+}
+
 /* --- the lock ---------------------------------------------------------------------------------------------------------- */
 
 static int file_lock(struct token_store *store, struct err *err)
 {
     struct file_store *file = (struct file_store *)store;
     struct arena arena = ARENA_INIT(64 * 1024);
-    int64_t until_ms = clock_now_ms(file->clock) + LOCK_MAX_MS;
+    int64_t until_ms = clock_now_ms(file->clock) + TOKEN_LOCK_MAX_MS;
     CHECK(file->lock_fd < 0);
     int rc = fs_make_folders(fs_folder_of(&arena, file->path), 0700, err);
     while (rc == 0) {
@@ -83,72 +131,28 @@ static void file_unlock(struct token_store *store)
 
 /* --- the file ---------------------------------------------------------------------------------------------------------- */
 
-static void read_token(const struct cJSON *json, const char *key, struct buf *token)
-{
-    const char *text = json_string(json_get(json, key));
-    if (text && strlen(text) <= TOKEN_MAX_BYTES) tokens_set(token, str_from(text));
-}
-
-static int read_stored(const char *path, struct str content, struct tokens *tokens, struct err *err)
-{
-    struct cJSON *json = NULL;
-    double renew_at_ms;
-    int rc = json_parse(content, FILE_MAX_BYTES, &json, err);
-    if (rc != 0) {
-        err_context(err, "token file '%s'", path);
-        return err_hint(err, "remove the file and configure a new refresh token, or log in again");
-    }
-    read_token(json, "access_token", &tokens->access_token);
-    read_token(json, "refresh_token", &tokens->refresh_token);
-    read_token(json, "previous_refresh_token", &tokens->previous);
-    if (json_is_object(json_get(json, "facts"))) json_print(json_get(json, "facts"), &tokens->facts);
-    if (json_number(json_get(json, "renew_at_ms"), &renew_at_ms) && renew_at_ms > 0 && renew_at_ms < 1e15)
-        tokens->renew_at_us = (int64_t)renew_at_ms * 1000;
-    json_free(json);
-    return 0;
-}
-
 static int file_load(struct token_store *store, struct tokens *tokens, struct err *err)
 {
     const char *path = ((struct file_store *)store)->path;
-    struct buf content = BUF_INIT(FILE_MAX_BYTES);
+    struct buf content = BUF_INIT(TOKENS_TEXT_MAX);
     tokens_release(tokens);
     if (fs_kind(path) == FS_MISSING) return 0;
     int rc = fs_check_private(path, err);
-    if (rc == 0) rc = fs_read_file(path, FILE_MAX_BYTES, &content, err);
-    if (rc == 0) rc = read_stored(path, buf_str(&content), tokens, err);
+    if (rc == 0) rc = fs_read_file(path, TOKENS_TEXT_MAX, &content, err);
+    if (rc == 0 && (rc = tokens_read(buf_str(&content), tokens, err)) != 0) {
+        err_context(err, "token file '%s'", path);
+        err_hint(err, "remove the file and configure a new refresh token, or log in again");
+    }
     wipe(&content);
     return rc;
-}
-
-static void write_token(struct json_writer *writer, const char *key, const struct buf *token)
-{
-    if (token->size == 0) return;
-    json_member(writer, key);
-    json_text(writer, buf_str(token));
 }
 
 static int file_save(struct token_store *store, const struct tokens *tokens, struct err *err)
 {
     const char *path = ((struct file_store *)store)->path;
     struct arena arena = ARENA_INIT(64 * 1024);
-    struct buf content = BUF_INIT(FILE_MAX_BYTES);
-    struct json_writer writer = JSON_WRITER(&content);
-    json_open(&writer, '{');
-    write_token(&writer, "access_token", &tokens->access_token);
-    if (tokens->facts.size) {
-        json_member(&writer, "facts");
-        json_raw(&writer, buf_str(&tokens->facts));
-    }
-    write_token(&writer, "previous_refresh_token", &tokens->previous);
-    write_token(&writer, "refresh_token", &tokens->refresh_token);
-    if (tokens->renew_at_us != INT64_MAX) {
-        json_member(&writer, "renew_at_ms");
-        json_int(&writer, tokens->renew_at_us / 1000);
-    }
-    json_close(&writer, '}');
-    buf_append_char(&content, '\n');
-    int rc = content.failed ? err_set(err, ERR_DATA, "cannot store tokens of %zu bytes", tokens->refresh_token.size) : 0;
+    struct buf content = BUF_INIT(TOKENS_TEXT_MAX);
+    int rc = tokens_write(tokens, &content, err);
     if (rc == 0) rc = fs_make_folders(fs_folder_of(&arena, path), 0700, err);
     if (rc == 0) rc = fs_write_file(path, 0600, buf_str(&content), err);
     wipe(&content);

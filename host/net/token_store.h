@@ -43,6 +43,12 @@ struct tokens {
 void tokens_release(struct tokens *tokens);          /* wipes; may be used again */
 void tokens_set(struct buf *token, struct str text); /* wipes the old; at most TOKEN_MAX_BYTES, not from `token` itself */
 
+/* Them as JSON, for what stores them. DATA for tokens that are too large; DATA for text that is not ours. */
+int tokens_write(const struct tokens *tokens, struct buf *out, struct err *err) MUST_USE;
+int tokens_read(struct str text, struct tokens *tokens, struct err *err) MUST_USE; /* replaces them */
+
+enum { TOKENS_TEXT_MAX = 8 * TOKEN_MAX_BYTES, TOKEN_LOCK_MAX_MS = 10 * 60 * 1000 /* more than a token call with its tries */ };
+
 struct token_store {
     /* Waits for other processes that hold it; TRANSIENT when one does not let go, CANCELLED. */
     int (*lock)(struct token_store *store, struct err *err);

@@ -115,6 +115,51 @@ size_t crypto_hmac(enum crypto_hash hash, struct str key, struct str data, unsig
     return size;
 }
 
+enum { NONCE_SIZE = 12, TAG_SIZE = 16 };
+
+/* Everything but nonce and tag. False only where a tag that is given does not fit. */
+static bool gcm(const unsigned char *key, const unsigned char *nonce, struct str about, struct str data, bool seals,
+                unsigned char tag[TAG_SIZE], unsigned char *out)
+{
+    int size;
+    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+    CHECK(cipher && about.size <= INT32_MAX && data.size <= INT32_MAX);
+    CHECK(EVP_CipherInit_ex(cipher, EVP_aes_256_gcm(), NULL, key, nonce, seals));
+    CHECK(EVP_CipherUpdate(cipher, NULL, &size, (const unsigned char *)about.data, (int)about.size));
+    CHECK(EVP_CipherUpdate(cipher, out, &size, (const unsigned char *)data.data, (int)data.size));
+    if (!seals) CHECK(EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_SET_TAG, TAG_SIZE, tag));
+    bool fits = EVP_CipherFinal_ex(cipher, out + size, &size) == 1;
+    if (seals) CHECK(fits && EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, TAG_SIZE, tag));
+    EVP_CIPHER_CTX_free(cipher);
+    return fits;
+}
+
+void crypto_seal(const unsigned char key[CRYPTO_KEY_SIZE], struct str about, struct str plain, struct buf *out)
+{
+    unsigned char nonce[NONCE_SIZE], tag[TAG_SIZE], *text = mem_alloc(plain.size + 1);
+    crypto_random(nonce, sizeof nonce);
+    gcm(key, nonce, about, plain, true, tag, text);
+    buf_append(out, nonce, sizeof nonce);
+    buf_append(out, text, plain.size);
+    buf_append(out, tag, sizeof tag);
+    free(text);
+}
+
+bool crypto_open(const unsigned char key[CRYPTO_KEY_SIZE], struct str about, struct str sealed, struct buf *out)
+{
+    unsigned char nonce[NONCE_SIZE], tag[TAG_SIZE];
+    if (sealed.size < NONCE_SIZE + TAG_SIZE) return false;
+    struct str data = {sealed.data + NONCE_SIZE, sealed.size - NONCE_SIZE - TAG_SIZE};
+    unsigned char *text = mem_alloc(data.size + 1);
+    memcpy(nonce, sealed.data, sizeof nonce);
+    memcpy(tag, data.data + data.size, sizeof tag);
+    bool fits = gcm(key, nonce, about, data, false, tag, text);
+    if (fits) buf_append(out, text, data.size);
+    crypto_wipe(text, data.size);
+    free(text);
+    return fits;
+}
+
 void crypto_random(void *out, size_t size)
 {
     unsigned char *at = out;

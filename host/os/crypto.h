@@ -50,6 +50,13 @@ int crypto_sign(struct str algorithm, struct str private_key_pem, struct str dat
 /* How many certificates a list in PEM form holds; 0 when any of it cannot be read. Text around them is passed over. */
 size_t crypto_count_certificates(struct str pem);
 
+/* AES-256-GCM (NIST SP 800-38D). Sealed: a nonce drawn at random, the ciphertext, the tag; so one key serves for 2^32 messages.
+ * `about` is bound to it without being in it: what was sealed about one thing does not open as another. */
+enum { CRYPTO_KEY_SIZE = 32 };
+void crypto_seal(const unsigned char key[CRYPTO_KEY_SIZE], struct str about, struct str plain, struct buf *out);
+/* False, with `out` as it was, for another key, another `about`, or bytes that were changed. */
+bool crypto_open(const unsigned char key[CRYPTO_KEY_SIZE], struct str about, struct str sealed, struct buf *out) MUST_USE;
+
 void crypto_hex(struct str data, struct buf *out);                       /* lower case */
 void crypto_hex_text(const unsigned char *data, size_t size, char *out); /* the same; writes 2 * size + 1 bytes, terminated */
 void crypto_base64(struct str data, struct buf *out);                    /* RFC 4648 section 4, padded */

@@ -257,8 +257,60 @@ static void test_lists_of_certificates(void **state)
     assert_int_equal(crypto_count_certificates((struct str){0}), 0);
 }
 
-UNIT_TESTS(cmocka_unit_test(test_lists_of_certificates), cmocka_unit_test(test_digests),
-           cmocka_unit_test(test_digest_piece_by_piece), cmocka_unit_test(test_message_authentication_codes),
-           cmocka_unit_test(test_hash_names), cmocka_unit_test(test_base64),
-           cmocka_unit_test(test_base64_takes_nothing_but_base64), cmocka_unit_test(test_hex),
+static void append_hex(struct buf *out, const char *hex)
+{
+    for (; *hex; hex += 2) {
+        unsigned byte = 0;
+        for (int i = 0; i < 2; i++) byte = byte * 16 + (unsigned)(hex[i] <= '9' ? hex[i] - '0' : hex[i] - 'a' + 10);
+        buf_append_char(out, (char)byte);
+    }
+}
+
+/* Test case 16 of "The Galois/Counter Mode of Operation" (McGrew, Viega), as nonce, ciphertext, tag. */
+static void test_what_was_sealed_opens(void **state)
+{
+    (void)state;
+    struct buf key = BUF_INIT(100), about = BUF_INIT(100), plain = BUF_INIT(100), sealed = BUF_INIT(200), out = BUF_INIT(200);
+    append_hex(&key, "feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308");
+    append_hex(&about, "feedfacedeadbeeffeedfacedeadbeefabaddad2");
+    append_hex(&plain,
+               "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5"
+               "aa0de657ba637b39");
+    append_hex(&sealed,
+               "cafebabefacedbaddecaf888"
+               "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e63"
+               "93ba7a0abcc9f662"
+               "76fc6ece0f4e1768cddf8853bb2d551b");
+    const unsigned char *secret = (const unsigned char *)key.data;
+    assert_true(crypto_open(secret, buf_str(&about), buf_str(&sealed), &out));
+    assert_true(str_equal(buf_str(&out), buf_str(&plain)));
+    for (size_t i = 0; i < sealed.size; i++) { /* whichever byte is changed */
+        buf_clear(&out);
+        sealed.data[i] ^= 1;
+        assert_false(crypto_open(secret, buf_str(&about), buf_str(&sealed), &out));
+        assert_int_equal(out.size, 0);
+        sealed.data[i] ^= 1;
+        assert_false(crypto_open(secret, buf_str(&about), (struct str){sealed.data, i}, &out));
+    }
+    assert_false(crypto_open(secret, STR("another"), buf_str(&sealed), &out));
+    buf_clear(&sealed);
+    crypto_seal(secret, STR("a"), buf_str(&plain), &sealed);
+    size_t once = sealed.size;
+    crypto_seal(secret, STR("a"), buf_str(&plain), &sealed);
+    assert_memory_not_equal(sealed.data, sealed.data + once, once);
+    assert_true(crypto_open(secret, STR("a"), (struct str){sealed.data, once}, &out));
+    assert_true(str_equal(buf_str(&out), buf_str(&plain)));
+    buf_clear(&sealed);
+    buf_clear(&out);
+    crypto_seal(secret, STR(""), STR(""), &sealed);
+    assert_true(crypto_open(secret, STR(""), buf_str(&sealed), &out));
+    assert_int_equal(out.size, 0);
+    struct buf *all[] = {&key, &about, &plain, &sealed, &out};
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) buf_release(all[i]);
+}
+
+UNIT_TESTS(cmocka_unit_test(test_what_was_sealed_opens), cmocka_unit_test(test_lists_of_certificates),
+           cmocka_unit_test(test_digests), cmocka_unit_test(test_digest_piece_by_piece),
+           cmocka_unit_test(test_message_authentication_codes), cmocka_unit_test(test_hash_names),
+           cmocka_unit_test(test_base64), cmocka_unit_test(test_base64_takes_nothing_but_base64), cmocka_unit_test(test_hex),
            cmocka_unit_test(test_random_bytes_differ), cmocka_unit_test(test_equal))

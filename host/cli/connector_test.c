@@ -1,5 +1,6 @@
 /* connector_test: finds connectors and their cases, runs them one after the other (each takes milliseconds), says what
- * differs. A connector NAME has its cases in its folder's cases, as NAME.yaml files, a lone NAME.lua beside it in NAME.cases/.
+ * differs. A connector NAME has its cases in its folder's cases, as NAME.yaml files, a lone NAME.lua or NAME.so beside it in
+ * NAME.cases/.
  */
 #include "cli/connector_test.h"
 
@@ -30,8 +31,8 @@ struct testing {
 static const char *cases_folder(const struct connector *connector, struct arena *arena)
 {
     if (connector->is_folder) return fs_join(arena, connector->path, "cases");
-    size_t size = strlen(connector->path);
-    return arena_printf(arena, "%.*s.cases", (int)(size - strlen(".lua")), connector->path);
+    size_t size = strlen(connector->path), ending = strlen(connector->is_native ? ".so" : ".lua");
+    return arena_printf(arena, "%.*s.cases", (int)(size - ending), connector->path);
 }
 
 static void print_json(const char *connector, const char *name, const char *status, const struct case_result *result)

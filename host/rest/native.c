@@ -1,12 +1,13 @@
 /* native: see native.h. */
 #include "rest/native.h"
 
-#include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/jsonscan.h"
+#include "base/number.h"
 #include "rest/description.h"
 
 void native_page_release(struct native_page *page)
@@ -98,22 +99,24 @@ static struct str shown(const struct native_value *value, struct str text, struc
 
 static struct str number_text(const struct native_value *value, struct arena *arena)
 {
-    char text[32];
+    char text[NUMBER_TEXT_MAX];
     double f;
     memcpy(&f, &value->i, sizeof f);
-    if (value->kind == VALUE_INTEGER)
-        snprintf(text, sizeof text, "%lld", (long long)value->i);
-    else
-        snprintf(text, sizeof text, "%.17g", f);
-    return str_from(arena_strdup(arena, text));
+    if (value->kind == VALUE_INTEGER) return arena_copy(arena, (struct str){text, number_from_int64(value->i, text)});
+    if (isfinite(f)) return arena_copy(arena, (struct str){text, number_from_double(f, text)});
+    return isnan(f) ? STR("NaN") : f > 0 ? STR("Infinity") : STR("-Infinity"); /* no number, but what it was */
+}
+
+bool native_is_json_text(const struct native_value *value, enum type type)
+{
+    return value->kind == VALUE_JSON || (value->kind == VALUE_STRING && type == TYPE_JSON);
 }
 
 bool native_json(const struct native_value *value, struct str text, enum type type, struct arena *arena,
                  struct json_value *json)
 {
     *json = (struct json_value){.kind = JSON_STRING, .raw = text};
-    bool is_json = value->kind == VALUE_JSON || (value->kind == VALUE_STRING && type == TYPE_JSON);
-    if (is_json) {
+    if (native_is_json_text(value, type)) {
         struct jsonscan scan;
         jsonscan_init(&scan, text.data, text.size);
         return jsonscan_value(&scan, json) && jsonscan_finish(&scan);
@@ -145,14 +148,36 @@ bool native_json(const struct native_value *value, struct str text, enum type ty
 void native_append_json(const struct native_value *value, struct str texts, enum type type, struct arena *arena,
                         struct buf *out)
 {
-    struct json_value json;
+    struct json_value json = {0};
     struct str text;
     bool is_json = native_text(value, texts, &text) && native_json(value, text, type, arena, &json);
-    bool is_string = !is_json || (json.kind == JSON_STRING && value->kind != VALUE_JSON && type != TYPE_JSON);
-    if (is_string)
-        buf_append_json_string(out, is_json ? json.raw : text);
+    if (is_json && native_is_json_text(value, type))
+        buf_append_str(out, text);
+    else if (is_json && json.kind != JSON_STRING)
+        buf_append_str(out, json.raw);
     else
-        buf_append_str(out, json.kind == JSON_STRING ? text : json.raw);
+        buf_append_json_string(out, is_json || !text.data ? json.raw : text);
+}
+
+/* `"name":` of each field. */
+static const struct str *names_of(const struct stream_description *stream, struct arena *arena)
+{
+    struct str *names = arena_array(arena, struct str, stream->field_count + 1);
+    struct buf name = BUF_INIT(NATIVE_MAX_LINES);
+    for (size_t i = 0; i < stream->field_count; i++) {
+        buf_clear(&name);
+        buf_append_json_string(&name, str_from(stream->fields[i].name));
+        buf_append_char(&name, ':');
+        names[i] = arena_copy(arena, buf_str(&name));
+    }
+    buf_release(&name);
+    return names;
+}
+
+/* White space of a JSON value: in a string it is escaped. */
+static void join_lines(char *text, size_t size)
+{
+    for (char *at = text; (at = memchr(at, '\n', size - (size_t)(at - text))) != NULL;) *at = ' ';
 }
 
 int native_to_lines(const struct native_page *page, const struct stream_description *stream, struct arena *arena,
@@ -160,23 +185,29 @@ int native_to_lines(const struct native_page *page, const struct stream_descript
 {
     struct buf out = BUF_INIT(NATIVE_MAX_LINES);
     const struct native_value *values = (const struct native_value *)(const void *)page->values.data;
+    const struct str *names = names_of(stream, arena);
     size_t count = stream->field_count, rows = page->operations.size;
     bool fits = page->values.size == rows * count * sizeof *values;
+    uint64_t named = 0; /* bytes of texts: each once, or a small page would become a large one */
     for (size_t row = 0; row < rows && fits; row++) {
         size_t start = out.size;
         buf_append_char(&out, '{');
-        for (size_t i = 0; i < count; i++) {
-            if (i) buf_append_char(&out, ',');
-            buf_append_json_string(&out, str_from(stream->fields[i].name));
-            buf_append_char(&out, ':');
-            native_append_json(&values[row * count + i], page->texts, stream->fields[i].type, arena, &out);
+        for (size_t i = 0; i < count && fits; i++) {
+            const struct native_value *value = &values[row * count + i];
+            struct str text;
+            fits = native_text(value, page->texts, &text) && (named += text.size) <= page->texts.size;
+            if (value->kind == VALUE_MISSING || !fits) continue;
+            if (out.size > start + 1) buf_append_char(&out, ',');
+            buf_append_str(&out, names[i]);
+            native_append_json(value, page->texts, stream->fields[i].type, arena, &out);
         }
-        for (size_t at = start; at < out.size; at++) /* white space of a JSON value: in a string it is escaped */
-            if (out.data[at] == '\n') out.data[at] = ' ';
+        if (out.size) join_lines(out.data + start, out.size - start);
         buf_append_text(&out, "}\n");
     }
-    fits = fits && !out.failed;
-    if (fits) *lines = jsonscan_padded(arena, buf_str(&out));
+    if (fits && !out.failed) *lines = jsonscan_padded(arena, buf_str(&out));
+    bool is_large = out.failed;
     buf_release(&out);
-    return fits ? 0 : err_set(err, ERR_CONNECTOR, "stream '%s': the plugin's page cannot be read", stream->name);
+    if (fits && !is_large) return 0;
+    return err_set(err, ERR_CONNECTOR, "stream '%s': the plugin's page %s", stream->name,
+                   is_large ? "is over 64 MiB as JSON" : "cannot be read");
 }

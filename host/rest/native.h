@@ -70,14 +70,16 @@ void native_tables_of(const struct stream_description *stream, struct buf *out);
 
 /* The data of a value; false when it is none or lies outside of `texts`. */
 bool native_text(const struct native_value *value, struct str texts, struct str *text);
+/* Is its text JSON, for a column of this type? Of any other value it is a text without quotes and escapes. */
+bool native_is_json_text(const struct native_value *value, enum type type);
 /* The value as the JSON that a source would have sent for a column of this type; false for a text that should be JSON or a
- * number and is not. `text`: as native_text gives it. */
+ * number and is not. `text`: as native_text gives it. A string's `raw` has no quotes around it, unless native_is_json_text. */
 bool native_json(const struct native_value *value, struct str text, enum type type, struct arena *arena,
                  struct json_value *json);
 /* Appends it; what native_json refuses as a string. */
 void native_append_json(const struct native_value *value, struct str texts, enum type type, struct arena *arena,
                         struct buf *out);
-/* All rows of a page made for native_tables_of(stream) as JSON objects, one a line. */
+/* All rows of a page made for native_tables_of(stream) as JSON objects, one a line; what is missing is left out. */
 int native_to_lines(const struct native_page *page, const struct stream_description *stream, struct arena *arena,
                     struct str *lines, struct err *err) MUST_USE;
 

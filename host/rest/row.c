@@ -52,6 +52,16 @@ static struct str repair(struct row *row, struct str text)
     return copy;
 }
 
+/* A bare text as the JSON string that a source would have sent, with its quotes around `raw`. */
+static struct json_value as_string(struct row *row, struct str text)
+{
+    struct buf quoted = BUF_INIT(6 * text.size + 3);
+    buf_append_json_string(&quoted, text);
+    struct str copy = jsonscan_padded(&row->reader->scratch, buf_str(&quoted));
+    buf_release(&quoted);
+    return (struct json_value){.kind = JSON_STRING, .flags = JSON_ESCAPED | JSON_DIRTY, .raw = {copy.data + 1, copy.size - 2}};
+}
+
 /* A value that is not of its column's own kind. */
 static bool convert(struct row *row, const struct native_value *from, struct str text, uint32_t index, struct value *to)
 {
@@ -59,9 +69,13 @@ static bool convert(struct row *row, const struct native_value *from, struct str
     struct coerce_rule rule = coerce_rule_for(column, row->reader->spec->timestamp_format);
     struct json_value json;
     bool is_json = native_json(from, text, column->type, row->batch->arena, &json);
+    if (!is_json) json = (struct json_value){.kind = JSON_STRING, .raw = text.data ? text : json.raw};
+    bool is_bare = json.kind == JSON_STRING && !(is_json && native_is_json_text(from, column->type));
+    bool is_quoted = is_bare && column->type == TYPE_JSON;
+    if (is_quoted) json = as_string(row, json.raw);
     if (is_json && coerce_value(&rule, &json, row->batch->arena, &row->repaired, to)) return true;
     *to = (struct value){.kind = VALUE_NULL, .i = 0};
-    if (!is_json) json = (struct json_value){.kind = JSON_STRING, .raw = text.data ? text : json.raw};
+    if (is_bare && !is_quoted && row->misfit_count < MISFITS_MAX) json = as_string(row, json.raw);
     if (row->misfit_count < MISFITS_MAX) row->misfits[row->misfit_count++] = (struct misfit){index, json};
     row->misfits_in_all++;
     return false;

@@ -136,6 +136,9 @@ static void test_values_fit_or_are_read_as_their_text(void **state)
         {TYPE_JSON, VALUE_JSON, "{\"a\": [1]}", 0, "{\"a\": [1]}"},
         {TYPE_JSON, VALUE_STRING, "[1, 2]", 0, "[1, 2]"},
         {TYPE_JSON, VALUE_BOOLEAN, NULL, 1, "true"},
+        {TYPE_JSON, VALUE_DATE, NULL, 0, "\"1970-01-01\""},
+        {TYPE_JSON, VALUE_BINARY, "ab", 0, "\"YWI=\""},
+        {TYPE_DECIMAL, VALUE_FLOAT, NULL, 0x3fb999999999999a, "0.1"},
         {TYPE_BINARY, VALUE_BINARY, "ab", 0, "\"YWI=\""},
         {TYPE_BINARY, VALUE_STRING, "YWI=", 0, "\"YWI=\""},
         {TYPE_STRING, VALUE_NULL, NULL, 0, "null"},
@@ -174,6 +177,41 @@ static void test_what_does_not_fit_is_null_and_counted(void **state)
         struct str text = ROWS[i].text ? str_from(ROWS[i].text) : (struct str){NULL, 0};
         assert_string_equal(decoded_as(ROWS[i].type, ROWS[i].kind, text, ROWS[i].number, json, &counts), "null");
         assert_int_equal(counts.nulled, 1);
+    }
+}
+
+static void test_a_reject_shows_the_value_as_it_came(void **state)
+{
+    (void)state;
+    static const struct {
+        enum type type;
+        enum value_kind kind;
+        const char *text;
+        int64_t number;
+        const char *detail;
+    } ROWS[] = {
+        {TYPE_INTEGER, VALUE_STRING, "many", 0, "expected integer, got a string: \"many\""},
+        {TYPE_INTEGER, VALUE_STRING, "a \"b\"", 0, "expected integer, got a string: \"a \\\"b\\\"\""},
+        {TYPE_DECIMAL, VALUE_DECIMAL, "1,5", 0, "expected decimal, got a string: \"1,5\""},
+        {TYPE_FLOAT, VALUE_FLOAT, NULL, 0x7ff0000000000000, "expected float, got a string: \"Infinity\""},
+        {TYPE_JSON, VALUE_JSON, "[1", 0, "expected json, got a string: \"[1\""},
+        {TYPE_INTEGER, VALUE_JSON, "\"x\"", 0, "expected integer, got a string: \"x\""},
+        {TYPE_DATE, VALUE_BOOLEAN, NULL, 1, "expected date, got a boolean: true"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(ROWS); i++) {
+        struct fixture f;
+        const enum type types[] = {TYPE_INTEGER, ROWS[i].type};
+        set_up(&f, TWO, types, 2);
+        add_number(&f, VALUE_INTEGER, 1);
+        if (ROWS[i].text)
+            add_text(&f, ROWS[i].kind, str_from(ROWS[i].text));
+        else
+            add_number(&f, ROWS[i].kind, ROWS[i].number);
+        end_row(&f, ROW_UPSERT, 0);
+        assert_int_equal(decode(&f), 0);
+        assert_int_equal(f.decoded.reject_count, 1);
+        assert_string_equal(f.decoded.rejects[0].detail, ROWS[i].detail);
+        tear_down(&f);
     }
 }
 
@@ -240,6 +278,7 @@ static void test_pages_that_are_not_whole_end_the_sync(void **state)
 }
 
 UNIT_TESTS(cmocka_unit_test(test_values_fit_or_are_read_as_their_text),
-           cmocka_unit_test(test_what_does_not_fit_is_null_and_counted), cmocka_unit_test(test_texts_are_repaired),
+           cmocka_unit_test(test_what_does_not_fit_is_null_and_counted),
+           cmocka_unit_test(test_a_reject_shows_the_value_as_it_came), cmocka_unit_test(test_texts_are_repaired),
            cmocka_unit_test(test_a_row_without_its_key_is_rejected),
            cmocka_unit_test(test_pages_that_are_not_whole_end_the_sync))

@@ -118,7 +118,10 @@ static int describe(const struct loaded_connector *loaded, bool as_json)
     printf("%s %s", node_cstr(node_get(root, "name"), ""), node_cstr(node_get(root, "version"), ""));
     printf("  %s\n%s\n", node_cstr(node_get(root, "title"), ""), loaded->connector->path);
     print_config(&loaded->config);
-    print_streams(node_get(root, "streams"));
+    if (description_is_parser(root))
+        printf("\na parser of bodies, for streams that name it in their format\n");
+    else
+        print_streams(node_get(root, "streams"));
     const struct node *list = node_path(root, "dynamic.from");
     if (list) printf("  and those that the source lists in " STR_FMT "\n", STR_ARG(node_text(list)));
     return 0;

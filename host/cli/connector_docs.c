@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "cli/connector_parts.h"
+#include "rest/description.h"
 #include "rest/vocabulary.h"
 
 enum { DOCS_MAX = 16 * 1024 * 1024 };
@@ -143,17 +144,36 @@ static void write_hosts(struct buf *out, const struct node *http)
     buf_append_text(out, " and nowhere else.\n");
 }
 
+/* Of a connector; a parser has neither streams nor hosts. */
+static void write_source(struct buf *out, const struct node *root)
+{
+    write_streams(out, node_get(root, "streams"), node_get(root, "dynamic"));
+    write_hosts(out, node_get(root, "http"));
+}
+
+static void write_use(struct buf *out, const char *name)
+{
+    buf_printf(out,
+               "## Use\n\nThe bodies of a stream's answers are read by it where a connector declares\n"
+               "`format = { kind = \"plugin\", plugin = \"%s\" }`.\n",
+               name);
+}
+
 int connector_docs(const struct loaded_connector *loaded)
 {
+    const bool is_parser = description_is_parser(loaded->root);
+    const char *name = node_cstr(node_get(loaded->root, "name"), "");
     struct buf out = BUF_INIT(DOCS_MAX);
     const struct node *root = loaded->root;
     struct str title = node_text(node_get(root, "title"));
-    if (title.size == 0) title = node_text(node_get(root, "name"));
-    buf_printf(&out, "# " STR_FMT "\n\nConnector `%s`, version %s.\n\n", STR_ARG(title), node_cstr(node_get(root, "name"), ""),
+    if (title.size == 0) title = str_from(name);
+    buf_printf(&out, "# " STR_FMT "\n\n%s `%s`, version %s.\n\n", STR_ARG(title), is_parser ? "Parser" : "Connector", name,
                node_cstr(node_get(root, "version"), ""));
     write_config(&out, &loaded->config);
-    write_streams(&out, node_get(root, "streams"), node_get(root, "dynamic"));
-    write_hosts(&out, node_get(root, "http"));
+    if (is_parser)
+        write_use(&out, name);
+    else
+        write_source(&out, root);
     fwrite(out.data, 1, out.size, stdout);
     buf_release(&out);
     return 0;

@@ -6,6 +6,8 @@
 #include "base/json.h"
 #include "cli/connector_parts.h"
 #include "cli/print.h"
+#include "connector/parser.h"
+#include "rest/description.h"
 #include "rest/lint.h"
 
 enum { OTHER_SEED = 20260101 };
@@ -22,6 +24,22 @@ static int look_for_chance(const struct loaded_connector *loaded, struct arena *
                      "the description is another one at another time, or by chance",
                      "leave os.time, os.date and math.random out of it; templates know {{now}}");
     return 0;
+}
+
+/* Each parser that a stream names must be there, and be one. */
+static void look_for_parsers(const struct loaded_connector *loaded, struct arena *arena, struct findings *findings)
+{
+    const struct connector_path path = {0};
+    const struct connector_options options = {0};
+    const char *const *names;
+    size_t count = description_parser_names(loaded->root, arena, &names);
+    for (size_t i = 0; i < count; i++) {
+        const struct parser *parser;
+        struct err err = ERR_INIT;
+        if (parser_load(&path, loaded->connector, names[i], &options, arena, &parser, &err) == 0) continue;
+        findings_add(findings, FINDING_ERROR, "no-parser", "streams", arena_strdup(arena, err.message),
+                     arena_strdup(arena, err.hint));
+    }
 }
 
 static void print_text(const struct findings *findings)
@@ -66,6 +84,7 @@ int connector_lint(const struct loaded_connector *loaded, const struct loaded_co
     int code = look_for_chance(loaded, arena, &findings);
     if (code != 0) return code;
     lint_description(loaded->root, &findings);
+    look_for_parsers(loaded, arena, &findings);
     if (old) lint_compare(old->root, loaded->root, &findings);
     (as_json ? print_json : print_text)(&findings);
     return findings.by_level[FINDING_ERROR] || (is_strict && findings.by_level[FINDING_WARNING]) ? 2 : 0;

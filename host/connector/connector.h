@@ -28,6 +28,7 @@
 
 struct cancel;
 struct log;
+struct parser;
 struct secrets;
 
 /* What a connector may cost. Zero means the default. The worker never allows more memory than the default. */
@@ -83,12 +84,18 @@ struct connector_options {
     struct cancel *cancel;               /* CANCEL_ABORT ends a call; NULL: never */
     const char *worker_path;             /* the program; NULL: found beside this one */
     const struct connector_grant *grant; /* of a native plugin's sessions; NULL: it is only described */
+    const struct parser *const *parsers; /* that streams name in their `format`, see parser.h */
+    size_t parser_count;
 };
 
 /* Finds one by name ("shop") or by path (has a '/', or ends in .lua or .so). ERR_CONFIG with the places looked at and the
  * nearest name. */
 int connector_find(const struct connector_path *path, const char *name, struct arena *arena, const struct connector **out,
                    struct err *err) MUST_USE;
+
+/* Finds the shared object NAME.so of a parser: in the connector's own folder first. As connector_find. */
+int connector_find_parser(const struct connector_path *path, const struct connector *connector, const char *name,
+                          struct arena *arena, const struct connector **out, struct err *err) MUST_USE;
 
 /* All that can be found by name, sorted, a name once (the first place wins). Folders that do not exist are skipped. */
 void connector_list(const struct connector_path *path, struct arena *arena, const struct connector **out, size_t *count);
@@ -115,6 +122,7 @@ struct connector_sources {
     const struct connector_file *files;
     size_t count;
     bool is_native; /* the only file is a shared object */
+    bool parses;    /* it is a parser's, see parser.h */
 };
 
 /* Reads a connector's .lua files; symbolic links that lead out of its folder are refused. Past the caps above: ERR_CONNECTOR.

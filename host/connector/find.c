@@ -100,14 +100,9 @@ static const struct connector *find_by_name(const struct folders *folders, struc
     return NULL;
 }
 
-static int not_found(const struct connector_path *path, const struct folders *folders, const char *name, struct arena *arena,
-                     struct err *err)
+static int not_found(const struct folders *folders, const char *what, const char *name, const char *nearest, struct err *err)
 {
-    const struct connector *all;
-    size_t count;
-    connector_list(path, arena, &all, &count);
-    const char *nearest = count ? str_nearest(str_from(name), &all[0].name, count, sizeof *all) : NULL;
-    err_set(err, ERR_CONFIG, "there is no connector '%s'", name);
+    err_set(err, ERR_CONFIG, "there is no %s '%s'", what, name);
     struct buf places = BUF_INIT(360);
     for (size_t i = 0; i < folders->count; i++) buf_printf(&places, "%s%s", i ? ", " : "", folders->list[i]);
     err_hint(err, "%s%s%slooked in %s%s", nearest ? "did you mean '" : "", nearest ? nearest : "", nearest ? "'? " : "",
@@ -128,7 +123,25 @@ int connector_find(const struct connector_path *path, const char *name, struct a
         *out = find_by_name(&folders, text, arena);
         if (*out) return 0;
     }
-    return not_found(path, &folders, name, arena, err);
+    const struct connector *all;
+    size_t count;
+    connector_list(path, arena, &all, &count);
+    return not_found(&folders, "connector", name, count ? str_nearest(text, &all[0].name, count, sizeof *all) : NULL, err);
+}
+
+int connector_find_parser(const struct connector_path *path, const struct connector *connector, const char *name,
+                          struct arena *arena, const struct connector **out, struct err *err)
+{
+    struct folders folders = {0};
+    add_folder(&folders, connector->is_folder ? connector->path : fs_folder_of(arena, connector->path));
+    list_folders(path, arena, &folders);
+    const char *file = arena_printf(arena, "%s%s", name, NATIVE_ENDING);
+    bool is_name = fs_is_plain_name(str_from(name)) && name[0] != '.';
+    for (size_t i = 0; i < folders.count && is_name; i++) {
+        *out = connector_at(fs_join(arena, folders.list[i], file), folders.list[i], arena);
+        if (*out && (*out)->is_native) return 0;
+    }
+    return not_found(&folders, "parser", name, NULL, err);
 }
 
 static int by_name(const void *a, const void *b)

@@ -12,6 +12,7 @@
 
 #include "connector/connector.h"
 #include "connector/native.h"
+#include "connector/parsing.h"
 #include "connector/worker.h"
 #include "os/fs.h"
 #include "os/process.h"
@@ -21,8 +22,9 @@ enum { WALLS_MAX = 4096, WALLS_WAIT_MS = 10000 };
 struct instance {
     const struct connector_sources *sources;
     const struct connector_options *options;
-    pthread_mutex_t lock;  /* of the worker */
-    struct worker *worker; /* NULL until the first call */
+    pthread_mutex_t lock;          /* of the worker */
+    struct worker *worker;         /* NULL until the first call */
+    struct parsing_worker parsing; /* the reader's alone */
 };
 
 int connector_describe_sources(const struct connector_sources *sources, const struct connector_options *options,
@@ -126,9 +128,22 @@ static int call_page(void *context, const struct native_http *http, const char *
     struct instance *instance = context;
     pthread_mutex_lock(&instance->lock);
     int rc = want_worker(instance, err);
-    if (rc == 0) rc = native_next(instance->worker, instance->sources->name, http, committed, budget, page, err);
+    if (rc == 0) rc = native_next(instance->worker, http, committed, budget, page, err);
     pthread_mutex_unlock(&instance->lock);
     return rc;
+}
+
+static int call_parse(void *context, const struct format *format, const struct native_slice *slice, struct err *err)
+{
+    struct instance *instance = context;
+    return parsing_open(&instance->parsing, instance->options, format, slice, err);
+}
+
+static int call_parsed(void *context, const struct native_input *input, struct budget *budget, struct native_page *page,
+                       struct err *err)
+{
+    struct instance *instance = context;
+    return parsing_next(&instance->parsing, input, budget, page, err);
 }
 
 void connector_functions_new(const struct connector_sources *sources, const struct connector_options *options,
@@ -141,7 +156,9 @@ void connector_functions_new(const struct connector_sources *sources, const stru
                               .records = call_records,
                               .check = call_check,
                               .open = call_open,
-                              .page = call_page};
+                              .page = call_page,
+                              .parse = call_parse,
+                              .parsed = call_parsed};
 }
 
 void connector_functions_free(struct functions *functions)
@@ -149,6 +166,7 @@ void connector_functions_free(struct functions *functions)
     struct instance *instance = functions->context;
     if (instance) {
         worker_free(instance->worker);
+        parsing_release(&instance->parsing);
         pthread_mutex_destroy(&instance->lock);
     }
     free(instance);

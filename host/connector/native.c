@@ -7,6 +7,7 @@
 #include "base/jsonscan.h"
 #include "data/node.h"
 #include "data/option.h"
+#include "rest/description.h"
 #include "wire/session.h"
 
 /* --- describing ---------------------------------------------------------------------------------------------------------- */
@@ -55,6 +56,8 @@ static int check(const char *connector, const struct node *told, struct arena *a
         return refuse(connector, err, arena_printf(arena, "it has no function for '%s', which its description names", missing));
     if (has_native_stream(description) && !is_listed(node_get(told, "callbacks"), STR("page")))
         return refuse(connector, err, "it has native streams and no page");
+    if (description_is_parser(description) && !is_listed(node_get(told, "callbacks"), STR("page")))
+        return refuse(connector, err, "it is a parser and has no page");
     return 0;
 }
 
@@ -133,7 +136,17 @@ int native_open(struct worker *worker, const struct connector_options *options, 
     open->incremental = slice->incremental;
     open->continuous = slice->continuous;
     open->sample = slice->sample;
+    open->parses = slice->parses;
     return send_open(worker, WIRE_OPEN, open, err);
+}
+
+int native_close(struct worker *worker, struct err *err)
+{
+    struct wire_frame frame;
+    uint32_t id;
+    struct buf *out = worker_begin(worker, &id);
+    wire_write_bare(out, WIRE_CLOSE, id);
+    return worker_ask(worker, WIRE_RESULT, &frame, err);
 }
 
 static void put(struct block *block, struct str bytes)
@@ -142,8 +155,8 @@ static void put(struct block *block, struct str bytes)
     block->size += bytes.size;
 }
 
-int native_next(struct worker *worker, const char *connector, const struct native_http *http, const char *committed,
-                struct budget *budget, struct native_page *page, struct err *err)
+static int ask_page(struct worker *worker, const char *committed, struct budget *budget, struct native_page *page,
+                    struct err *err)
 {
     const struct wire_page request = {.has_committed = committed != NULL, .committed = str_from(committed)};
     struct wire_frame frame;
@@ -151,13 +164,11 @@ int native_next(struct worker *worker, const char *connector, const struct nativ
     uint32_t id;
     struct buf *out = worker_begin(worker, &id);
     wire_write_page(out, id, &request);
-    worker_let_send(worker, http);
     int rc = worker_ask(worker, WIRE_ROWS, &frame, err);
-    worker_let_send(worker, NULL);
     if (rc) return rc;
     if (wire_read_rows(&frame, &rows, err) != 0) {
         err->class = ERR_CONNECTOR;
-        return err_context(err, "connector '%s'", connector);
+        return err_context(err, "a page of the plugin");
     }
     /* Values first: they are read as they lie, and a block begins where anything may. */
     *page = (struct native_page){
@@ -176,4 +187,24 @@ int native_next(struct worker *worker, const char *connector, const struct nativ
     }
     if (rows.has_checkpoint) page->checkpoint = str_dup(rows.checkpoint);
     return 0;
+}
+
+int native_next(struct worker *worker, const struct native_http *http, const char *committed, struct budget *budget,
+                struct native_page *page, struct err *err)
+{
+    worker_let_send(worker, http);
+    int rc = ask_page(worker, committed, budget, page, err);
+    worker_let_send(worker, NULL);
+    return rc;
+}
+
+_Static_assert((int)NATIVE_MAX_PIECE <= (int)WIRE_PIECE_BYTES, "a piece fits into its frame");
+
+int native_parse(struct worker *worker, const struct native_input *input, struct budget *budget, struct native_page *page,
+                 struct err *err)
+{
+    worker_let_read(worker, input);
+    int rc = ask_page(worker, NULL, budget, page, err);
+    worker_let_read(worker, NULL);
+    return rc;
 }

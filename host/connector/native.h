@@ -15,7 +15,11 @@ int native_check(struct worker *worker, const struct connector_options *options,
                  struct err *err) MUST_USE;
 int native_open(struct worker *worker, const struct connector_options *options, const struct native_slice *slice,
                 struct err *err) MUST_USE;
-int native_next(struct worker *worker, const char *connector, const struct native_http *http, const char *committed,
-                struct budget *budget, struct native_page *page, struct err *err) MUST_USE;
+int native_close(struct worker *worker, struct err *err) MUST_USE;
+int native_next(struct worker *worker, const struct native_http *http, const char *committed, struct budget *budget,
+                struct native_page *page, struct err *err) MUST_USE;
+/* Of a parser: the next page, made of what it takes from `input`. */
+int native_parse(struct worker *worker, const struct native_input *input, struct budget *budget, struct native_page *page,
+                 struct err *err) MUST_USE;
 
 #endif

@@ -136,6 +136,7 @@ int worker_inspect(const struct connector_sources *sources, const struct connect
     int object_fd = -1;
     *worker = (struct worker){
         .name = sources->name,
+        .what = sources->parses ? "parser" : "connector",
         .options = options,
         .limits = limits_of(options),
         .stream = WIRE_STREAM_INIT(-1),
@@ -150,7 +151,8 @@ int worker_inspect(const struct connector_sources *sources, const struct connect
     if (rc == 0) rc = spawn(worker, object_fd, err);
     if (object_fd >= 0) close(object_fd);
     if (rc == 0) rc = worker->is_native ? load_plugin(worker, description, err) : load(worker, sources, description, err);
-    if (rc == 0 && !worker->process) rc = err_set(err, ERR_CONNECTOR, "connector '%s': its worker has ended", sources->name);
+    if (rc == 0 && !worker->process)
+        rc = err_set(err, ERR_CONNECTOR, "%s '%s': its worker has ended", worker->what, worker->name);
     if (rc != 0)
         worker_free(worker);
     else
@@ -177,19 +179,24 @@ void worker_let_send(struct worker *worker, const struct native_http *http)
     worker->http = http;
 }
 
+void worker_let_read(struct worker *worker, const struct native_input *input)
+{
+    worker->input = input;
+}
+
 int worker_ask(struct worker *worker, enum wire_type answer, struct wire_frame *frame, struct err *err)
 {
-    if (!worker->process) return err_set(err, ERR_CONNECTOR, "connector '%s': its worker has ended", worker->name);
+    if (!worker->process) return err_set(err, ERR_CONNECTOR, "%s '%s': its worker has ended", worker->what, worker->name);
     return worker_ask_frame(worker, answer, frame, err);
 }
 
 int worker_call(struct worker *worker, const struct wire_call *call, struct arena *arena, struct str *result, struct err *err)
 {
-    if (!worker->process) return err_set(err, ERR_CONNECTOR, "connector '%s': its worker has ended", worker->name);
+    if (!worker->process) return err_set(err, ERR_CONNECTOR, "%s '%s': its worker has ended", worker->what, worker->name);
     buf_clear(&worker->out);
     wire_write_call(&worker->out, ++worker->id, call);
     if (worker->out.failed) {
-        err_set(err, ERR_CONNECTOR, "connector '%s': a page of %zu bytes is too large for a function", worker->name,
+        err_set(err, ERR_CONNECTOR, "%s '%s': a page of %zu bytes is too large for a function", worker->what, worker->name,
                 call->page.size);
         return err_hint(
             err, "functions take pages of up to 16 MiB: ask for smaller ones, or declare records and fields without functions");
@@ -198,7 +205,8 @@ int worker_call(struct worker *worker, const struct wire_call *call, struct aren
     int rc = worker_ask_text(worker, WIRE_RESULT, &view, err);
     if (rc != 0) return rc;
     char *copy = arena_try(arena, view.size + WIRE_PADDING);
-    if (!copy) return err_set(err, ERR_DATA, "connector '%s': a result of %zu bytes is over its cap", worker->name, view.size);
+    if (!copy)
+        return err_set(err, ERR_DATA, "%s '%s': a result of %zu bytes is over its cap", worker->what, worker->name, view.size);
     if (view.size > 0) memcpy(copy, view.data, view.size);
     memset(copy + view.size, 0, WIRE_PADDING);
     *result = (struct str){copy, view.size};

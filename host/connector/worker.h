@@ -17,6 +17,7 @@
 #include "wire/wire.h"
 
 struct native_http;
+struct native_input;
 struct worker;
 
 /* `sources` and `options` must outlive the worker. On failure *out is NULL. */
@@ -35,6 +36,8 @@ void worker_free(struct worker *worker); /* NULL is fine */
 struct buf *worker_begin(struct worker *worker, uint32_t *id);
 /* While it is asked: who sends the plugin's requests; NULL: nobody. */
 void worker_let_send(struct worker *worker, const struct native_http *http);
+/* ... and the body that it may read; NULL: none. */
+void worker_let_read(struct worker *worker, const struct native_input *input);
 int worker_ask(struct worker *worker, enum wire_type answer, struct wire_frame *frame, struct err *err) MUST_USE;
 
 #endif

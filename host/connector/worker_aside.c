@@ -130,6 +130,22 @@ static int answer_http(struct worker *worker, const struct wire_frame *frame, st
     return rc;
 }
 
+/* The next piece of the body that a parser reads. */
+static int answer_input(struct worker *worker, const struct wire_frame *frame, struct wire_wait wait, struct err *err)
+{
+    struct wire_answered answer = {0};
+    struct err problem = ERR_INIT;
+    if (frame->payload.size || !worker->input) return err_set(err, ERR_DATA, "an 'input' frame out of turn");
+    int rc = worker->input->read(worker->input->context, &answer.body, &problem);
+    answer.failed = rc != 0;
+    answer.error = rc ? error_of(rc) : 0;
+    answer.message = str_from(problem.message);
+    answer.hint = str_from(problem.hint);
+    buf_clear(&worker->out);
+    wire_write_answered(&worker->out, frame->id, &answer);
+    return wire_send(&worker->stream, buf_str(&worker->out), wait, err);
+}
+
 int worker_take_aside(struct worker *worker, const struct wire_frame *frame, struct wire_wait wait, struct err *err)
 {
     if (frame->type == WIRE_LOG) return log_line(worker, frame, err);
@@ -137,5 +153,6 @@ int worker_take_aside(struct worker *worker, const struct wire_frame *frame, str
     if (worker->is_native && frame->type == WIRE_NOTE) return take_note(worker, frame, err);
     if (worker->is_native && frame->type == WIRE_RESOLVE) return answer_resolve(worker, frame, wait, err);
     if (worker->is_native && frame->type == WIRE_HTTP) return answer_http(worker, frame, wait, err);
+    if (worker->is_native && frame->type == WIRE_INPUT) return answer_input(worker, frame, wait, err);
     return 1;
 }

@@ -21,7 +21,7 @@ static void log_traceback(struct worker *worker, struct str traceback)
 {
     struct str line;
     while (worker->options->log && str_next(&traceback, '\n', &line))
-        log_debug(worker->options->log, "connector '%s': " STR_FMT, worker->name, STR_ARG(line));
+        log_debug(worker->options->log, "%s '%s': " STR_FMT, worker->what, worker->name, STR_ARG(line));
 }
 
 /* A FAIL frame as an error; false: it cannot be read. After any kind but SCRIPT, SYNTAX and PLUGIN the worker is ending. A
@@ -35,7 +35,7 @@ static bool failed(struct worker *worker, const struct wire_frame *frame, struct
     bool never_ran = fail.kind == WIRE_FAIL_SYNTAX || fail.kind == WIRE_FAIL_REFUSED;
     bool goes_on = fail.kind == WIRE_FAIL_SCRIPT || fail.kind == WIRE_FAIL_SYNTAX || fail.kind == WIRE_FAIL_PLUGIN;
     int class = fail.kind == WIRE_FAIL_PLUGIN ? worker_class_of(fail.error) : never_ran ? ERR_CONFIG : ERR_CONNECTOR;
-    err_set(err, class, "connector '%s': " STR_FMT, worker->name, STR_ARG(fail.message));
+    err_set(err, class, "%s '%s': " STR_FMT, worker->what, worker->name, STR_ARG(fail.message));
     switch (fail.kind) {
     case WIRE_FAIL_PLUGIN:
         if (fail.hint.size) err_hint(err, STR_FMT, STR_ARG(fail.hint));
@@ -72,7 +72,8 @@ static int broken(struct worker *worker, int rc, struct err *err)
         return rc;
     }
     if (rc == ERR_TRANSIENT && process_wait(worker->process, LAST_WORDS_MS, NULL, &end)) {
-        err_set(err, ERR_CONNECTOR, "connector '%s': its worker ended with %s", worker->name, process_end_text(&end, text));
+        err_set(err, ERR_CONNECTOR, "%s '%s': its worker ended with %s", worker->what, worker->name,
+                process_end_text(&end, text));
         if (end.by_signal && end.code == SIGSYS)
             err_hint(err, "its code made the worker do what %s forbids; do not use it",
                      worker->is_native ? "the plugin's profile" : "the sandbox");
@@ -84,11 +85,11 @@ static int broken(struct worker *worker, int rc, struct err *err)
         else
             err_hint(err, "it ran out of memory outside of Lua, or was ended by someone else");
     } else if (rc == ERR_STALLED) {
-        err_set(err, ERR_CONNECTOR, "connector '%s': no answer from its worker within %u ms", worker->name,
+        err_set(err, ERR_CONNECTOR, "%s '%s': no answer from its worker within %u ms", worker->what, worker->name,
                 worker->limits.wall_ms);
         err_hint(err, "the worker was stopped; is this machine out of CPU time or memory?");
     } else {
-        err_set(err, ERR_CONNECTOR, "connector '%s': its worker broke the protocol: %s", worker->name, reason);
+        err_set(err, ERR_CONNECTOR, "%s '%s': its worker broke the protocol: %s", worker->what, worker->name, reason);
         err_hint(err, "the worker was stopped; do `sluice` and `sluice-worker` come from the same version?");
     }
     worker_end(worker);

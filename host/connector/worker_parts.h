@@ -9,6 +9,7 @@
 
 struct worker {
     const char *name; /* the connector's */
+    const char *what; /* "connector", "parser": for messages */
     const struct connector_options *options;
     struct connector_limits limits;
     struct process *process; /* NULL once it was ended */
@@ -19,6 +20,7 @@ struct worker {
     unsigned log_lines; /* in this request */
     bool is_native;
     const struct native_http *http;                   /* sends the plugin's requests; NULL: nobody */
+    const struct native_input *input;                 /* the body that it parses; NULL: none */
     bool was_stopped;                                 /* it was told that no more is wanted */
     void (*passed)(void *context, const char *check); /* inspecting: who is told; else NULL */
     void *passed_context;

@@ -101,6 +101,11 @@ void describe_events(const struct stream_in_hand *hand, const struct template_sc
 /* Which records, or events, say that a record is gone: `deleted` of the map `node`; NULL: none. */
 const struct deleted_rule *describe_deleted(const struct describing *with, const struct node *node, const char *path);
 
+/* Is it one? Of connectors and parsers. */
+bool describe_is_name(struct str name);
+/* What a parser's description must hold beside its config, which was read. */
+void describe_parser(const struct node *root, const struct config_table *table, struct problems *problems);
+
 /* A stream that a plugin reads. */
 bool describe_is_native(const struct node *node);
 void describe_native(const struct stream_in_hand *hand);

@@ -63,16 +63,37 @@ static void read_csv(const struct stream_in_hand *hand, const struct option_tabl
         problems_add(hand->with->problems, map, "%s.columns: at most %d", below(hand, "format"), FORMAT_MAX_COLUMNS);
 }
 
+/* A parser gets what stands there: nothing has values for a template yet. */
+static void read_plugin(const struct stream_in_hand *hand, const struct option_table *table, const struct node *map,
+                        struct format *format)
+{
+    struct problems *problems = hand->with->problems;
+    format->plugin = option_text(table, map, "plugin");
+    format->config = node_get(map, "config");
+    for (size_t i = 0; format->config && i < format->config->count; i++) {
+        const struct node *value = &format->config->children[i];
+        struct str text = node_text(value);
+        if (!text.size || !memmem(text.data, text.size, "{{", 2)) continue;
+        problems_add(problems, value, "%s.config." STR_FMT ": a template cannot stand here", below(hand, "format"),
+                     STR_ARG(value->key));
+        problems_hint(problems, "the parser gets the value as it stands; sluice.select chooses one by the configuration");
+    }
+}
+
 static void check_together(const struct stream_in_hand *hand, const struct node *node, const struct format *format)
 {
     const struct stream_description *stream = hand->stream;
     struct problems *problems = hand->with->problems;
     const char *place = below(hand, "format");
-    bool is_rows = format->kind == FORMAT_CSV || format->kind == FORMAT_NDJSON;
+    bool is_rows = format_is_rows(format);
     const struct pages *pages = &stream->pages;
     if (stream->records_function && (format->kind != FORMAT_JSON || format->stream)) {
         problems_add(problems, node, "%s: a function that parses is given the body as it is", place);
         problems_hint(problems, "leave out the format, or the function in `records`");
+    }
+    if (format->kind == FORMAT_PLUGIN && stream->native) {
+        problems_add(problems, node, "%s: a plugin that reads a source parses what it reads", place);
+        problems_hint(problems, "emit rows, or bytes of a format that the host decodes");
     }
     if (is_rows && (pages->more || pages->last || pages->total || pages->total_pages || pages->next || pages->next_function)) {
         problems_add(problems, node, "%s: rows have no field beside them that could tell of the next page", place);
@@ -91,8 +112,11 @@ static void check_together(const struct stream_in_hand *hand, const struct node 
 
 void describe_format(const struct stream_in_hand *hand)
 {
-    static const char *const KINDS[] = {
-        [FORMAT_JSON] = "json", [FORMAT_NDJSON] = "ndjson", [FORMAT_CSV] = "csv", [FORMAT_XML] = "xml"};
+    static const char *const KINDS[] = {[FORMAT_JSON] = "json",
+                                        [FORMAT_NDJSON] = "ndjson",
+                                        [FORMAT_CSV] = "csv",
+                                        [FORMAT_XML] = "xml",
+                                        [FORMAT_PLUGIN] = "plugin"};
     const struct node *node = node_get(hand->node, "format");
     struct format *format = &hand->stream->format;
     *format = (struct format){.kind = FORMAT_JSON, .records_path = hand->stream->records_path};
@@ -110,5 +134,6 @@ void describe_format(const struct stream_in_hand *hand)
     if (option_find(table, STR("count_header"))) format->count_header = option_text(table, map, "count_header");
     if (format->kind == FORMAT_CSV) read_csv(hand, table, map, format);
     if (format->kind == FORMAT_XML) format->lists = names_of(hand, node_get(map, "lists"), &format->list_count);
+    if (format->kind == FORMAT_PLUGIN) read_plugin(hand, table, map, format);
     check_together(hand, node, format);
 }

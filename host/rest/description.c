@@ -191,7 +191,7 @@ static void describe_http(const struct describing *with, const struct node *http
 
 /* --- the connector ------------------------------------------------------------------------------------------------------- */
 
-static bool is_connector_name(struct str name)
+bool describe_is_name(struct str name)
 {
     if (name.size == 0 || name.size > 64 || name.data[0] < 'a' || name.data[0] > 'z') return false;
     for (size_t i = 0; i < name.size; i++) {
@@ -271,7 +271,7 @@ static void describe_connector(const struct describing *with, const struct node 
         .has_functions = calls_functions(root) || has_native(root),
         .has_http = !node_is_default(node_get(root, "http")),
     };
-    if (!is_connector_name(str_from(description->name))) {
+    if (!describe_is_name(str_from(description->name))) {
         problems_add(with->problems, node_get(root, "name"), "name: '%s' is no connector's name", description->name);
         problems_hint(with->problems, "a lower case letter, then lower case letters, digits, '_' and '-', at most 64");
     }
@@ -291,6 +291,8 @@ static void describe_connector(const struct describing *with, const struct node 
         problems_add(with->problems, root, "check: every stream has a job, which is too much for a check");
         problems_hint(with->problems, "name a request that costs little: check = { path = \"/me\" }");
     }
+    const struct parser_use *parsers;
+    if (description_parsers(description, with->arena, &parsers) > 0) description->has_functions = true;
     if (description->stream_count > 0)
         limits_check_streams(&description->limits, "http.rate_limit", description, with->problems);
 }
@@ -376,7 +378,11 @@ void description_check(const struct node *root, struct problems *problems)
     struct arena arena = ARENA_INIT(0);
     struct config_table table;
     size_t before = problems->count;
-    if (read_table(root, &arena, &table, problems)) {
+    if (!read_table(root, &arena, &table, problems)) {
+        /* the rest depends on it */
+    } else if (description_is_parser(root)) {
+        describe_parser(without_config(root, &arena), &table, problems);
+    } else {
         const struct node *tree = without_config(root, &arena);
         select_check(tree, &table, problems);
         size_t variants = select_variants(tree);
@@ -395,6 +401,11 @@ void description_compile(const struct node *root, const struct config *config, s
     struct description *description = arena_new(arena, struct description);
     *out = NULL;
     description_check(root, problems);
+    if (problems->count == before && description_is_parser(root)) {
+        problems_add(problems, NULL, "'" STR_FMT "' is a parser, and reads no source",
+                     STR_ARG(node_text(node_get(root, "name"))));
+        problems_hint(problems, "a stream names it: format = { kind = \"plugin\", plugin = \"NAME\" }");
+    }
     if (problems->count != before) return;
     const struct node *tree = select_resolve(without_config(root, arena), config, arena, problems);
     if (problems->count != before) return;

@@ -254,7 +254,7 @@ struct description {
     const struct stream_description *streams; /* the roots, in the description's order */
     size_t stream_count;
     const struct dynamic_description *dynamic; /* further ones, which the source lists; NULL: none */
-    bool has_functions;                        /* or native streams: a worker is needed */
+    bool has_functions;                        /* or native streams, or parsers: a worker is needed */
 };
 
 enum {
@@ -274,6 +274,17 @@ void description_check(const struct node *root, struct problems *problems);
  */
 void description_compile(const struct node *root, const struct config *config, struct arena *arena,
                          const struct description **out, struct problems *problems);
+
+/* Is it a parser's, which has no streams? It passes description_check; description_compile refuses it. */
+bool description_is_parser(const struct node *root);
+/* The formats of a compiled description that a plugin parses, with the place of each for messages. */
+struct parser_use {
+    const struct format *format;
+    const char *place; /* "streams.orders.format" */
+};
+size_t description_parsers(const struct description *description, struct arena *arena, const struct parser_use **uses);
+/* Those of a description that was checked only, all cases of its choices included: their names, each once. */
+size_t description_parser_names(const struct node *root, struct arena *arena, const char *const **names);
 
 /* The stream whose first page serves where there is no check: the first without a job. */
 const struct stream_description *description_checked(const struct description *description);

@@ -14,7 +14,9 @@
 #include "base/str.h"
 
 struct budget;
+struct format;
 struct native_http;
+struct native_input;
 struct native_page;
 struct native_slice;
 
@@ -41,6 +43,12 @@ struct functions {
     int (*open)(void *context, const struct native_slice *slice, struct err *err);
     int (*page)(void *context, const struct native_http *http, const char *committed, struct budget *budget,
                 struct native_page *page, struct err *err);
+
+    /* Of the parser that `format` names (FORMAT_PLUGIN): begins to parse a body; gives what it makes of its next bytes, taken
+     * from `input`. One body at a time, by one thread. */
+    int (*parse)(void *context, const struct format *format, const struct native_slice *slice, struct err *err);
+    int (*parsed)(void *context, const struct native_input *input, struct budget *budget, struct native_page *page,
+                  struct err *err);
 };
 
 #endif

@@ -38,6 +38,7 @@ struct native_slice {
     struct str tables; /* JSON: [["orders",[["id","integer"],..]],..]: where rows go, and their columns */
     int64_t now_us;
     bool incremental, continuous, sample;
+    bool parses; /* a body, see native_input; nothing else is to be read */
 };
 
 /* How a plugin's own requests are sent, by whoever reads it; `send` NULL: they are not. `request->url` may be a path behind the
@@ -45,6 +46,13 @@ struct native_slice {
 struct native_http {
     int (*send)(void *context, struct http_request *request, struct arena *arena, struct http_response *response,
                 struct err *err);
+    void *context;
+};
+
+/* The body that a parser reads: its next bytes, NATIVE_MAX_PIECE at most and valid until the next call; empty behind the last.
+ */
+struct native_input {
+    int (*read)(void *context, struct str *piece, struct err *err);
     void *context;
 };
 
@@ -58,7 +66,7 @@ struct native_page {
     bool is_bytes; /* `texts` is a body of the stream's format */
 };
 
-enum { NATIVE_MAX_LINES = 64 * 1024 * 1024 };
+enum { NATIVE_MAX_LINES = 64 * 1024 * 1024, NATIVE_MAX_PIECE = 256 * 1024 };
 
 void native_page_release(struct native_page *page);
 

@@ -364,7 +364,7 @@ static int read_page(struct reader *reader, struct page *page, struct err *err)
         return 0;
     }
     if (format_comes_in_parts(&reader->stream->format)) {
-        reader->parts = parts_new(&reader->stream->format, response.body->budget, response.body, reader->spool);
+        reader->parts = reader_parts_of(reader, &response);
         reader->response = response;
         return read_part(reader, page, err);
     }

@@ -6,6 +6,7 @@
 #include "os/clock.h"
 #include "os/fs.h"
 #include "os/spool.h"
+#include "rest/format/parsed.h"
 
 static const uint64_t MAX_STREAM_BYTES = UINT64_C(1) << 36; /* 64 GiB: more is no answer, it is a mistake */
 
@@ -41,21 +42,26 @@ bool reader_has_no_content(const struct reader *reader, const struct http_respon
     return response->status == 204 || reader->judge.found.action == ACTION_IGNORE;
 }
 
+struct parts *reader_parts_of(const struct reader *reader, const struct http_response *response)
+{
+    const struct parsing parsing = {reader->options.source.functions, reader->stream, reader->options.source.now_us};
+    return parts_new(&reader->stream->format, response->body->budget, response->body, reader->spool, &parsing);
+}
+
 /* Nothing but the connection's end says that rows are whole, unless their number was told. */
 static int check_count(struct reader *reader, const struct http_response *response, struct err *err)
 {
     const struct format *format = &reader->stream->format;
     struct str told = format->count_header ? http_header(response, format->count_header) : STR("");
-    bool is_rows = format->kind == FORMAT_CSV || format->kind == FORMAT_NDJSON;
     int64_t wanted = -1;
     if (told.size && !number_to_int64(told, &wanted))
         return err_set(err, ERR_TRANSIENT, "the header %s is no number: '" STR_FMT "'", format->count_header, STR_ARG(told));
-    if (wanted < 0 && is_rows && response->ends_with_connection) {
+    if (wanted < 0 && format_is_rows(format) && response->ends_with_connection) {
         err_set(err, ERR_TRANSIENT, "nothing tells whether the answer is whole: it has neither a length nor a count");
         return err_hint(err, "if the source sends the number of records, name its header: count_header");
     }
     if (wanted < 0 && !response->ends_with_connection) return 0;
-    struct parts *parts = parts_new(format, response->body->budget, response->body, reader->spool);
+    struct parts *parts = reader_parts_of(reader, response);
     bool is_last = false;
     int rc = 0;
     while (rc == 0 && !is_last) {

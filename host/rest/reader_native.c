@@ -95,7 +95,7 @@ static int take_bytes(struct reader *reader, struct native_page *native, struct 
 {
     struct block *body = body_of(native, reader->options.native.budget);
     reader->native = native;
-    reader->parts = parts_new(&reader->stream->format, reader->options.native.budget, body, NULL);
+    reader->parts = parts_new(&reader->stream->format, reader->options.native.budget, body, NULL, NULL);
     block_release(body);
     return next_part(reader, page, err);
 }

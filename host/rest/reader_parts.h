@@ -64,6 +64,8 @@ int reader_widen(struct reader *reader, struct http_response *response, const ch
 int reader_survey(const struct block *body, const char *const *paths, struct json_value *found, size_t count, struct err *err);
 /* Nothing, and nothing after it. */
 bool reader_has_no_content(const struct reader *reader, const struct http_response *response);
+/* The answer's documents, one after the other. */
+struct parts *reader_parts_of(const struct reader *reader, const struct http_response *response);
 /* Makes the file that a streamed body goes to, if the stream has such and there is none yet. */
 int reader_open_spool(const struct stream_description *stream, const char *state_folder, struct arena *arena,
                       struct spool **spool, struct err *err);

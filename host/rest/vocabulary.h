@@ -29,6 +29,7 @@ struct vocabulary_kinds {
 };
 
 extern const struct option_table VOCABULARY_CONNECTOR;
+extern const struct option_table VOCABULARY_PARSER;
 extern const struct option_table VOCABULARY_CONFIG_ENTRY;
 extern const struct option_table VOCABULARY_HTTP;
 extern const struct option_table VOCABULARY_TIMEOUTS;

@@ -272,6 +272,5 @@ int discover_streams(struct discovery *discovery, struct problems *problems, str
     }
     if (problems->count) return 0;
     discovery_release(discovery);
-    prepare_compile(prepared, with_streams(&making), problems);
-    return 0;
+    return prepare_compile(prepared, with_streams(&making), problems, err);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "connector/parser.h"
 #include "data/block.h"
 #include "net/auth.h"
 #include "net/cassette.h"
@@ -41,7 +42,39 @@ static void list_secrets(struct sync_prepared *prepared)
     prepared->connector_options.secret_count = count;
 }
 
-void prepare_compile(struct sync_prepared *prepared, const struct node *root, struct problems *problems)
+static const struct parser *known_parser(const struct parser *const *parsers, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(parsers[i]->name, name) == 0) return parsers[i];
+    return NULL;
+}
+
+/* Loads each parser that a stream names, once, and looks at what it is configured with there. */
+static int load_parsers(struct sync_prepared *prepared, struct problems *problems, struct err *err)
+{
+    struct arena *arena = &prepared->arena;
+    struct connector_options *options = &prepared->connector_options;
+    const struct connector_path path = {.base = prepared->options.project->folder};
+    const struct parser_use *uses;
+    const struct config *config;
+    size_t use_count = description_parsers(prepared->description, arena, &uses), count = 0;
+    const struct parser **parsers = arena_array(arena, const struct parser *, use_count + 1);
+    for (size_t i = 0; i < use_count; i++) {
+        const char *name = uses[i].format->plugin;
+        const struct parser *parser = known_parser(parsers, count, name);
+        if (!parser) parser = known_parser(options->parsers, options->parser_count, name); /* streams that are listed: again */
+        int rc = parser ? 0 : parser_load(&path, prepared->connector, name, options, arena, &parser, err);
+        if (rc) return err_context(err, "connector '%s': %s", prepared->sources.name, uses[i].place);
+        if (!known_parser(parsers, count, name)) parsers[count++] = parser;
+        const char *place = arena_printf(arena, "connector '%s': %s.config", prepared->sources.name, uses[i].place);
+        config_resolve(&parser->config, uses[i].format->config, place, NULL, arena, &config, problems);
+    }
+    options->parsers = parsers;
+    options->parser_count = count;
+    return 0;
+}
+
+int prepare_compile(struct sync_prepared *prepared, const struct node *root, struct problems *problems, struct err *err)
 {
     struct arena *arena = &prepared->arena;
     const struct pipeline *pipeline = prepared->options.pipeline;
@@ -51,12 +84,13 @@ void prepare_compile(struct sync_prepared *prepared, const struct node *root, st
         config_resolve(table, pipeline->config, arena_printf(arena, "pipelines.%s.config", pipeline->name),
                        prepared->options.secrets, arena, &prepared->config, problems);
     if (problems->count == 0) description_compile(root, prepared->config, arena, &prepared->description, problems);
-    if (problems->count) return;
+    if (problems->count) return 0;
     list_secrets(prepared);
     const char *profile = prepared->description->profile;
     if (prepared->sources.is_native && profile)
         prepared->connector_options.grant =
             grant_make(profile, prepared->config, prepared->options.project->folder, pipeline->allow_private, arena);
+    return load_parsers(prepared, problems, err);
 }
 
 /* Only a plugin has a profile, and only a plugin can read what no request reads. */
@@ -89,8 +123,7 @@ static int describe(struct sync_prepared *prepared, struct problems *problems, s
     }
     if (mistakes.count) return 0;
     prepared->root = root;
-    prepare_compile(prepared, root, problems);
-    return 0;
+    return prepare_compile(prepared, root, problems, err);
 }
 
 int sync_prepare(const struct sync_options *options, struct sync_prepared **out, struct problems *problems, struct err *err)

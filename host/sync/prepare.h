@@ -5,8 +5,10 @@
 #include "net/auth.h"
 #include "sync/sync.h"
 
-/* From the description's nodes to what is compiled; mistakes go to `problems`. */
-void prepare_compile(struct sync_prepared *prepared, const struct node *root, struct problems *problems);
+/* From the description's nodes to what is compiled, and the parsers that its streams name; mistakes go to `problems`, what the
+ * code of a parser does wrong is an error. */
+int prepare_compile(struct sync_prepared *prepared, const struct node *root, struct problems *problems,
+                    struct err *err) MUST_USE;
 
 /* The pipeline's credentials with their store. */
 int prepare_auth(const struct sync_prepared *prepared, struct cancel *cancel, struct arena *arena, struct auth **out,

@@ -88,6 +88,7 @@ void wire_write_open(struct buf *out, enum wire_type type, uint32_t id, const st
     wire_put_number(out, open->incremental);
     wire_put_number(out, open->continuous);
     wire_put_number(out, open->sample);
+    wire_put_number(out, open->parses);
     wire_end(out, mark);
 }
 
@@ -105,6 +106,7 @@ int wire_read_open(const struct wire_frame *frame, struct wire_open *open, struc
     open->incremental = take_flag(&cursor);
     open->continuous = take_flag(&cursor);
     open->sample = take_flag(&cursor);
+    open->parses = take_flag(&cursor);
     return wire_close_payload(frame, &cursor, err);
 }
 

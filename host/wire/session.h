@@ -7,8 +7,9 @@
  *     CLOSE                            -> RESULT
  *     CHECK                            -> RESULT           proves the configuration, as OPEN has it; instead of a slice
  *
- * NOTE, RESOLVE and HTTP may come before any answer; FAIL in its place. STOP may come while a request is being answered. Rows
- * travel as they are in memory: 16-byte values whose data is a place in the frame's texts. */
+ * NOTE, RESOLVE, HTTP and, in a page of a parser, INPUT may come before any answer; FAIL in its place. STOP may come while a
+ * request is being answered. INPUT asks for more of the body that is parsed: ANSWERED has a piece, which is empty behind the
+ * last one. Rows travel as they are in memory: 16-byte values whose data is a place in the frame's texts. */
 #ifndef SLUICE_WIRE_SESSION_H
 #define SLUICE_WIRE_SESSION_H
 
@@ -20,7 +21,8 @@ enum {
     WIRE_MAX_CONFIG = 200,
     WIRE_MAX_ADDRESSES = 32,
     WIRE_MAX_HEADERS = 200,
-    WIRE_ADDRESS_BYTES = 46, /* of an address as text, with its NUL (INET6_ADDRSTRLEN) */
+    WIRE_ADDRESS_BYTES = 46,       /* of an address as text, with its NUL (INET6_ADDRSTRLEN) */
+    WIRE_PIECE_BYTES = 256 * 1024, /* of a body, at most */
 };
 
 struct wire_setting {
@@ -47,6 +49,7 @@ struct wire_open {
     struct str tables; /* JSON: [["orders",[["id","integer"],..]],..] */
     int64_t now_us;
     bool incremental, continuous, sample;
+    bool parses; /* a body that comes by INPUT */
 };
 
 struct wire_page {
@@ -107,7 +110,7 @@ void wire_write_plugin(struct buf *out, uint32_t id, const struct wire_plugin *p
 void wire_write_open(struct buf *out, enum wire_type type, uint32_t id, const struct wire_open *open); /* OPEN, CHECK */
 void wire_write_page(struct buf *out, uint32_t id, const struct wire_page *page);
 void wire_write_rows(struct buf *out, uint32_t id, const struct wire_rows *rows);
-void wire_write_bare(struct buf *out, enum wire_type type, uint32_t id); /* CLOSE, STOP */
+void wire_write_bare(struct buf *out, enum wire_type type, uint32_t id); /* CLOSE, STOP, INPUT */
 void wire_write_note(struct buf *out, uint32_t id, const struct wire_note *note);
 void wire_write_resolve(struct buf *out, uint32_t id, const struct wire_resolve *resolve);
 void wire_write_http(struct buf *out, uint32_t id, const struct wire_http *http);

@@ -25,6 +25,7 @@ static const char *const TYPE_NAMES[WIRE_TYPE_END] = {
     [WIRE_HTTP] = "http",
     [WIRE_ANSWERED] = "answered",
     [WIRE_STOP] = "stop",
+    [WIRE_INPUT] = "input",
 };
 
 const char *wire_type_name(unsigned type)

@@ -57,6 +57,7 @@ enum wire_type {
     WIRE_HTTP,     /* worker -> host, before the answer: struct wire_http */
     WIRE_ANSWERED, /* host -> worker: struct wire_answered */
     WIRE_STOP,     /* host -> worker, during a request: what runs should come to an end; has no answer */
+    WIRE_INPUT,    /* worker -> host, before the answer: nothing; answered by ANSWERED */
     WIRE_TYPE_END,
 };
 

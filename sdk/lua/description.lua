@@ -710,7 +710,25 @@
 ---@field compression? "gzip"|"zip" the body is a packed file (zip: with one file in it), beside what the transport does; default: gzip where the answer's `Content-Type` says so
 ---@field lists? string|number|boolean|(string|number|boolean)[] names of elements that are lists even where there is only one
 
----@alias sluice.Format sluice.Format.json|sluice.Format.ndjson|sluice.Format.csv|sluice.Format.xml
+---Whatever a parser makes records of, see [plugins.md](plugins.md).
+---@class sluice.Format.plugin
+---@field kind "plugin"
+---@field plugin string name of a parser, a native plugin (`NAME.so`), looked up beside the connector, then where connectors are
+---@field config? table<string, string|number|boolean> what the parser declares in its own `config`: name -> value
+---@field compression? "gzip"|"zip" the body is a packed file (zip: with one file in it), beside what the transport does; default: gzip where the answer's `Content-Type` says so
+---@field stream? boolean the body may have any size: it is kept in a file of the state directory until it is whole, then read in parts (default: false)
+---@field count_header? string header of the answer with the number of records in it; another number is a body that was cut
+
+---@alias sluice.Format sluice.Format.json|sluice.Format.ndjson|sluice.Format.csv|sluice.Format.xml|sluice.Format.plugin
+
+---A parser.
+---@class sluice.Parser
+---@field name string lower case letters, digits, `_` and `-`
+---@field version string of the parser
+---@field title? string its name for people
+---@field profile? "parse" it has no other
+---@field parser boolean true: it reads no source, but the bodies of connectors whose streams name it in their `format`
+---@field config? table<string, sluice.ConfigEntry> what a `format` configures: name -> entry; no secrets, hosts or files
 
 ---zip.
 ---@class sluice.Zip

@@ -44,7 +44,7 @@ static void check_json(const struct block *document)
 /* Appends every document; the class it ended with. */
 static int read_parts(const struct format *format, struct block *body, struct buf *out)
 {
-    struct parts *parts = parts_new(format, NULL, body, NULL);
+    struct parts *parts = parts_new(format, NULL, body, NULL, NULL);
     struct err err = ERR_INIT;
     bool is_last = false;
     int rc = 0;

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -50,6 +51,40 @@ def test_a_plugin_of_the_first_header_runs(work):
         "counter": {"connector": "./counter.so", "destination": "target"}}}))
     work.run("run")
     assert len(rows_in(work, "counter", "numbers")) == 1000
+
+
+def layout(folder, header, members):
+    """Where each member of a struct lies, and what each constant is, by one header."""
+    source = folder / "layout.c"
+    offsets = "".join(f'    printf("{struct}.{field} %zu\\n", offsetof(struct {struct}, {field}));\n' for struct, field in members["fields"])
+    values = "".join(f'    printf("{name} %lld\\n", (long long){name});\n' for name in members["constants"])
+    source.write_text("#include <sluice/plugin.h>\n#include <stdio.h>\nint main(void)\n{\n" + offsets + values + "}\n")
+    subprocess.run(["gcc", "-std=c11", "-D_GNU_SOURCE", f"-I{header}", "-o", folder / "layout", source], check=True)
+    return subprocess.run([folder / "layout"], check=True, capture_output=True, text=True).stdout
+
+
+def test_a_header_grows_at_its_ends_only(tmp_path):
+    """All that 1.0 has is where it was; so is each host function, which plugins of 1.0 call by its place."""
+    text = re.sub(r"/\*.*?\*/", "", (ABI / "frozen" / "sluice" / "plugin.h").read_text(), flags=re.S)
+    fields = []
+    for struct, body in re.findall(r"^struct (sluice_\w+) \{\n(.*?)^\};", text, re.S | re.M):
+        body = re.sub(r"union \{.*?\} (\w+);", r"int \1;", body, flags=re.S)
+        for member in body.split(";"):
+            called = re.search(r"\(\*(\w+)\)", member)
+            for part in [member] if called else member.split(","):
+                name = called or re.search(r"(\w+)(?:\[\w+\])?\s*$", part)
+                if name:
+                    fields.append((struct, name[1]))
+    constants = [name for name in re.findall(r"^ +(SLUICE_[A-Z_]+) = \d+", text, re.M)]
+    assert len(fields) > 70 and ("sluice_host", "http") in fields and len(constants) > 20
+    members = {"fields": fields, "constants": constants}
+    assert layout(tmp_path, HEADER.parent.parent, members) == layout(tmp_path, ABI / "frozen", members)
+
+
+@pytest.mark.parametrize("name", ["changes", "counter", "lines", "pages", "parser", "reader", "types"])
+def test_the_first_header_still_makes_plugins(work, name):
+    target = build(ABI / "good" / f"{name}.c", work.folder, flags=[f"-I{ABI}/frozen"])
+    work.run("connector", "inspect", f"./{target.name}")
 
 
 def run_template(work, shared_object):

@@ -333,6 +333,7 @@ BAD = {
     "wrong_table": (7, "sluice_emit was called for table 7 of 1"),
     "unknown_kind": (7, "a value has an unknown kind"),
     "emit_in_open": (7, "sluice_emit was called outside of page"),
+    "input_of_nothing": (7, "sluice_input was called outside of a parser's page"),
     "silent_failure": (7, "page returned -42 without sluice_fail"),
     "fail_and_go_on": (4, "the source is closed on Sundays; come back on Monday"),
     "empty_checkpoint": (7, "a checkpoint is a text of 1 byte to 1 MiB"),
@@ -343,7 +344,7 @@ BAD = {
 
 
 def test_every_wrong_plugin_has_a_row():
-    assert {path.stem for path in (ABI / "bad").glob("*.c")} == set(BAD)
+    assert {path.stem for path in (ABI / "bad").glob("*.c") if not path.stem.startswith("parser_")} == set(BAD)
 
 
 # Walls that a sanitizer's runtime has no room for, and crashes that it reports by itself (host/worker/sanitizer.h).

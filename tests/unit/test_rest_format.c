@@ -35,7 +35,7 @@ struct outcome {
 static void run(const struct format *format, struct block *body, const struct spool *spool, struct outcome *outcome)
 {
     *outcome = (struct outcome){.text = BUF_INIT(SIZE_MAX / 2)};
-    struct parts *parts = parts_new(format, NULL, body, spool);
+    struct parts *parts = parts_new(format, NULL, body, spool, NULL);
     bool is_last = false;
     while (outcome->rc == 0 && !is_last) {
         struct block *document = NULL;

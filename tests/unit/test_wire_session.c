@@ -72,7 +72,8 @@ static void test_a_slice_says_what_is_there_and_what_is_not(void **state)
                                    .state = STR(""),
                                    .tables = STR("[]"),
                                    .now_us = -1,
-                                   .continuous = true};
+                                   .continuous = true,
+                                   .parses = true};
     struct buf out = BUF_INIT(WIRE_MAX_BYTES);
     struct wire_open got;
     struct err err = ERR_INIT;
@@ -80,7 +81,7 @@ static void test_a_slice_says_what_is_there_and_what_is_not(void **state)
     struct wire_frame frame = frame_of(&out);
     assert_int_equal(wire_read_open(&frame, &got, &err), 0);
     assert_true(got.has_state && got.state.size == 0 && !got.has_from && !got.has_to && !got.has_values);
-    assert_true(got.continuous && !got.incremental && !got.sample && got.now_us == -1);
+    assert_true(got.continuous && got.parses && !got.incremental && !got.sample && got.now_us == -1);
     assert_str(got.config[0].name, STR("url"));
     buf_release(&out);
 }

@@ -9,6 +9,7 @@
  *     ndjson       the list of its lines
  *     csv          the list of its rows, each an object of texts; an empty cell is null
  *     xml          one object that holds the root element; see xml.c
+ *     plugin       the list of the records that a plugin makes of it; see parsed.h
  *
  * A format is a `struct format_type`: it is given the bytes not yet taken, takes what it can of them (whole records), and is
  * called again with what it left and more behind it. So none keeps half a record itself. */
@@ -24,7 +25,9 @@
 #include "data/block.h"
 #include "net/http.h"
 
-enum format_kind { FORMAT_JSON, FORMAT_NDJSON, FORMAT_CSV, FORMAT_XML };
+enum format_kind { FORMAT_JSON, FORMAT_NDJSON, FORMAT_CSV, FORMAT_XML, FORMAT_PLUGIN };
+
+struct node;
 
 enum {
     FORMAT_PART_BYTES = 1024 * 1024,    /* a part is closed at the first record's end past this */
@@ -48,10 +51,16 @@ struct format {
     /* XML */
     const char *const *lists; /* elements that are lists even when there is one */
     size_t list_count;
+    /* plugin */
+    const char *plugin;        /* its name */
+    const struct node *config; /* what it is configured with; NULL: nothing */
 };
 
 /* Does a body of this format reach the decoder in parts? Then its end must be proved before the first. */
 bool format_comes_in_parts(const struct format *format);
+/* Is a body nothing but records? Then no field beside them tells of a next page, and none of them tells that it was the last.
+ */
+bool format_is_rows(const struct format *format);
 const char *format_media_type(const struct format *format); /* "text/csv": to be asked for */
 
 /* The JSON that comes out. Text is appended; format_out_record says that it is a whole record so far. */

@@ -7,7 +7,12 @@
 
 bool format_comes_in_parts(const struct format *format)
 {
-    return format->stream || format->kind == FORMAT_NDJSON || format->kind == FORMAT_CSV;
+    return format->stream || format_is_rows(format);
+}
+
+bool format_is_rows(const struct format *format)
+{
+    return format->kind == FORMAT_NDJSON || format->kind == FORMAT_CSV || format->kind == FORMAT_PLUGIN;
 }
 
 const char *format_media_type(const struct format *format)
@@ -15,7 +20,8 @@ const char *format_media_type(const struct format *format)
     static const char *const NAMES[] = {[FORMAT_JSON] = "application/json",
                                         [FORMAT_NDJSON] = "application/x-ndjson",
                                         [FORMAT_CSV] = "text/csv",
-                                        [FORMAT_XML] = "application/xml"};
+                                        [FORMAT_XML] = "application/xml",
+                                        [FORMAT_PLUGIN] = "*/*"};
     return NAMES[format->kind];
 }
 

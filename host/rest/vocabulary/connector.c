@@ -72,3 +72,15 @@ static const struct option CONNECTOR[] = {
     {"dynamic", OPTION_MAP, 0, NULL, NULL, &VOCABULARY_DYNAMIC, "further streams, which the source lists"},
 };
 const struct option_table VOCABULARY_CONNECTOR = OPTION_TABLE("a connector", CONNECTOR);
+
+static const struct option PARSER[] = {
+    {"name", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "lower case letters, digits, `_` and `-`"},
+    {"version", OPTION_STRING, REQUIRED, NULL, NULL, NULL, "of the parser"},
+    {"title", OPTION_STRING, 0, NULL, NULL, NULL, "its name for people"},
+    {"profile", OPTION_ENUM, 0, NULL, "parse", NULL, "it has no other"},
+    {"parser", OPTION_BOOLEAN, REQUIRED, NULL, NULL, NULL,
+     "true: it reads no source, but the bodies of connectors whose streams name it in their `format`"},
+    {"config", OPTION_MAP_OF, 0, NULL, NULL, &VOCABULARY_CONFIG_ENTRY,
+     "what a `format` configures: name -> entry; no secrets, hosts or files"},
+};
+const struct option_table VOCABULARY_PARSER = OPTION_TABLE("a parser", PARSER);

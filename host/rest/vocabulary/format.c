@@ -44,10 +44,22 @@ static const struct option XML[] = {
 };
 static const struct option_table XML_TABLE = OPTION_TABLE("the xml format", XML);
 
+static const struct option PLUGIN[] = {
+    KIND,
+    {"plugin", OPTION_STRING, REQUIRED, NULL, NULL, NULL,
+     "name of a parser, a native plugin (`NAME.so`), looked up beside the connector, then where connectors are"},
+    {"config", OPTION_MAP_OF, 0, NULL, NULL, NULL, "what the parser declares in its own `config`: name -> value"},
+    COMPRESSION,
+    STREAM,
+    COUNT_HEADER,
+};
+static const struct option_table PLUGIN_TABLE = OPTION_TABLE("the plugin format", PLUGIN);
+
 static const struct vocabulary_kind KINDS[] = {
     {"json", &JSON_TABLE, "One JSON document"},
     {"ndjson", &NDJSON_TABLE, "A JSON value on each line"},
     {"csv", &CSV_TABLE, "Rows of texts (RFC 4180) in UTF-8; an empty cell is null"},
     {"xml", &XML_TABLE, "One XML document, as JSON: attributes are `@name`, text beside them `#text`, repeated elements lists"},
+    {"plugin", &PLUGIN_TABLE, "Whatever a parser makes records of, see [plugins.md](plugins.md)"},
 };
 const struct vocabulary_kinds VOCABULARY_FORMAT = {"format", "json", KINDS, ARRAY_SIZE(KINDS)};

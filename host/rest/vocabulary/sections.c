@@ -30,6 +30,7 @@ const struct vocabulary_section VOCABULARY_SECTIONS[] = {
     {"pages", "Pages", NULL, &VOCABULARY_PAGES},
     {"cursor", "Cursor", NULL, &VOCABULARY_CURSOR},
     {"format", "Format", NULL, &VOCABULARY_FORMAT},
+    {"A parser", "Parser", &VOCABULARY_PARSER, NULL},
     {"zip", "Zip", &VOCABULARY_ZIP, NULL},
     {"filter", "Filter", &VOCABULARY_FILTER, NULL},
     {"pairs", "Pairs", &VOCABULARY_PAIRS, NULL},

@@ -1,5 +1,5 @@
-/* host: the host functions that are no rows (those are in page.c), as a plugin calls them. What needs the host is one question
- * and one answer over the channel. A call against the contract fails the callback, and says so to whom wrote it. */
+/* host: the host functions that are no rows (page.c) and no input (input.c), as a plugin calls them. What needs the host is one
+ * question and one answer over the channel. A call against the contract fails the callback, and says so to whom wrote it. */
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,8 +77,7 @@ static void *host_alloc(struct sluice_session *session, size_t size)
     return memory;
 }
 
-/* Asks what is in plugin->out, and waits for the host's answer in the middle of a callback. */
-static struct wire_frame ask_host(struct plugin *plugin)
+struct wire_frame plugin_ask_host(struct plugin *plugin)
 {
     struct err err = ERR_INIT;
     struct wire_frame frame;
@@ -90,8 +89,7 @@ static struct wire_frame ask_host(struct plugin *plugin)
     return frame;
 }
 
-/* The host could not do it, and says why. */
-static int fail_as_told(struct plugin *plugin, uint64_t error, struct str message, struct str hint)
+int plugin_fail_as_told(struct plugin *plugin, uint64_t error, struct str message, struct str hint)
 {
     char texts[2][MESSAGE_MAX];
     snprintf(texts[0], MESSAGE_MAX, STR_FMT, STR_ARG(message));
@@ -112,9 +110,9 @@ static int host_resolve(struct sluice_session *session, const char *name, uint16
     struct err err = ERR_INIT;
     buf_clear(&plugin->out);
     wire_write_resolve(&plugin->out, plugin->id, &question);
-    const struct wire_frame frame = ask_host(plugin);
+    const struct wire_frame frame = plugin_ask_host(plugin);
     if (wire_read_resolved(&frame, &resolved, &err) != 0) return plugin_fault(plugin, err.message);
-    if (resolved.failed) return fail_as_told(plugin, resolved.error, resolved.message, resolved.hint);
+    if (resolved.failed) return plugin_fail_as_told(plugin, resolved.error, resolved.message, resolved.hint);
     for (size_t i = 0; i < resolved.count && i < room; i++)
         snprintf(addresses[i], sizeof addresses[i], STR_FMT, STR_ARG(resolved.addresses[i]));
     *count = resolved.count;
@@ -168,9 +166,9 @@ static int host_http(struct sluice_session *session, const struct sluice_http_re
     buf_clear(&plugin->out);
     wire_write_http(&plugin->out, plugin->id, http);
     if (plugin->out.failed) return plugin_fault(plugin, "a request is larger than 16 MiB");
-    const struct wire_frame frame = ask_host(plugin);
+    const struct wire_frame frame = plugin_ask_host(plugin);
     if (wire_read_answered(&frame, answered, &err) != 0) return plugin_fault(plugin, err.message);
-    if (answered->failed) return fail_as_told(plugin, answered->error, answered->message, answered->hint);
+    if (answered->failed) return plugin_fail_as_told(plugin, answered->error, answered->message, answered->hint);
     return give_answer(plugin, answered, response);
 }
 
@@ -216,4 +214,5 @@ const struct sluice_host PLUGIN_HOST = {
     .fail = host_fail,
     .result = host_result,
     .http = host_http,
+    .input = plugin_input,
 };

@@ -104,6 +104,7 @@ int plugin_checkpoint(struct sluice_session *session, const char *state, size_t 
     struct plugin *plugin = plugin_of(session);
     struct plugin_page *page = &plugin->page;
     if (plugin->stage != STAGE_PAGE) return plugin_fault(plugin, "sluice_checkpoint was called outside of page");
+    if (plugin->body.is_there) return plugin_fault(plugin, "sluice_checkpoint was called by a parser: a body has no position");
     if (!size || size > PLUGIN_MAX_CHECKPOINT || memchr(state, 0, size))
         return plugin_fault(plugin, "a checkpoint is a text of 1 byte to 1 MiB without NUL");
     buf_clear(&page->checkpoint);

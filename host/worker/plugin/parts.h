@@ -33,6 +33,14 @@ struct plugin_page {
     size_t rows;
 };
 
+/* The body that a parser was opened for. */
+struct plugin_body {
+    bool is_there; /* the session parses */
+    bool has_ended;
+    struct buf piece; /* as the host gave it */
+    size_t taken;     /* of the piece */
+};
+
 struct plugin {
     struct sluice_session session; /* first: what the plugin is given */
     const struct sluice_plugin *about;
@@ -59,6 +67,7 @@ struct plugin {
     void *instance;
     char *committed;
     struct plugin_page page;
+    struct plugin_body body;
     struct buf result; /* of a function */
 };
 
@@ -78,6 +87,10 @@ const char *plugin_refusal(struct plugin *plugin, const char *object, uint64_t p
 void plugin_send(struct plugin *plugin, struct buf *out);
 void plugin_note(struct plugin *plugin, int level, const char *text);
 int plugin_fault(struct plugin *plugin, const char *message); /* the plugin breaks its contract: -1 */
+/* Asks what is in plugin->out, and waits for the host's answer in the middle of a callback. */
+struct wire_frame plugin_ask_host(struct plugin *plugin);
+/* The host could not do it, and says why: -1. */
+int plugin_fail_as_told(struct plugin *plugin, uint64_t error, struct str message, struct str hint);
 
 /* page.c: sluice_emit, sluice_emit_bytes, sluice_checkpoint */
 void plugin_page_init(struct plugin_page *page);
@@ -86,5 +99,9 @@ int plugin_emit(struct sluice_session *session, uint32_t table, int operation, c
                 uint32_t count);
 int plugin_emit_bytes(struct sluice_session *session, const char *data, size_t size);
 int plugin_checkpoint(struct sluice_session *session, const char *state, size_t size);
+
+/* input.c: sluice_input */
+void plugin_body_begin(struct plugin_body *body, bool is_there);
+int plugin_input(struct sluice_session *session, void *into, size_t room, size_t *size);
 
 #endif

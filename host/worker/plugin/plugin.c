@@ -38,6 +38,7 @@ struct plugin *plugin_new(struct wire_stream *stream, struct err *err)
     plugin->last_words = BUF_INIT(1024);
     plugin->message = plugin->hint = BUF_INIT(2048);
     plugin->result = BUF_INIT(WIRE_MAX_RESULT);
+    plugin->body.piece = BUF_INIT(WIRE_PIECE_BYTES);
     plugin->callback_memory = ARENA_INIT(PLUGIN_MAX_CALLBACK_MEMORY);
     plugin_page_init(&plugin->page);
     mallopt(M_ARENA_MAX, MAX_ARENAS); /* each of a library's threads would have one of its own */
@@ -249,6 +250,7 @@ static void answer_open(struct plugin *plugin, const struct wire_frame *frame, b
     arena_clear(&plugin->memory);
     take_config(plugin, open);
     bool fits = is_check || take_slice(plugin, open);
+    plugin_body_begin(&plugin->body, open->parses);
     free(open);
     if (!fits) refuse_request(plugin, frame->id, "the tables of a slice cannot be read");
     begin_request(plugin, frame->id, is_check ? STAGE_CHECK : STAGE_OPEN, is_check ? "check" : "open", plugin->call_cpu_ms);

@@ -44,7 +44,7 @@ extern "C" {
 #endif
 
 #define SLUICE_ABI_MAJOR 1
-#define SLUICE_ABI_MINOR 0
+#define SLUICE_ABI_MINOR 1
 
 /* --- values ------------------------------------------------------------------------------------------------------------- */
 
@@ -115,7 +115,10 @@ struct sluice_plugin {
     const struct sluice_function *functions; /* NULL: none */
 
     /* Native streams. One session reads one slice of one stream; slices that run at once have processes of their own. NULL
-     * where a plugin has none of these streams; open, close and check may be NULL anyway. */
+     * where a plugin has none of these streams; open, close and check may be NULL anyway.
+     *
+     * Of a parser (`parser: true` in its description, since 1.1) the same callbacks read one body of an answer: open, pages
+     * that take it by sluice_input until it has ended, close; and again for the next one. */
 
     /* Proves the configuration: connects, logs in, looks. Without one `sluice connector check` reads a first page. */
     int (*check)(struct sluice_session *session);
@@ -256,6 +259,7 @@ struct sluice_host {
     int (*result)(struct sluice_session *session, const char *text, size_t size);
     int (*http)(struct sluice_session *session, const struct sluice_http_request *request,
                 struct sluice_http_response *response);
+    int (*input)(struct sluice_session *session, void *into, size_t room, size_t *size); /* since 1.1 */
 };
 
 struct sluice_session {
@@ -271,7 +275,7 @@ static inline int sluice_emit(struct sluice_session *session, uint32_t table, en
 }
 
 /* Takes bytes of the stream's declared `format` instead of rows. A page's bytes are one whole body of it, any size up to 16
- * MiB. Returns as sluice_emit. */
+ * MiB. Of a parser they are NDJSON, and a line may go on in the next page. Returns as sluice_emit. */
 static inline int sluice_emit_bytes(struct sluice_session *session, const char *data, size_t size)
 {
     return session->host->emit_bytes(session, data, size);
@@ -360,6 +364,15 @@ static inline int sluice_http(struct sluice_session *session, const struct sluic
                               struct sluice_http_response *response)
 {
     return session->host->http(session, request, response);
+}
+
+/* The next bytes of the body that a parser was opened for, as read(2): at least one and at most `room` of them, or *size 0
+ * behind the last one. Unpacked, and whole: what the source cut off never gets here. A body counts as parsed when its end was
+ * seen, so a last page (0) before that is an error, and so is a page that takes nothing and emits nothing. Returns 0 or an
+ * error. `page` only. Since 1.1. */
+static inline int sluice_input(struct sluice_session *session, void *into, size_t room, size_t *size)
+{
+    return session->host->input(session, into, room, size);
 }
 
 /* Adds to the answer of a function. Returns 0, or an error past 16 MiB. */

@@ -1,0 +1,3 @@
+#include "bad_parser.h"
+/* It waits for nothing. */
+PAGE(1);

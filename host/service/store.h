@@ -51,7 +51,8 @@ int store_leave(struct store *store, const char *node, struct err *err) MUST_USE
 
 struct pipeline_record {
     bool is_paused;
-    int64_t job; /* queued or running; 0: none */
+    int64_t job;          /* queued or running; 0: none */
+    int64_t succeeded_ms; /* when its newest job that went well ended; 0: never */
 };
 
 int store_pipeline(struct store *store, const char *pipeline, struct pipeline_record *out, struct err *err) MUST_USE;

@@ -12,11 +12,15 @@ int store_pipeline(struct store *store, const char *pipeline, struct pipeline_re
     struct sql_rows rows;
     int rc = store_take(store, err);
     if (rc) return rc;
-    rc = sql_run(store->sql,
-                 "SELECT COALESCE((SELECT paused FROM @pipelines WHERE name = $1), 0), "
-                 "COALESCE((SELECT id FROM @jobs WHERE pipeline = $1 AND status IN ('queued', 'running')), 0)",
-                 SQL_PARAMS(pipeline), &rows, err);
-    if (rc == 0) *out = (struct pipeline_record){.is_paused = sql_int(&rows, 0, 0) != 0, .job = sql_int(&rows, 0, 1)};
+    rc = sql_run(
+        store->sql,
+        "SELECT COALESCE((SELECT paused FROM @pipelines WHERE name = $1), 0), "
+        "COALESCE((SELECT id FROM @jobs WHERE pipeline = $1 AND status IN ('queued', 'running')), 0), "
+        "COALESCE((SELECT ended_ms FROM @jobs WHERE pipeline = $1 AND status = 'succeeded' ORDER BY id DESC LIMIT 1), 0)",
+        SQL_PARAMS(pipeline), &rows, err);
+    if (rc == 0)
+        *out = (struct pipeline_record){
+            .is_paused = sql_int(&rows, 0, 0) != 0, .job = sql_int(&rows, 0, 1), .succeeded_ms = sql_int(&rows, 0, 2)};
     sql_rows_release(&rows);
     store_give(store);
     return rc;

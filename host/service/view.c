@@ -97,6 +97,7 @@ void view_write_pipeline(struct json_writer *json, const struct pipeline_view *v
     write_text(json, "status", view_status(view));
     json_member(json, "paused"), json_bool(json, view->record.is_paused);
     view_write_time(json, "next_at", view->next_ms);
+    view_write_time(json, "succeeded_at", view->record.succeeded_ms);
     if (view->job_count) json_member(json, "job"), view_write_job(json, &view->jobs[0]);
     if (view->job_count > 1) {
         json_member(json, "history"), json_open(json, '[');

@@ -26,9 +26,9 @@ int view_pipeline(struct store *store, const struct roster_pipeline *entry, int6
 /* "paused", "never ran", "retrying", or its newest job's status. */
 const char *view_status(const struct pipeline_view *view);
 
-/* {"name": .., "connector": .., "destination": .., "schedule": .., "status": .., "paused": .., "next_at": .., "job": {..},
- * "history": [..]}; history only when more than one job was asked for. Times are RFC 3339 in UTC; what is not known is left
- * out. */
+/* {"name": .., "connector": .., "destination": .., "schedule": .., "status": .., "paused": .., "next_at": .., "succeeded_at":
+ * .., "job": {..}, "history": [..]}; history only when more than one job was asked for. Times are RFC 3339 in UTC; what is not
+ * known is left out. */
 void view_write_pipeline(struct json_writer *json, const struct pipeline_view *view);
 void view_write_job(struct json_writer *json, const struct job *job);
 void view_write_time(struct json_writer *json, const char *name, int64_t at_ms); /* a member, left out for 0 */

@@ -29,10 +29,10 @@ static const struct {
                       ",\"written\":" INTEGER ",\"rejected\":" INTEGER ",\"exit_code\":" INTEGER ",\"error\":" REF("Error"))},
     {"Jobs", OBJECT("\"jobs\"", "\"jobs\":" LIST(REF("Job")) ",\"next\":" INTEGER)},
     {"JobRequest", OBJECT("", "\"streams\":" LIST(TEXT) ",\"full_refresh\":" BOOLEAN)},
-    {"Pipeline",
-     OBJECT("\"name\",\"connector\",\"destination\",\"schedule\",\"status\",\"paused\"",
-            "\"name\":" TEXT ",\"connector\":" TEXT ",\"destination\":" TEXT ",\"schedule\":" TEXT ",\"status\":" TEXT
-            ",\"paused\":" BOOLEAN ",\"next_at\":" TIME ",\"job\":" REF("Job") ",\"history\":" LIST(REF("Job")))},
+    {"Pipeline", OBJECT("\"name\",\"connector\",\"destination\",\"schedule\",\"status\",\"paused\"",
+                        "\"name\":" TEXT ",\"connector\":" TEXT ",\"destination\":" TEXT ",\"schedule\":" TEXT
+                        ",\"status\":" TEXT ",\"paused\":" BOOLEAN ",\"next_at\":" TIME ",\"succeeded_at\":" TIME
+                        ",\"job\":" REF("Job") ",\"history\":" LIST(REF("Job")))},
     {"Pipelines",
      OBJECT("\"now\",\"node\",\"pipelines\"", "\"now\":" TIME ",\"node\":" TEXT ",\"pipelines\":" LIST(REF("Pipeline")))},
     {"Event", OBJECT("\"number\",\"at\",\"data\"", "\"number\":" INTEGER ",\"at\":" TIME ",\"data\":{\"type\":\"object\"}")},

@@ -116,6 +116,7 @@ static void end_job(struct runner *runner, struct running *running, int exit_cod
         if (!end.error) end.error = "it ended without saying why";
     }
     log_end(runner, running, &end);
+    if (runner->settings.ended) runner->settings.ended(runner->settings.context, &running->job, !failed);
     tally_ends(runner->settings.tally,
                &(struct tally_end){.pipeline = running->job.pipeline,
                                    .status = end.status,

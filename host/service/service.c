@@ -12,6 +12,7 @@
 #include "os/log.h"
 #include "os/notify.h"
 #include "os/signals.h"
+#include "service/hooks.h"
 #include "service/service_parts.h"
 #include "service/tally.h"
 #include "service/web/front.h"
@@ -92,11 +93,18 @@ static int open_front(struct service *service, struct err *err)
                                           .roster = service->roster,
                                           .store = service->store,
                                           .tally = service->tally,
+                                          .hooks = service->hooks,
                                           .clock = options->clock,
                                           .changed = wake,
                                           .context = service};
     const char *listen = options->listen ? options->listen : roster_project(service->roster)->service.listen;
     return front_open(listen, &settings, &service->front, err);
+}
+
+static void note_end(void *context, const struct job *job, bool went_well)
+{
+    struct service *service = context;
+    if (service->hooks) hooks_load_ends(service->hooks, job->pipeline, went_well);
 }
 
 int service_open(const struct service_options *options, struct service **out, struct err *err)
@@ -113,6 +121,9 @@ int service_open(const struct service_options *options, struct service **out, st
     const struct sql_settings settings = {.url = service->store_url, .cancel = options->cancel, .secrets = options->secrets};
     if (rc == 0) rc = store_open(&settings, &service->store, err);
     if (rc == 0) rc = join(service, err);
+    if (rc == 0 && !options->only)
+        rc = hooks_open(service->roster, service->store, options->clock, options->log, &service->hooks, err);
+    if (service->hooks) hooks_update(service->hooks);
     if (rc == 0 && !options->only) rc = open_front(service, err);
     if (rc) {
         service_close(service);
@@ -122,6 +133,8 @@ int service_open(const struct service_options *options, struct service **out, st
                                            .state_folder = options->state_folder,
                                            .store = service->store,
                                            .tally = service->tally,
+                                           .ended = note_end,
+                                           .context = service,
                                            .clock = options->clock,
                                            .log = options->log};
     service->runner = runner_new(&runner);
@@ -134,6 +147,7 @@ void service_close(struct service *service)
     if (!service) return;
     struct err err = ERR_INIT;
     front_close(service->front);
+    hooks_close(service->hooks);
     runner_free(service->runner);
     if (service->store && store_leave(service->store, service->node, &err) != 0)
         log_warn(service->options.log, "the store does not know that this node ended: %s", err.message);
@@ -193,6 +207,7 @@ static void reread(struct service *service)
     struct log *log = service->options.log;
     if (roster_read(service->roster, signals_hung_up(service->options.signals), &problems)) {
         log_info(log, "%s was read anew", service->options.file);
+        if (service->hooks) hooks_update(service->hooks);
         return;
     }
     for (size_t i = 0; i < problems_listed(&problems); i++) {
@@ -247,6 +262,7 @@ void service_turn(struct service *service)
     reread(service);
     if (!service->options.only) service_look_at_schedules(service);
     if (is_time && service->front) front_turn(service->front);
+    if (is_time && service->hooks && hooks_turn(service->hooks)) service->looks = true;
     if (is_time || service->looks) {
         service->looks = false;
         service_stop_cancelled(service);

@@ -17,6 +17,7 @@ enum {
 };
 
 struct front;
+struct hooks;
 
 struct service {
     struct service_options options;
@@ -25,6 +26,7 @@ struct service {
     struct runner *runner;
     struct tally *tally;
     struct front *front;
+    struct hooks *hooks; /* NULL with options.only */
     char *store_url;
     int wake_fd;       /* the API was asked for something */
     struct arena turn; /* cleared with each */

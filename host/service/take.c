@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "os/log.h"
+#include "service/hooks.h"
 #include "service/limits.h"
 #include "service/service_parts.h"
 #include "service/web/front.h"
@@ -71,7 +72,10 @@ void service_take_jobs(struct service *service)
     int rc = store_claim(service->store, service->node, &policy, &service->turn, &jobs, &count, &err);
     if (service_note_store(service, rc, &err) != 0) return;
     const struct retry_rule rule = retry_rule(service);
-    for (size_t i = 0; i < count; i++) runner_start(service->runner, &jobs[i], is_continuous(service, &jobs[i]), &rule);
+    for (size_t i = 0; i < count; i++) {
+        if (service->hooks) hooks_load_begins(service->hooks, jobs[i].pipeline);
+        runner_start(service->runner, &jobs[i], is_continuous(service, &jobs[i]), &rule);
+    }
     if (count && service->front) front_poke(service->front);
 }
 

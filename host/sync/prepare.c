@@ -5,6 +5,7 @@
 
 #include "connector/parser.h"
 #include "data/block.h"
+#include "hook/settings.h"
 #include "net/auth.h"
 #include "net/cassette.h"
 #include "net/guard.h"
@@ -126,6 +127,14 @@ static int describe(struct sync_prepared *prepared, struct problems *problems, s
     return prepare_compile(prepared, root, problems, err);
 }
 
+/* A webhook that nobody has sent to yet has nothing to load, which is no mistake. */
+static int make_journal(struct sync_prepared *prepared, struct err *err)
+{
+    const struct hook_settings *webhook = prepared->options.pipeline->webhook;
+    if (!webhook) return 0;
+    return fs_make_folders(fs_join(&prepared->arena, prepared->options.project->folder, webhook->journal), 0700, err);
+}
+
 int sync_prepare(const struct sync_options *options, struct sync_prepared **out, struct problems *problems, struct err *err)
 {
     struct sync_prepared *prepared = mem_zero(1, sizeof *prepared);
@@ -140,7 +149,8 @@ int sync_prepare(const struct sync_options *options, struct sync_prepared **out,
     prepared->connector_options = (struct connector_options){
         .now_us = prepared->now_us, .secrets = options->secrets, .log = options->log, .cancel = options->cancel};
     crypto_random(&prepared->connector_options.seed, sizeof prepared->connector_options.seed);
-    int rc = describe(prepared, problems, err);
+    int rc = make_journal(prepared, err);
+    if (rc == 0) rc = describe(prepared, problems, err);
     if (rc == 0 && problems->count == 0 && !prepared->description->base_is_captured)
         rc = access_own(prepared->description, prepared->config, prepared->now_us, &prepared->own, err);
     bool plans = !options->tokens_only;

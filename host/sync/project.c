@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "hook/settings.h"
 #include "os/fs.h"
 #include "rest/limits.h"
 #include "sync/reference.h"
@@ -80,6 +81,8 @@ static const struct option PIPELINE_ARRAY[] = {
     {"memory", OPTION_SIZE, 0, "32MiB", NULL, NULL, "pages and rows in memory at once"},
     {"defaults", OPTION_MAP, 0, NULL, NULL, &STREAM_OPTIONS, "for every stream"},
     {"streams", OPTION_ANY, 0, NULL, NULL, NULL, "names, or a map of name to settings; default: every stream"},
+    {"webhook", OPTION_MAP, 0, NULL, NULL, &WEBHOOK_OPTIONS,
+     "in place of a connector: events that are sent to the service, at /webhooks/PIPELINE/STREAM"},
 };
 static const struct option_table PIPELINE_OPTIONS = OPTION_TABLE("a pipeline", PIPELINE_ARRAY);
 
@@ -273,6 +276,7 @@ static void check_pipeline(const struct node *root, const struct node *node, boo
     if (node->kind != NODE_MAP) return;
     if (rate_limit && rate_limit->kind != NODE_NULL)
         limits_compile(rate_limit, arena_printf(arena, "%s.rate_limit", path), NULL, arena, &limits, problems);
+    hook_settings_check(node, path, problems);
     check_streams(node_get(node, "streams"), node_get(node, "defaults"), path, arena, problems);
     if (size_parse(node_text(node_get(node, "memory")), &memory) && memory < MEMORY_MIN)
         problems_add(problems, node_get(node, "memory"), "%s: memory must be at least 4MiB", path);
@@ -319,6 +323,11 @@ static void read_pipeline(const struct node *root, const struct node *node, stru
     pipeline->config = node_get(node, "config");
     pipeline->destination = option_text(&PIPELINE_OPTIONS, node, "destination");
     if (option_is_set(node, "rate_limit")) pipeline->rate_limit = node_get(node, "rate_limit");
+    if (node_get(node, "webhook")) {
+        struct hook_settings *webhook = arena_new(arena, struct hook_settings);
+        hook_settings_read(node_get(node, "webhook"), pipeline->name, arena, webhook);
+        pipeline->webhook = webhook;
+    }
     pipeline->concurrency = (int)option_integer(&PIPELINE_OPTIONS, node, "concurrency");
     pipeline->memory_bytes = (size_t)option_size_bytes(&PIPELINE_OPTIONS, node, "memory");
     const struct node *network = node_get(node, "network");
@@ -345,6 +354,25 @@ static void read_pipeline(const struct node *root, const struct node *node, stru
     pipeline->destination_node = merge_destination(destination, node, arena);
 }
 
+/* Pipelines of webhooks as what they are: readers of a journal. */
+static const struct node *with_webhooks(const struct node *root, struct arena *arena, struct problems *problems)
+{
+    const struct node *pipelines = node_get(root, "pipelines");
+    if (!node_is(pipelines, NODE_MAP)) return root;
+    struct node *list = arena_array(arena, struct node, pipelines->count + 1), *out = arena_new(arena, struct node);
+    struct node *children = arena_array(arena, struct node, root->count + 1);
+    for (size_t i = 0; i < pipelines->count; i++) {
+        const struct node *pipeline = &pipelines->children[i];
+        list[i] =
+            *hook_as_pipeline(pipeline, arena_printf(arena, "pipelines." STR_FMT, STR_ARG(pipeline->key)), arena, problems);
+    }
+    memcpy(children, root->children, root->count * sizeof *children);
+    children[pipelines - root->children].children = list;
+    *out = *root;
+    out->children = children;
+    return out;
+}
+
 /* Is this part of the file read in this run? Only what is gets its references expanded. */
 struct used_parts {
     const struct node *raw;
@@ -359,16 +387,32 @@ static bool service_part_is_used(const struct used_parts *used, const char *path
     return strcmp(path, "service") == 0 || strcmp(path, "service.store") == 0 || strcmp(path, "service.token_key") == 0;
 }
 
+static bool is_or_is_below(const char *path, const char *name)
+{
+    size_t size = strlen(name);
+    return strncmp(path, name, size) == 0 && (path[size] == '\0' || path[size] == '.');
+}
+
+/* `part`: "shop", "shop.webhook". The service verifies what it receives, and needs nothing else of a pipeline; a run does not.
+ */
+static bool pipeline_part_is_used(const struct used_parts *used, const char *part)
+{
+    struct str rest = str_from(part);
+    bool is_webhook = str_ends(rest, STR(".webhook")), is_whole = node_get(node_get(used->raw, "pipelines"), part) != NULL;
+    if (strcmp(used->only, PROJECT_SERVICE) == 0) return is_whole || is_webhook;
+    return is_or_is_below(part, used->only) && !is_webhook;
+}
+
 static bool part_is_used(void *context, const char *path)
 {
     const struct used_parts *used = context;
     if (!used->only) return true;
     const struct node *pipeline = node_get(node_get(used->raw, "pipelines"), used->only);
     if (strncmp(path, "service", 7) == 0) return service_part_is_used(used, path);
-    if (strncmp(path, "pipelines.", 10) == 0) return strcmp(path + 10, used->only) == 0;
+    if (strncmp(path, "pipelines.", 10) == 0) return pipeline_part_is_used(used, path + 10);
     if (strncmp(path, "destinations.", 13) == 0) {
         const char *name = node_cstr(node_get(pipeline, "destination"), "");
-        return strcmp(path + 13, name) == 0;
+        return is_or_is_below(path + 13, name);
     }
     return true;
 }
@@ -434,8 +478,8 @@ void project_read(const struct node *raw, const char *file, const char *only, bo
     if (only && !only[0] && node_is(pipelines, NODE_MAP) && pipelines->count == 1)
         only = arena_text(arena, pipelines->children[0].key); /* the one that is meant */
     struct used_parts used = {raw, only};
-    const struct node *root =
-        reference_expand(raw, project->folder, is_replayed, part_is_used, &used, secrets, arena, problems);
+    const struct node *root = reference_expand(with_webhooks(raw, arena, problems), project->folder, is_replayed, part_is_used,
+                                               &used, secrets, arena, problems);
     check_expanded(root, only, arena, problems);
     if (problems->count > 0) return;
     read_project(root, arena, project);

@@ -48,6 +48,8 @@ struct stream_choice {
     int64_t max_records, max_pages; /* of one run; 0: no limit */
 };
 
+struct hook_settings;
+
 struct pipeline {
     const char *name;
     const struct node *node;
@@ -65,8 +67,9 @@ struct pipeline {
     size_t no_proxy_count;
     const char *client_cert, *client_key, *client_key_password; /* files as ca_file; NULL: none */
     bool needs_tls_1_3;
-    const struct node *rate_limit; /* NULL: the connector's */
-    int concurrency;               /* slices at once */
+    const struct hook_settings *webhook; /* NULL: it is polled */
+    const struct node *rate_limit;       /* NULL: the connector's */
+    int concurrency;                     /* slices at once */
     size_t commit_bytes;
     int64_t commit_ms;
     size_t memory_bytes; /* the sync's budget */

@@ -8,7 +8,7 @@
 #include "os/fs.h"
 #include "os/secret.h"
 
-enum { REFERENCE_FILE_MAX = 64 * 1024, TEXT_MAX = 1024 * 1024 };
+enum { NAMED_DEPTH = 3, /* parts down to this depth are asked about */ REFERENCE_FILE_MAX = 64 * 1024, TEXT_MAX = 1024 * 1024 };
 
 /* What stands for a value that only the source would have needed. */
 static const char REPLAYED[] = "replayed";
@@ -92,7 +92,7 @@ static struct str expand_text(struct expansion *expansion, const struct node *no
 static struct node expand_node(struct expansion *expansion, const struct node *node, const char *path, int depth)
 {
     struct node copy = *node;
-    if (depth <= 2 && path[0] && !expansion->is_used(expansion->context, path)) return copy;
+    if (depth <= NAMED_DEPTH && path[0] && !expansion->is_used(expansion->context, path)) return copy;
     if (node->kind != NODE_LIST && node->kind != NODE_MAP) {
         copy.text = expand_text(expansion, node);
         if (copy.text.data != node->text.data) copy.kind = NODE_STRING;
@@ -100,9 +100,9 @@ static struct node expand_node(struct expansion *expansion, const struct node *n
     }
     struct node *children = arena_array(expansion->arena, struct node, node->count + 1);
     for (size_t i = 0; i < node->count; i++) {
-        const char *below = depth >= 2 ? path
-                                       : arena_printf(expansion->arena, "%s%s" STR_FMT, path, path[0] ? "." : "",
-                                                      STR_ARG(node->children[i].key));
+        const char *below = depth >= NAMED_DEPTH ? path
+                                                 : arena_printf(expansion->arena, "%s%s" STR_FMT, path, path[0] ? "." : "",
+                                                                STR_ARG(node->children[i].key));
         children[i] = expand_node(expansion, &node->children[i], below, depth + 1);
     }
     copy.children = children;

@@ -17,8 +17,9 @@
 struct secrets;
 
 /* Returns the tree with every reference replaced. `is_used(context, path)` says whether a part ("pipelines.shop",
- * "destinations.warehouse") is needed; others keep their references. `is_replayed`: nothing will be sent, so what is not set or
- * cannot be read becomes the text "replayed". Mistakes go to `problems`. */
+ * "pipelines.shop.webhook", "destinations.warehouse") is needed; others keep their references. What is below one that is needed
+ * is asked about, too. `is_replayed`: nothing will be sent, so what is not set or cannot be read becomes the text "replayed".
+ * Mistakes go to `problems`. */
 const struct node *reference_expand(const struct node *root, const char *folder, bool is_replayed,
                                     bool (*is_used)(void *context, const char *path), void *context, struct secrets *secrets,
                                     struct arena *arena, struct problems *problems);

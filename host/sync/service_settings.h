@@ -9,8 +9,9 @@
 #include "data/node.h"
 #include "data/problems.h"
 
-/* What somebody may do; each includes those before it. */
-enum scope { SCOPE_NONE, SCOPE_READ, SCOPE_RUN, SCOPE_ADMIN };
+/* What somebody may do; each includes those before it. SCOPE_SIGNED: whoever sends webhooks, who has a signature of his own in
+ * place of a token, and comes by any name. */
+enum scope { SCOPE_SIGNED = -1, SCOPE_NONE, SCOPE_READ, SCOPE_RUN, SCOPE_ADMIN };
 
 /* A token is known by its digest only. */
 struct service_token {

@@ -12,6 +12,7 @@
 #include "service/web/server.h"
 
 struct api;
+struct hooks;
 struct roster;
 struct store;
 struct tally;
@@ -24,6 +25,7 @@ struct api_settings {
     struct roster *roster;
     struct store *store;
     struct tally *tally;
+    struct hooks *hooks;
     struct clock *clock;
     struct log *log;
     void (*changed)(void *context); /* jobs were asked for or cancelled; from any thread */

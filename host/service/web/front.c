@@ -3,9 +3,11 @@
 
 #include <stdlib.h>
 
+#include "service/hooks.h"
 #include "service/roster.h"
 
 struct front {
+    struct hooks *hooks;
     struct api *api;
     struct server *server;
 };
@@ -23,6 +25,7 @@ static int check_reach(const char *listen, const struct api_settings *settings, 
 int front_open(const char *listen, const struct api_settings *settings, struct front **out, struct err *err)
 {
     struct front *front = mem_zero(1, sizeof *front);
+    front->hooks = settings->hooks;
     int rc = check_reach(listen, settings, err);
     if (rc == 0) rc = api_open(settings, &front->api, err);
     const struct server_settings server = {
@@ -61,6 +64,7 @@ void front_close(struct front *front)
 {
     if (!front) return;
     if (front->api) api_stop(front->api);
+    hooks_settle(front->hooks); /* the answers of events that were taken */
     server_close(front->server);
     api_free(front->api);
     free(front);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "service/hooks.h"
 #include "service/tally.h"
 #include "service/view.h"
 #include "service/web/route.h"
@@ -120,6 +121,7 @@ int answer_metrics(struct api_call *call, struct err *err)
     call->request->answer.type = "text/plain; version=0.0.4; charset=utf-8";
     write_process(out);
     tally_write(call->settings->tally, out);
+    hooks_write_metrics(call->settings->hooks, out);
     write_successes(out, list, count);
     write_flag(out, "sluice_pipeline_paused", "1 while its schedule starts nothing.", list, count, paused);
     write_flag(out, "sluice_pipeline_failing", "1 when its newest sync failed.", list, count, failing);

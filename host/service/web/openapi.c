@@ -39,6 +39,7 @@ static const struct {
     {"Events", OBJECT("\"events\"", "\"events\":" LIST(REF("Event")))},
     {"Progress", OBJECT("\"streams\"", "\"streams\":" LIST("{\"type\":\"object\",\"required\":[\"stream\",\"rows\"]}"))},
     {"State", LIST("{\"type\":\"object\"}")},
+    {"Webhook", "{\"oneOf\":[{\"type\":\"object\"},{\"type\":\"array\",\"items\":{\"type\":\"object\"}}]}"},
     {"Cursor", OBJECT("\"stream\",\"cursor\"", "\"stream\":" TEXT ",\"cursor\":" TEXT)},
     {"StreamName", OBJECT("\"stream\"", "\"stream\":" TEXT)},
     {"Connectors", LIST("{\"type\":\"object\",\"required\":[\"name\"]}")},
@@ -128,7 +129,7 @@ static void write_operation(struct json_writer *json, const struct route *route)
     }
     write_answers(json, route);
     json_member(json, "security"), json_open(json, '[');
-    if (SCOPES[route->scope]) {
+    if (route->scope > SCOPE_NONE) {
         json_open(json, '{');
         json_member(json, "token"), json_open(json, '[');
         json_cstr(json, SCOPES[route->scope]);

@@ -12,7 +12,7 @@
 #include "service/web/api.h"
 #include "sync/service_settings.h"
 
-enum { ROUTE_NAMES_MAX = 2 };
+enum { ROUTE_NAMES_MAX = 2, API_DEFERRED = -1 };
 
 struct route;
 
@@ -42,7 +42,8 @@ struct route {
     const struct route_parameter *parameters;
     size_t parameter_count;
     size_t body_max;
-    /* Fills the answer. A failure becomes problem details by its class. */
+    /* Fills the answer. A failure becomes problem details by its class. API_DEFERRED: somebody else calls web_answer, or has:
+     * the call and its request may be gone. */
     int (*run)(struct api_call *call, struct err *err);
 };
 
@@ -78,6 +79,8 @@ int answer_cancel(struct api_call *call, struct err *err);
 int answer_progress(struct api_call *call, struct err *err);
 int answer_events(struct api_call *call, struct err *err);
 int answer_watch(struct api_call *call, struct err *err);
+int answer_webhook(struct api_call *call, struct err *err); /* api_hooks.c */
+int answer_greeting(struct api_call *call, struct err *err);
 int answer_state(struct api_call *call, struct err *err); /* api_relay.c */
 int answer_set_state(struct api_call *call, struct err *err);
 int answer_rewind(struct api_call *call, struct err *err);

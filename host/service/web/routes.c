@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "hook/settings.h"
 #include "service/web/route.h"
 
 enum { BODY_MAX = 64 * 1024 };
@@ -21,6 +22,12 @@ static const struct route_parameter JOB_FILTERS[] = {
 static const struct route_parameter EVENT_FILTERS[] = {
     {"after", "integer", "only events after this number"},
     {"limit", "integer", "how many at most, 1 to 1000; default 1000"},
+};
+
+static const struct route_parameter GREETING[] = {
+    {"hub.mode", "string", "subscribe"},
+    {"hub.verify_token", "string", "webhook.verify_token of the pipeline"},
+    {"hub.challenge", "string", "what is answered"},
 };
 
 const struct route ROUTES[] = {
@@ -80,6 +87,13 @@ const struct route ROUTES[] = {
      NULL, NO_PARAMETERS, 0, answer_connector},
     {"GET", "/api/v1/connectors/{connector}/docs", SCOPE_READ, 200, "getConnectorDocs",
      "what its users should know, as Markdown", NULL, NULL, NO_PARAMETERS, 0, answer_connector_docs},
+    {"GET", "/webhooks/{pipeline}/{stream}", SCOPE_SIGNED, 200, "greetWebhook",
+     "a sender's question before it sends (hub.challenge)", NULL, NULL, PARAMETERS(GREETING), 0, answer_greeting},
+    {"POST", "/webhooks/{pipeline}/{stream}", SCOPE_SIGNED, 200, "receiveWebhook",
+     "an event, or a list of them, signed as `webhook.scheme` says; answered when it is on the disk. 401 for a wrong "
+     "signature, 400 "
+     "for what cannot be read or lacks something, 503 while too much waits to be loaded",
+     "Webhook", "Health", NO_PARAMETERS, HOOK_BODY_MAX, answer_webhook},
     {"GET", "/", SCOPE_NONE, 200, NULL, NULL, NULL, NULL, NO_PARAMETERS, 0, answer_page},
     {"GET", "/ui/{file}", SCOPE_NONE, 200, NULL, NULL, NULL, NULL, NO_PARAMETERS, 0, answer_page},
 };

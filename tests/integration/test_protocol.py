@@ -13,6 +13,8 @@ import urllib.parse
 
 import pytest
 
+from shop import Shop
+
 START = datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)
 
 
@@ -431,3 +433,22 @@ def test_stop_does_not_wait_for_a_database_that_stands_still(work, database):
         work.run("run")
         table_is_source(database, source)
         ledger_adds_up(database, appends=True)
+
+
+def test_the_slowest_syncs_are_one_query(work, database):
+    """By connector and table, with rows per second, over all loads of a run."""
+    with Shop(orders=400) as shop:
+        work.configure(shop, {"type": "postgres", "url": database.url, "schema": "shop_raw"}, streams=["orders", "customers"],
+                       commit={"bytes": "32KiB", "seconds": 1})
+        work.run("run")
+        shop.mutate("orders", inserts=7)
+        work.run("run")
+    found = database.query("SELECT connector, target, written, took > interval '0', rows_per_second > 0 FROM _sluice.syncs "
+                           "WHERE ended_at > now() - interval '7 days' AND written > 0 ORDER BY took DESC")
+    counts = {}
+    for connector, target, written, took, speed in found:
+        assert connector.startswith("shop ") and took and speed
+        counts.setdefault(target, []).append(int(written))
+    assert set(counts) == {"shop_raw.orders", "shop_raw.customers"}
+    assert sorted(counts["shop_raw.orders"])[0] >= 7 and sum(counts["shop_raw.orders"]) >= 407
+    assert database.one("SELECT bool_and(began_at <= at AND target IS NOT NULL) FROM _sluice.loads WHERE stream IS NOT NULL")

@@ -12,7 +12,7 @@
 #include "service/web/api.h"
 #include "sync/service_settings.h"
 
-enum { ROUTE_NAMES_MAX = 2, API_DEFERRED = -1 };
+enum { ROUTE_NAMES_MAX = 2, API_DEFERRED = 1 };
 
 struct route;
 

@@ -48,6 +48,14 @@ static const char *const STEPS[] = {
     "ALTER TABLE _sluice.heads ADD COLUMN number integer GENERATED ALWAYS AS IDENTITY;"
     "CREATE TABLE _sluice.partitions (flow integer, pending boolean, slice text, value text, "
     " PRIMARY KEY (flow, slice, pending)) WITH (fillfactor = 90);",
+    /* Which table, and since when the run it belongs to: what took how long, for whoever looks. */
+    "ALTER TABLE _sluice.loads ADD COLUMN target text, ADD COLUMN began_at timestamptz;"
+    "CREATE INDEX loads_at ON _sluice.loads (at);"
+    "CREATE VIEW _sluice.syncs AS SELECT pipeline, connector, stream, target, run, min(began_at) AS began_at, max(at) AS "
+    "ended_at, "
+    " max(at) - min(began_at) AS took, sum(written) AS written, sum(rejected) AS rejected, sum(bytes) AS bytes, "
+    " round(sum(written) / nullif(extract(epoch FROM max(at) - min(began_at)), 0), 1) AS rows_per_second "
+    "FROM _sluice.loads WHERE stream IS NOT NULL GROUP BY pipeline, connector, stream, target, run;",
 };
 
 static int bootstrap(struct pg *pg, struct err *err)
@@ -104,26 +112,39 @@ int pgw_ledger_ensure(struct pg *pg, struct err *err)
     return version == (int64_t)ARRAY_SIZE(STEPS) ? 0 : bootstrap(pg, err);
 }
 
+/* The table of a stream, for people: schema.name. */
+static void append_target(const struct writer *writer, const char *stream, struct buf *out)
+{
+    for (size_t t = 0; stream && t < writer->table_count; t++) {
+        const struct relation *target = &writer->tables[t].at[PLACE_TARGET];
+        if (strcmp(writer->tables[t].spec->stream, stream) == 0) buf_printf(out, "%s.%s", target->schema, target->name);
+    }
+}
+
 int pgw_ledger_add_load(struct writer *writer, struct pg *pg, int64_t load_id, const char *stream, const char *kind,
                         const struct ledger_counts *counts, const char *note, struct err *err)
 {
     const int64_t numbers[] = {counts->emitted,  counts->written,    counts->unchanged, counts->deduplicated,
                                counts->rejected, counts->discarded,  counts->deleted,   counts->repaired,
                                counts->nulled,   counts->overflowed, counts->bytes};
-    struct buf sql = BUF_INIT(4096);
+    struct buf sql = BUF_INIT(4096), target = BUF_INIT(4 * PG_NAME_SIZE);
     char load[PG_INT_TEXT], fence[PG_INT_TEXT];
+    append_target(writer, stream, &target);
     buf_append_text(&sql,
-                    "INSERT INTO _sluice.loads (load_id, pipeline, flow, stream, kind, connector, fence, run, note, emitted, "
+                    "INSERT INTO _sluice.loads (load_id, pipeline, flow, stream, kind, connector, fence, run, note, target, "
+                    "began_at, emitted, "
                     "written, unchanged, deduplicated, rejected, discarded, deleted, repaired, nulled, overflowed, bytes) "
-                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9");
+                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, ''), "
+                    "(SELECT since FROM _sluice.leases WHERE pipeline = $2)");
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) buf_printf(&sql, ", %lld", (long long)numbers[i]);
     buf_append_char(&sql, ')');
     int rc = pg_query(pg, buf_text(&sql),
                       PG_PARAMS(pg_int_text(load_id, load), writer->spec.pipeline, writer->spec.flow, stream, kind,
                                 writer->spec.connector, pg_int_text(writer->destination->fence, fence),
-                                writer->destination->run, note),
+                                writer->destination->run, note, buf_text(&target)),
                       NULL, err);
     buf_release(&sql);
+    buf_release(&target);
     return rc;
 }
 

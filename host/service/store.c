@@ -31,10 +31,14 @@ static const char *const VERSION_1[] = {
     "at_ms bigint NOT NULL, json text NOT NULL, PRIMARY KEY (job, stream))",
 };
 
+static const char *const VERSION_2[] = {
+    "CREATE INDEX job_events_at ON @job_events (at_ms, job, number)",
+};
+
 static const struct {
     const char *const *statements;
     size_t count;
-} VERSIONS[] = {{VERSION_1, ARRAY_SIZE(VERSION_1)}};
+} VERSIONS[] = {{VERSION_1, ARRAY_SIZE(VERSION_1)}, {VERSION_2, ARRAY_SIZE(VERSION_2)}};
 
 static int read_version(struct sql *sql, size_t *version, struct err *err)
 {

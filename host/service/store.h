@@ -171,6 +171,20 @@ struct job_event {
 int store_events(struct store *store, int64_t job, int64_t after, size_t limit, struct arena *arena, struct job_event **events,
                  size_t *count, struct err *err) MUST_USE;
 
+/* Events of many jobs, by time. */
+struct log_line {
+    int64_t at_ms, job, number;
+    const char *pipeline, *json;
+};
+struct log_filter {
+    const char *pipeline;  /* NULL: any */
+    int64_t job;           /* 0: any */
+    struct log_line after; /* only what came behind it; at_ms 0: the newest there are */
+    size_t limit;
+};
+int store_lines(struct store *store, const struct log_filter *filter, struct arena *arena, struct log_line **lines,
+                size_t *count, struct err *err) MUST_USE; /* the oldest first */
+
 /* How far a stream of a running job is: the newest replaces the one before, and an ended job has none. `number` is 0. */
 int store_progress(struct store *store, int64_t job, const char *stream, struct str json, struct err *err) MUST_USE;
 int store_progress_of(struct store *store, int64_t job, struct arena *arena, struct job_event **list, size_t *count,

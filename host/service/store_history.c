@@ -77,6 +77,44 @@ int store_event(struct store *store, int64_t job, struct str json, struct err *e
     return store_finish(store, rc, err);
 }
 
+#define SELECT_LINES                                                                                                           \
+    "SELECT e.at_ms, e.job, e.number, j.pipeline, e.json FROM @job_events e JOIN @jobs j ON j.id = e.job "                     \
+    "WHERE j.pipeline = COALESCE(CAST($1 AS text), j.pipeline) AND (CAST($2 AS bigint) = 0 OR e.job = CAST($2 AS bigint)) "
+
+int store_lines(struct store *store, const struct log_filter *filter, struct arena *arena, struct log_line **lines,
+                size_t *count, struct err *err)
+{
+    char job[SQL_INT_TEXT], limit[SQL_INT_TEXT], at[SQL_INT_TEXT], after[SQL_INT_TEXT], number[SQL_INT_TEXT];
+    struct sql_rows rows;
+    bool follows = filter->after.at_ms > 0;
+    *count = 0;
+    int rc = store_take(store, err);
+    if (rc) return rc;
+    rc = sql_run(
+        store->sql,
+        follows ? SELECT_LINES "AND (e.at_ms, e.job, e.number) > (CAST($4 AS bigint), CAST($5 AS bigint), CAST($6 AS bigint)) "
+                               "ORDER BY 1, 2, 3 LIMIT $3"
+                : SELECT_LINES
+            "AND CAST($4 AS bigint) + CAST($5 AS bigint) + CAST($6 AS bigint) = 0 ORDER BY 1 DESC, 2 DESC, 3 DESC LIMIT $3",
+        SQL_PARAMS(filter->pipeline, sql_int_text(filter->job, job), sql_int_text((int64_t)filter->limit, limit),
+                   sql_int_text(filter->after.at_ms, at), sql_int_text(filter->after.job, after),
+                   sql_int_text(filter->after.number, number)),
+        &rows, err);
+    if (rc == 0) {
+        *lines = arena_array(arena, struct log_line, rows.count + 1);
+        for (size_t i = 0; i < rows.count; i++) {
+            size_t row = follows ? i : rows.count - 1 - i;
+            (*lines)[i] =
+                (struct log_line){sql_int(&rows, row, 0), sql_int(&rows, row, 1), sql_int(&rows, row, 2),
+                                  arena_strdup(arena, sql_cell(&rows, row, 3)), arena_strdup(arena, sql_cell(&rows, row, 4))};
+        }
+        *count = rows.count;
+    }
+    sql_rows_release(&rows);
+    store_give(store);
+    return rc;
+}
+
 int store_progress(struct store *store, int64_t job, const char *stream, struct str json, struct err *err)
 {
     char id[SQL_INT_TEXT];

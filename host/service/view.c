@@ -91,7 +91,7 @@ void view_write_pipeline(struct json_writer *json, const struct pipeline_view *v
     const struct pipeline *pipeline = view->entry->pipeline;
     json_open(json, '{');
     write_text(json, "name", pipeline->name);
-    write_text(json, "connector", pipeline->connector);
+    write_text(json, "connector", pipeline->webhook ? "webhook" : pipeline->connector);
     write_text(json, "destination", pipeline->destination);
     write_text(json, "schedule", view->entry->cadences.list[0].schedule.text);
     write_text(json, "status", view_status(view));

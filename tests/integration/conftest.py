@@ -18,7 +18,7 @@ from shop import API_KEY, API_SECRET, Shop, key_of  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parents[2]
 BUNDLED = ["sdk/template/lua", *sorted(str(path.parent.relative_to(ROOT)) for path in ROOT.glob("connectors/*/init.lua"))]
-STATEFUL = ("run", "check", "preview", "discover", "auth", "plan", "explain", "serve", "status")  # commands that have --state-dir
+STATEFUL = ("run", "check", "preview", "discover", "auth", "plan", "explain", "serve", "status", "logs")  # commands that have --state-dir
 SLUICE = os.environ.get("SLUICE_BIN", str(ROOT / "build" / "dev" / "sluice"))
 
 

@@ -306,3 +306,26 @@ def test_what_cannot_be_served_is_said_at_once(work, database):
         assert "no/such/folder.db" in refused and "unable to open" in refused
         work.write("text.db", "this is no database, and has been here before, and is longer than a header of SQLite's would be " * 20)
         assert "not a database" in work.run("serve", "--store", work.folder / "text.db", code=2).err
+
+
+def test_logs_are_read_and_followed(work, database):
+    with Feed(lambda path, query: ROWS) as feed:
+        configure(work, feed, target_of(database), {"p": {}, "q": {}})
+        assert work.run("logs").out == ""
+        follower = work.start("logs", "-f", "p")
+        with Service(work) as service:
+            for name in ("p", "q"):
+                work.run("run", "--queued", name)
+            told = [follower.stdout.readline() for _ in range(4)]
+            service.stop()
+        follower.send_signal(signal.SIGTERM)
+        out, err = follower.communicate(timeout=60)
+        assert out == "", err
+        assert "p #1  the sync begins" in told[0] and "rows begins: full_refresh" in told[1] and "rows done: 1 rows written" in told[2]
+        assert "the sync ended after" in told[3] and told[3].rstrip().endswith("exit code 0")
+        assert work.run("logs", "p").out == "".join(told)
+        assert len(work.run("logs").out.splitlines()) == 8
+        lines = [json.loads(line) for line in work.run("logs", "--json", "--job", "2", "-n", "2").out.splitlines()]
+        assert [(line["pipeline"], line["job"], line["data"]["event"]) for line in lines] == [("q", 2, "stream_ended"), ("q", 2, "sync_ended")]
+        assert "no pipeline 'nix'" in work.run("logs", "nix", code=2).err
+        assert "--lines is a number" in work.run("logs", "-n", "0", code=2).err

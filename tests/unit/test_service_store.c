@@ -355,6 +355,34 @@ static void test_events_are_kept_in_order_and_bounded(void **state)
     assert_string_equal(events[count - 1].json, json);
 }
 
+static void test_lines_are_of_many_jobs_by_time(void **state)
+{
+    struct fixture *fixture = *state;
+    struct log_line *lines;
+    size_t count;
+    int64_t a = request(fixture, "a"), b = request(fixture, "b");
+    OK(store_event(fixture->store, a, STR("{\"n\":1}"), &fixture->err));
+    OK(store_event(fixture->store, b, STR("{\"n\":2}"), &fixture->err));
+    OK(store_event(fixture->store, a, STR("{\"n\":3}"), &fixture->err));
+    struct log_filter filter = {.limit = 2};
+    OK(store_lines(fixture->store, &filter, &fixture->arena, &lines, &count, &fixture->err));
+    assert_int_equal(count, 2);
+    assert_true(lines[0].at_ms <= lines[1].at_ms);
+    filter = (struct log_filter){.pipeline = "a", .limit = 10};
+    OK(store_lines(fixture->store, &filter, &fixture->arena, &lines, &count, &fixture->err));
+    assert_int_equal(count, 2);
+    assert_string_equal(lines[0].json, "{\"n\":1}");
+    assert_string_equal(lines[1].pipeline, "a");
+    filter.after = lines[0];
+    OK(store_lines(fixture->store, &filter, &fixture->arena, &lines, &count, &fixture->err));
+    assert_int_equal(count, 1);
+    assert_string_equal(lines[0].json, "{\"n\":3}");
+    filter = (struct log_filter){.job = b, .limit = 10};
+    OK(store_lines(fixture->store, &filter, &fixture->arena, &lines, &count, &fixture->err));
+    assert_int_equal(count, 1);
+    assert_int_equal(lines[0].job, b);
+}
+
 static void test_progress_is_the_newest_and_ends_with_the_job(void **state)
 {
     struct fixture *fixture = *state;
@@ -565,6 +593,7 @@ int main(void)
         BOTH(test_a_schedule_moves_once),
         BOTH(test_a_paused_pipeline_runs_only_on_request),
         BOTH(test_events_are_kept_in_order_and_bounded),
+        BOTH(test_lines_are_of_many_jobs_by_time),
         BOTH(test_progress_is_the_newest_and_ends_with_the_job),
         BOTH(test_history_is_listed_and_trimmed),
         BOTH(test_nodes_share_jobs_and_take_none_twice),

@@ -57,7 +57,7 @@ static void print_text(const struct pipeline_view *views, size_t count, int64_t 
     for (size_t i = 0; i < count; i++) {
         const struct job *job = newest(&views[i]);
         text_table_add(&table, views[i].entry->pipeline->name);
-        text_table_add(&table, views[i].entry->cadences.list[0].schedule.text);
+        text_table_add(&table, view_schedule(&views[i]));
         text_table_add(&table, view_status(&views[i]));
         text_table_add(&table, job ? distance(job->ended_ms ? job->ended_ms : job->started_ms, now_ms, arena) : "");
         text_table_add(&table, duration(job, now_ms, arena));

@@ -216,6 +216,8 @@ static void take_line(void *context, struct str line)
     case LINE_DROPPED:
         break;
     case LINE_KEPT:
+        if (telling->runner->settings.told)
+            telling->runner->settings.told(telling->runner->settings.context, &telling->running->job, line);
         rc = store_event(store, job, line, &err);
         break;
     case LINE_PROGRESS:

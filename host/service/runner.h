@@ -26,6 +26,7 @@ struct runner_settings {
     const char *state_folder; /* NULL: the default */
     struct store *store;
     struct tally *tally;
+    void (*told)(void *context, const struct job *job, struct str line); /* an event that is kept; NULL is fine */
     void (*ended)(void *context, const struct job *job, bool went_well); /* a try of it; NULL is fine */
     void *context;
     struct clock *clock;

@@ -14,6 +14,7 @@
 #include "os/signals.h"
 #include "service/hooks.h"
 #include "service/service_parts.h"
+#include "service/statsd.h"
 #include "service/tally.h"
 #include "service/web/front.h"
 
@@ -101,6 +102,23 @@ static int open_front(struct service *service, struct err *err)
     return front_open(listen, &settings, &service->front, err);
 }
 
+static void note_event(void *context, const struct job *job, struct str line)
+{
+    struct service *service = context;
+    const struct roster_pipeline *entry = roster_find(service->roster, job->pipeline);
+    statsd_take(service->statsd, entry ? entry->pipeline->connector : "unknown", line);
+}
+
+/* Anew with each sluice.yaml. */
+static void open_statsd(struct service *service)
+{
+    const struct service_settings *settings = &roster_project(service->roster)->service;
+    statsd_close(service->statsd);
+    service->statsd = settings->statsd_address ? statsd_open(settings->statsd_address, settings->statsd_has_tags,
+                                                             settings->statsd_prefix, service->options.log)
+                                               : NULL;
+}
+
 static void note_end(void *context, const struct job *job, bool went_well)
 {
     struct service *service = context;
@@ -133,11 +151,13 @@ int service_open(const struct service_options *options, struct service **out, st
                                            .state_folder = options->state_folder,
                                            .store = service->store,
                                            .tally = service->tally,
+                                           .told = note_event,
                                            .ended = note_end,
                                            .context = service,
                                            .clock = options->clock,
                                            .log = options->log};
     service->runner = runner_new(&runner);
+    open_statsd(service);
     *out = service;
     return 0;
 }
@@ -154,6 +174,7 @@ void service_close(struct service *service)
     store_close(service->store);
     roster_free(service->roster);
     tally_free(service->tally);
+    statsd_close(service->statsd);
     free(service->store_url);
     close(service->wake_fd);
     map_release(&service->told);
@@ -208,6 +229,7 @@ static void reread(struct service *service)
     if (roster_read(service->roster, signals_hung_up(service->options.signals), &problems)) {
         log_info(log, "%s was read anew", service->options.file);
         if (service->hooks) hooks_update(service->hooks);
+        open_statsd(service);
         return;
     }
     for (size_t i = 0; i < problems_listed(&problems); i++) {

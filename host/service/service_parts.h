@@ -18,6 +18,7 @@ enum {
 
 struct front;
 struct hooks;
+struct statsd;
 
 struct service {
     struct service_options options;
@@ -26,7 +27,8 @@ struct service {
     struct runner *runner;
     struct tally *tally;
     struct front *front;
-    struct hooks *hooks; /* NULL with options.only */
+    struct statsd *statsd; /* NULL: sluice.yaml says nothing of it */
+    struct hooks *hooks;   /* NULL with options.only */
     char *store_url;
     int wake_fd;       /* the API was asked for something */
     struct arena turn; /* cleared with each */

@@ -34,6 +34,12 @@ int view_pipeline(struct store *store, const struct roster_pipeline *entry, int6
     return 0;
 }
 
+const char *view_schedule(const struct pipeline_view *view)
+{
+    const struct schedule *schedule = &view->entry->cadences.list[0].schedule;
+    return view->entry->pipeline->webhook && schedule->kind == SCHEDULE_MANUAL ? "when events come" : schedule->text;
+}
+
 const char *view_status(const struct pipeline_view *view)
 {
     if (view->record.is_paused && !view->record.job) return "paused";
@@ -93,7 +99,7 @@ void view_write_pipeline(struct json_writer *json, const struct pipeline_view *v
     write_text(json, "name", pipeline->name);
     write_text(json, "connector", pipeline->webhook ? "webhook" : pipeline->connector);
     write_text(json, "destination", pipeline->destination);
-    write_text(json, "schedule", view->entry->cadences.list[0].schedule.text);
+    write_text(json, "schedule", view_schedule(view));
     write_text(json, "status", view_status(view));
     json_member(json, "paused"), json_bool(json, view->record.is_paused);
     view_write_time(json, "next_at", view->next_ms);

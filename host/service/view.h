@@ -23,6 +23,7 @@ struct pipeline_view {
 int view_pipeline(struct store *store, const struct roster_pipeline *entry, int64_t now_ms, size_t jobs, struct arena *arena,
                   struct pipeline_view *view, struct err *err) MUST_USE;
 
+const char *view_schedule(const struct pipeline_view *view); /* "every 15m", "when events come" */
 /* "paused", "never ran", "retrying", or its newest job's status. */
 const char *view_status(const struct pipeline_view *view);
 

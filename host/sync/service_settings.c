@@ -22,6 +22,13 @@ static const struct option TOKEN_ARRAY[] = {
 };
 static const struct option_table TOKEN_OPTIONS = OPTION_TABLE("a token", TOKEN_ARRAY);
 
+static const struct option STATSD_ARRAY[] = {
+    {"address", OPTION_STRING, OPTION_REQUIRED, NULL, NULL, NULL, "HOST:PORT, by UDP"},
+    {"dialect", OPTION_ENUM, 0, "dogstatsd", "dogstatsd|statsd", NULL, "with tags, or with what they say in the names"},
+    {"prefix", OPTION_STRING, 0, "", NULL, NULL, "before each name"},
+};
+static const struct option_table STATSD_OPTIONS = OPTION_TABLE("service.statsd", STATSD_ARRAY);
+
 static const struct option SERVICE_ARRAY[] = {
     {"listen", OPTION_STRING, 0, "127.0.0.1:7077", NULL, NULL, "HOST:PORT of the page and the API; port 0: a free one"},
     {"hosts", OPTION_LIST, 0, NULL, NULL, NULL,
@@ -37,6 +44,7 @@ static const struct option SERVICE_ARRAY[] = {
     {"max_syncs_per_connector", OPTION_INTEGER, 0, NULL, "1..1000", NULL, "at once of one connector, on all nodes"},
     {"max_syncs_per_destination", OPTION_INTEGER, 0, NULL, "1..1000", NULL, "at once into one destination, on all nodes"},
     {"retry", OPTION_MAP, 0, NULL, NULL, &RETRY_OPTIONS, "of syncs that failed in a way that may heal"},
+    {"statsd", OPTION_MAP, 0, NULL, NULL, &STATSD_OPTIONS, "where measures of each stream are pushed when it has ended"},
     {"history", OPTION_DURATION, 0, "90d", NULL, NULL, "how long ended jobs are remembered"},
 };
 const struct option_table SERVICE_OPTIONS = OPTION_TABLE("service", SERVICE_ARRAY);
@@ -86,6 +94,12 @@ void service_settings_read(const struct node *node, struct arena *arena, struct 
         .retry_first_ms = option_duration_ms(&RETRY_OPTIONS, retry, "first"),
         .retry_longest_ms = option_duration_ms(&RETRY_OPTIONS, retry, "longest"),
     };
+    const struct node *statsd = node_get(node, "statsd");
+    if (node_is(statsd, NODE_MAP)) {
+        service->statsd_address = option_text(&STATSD_OPTIONS, statsd, "address");
+        service->statsd_prefix = option_text(&STATSD_OPTIONS, statsd, "prefix");
+        service->statsd_has_tags = strcmp(option_text(&STATSD_OPTIONS, statsd, "dialect"), "dogstatsd") == 0;
+    }
     service->hosts = option_texts(node, "hosts", arena, &service->host_count);
     for (size_t i = 0; i < service->token_count; i++) read_token(&tokens->children[i], &list[i]);
     if (option_is_set(node, "max_syncs_per_connector"))

@@ -2,6 +2,7 @@
 #ifndef SLUICE_SYNC_SERVICE_SETTINGS_H
 #define SLUICE_SYNC_SERVICE_SETTINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,8 @@ struct service_settings {
     size_t token_count;
     const char *store;     /* a file or an url; NULL: the file in the state directory */
     const char *token_key; /* of the tokens that are kept there; NULL: they are kept in the state directory */
+    const char *statsd_address, *statsd_prefix; /* NULL: nothing is pushed */
+    bool statsd_has_tags;
     int max_syncs, max_syncs_per_connector, max_syncs_per_destination;
     int retry_tries;
     int64_t retry_first_ms, retry_longest_ms, history_ms;

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import socket
 import threading
 import time
 
@@ -329,3 +330,28 @@ def test_logs_are_read_and_followed(work, database):
         assert [(line["pipeline"], line["job"], line["data"]["event"]) for line in lines] == [("q", 2, "stream_ended"), ("q", 2, "sync_ended")]
         assert "no pipeline 'nix'" in work.run("logs", "nix", code=2).err
         assert "--lines is a number" in work.run("logs", "-n", "0", code=2).err
+
+
+def test_measures_are_pushed(work, database):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener, Feed(lambda path, query: ROWS) as feed:
+        listener.bind(("127.0.0.1", 0))
+        listener.settimeout(60)
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        configure(work, feed, target_of(database), {"p": {"schedule": "24h"}}, statsd={"address": address})
+        with Service(work) as service:
+            lines = listener.recv(4096).decode().splitlines()
+            assert [line.split(":")[0] for line in lines] == ["ingestion.records_per_second", "ingestion.duration_minutes"]
+            assert lines[0].endswith("table:rows,status:done") and "|h|#connector:" in lines[0]
+            feed.answer = lambda path, query: (401, {})
+            configure(work, feed, target_of(database), {"p": {"schedule": "24h"}}, statsd={"address": address, "dialect": "statsd", "prefix": "x."})
+            wait_until(lambda: service.said("was read anew"))
+            work.run("run", "--queued", "p", code=3)
+            lines = listener.recv(4096).decode().splitlines()
+            assert lines[-1].startswith("x.ingestion.errors.") and lines[-1].endswith(".rows.failed:1|c"), lines
+            service.stop()
+    with Feed(lambda path, query: (401, {})) as feed:
+        configure(work, feed, target_of(database), {"q": {"schedule": "24h"}}, statsd={"address": "no.such.host.invalid:1"})
+        with Service(work) as service:
+            wait_until(has_ended(work, "q", "failed"))
+            assert service.said("nothing is sent to 'no.such.host.invalid:1'")
+            service.stop()

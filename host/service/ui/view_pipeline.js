@@ -78,7 +78,7 @@ export function viewPipeline(model) {
         button("check", "Check", {pipeline: pipeline.name}),
         button("refresh", "Full refresh", {pipeline: pipeline.name}))),
     facts([
-      ["Connector", h("a", {href: `#/connectors/${encodeURIComponent(pipeline.connector)}`}, pipeline.connector)], ["Destination", pipeline.destination],
+      ["Connector", pipeline.connector === "webhook" ? "webhook" : h("a", {href: `#/connectors/${encodeURIComponent(pipeline.connector)}`}, pipeline.connector)], ["Destination", pipeline.destination],
       ["Schedule", pipeline.schedule],
       ["Next", h("span", {title: pipeline.next_at ? clock(pipeline.next_at) : null}, nextRun(pipeline))],
       ["Last success", pipeline.succeeded_at ? when(pipeline.succeeded_at) : "never"],

@@ -12,7 +12,6 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/fault.h"
 #include "base/number.h"
 #include "os/clock.h"
 #include "os/fs.h"
@@ -93,7 +92,6 @@ static int begin_file(struct journal *journal, struct err *err)
              ++journal->number % 1000000);
     const char *path = fs_join(&arena, journal->folder, name);
     int rc = fs_create(path, 0600, &journal->fd, err);
-    FAULT_POINT("hook.journal.created");
     if (rc == 0) rc = fs_sync_folder(journal->folder, err);
     if (rc == 0) {
         journal->path = mem_strdup(path);
@@ -180,11 +178,8 @@ struct batch {
 static int write_batch(struct journal *journal, struct str lines, struct err *err)
 {
     int rc = journal->fd < 0 ? begin_file(journal, err) : 0;
-    FAULT_POINT("hook.journal.before");
     if (rc == 0) rc = fs_write_all(journal->fd, lines.data, lines.size, journal->path, err);
-    FAULT_POINT("hook.journal.written");
     if (rc == 0) rc = fs_sync(journal->fd, journal->path, err);
-    FAULT_POINT("hook.journal.synced");
     return rc;
 }
 

@@ -81,6 +81,18 @@ static void print_json(const struct pipeline_view *views, size_t count)
     buf_release(&text);
 }
 
+/* What the service's monitors found; nothing when all is well. */
+static int print_alerts(struct cli_context *cli, struct store *store, struct err *err)
+{
+    struct alert *alerts;
+    size_t count;
+    int rc = store_alerts(store, &cli->arena, &alerts, &count, err);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        if (alerts[i].ended_ms == 0)
+            printf("%s%s: %s: %s\n", i ? "" : "\n", alerts[i].kind, alerts[i].pipeline, alerts[i].text);
+    return rc;
+}
+
 static int look_at_all(struct cli_context *cli, const struct arguments *arguments, struct roster *roster, struct store *store,
                        struct err *err)
 {
@@ -95,7 +107,7 @@ static int look_at_all(struct cli_context *cli, const struct arguments *argument
         print_json(views, count);
     else
         print_text(views, count, now_ms, &cli->arena);
-    return 0;
+    return argument_is_set(arguments, "--json") ? 0 : print_alerts(cli, store, err);
 }
 
 static int run(const struct arguments *arguments)

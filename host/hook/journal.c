@@ -48,7 +48,7 @@ struct journal {
     int fd; /* -1: none is begun */
     char *path;
     size_t size;
-    unsigned number;
+    int64_t newest_ms; /* in the names of files */
 };
 
 struct committer {
@@ -84,12 +84,14 @@ static void leave_file(struct journal *journal)
     journal->path = NULL;
 }
 
+/* Its name is behind all names there were, also when the clock was set back: who reads goes by them. */
 static int begin_file(struct journal *journal, struct err *err)
 {
     struct arena arena = ARENA_INIT(64 * 1024);
     char name[64];
-    snprintf(name, sizeof name, "%016lld-%06u.ndjson", (long long)(clock_wall_us(journal->committer->clock) / 1000),
-             ++journal->number % 1000000);
+    int64_t now_ms = clock_wall_us(journal->committer->clock) / 1000;
+    journal->newest_ms = now_ms > journal->newest_ms ? now_ms : journal->newest_ms + 1;
+    snprintf(name, sizeof name, "%016lld.ndjson", (long long)journal->newest_ms);
     const char *path = fs_join(&arena, journal->folder, name);
     int rc = fs_create(path, 0600, &journal->fd, err);
     if (rc == 0) rc = fs_sync_folder(journal->folder, err);
@@ -156,6 +158,9 @@ static int find_segments(struct journal *journal, struct err *err)
         uint64_t size = 0;
         if (entries[i].kind != FS_FILE || !str_ends(str_from(entries[i].name), STR(".ndjson"))) continue;
         const char *path = fs_join(&arena, journal->folder, entries[i].name);
+        int64_t named_ms;
+        struct str digits = {entries[i].name, strspn(entries[i].name, "0123456789")};
+        if (number_to_int64(digits, &named_ms) && named_ms > journal->newest_ms) journal->newest_ms = named_ms;
         rc = cut_torn(path, &size, err);
         if (rc) break;
         journal->written += size;
@@ -298,6 +303,15 @@ uint64_t journal_backlog(struct journal *journal)
     return backlog;
 }
 
+/* The newest file stays, whatever its age: it says what the next one is named behind. */
+static bool is_newest(const struct journal *journal, const struct segment *segment)
+{
+    if (journal->fd >= 0) return false;
+    for (size_t i = 0; i < journal->segment_count; i++)
+        if (strcmp(journal->segments[i].path, segment->path) > 0) return false;
+    return true;
+}
+
 void journal_trim(struct journal *journal, int64_t keep_ms)
 {
     struct committer *committer = journal->committer;
@@ -306,7 +320,7 @@ void journal_trim(struct journal *journal, int64_t keep_ms)
     for (size_t i = 0; i < journal->segment_count;) {
         struct segment *segment = &journal->segments[i];
         struct err err = ERR_INIT;
-        if (!segment->is_loaded || segment->left_ms > before_ms) {
+        if (!segment->is_loaded || segment->left_ms > before_ms || is_newest(journal, segment)) {
             i++;
             continue;
         }

@@ -116,7 +116,6 @@ static void end_job(struct runner *runner, struct running *running, int exit_cod
         if (!end.error) end.error = "it ended without saying why";
     }
     log_end(runner, running, &end);
-    if (runner->settings.ended) runner->settings.ended(runner->settings.context, &running->job, !failed);
     tally_ends(runner->settings.tally,
                &(struct tally_end){.pipeline = running->job.pipeline,
                                    .status = end.status,
@@ -127,6 +126,7 @@ static void end_job(struct runner *runner, struct running *running, int exit_cod
     if (store_end(runner->settings.store, &running->job, &end, &is_ours, &err) != 0)
         log_error(runner->settings.log, "%s: the end of job %lld could not be stored: %s", running->job.pipeline,
                   (long long)running->job.id, err.message);
+    if (runner->settings.ended) runner->settings.ended(runner->settings.context, &running->job, !failed);
 }
 
 /* --- starting ------------------------------------------------------------------------------------------------------------ */

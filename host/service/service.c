@@ -16,6 +16,7 @@
 #include "service/service_parts.h"
 #include "service/statsd.h"
 #include "service/tally.h"
+#include "service/watch.h"
 #include "service/web/front.h"
 
 enum {
@@ -122,6 +123,7 @@ static void open_statsd(struct service *service)
 static void note_end(void *context, const struct job *job, bool went_well)
 {
     struct service *service = context;
+    watch_poke(service->watch);
     if (service->hooks) hooks_load_ends(service->hooks, job->pipeline, went_well);
 }
 
@@ -142,6 +144,9 @@ int service_open(const struct service_options *options, struct service **out, st
     if (rc == 0 && !options->only)
         rc = hooks_open(service->roster, service->store, options->clock, options->log, &service->hooks, err);
     if (service->hooks) hooks_update(service->hooks);
+    const struct watch_settings watch = {
+        .roster = service->roster, .store = service->store, .clock = options->clock, .log = options->log};
+    if (rc == 0 && !options->only) rc = watch_open(&watch, &service->watch, err);
     if (rc == 0 && !options->only) rc = open_front(service, err);
     if (rc) {
         service_close(service);
@@ -167,6 +172,7 @@ void service_close(struct service *service)
     if (!service) return;
     struct err err = ERR_INIT;
     front_close(service->front);
+    watch_close(service->watch);
     hooks_close(service->hooks);
     runner_free(service->runner);
     if (service->store && store_leave(service->store, service->node, &err) != 0)

@@ -19,6 +19,7 @@ enum {
 struct front;
 struct hooks;
 struct statsd;
+struct watch;
 
 struct service {
     struct service_options options;
@@ -28,6 +29,7 @@ struct service {
     struct tally *tally;
     struct front *front;
     struct statsd *statsd; /* NULL: sluice.yaml says nothing of it */
+    struct watch *watch;   /* NULL with options.only */
     struct hooks *hooks;   /* NULL with options.only */
     char *store_url;
     int wake_fd;       /* the API was asked for something */

@@ -33,6 +33,8 @@ static const char *const VERSION_1[] = {
 
 static const char *const VERSION_2[] = {
     "CREATE INDEX job_events_at ON @job_events (at_ms, job, number)",
+    "CREATE TABLE @alerts (pipeline text NOT NULL, kind text NOT NULL, text text NOT NULL, since_ms bigint NOT NULL, "
+    "ended_ms bigint NOT NULL DEFAULT 0, told_ms bigint NOT NULL DEFAULT 0, PRIMARY KEY (pipeline, kind))",
 };
 
 static const struct {

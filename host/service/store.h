@@ -190,6 +190,33 @@ int store_progress(struct store *store, int64_t job, const char *stream, struct 
 int store_progress_of(struct store *store, int64_t job, struct arena *arena, struct job_event **list, size_t *count,
                       struct err *err) MUST_USE;
 
+/* --- what is watched ----------------------------------------------------------------------------------------------------- */
+
+/* What monitors go by: of the jobs of a pipeline, rows by UTC day, [0] being the day before the one of `today_ms`, its begin.
+ */
+struct job_facts {
+    int64_t first_ms, succeeded_ms;
+    const char *status, *error; /* of the newest that ended; NULL: none */
+    uint64_t rejected;
+};
+int store_facts(struct store *store, const char *pipeline, int64_t today_ms, uint64_t *written, size_t days,
+                struct arena *arena, struct job_facts *facts, struct err *err) MUST_USE;
+
+/* Something that is not as it should be, or was until `ended_ms`. told_ms: when whoever is to know was last told; 0: not yet.
+ */
+struct alert {
+    const char *pipeline, *kind, *text;
+    int64_t since_ms, ended_ms, told_ms;
+};
+/* True for one node in each span: who looks now. */
+int store_take_watch(struct store *store, int64_t span_ms, bool *is_ours, struct err *err) MUST_USE;
+/* Is it so (`text`), or not any more (NULL)? */
+int store_note_alert(struct store *store, const char *pipeline, const char *kind, const char *text, struct err *err) MUST_USE;
+/* All that are, and those that ended and whose end was not told yet. */
+int store_alerts(struct store *store, struct arena *arena, struct alert **alerts, size_t *count, struct err *err) MUST_USE;
+/* It was told; one that has ended is forgotten. */
+int store_alert_told(struct store *store, const struct alert *alert, struct err *err) MUST_USE;
+
 /* Forgets jobs that ended longer ago than that. */
 int store_trim(struct store *store, int64_t older_ms, struct err *err) MUST_USE;
 

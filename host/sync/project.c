@@ -10,6 +10,7 @@
 #include "hook/settings.h"
 #include "os/fs.h"
 #include "rest/limits.h"
+#include "sync/monitor_settings.h"
 #include "sync/reference.h"
 
 enum { FILE_MAX = NODE_MAX_BYTES, MEMORY_MIN = 4 * 1024 * 1024 };
@@ -81,6 +82,7 @@ static const struct option PIPELINE_ARRAY[] = {
     {"memory", OPTION_SIZE, 0, "32MiB", NULL, NULL, "pages and rows in memory at once"},
     {"defaults", OPTION_MAP, 0, NULL, NULL, &STREAM_OPTIONS, "for every stream"},
     {"streams", OPTION_ANY, 0, NULL, NULL, NULL, "names, or a map of name to settings; default: every stream"},
+    {"monitors", OPTION_MAP, 0, NULL, NULL, &MONITOR_OPTIONS, "what the service watches of it, see service.alerts"},
     {"webhook", OPTION_MAP, 0, NULL, NULL, &WEBHOOK_OPTIONS,
      "in place of a connector: events that are sent to the service, at /webhooks/PIPELINE/STREAM"},
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "data/option.h"
+#include "sync/monitor_settings.h"
 
 enum { SHA256_DIGITS = 64 };
 
@@ -45,6 +46,8 @@ static const struct option SERVICE_ARRAY[] = {
     {"max_syncs_per_destination", OPTION_INTEGER, 0, NULL, "1..1000", NULL, "at once into one destination, on all nodes"},
     {"retry", OPTION_MAP, 0, NULL, NULL, &RETRY_OPTIONS, "of syncs that failed in a way that may heal"},
     {"statsd", OPTION_MAP, 0, NULL, NULL, &STATSD_OPTIONS, "where measures of each stream are pushed when it has ended"},
+    {"alerts", OPTION_LIST_OF, 0, NULL, NULL, &ALERT_OPTIONS,
+     "who is told when something is not as it should be (`monitors` of a pipeline)"},
     {"history", OPTION_DURATION, 0, "90d", NULL, NULL, "how long ended jobs are remembered"},
 };
 const struct option_table SERVICE_OPTIONS = OPTION_TABLE("service", SERVICE_ARRAY);
@@ -53,6 +56,7 @@ const struct option_table SERVICE_OPTIONS = OPTION_TABLE("service", SERVICE_ARRA
 void service_settings_check(const struct node *node, struct problems *problems)
 {
     const struct node *tokens = node_get(node, "tokens");
+    alerts_check(node_get(node, "alerts"), problems);
     if (option_is_set(node, "token_key") && !option_is_set(node, "store")) {
         problems_add(problems, node_get(node, "token_key"), "service.token_key: needs service.store");
         problems_hint(problems, "name the store that all nodes share: store: \"${STORE_URL}\"");

@@ -109,7 +109,7 @@ static void test_a_torn_end_is_cut_off(void **state)
     static const char WHOLE[] = "{\"a\":1}\n{\"b\":22}\n{\"c\":333}\n";
     struct arena arena = ARENA_INIT(0);
     struct buf all = BUF_INIT(1024);
-    const char *path = fs_join(&arena, fixture->folder, "0000000000000001-000001.ndjson");
+    const char *path = fs_join(&arena, fixture->folder, "0000000000000001.ndjson");
     for (size_t size = 0; size <= strlen(WHOLE); size++) {
         struct str part = {WHOLE, size};
         size_t whole = 0;
@@ -146,6 +146,35 @@ static void test_what_waits_to_be_loaded_is_bounded(void **state)
     close_it(fixture);
     open_it(fixture); /* another process does not know what was loaded */
     assert_int_equal(journal_backlog(fixture->journal), 39);
+}
+
+/* Who reads them goes by their names: a clock that was set back must not put new events behind what was read. */
+static void test_names_go_up_whatever_the_clock_says(void **state)
+{
+    struct fixture *fixture = *state;
+    struct arena arena = ARENA_INIT(0);
+    struct fs_entry *entries;
+    size_t count;
+    const char *future = fs_join(&arena, fixture->folder, "0009000000000000.ndjson");
+    assert_int_equal(fs_write_file(future, 0600, STR("old\n"), &fixture->err), 0);
+    for (int i = 0; i < 3; i++) {
+        open_it(fixture);
+        assert_true(offer(fixture, "new\n", 1000));
+        committer_settle(fixture->committer);
+        close_it(fixture);
+    }
+    assert_int_equal(fs_list(fixture->folder, 100, &arena, &entries, &count, &fixture->err), 0);
+    assert_int_equal(count, 4);
+    assert_string_equal(entries[3].name, "0009000000000003.ndjson");
+    open_it(fixture); /* the newest stays, though it was loaded */
+    journal_load_begins(fixture->journal);
+    journal_loaded(fixture->journal);
+    usleep(2000);
+    journal_trim(fixture->journal, 0);
+    assert_int_equal(fs_list(fixture->folder, 100, &arena, &entries, &count, &fixture->err), 0);
+    assert_int_equal(count, 1);
+    assert_string_equal(entries[0].name, "0009000000000003.ndjson");
+    arena_release(&arena);
 }
 
 static void test_only_what_was_loaded_is_removed(void **state)
@@ -216,4 +245,5 @@ static void test_many_at_once(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 UNIT_TESTS(TEST(test_what_is_settled_is_there), TEST(test_a_torn_end_is_cut_off), TEST(test_what_waits_to_be_loaded_is_bounded),
-           TEST(test_only_what_was_loaded_is_removed), TEST(test_what_cannot_be_kept_is_not_settled), TEST(test_many_at_once))
+           TEST(test_names_go_up_whatever_the_clock_says), TEST(test_only_what_was_loaded_is_removed),
+           TEST(test_what_cannot_be_kept_is_not_settled), TEST(test_many_at_once))

@@ -70,6 +70,28 @@ int answer_progress(struct api_call *call, struct err *err)
     return 0;
 }
 
+int answer_alerts(struct api_call *call, struct err *err)
+{
+    struct alert *alerts;
+    size_t count;
+    int rc = store_alerts(call->settings->store, &call->request->arena, &alerts, &count, err);
+    if (rc) return rc;
+    json_open(&call->json, '{');
+    json_member(&call->json, "alerts"), json_open(&call->json, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (alerts[i].ended_ms) continue;
+        json_open(&call->json, '{');
+        json_member(&call->json, "pipeline"), json_cstr(&call->json, alerts[i].pipeline);
+        json_member(&call->json, "kind"), json_cstr(&call->json, alerts[i].kind);
+        json_member(&call->json, "text"), json_cstr(&call->json, alerts[i].text);
+        view_write_time(&call->json, "since", alerts[i].since_ms);
+        json_close(&call->json, '}');
+    }
+    json_close(&call->json, ']');
+    json_close(&call->json, '}');
+    return 0;
+}
+
 int answer_cancel(struct api_call *call, struct err *err)
 {
     static const char *const NO_KEYS[] = {NULL};

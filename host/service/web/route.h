@@ -75,6 +75,7 @@ int answer_pause(struct api_call *call, struct err *err);
 int answer_resume(struct api_call *call, struct err *err);
 int answer_jobs(struct api_call *call, struct err *err); /* api_jobs.c */
 int answer_job(struct api_call *call, struct err *err);
+int answer_alerts(struct api_call *call, struct err *err);
 int answer_cancel(struct api_call *call, struct err *err);
 int answer_progress(struct api_call *call, struct err *err);
 int answer_events(struct api_call *call, struct err *err);

@@ -81,6 +81,8 @@ const struct route ROUTES[] = {
     {"GET", "/api/v1/jobs/{job}/events", SCOPE_READ, 200, "listJobEvents",
      "what it told; with `Accept: text/event-stream` as server-sent events `told` and `progress`, and `end` with the Job", NULL,
      "Events", PARAMETERS(EVENT_FILTERS), 0, answer_events},
+    {"GET", "/api/v1/alerts", SCOPE_READ, 200, "listAlerts", "what is not as it should be, by the pipelines' `monitors`", NULL,
+     "Alerts", NO_PARAMETERS, 0, answer_alerts},
     {"GET", "/api/v1/connectors", SCOPE_READ, 200, "listConnectors", "those that are installed", NULL, "Connectors",
      NO_PARAMETERS, 0, answer_connectors},
     {"GET", "/api/v1/connectors/{connector}", SCOPE_READ, 200, "getConnector", "the JSON Schema of its configuration", NULL,

@@ -424,6 +424,7 @@ bool option_is_set(const struct node *map, const char *name)
 const char *const *option_texts(const struct node *map, const char *name, struct arena *arena, size_t *count)
 {
     const struct node *node = node_get(map, name);
+    *count = 0;
     if (!node) return NULL;
     size_t length = node->kind == NODE_LIST ? node->count : 1;
     const char **texts = arena_array(arena, const char *, length + 1);

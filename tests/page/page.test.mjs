@@ -135,6 +135,19 @@ test("what failed says why, and what to do", async t => {
   assert.deepEqual(page.complaints, []);
 });
 
+test("what monitors found is shown", async t => {
+  let rejects = false;
+  const service = await world(t, {orders: {schedule: "24h", monitors: {rejects: 0}}}, () => (rejects ? [...ROWS, {n: 1}] : ROWS));
+  const page = await open(browser, service.url);
+  await shows(row(page, "orders"), "ok");
+  rejects = true;
+  await row(page, "orders").getByRole("button", {name: "Sync"}).click();
+  await row(page, "orders").getByText(/the newest sync rejected 1 records/).waitFor({timeout: 60000});
+  await row(page, "orders").getByRole("link", {name: "orders"}).click();
+  await page.locator(".odd-note").getByText(/rejected 1 records/).waitFor();
+  assert.deepEqual(page.complaints, []);
+});
+
 test("hostile texts are texts", async t => {
   const name = "a<img src=x onerror=document.title='owned'>\u202e&lt;b>".slice(0, 60);
   const service = await world(t, {[name]: {}, ["b".repeat(120)]: {}}, () => [{id: "<script>document.title='owned'</script>", n: 1}]);

@@ -7,9 +7,9 @@ import {viewPipeline} from "./view_pipeline.js";
 import {viewJob, viewJobs} from "./view_job.js";
 import {viewConnector, viewConnectors} from "./view_connectors.js";
 
-const HISTORY = 50, TICK_MS = 1000, AGAIN_MS = 2000, LISTED_MS = 30000, EVENTS_MAX = 1000;
+const HISTORY = 50, TICK_MS = 1000, AGAIN_MS = 2000, LISTED_MS = 30000, WATCHED_MS = 4000, EVENTS_MAX = 1000;
 
-const model = {pipelines: [], group: "", search: "", events: [], progress: []};
+const model = {pipelines: [], alerts: [], group: "", search: "", events: [], progress: []};
 let view = null; // of VIEWS
 let isEntered = false;
 let visit = new AbortController(); // ends with the view
@@ -88,11 +88,17 @@ async function load(key, request) {
 }
 
 async function loadPipelines() {
-  const listed = await asked(() => get("pipelines", {history: HISTORY}));
+  const [listed, found] = await asked(() => Promise.all([get("pipelines", {history: HISTORY}), get("alerts")]));
+  model.alerts = found.alerts;
   setNow(listed.now);
   model.pipelines = listed.pipelines;
   model.isLoaded = true;
   show();
+}
+
+// Monitors look at a pipeline soon after each of its syncs.
+function loadAlertsSoon() {
+  setTimeout(() => get("alerts").then(found => ((model.alerts = found.alerts), show())).catch(() => undefined), WATCHED_MS);
 }
 
 async function loadPipeline(name) {
@@ -263,6 +269,7 @@ function takeWatched(name, job) {
   setLink("live", "live");
   if (name !== "job") return;
   if (view.job) view.job(job);
+  if (job.ended_at) loadAlertsSoon();
   const pipeline = model.pipelines.find(each => each.name === job.pipeline);
   if (pipeline && pipeline.job && pipeline.job.id === job.id && pipeline.job.status === job.status) {
     pipeline.job = job;

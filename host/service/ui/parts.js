@@ -19,6 +19,10 @@ export function failure(error) {
     error.hint ? h("p", {class: "hint"}, error.hint) : null);
 }
 
+// What monitors found of a pipeline; that its newest sync failed is said beside it anyway.
+export const alerts = (model, pipeline) => model.alerts.filter(alert => alert.pipeline === pipeline && alert.kind !== "failed").map(alert =>
+  h("p", {class: "odd-note", "data-key": alert.kind}, h("b", null, alert.kind), ": ", alert.text, " · since ", when(alert.since)));
+
 export const facts = pairs => h("dl", {class: "facts"}, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "").map(
   ([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
 

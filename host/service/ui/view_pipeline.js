@@ -2,7 +2,7 @@
 import {h} from "./dom.js";
 import {clock, number, span, until, tookMs} from "./format.js";
 import {history} from "./chart.js";
-import {button, facts, failure, JOB_COLUMNS, jobRows, section, status, table, when} from "./parts.js";
+import {alerts, button, facts, failure, JOB_COLUMNS, jobRows, section, status, table, when} from "./parts.js";
 import {isBusy, jobsOf, nextRun} from "./view_pipelines.js";
 import {logLines, progressTable} from "./live.js";
 
@@ -86,5 +86,6 @@ export function viewPipeline(model) {
       ["Rejected", job && job.rejected ? number(job.rejected) : null],
     ]),
     job && job.error && pipeline.status !== "succeeded" ? failure(job.error) : null,
+    alerts(model, pipeline.name),
     present(pipeline, model), past(pipeline), streams(pipeline, model), outlook(pipeline, model));
 }

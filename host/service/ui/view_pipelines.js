@@ -2,7 +2,7 @@
 import {h} from "./dom.js";
 import {compact, now, span, tookMs, until} from "./format.js";
 import {history} from "./chart.js";
-import {button, status, when} from "./parts.js";
+import {alerts, button, status, when} from "./parts.js";
 
 export const isBusy = pipeline => pipeline.job && (pipeline.job.status === "running" || pipeline.job.status === "queued");
 export const jobsOf = pipeline => pipeline.history || (pipeline.job ? [pipeline.job] : []);
@@ -43,7 +43,7 @@ export function nextRun(pipeline) {
   return isBusy(pipeline) && Date.parse(pipeline.next_at) <= now() ? "when this one ends" : until(pipeline.next_at);
 }
 
-function row(pipeline) {
+function row(pipeline, model) {
   const name = pipeline.name, job = pipeline.job;
   return h("li", {class: "pipeline", "data-key": name},
     h("div", {class: "who"},
@@ -57,7 +57,8 @@ function row(pipeline) {
     h("div", {class: "acts"},
       isBusy(pipeline) ? button("cancel", "Cancel", {job: job.id, pipeline: name}) : button("start", "Sync", {pipeline: name}),
       pipeline.paused ? button("resume", "Resume", {pipeline: name}) : button("pause", "Pause", {pipeline: name})),
-    job && job.error && pipeline.status !== "succeeded" ? h("p", {class: "error"}, h("b", null, job.error.class), ": ", job.error.message) : null);
+    job && job.error && pipeline.status !== "succeeded" ? h("p", {class: "error"}, h("b", null, job.error.class), ": ", job.error.message) : null,
+    alerts(model, name));
 }
 
 export function viewPipelines(model) {
@@ -68,6 +69,6 @@ export function viewPipelines(model) {
     h("div", {class: "head"}, h("h1", null, "Pipelines"),
       h("input", {type: "search", "data-kept": "", "data-action": "search", placeholder: "Find a pipeline", "aria-label": "Find a pipeline by name"})),
     counts(model.pipelines, model.group),
-    h("ul", {class: "pipelines"}, shown.map(row)),
+    h("ul", {class: "pipelines"}, shown.map(pipeline => row(pipeline, model))),
     shown.length ? null : h("p", {class: "quiet empty"}, model.pipelines.length ? "None like that." : "sluice.yaml has no pipelines yet."));
 }

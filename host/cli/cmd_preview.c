@@ -61,7 +61,7 @@ static const char *clean_name(const struct column *column, const struct secrets 
 
 static bool is_shown(const struct batch *batch, size_t stream, size_t row)
 {
-    return batch->stream == stream && batch->operations[row] != ROW_EMPTY;
+    return batch->stream == stream && !row_is_mark(batch->operations[row]);
 }
 
 static void print_table(const struct decoded *decoded, size_t stream, const struct schema *schema,

@@ -101,7 +101,7 @@ struct value *batch_add_row(struct batch *batch, enum row_operation operation)
     charge_texts(batch->texts);
     struct value *row = batch->values + batch->rows * batch->columns;
     batch->operations[batch->rows++] = (uint8_t)operation;
-    batch->empties += operation == ROW_EMPTY;
+    batch->marks += row_is_mark(operation);
     set_null(row, batch->columns);
     return row;
 }
@@ -109,7 +109,7 @@ struct value *batch_add_row(struct batch *batch, enum row_operation operation)
 void batch_drop_row(struct batch *batch)
 {
     CHECK(batch->rows > 0);
-    batch->empties -= batch->operations[--batch->rows] == ROW_EMPTY;
+    batch->marks -= row_is_mark(batch->operations[--batch->rows]);
 }
 
 void batch_widen(struct batch *batch, uint32_t columns)
@@ -154,8 +154,8 @@ struct batch *batch_split(struct batch *batch, size_t rows)
     memcpy(rest->operations, batch->operations + rows, left);
     rest->rows = left;
     batch->rows = rows;
-    for (size_t i = 0; batch->empties && i < left; i++) rest->empties += rest->operations[i] == ROW_EMPTY;
-    batch->empties -= rest->empties;
+    for (size_t i = 0; batch->marks && i < left; i++) rest->marks += row_is_mark(rest->operations[i]);
+    batch->marks -= rest->marks;
     return rest;
 }
 

@@ -20,8 +20,16 @@ struct batch_texts; /* the arena, shared by the parts of a batch that was split 
 
 /* Rows exploded from one record are a set, which replaces the set that its earlier versions gave: ROW_FIRST begins one, upserts
  * behind it belong to it. ROW_EMPTY is no row: it has the values that name a set, of which nothing is left. A set is never
- * parted by a load, but may go on in the next batch of its stream and slice. */
-enum row_operation { ROW_UPSERT = 0, ROW_DELETE = 1, ROW_FIRST = 2, ROW_EMPTY = 3 };
+ * parted by a load, but may go on in the next batch of its stream and slice.
+ *
+ * ROW_TRUNCATE is no row either: all rows of the table that came before it are gone. Its values are null. */
+enum row_operation { ROW_UPSERT = 0, ROW_DELETE = 1, ROW_FIRST = 2, ROW_EMPTY = 3, ROW_TRUNCATE = 4 };
+
+/* Does it stand for a row, or only say something about others? */
+static inline bool row_is_mark(uint8_t operation)
+{
+    return operation == ROW_EMPTY || operation == ROW_TRUNCATE;
+}
 
 struct batch {
     const struct schema *schema;
@@ -29,7 +37,7 @@ struct batch {
     uint32_t slice;  /* index of the slice in its flow's plan */
     uint32_t columns;
     size_t rows;
-    size_t empties; /* of these: ROW_EMPTY, which count as no rows */
+    size_t marks; /* of these: no rows (row_is_mark) */
     size_t row_capacity;
     struct value *values;    /* rows * columns */
     uint8_t *operations;     /* rows; enum row_operation */

@@ -280,7 +280,7 @@ static void end_page(struct decoder *decoder)
     for (size_t b = 0; b < out->batch_count; b++)
         for (size_t i = 0; i < out->exploded_count; i++)
             if (out->batches[b]->stream == out->exploded[i].stream)
-                out->exploded[i].rows += out->batches[b]->rows - out->batches[b]->empties;
+                out->exploded[i].rows += out->batches[b]->rows - out->batches[b]->marks;
 }
 
 /* After a page that was read, or not: what comes of it, and everything as it was for the next one. */
@@ -341,6 +341,15 @@ static int broken_page(struct err *err)
     return err_hint(err, "do `sluice` and `sluice-worker` come from the same version?");
 }
 
+/* What the plugin's operation is here; false: none. */
+static bool operation_of(uint8_t sent, enum row_operation *operation)
+{
+    static const enum row_operation OPERATIONS[] = {ROW_UPSERT, ROW_DELETE, ROW_TRUNCATE};
+    if (sent >= ARRAY_SIZE(OPERATIONS)) return false;
+    *operation = OPERATIONS[sent];
+    return true;
+}
+
 static int take_rows(struct decoder *decoder, const struct native_page *page, struct err *err)
 {
     struct decoded *out = decoder->page.out;
@@ -350,12 +359,18 @@ static int take_rows(struct decoder *decoder, const struct native_page *page, st
         const unsigned char *table = (const unsigned char *)page->tables.data + 2 * i;
         struct decode_counts *counts;
         struct lane *lane = lane_of(decoder, (size_t)table[0] | (size_t)table[1] << 8, &counts);
-        uint8_t operation = (uint8_t)page->operations.data[i];
-        uint32_t columns = lane ? schema_count(lane->spec->schema) : 0;
-        if (!lane || columns > left || operation > ROW_DELETE) return broken_page(err);
+        enum row_operation operation;
+        if (!lane || !operation_of((uint8_t)page->operations.data[i], &operation)) return broken_page(err);
+        if (operation == ROW_TRUNCATE) {
+            int rc = lane_add_row(lane, operation, err);
+            if (rc) return rc;
+            continue;
+        }
+        uint32_t columns = schema_count(lane->spec->schema);
+        if (columns > left) return broken_page(err);
         counts->emitted++;
         if (lane == &decoder->lane) out->records++;
-        int taken = lane_take_row(lane, values, columns, page->texts, (enum row_operation)operation, err);
+        int taken = lane_take_row(lane, values, columns, page->texts, operation, err);
         if (UNLIKELY(taken < 0)) return taken;
         if (lane == &decoder->lane) out->rows += (size_t)taken;
         values += columns;

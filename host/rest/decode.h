@@ -142,8 +142,8 @@ struct decode_counts {
 /* What an exploded stream got from a page. */
 struct decoded_exploded {
     uint32_t stream;     /* its index in the flow */
-    size_t rows;         /* in its batches, without ROW_EMPTY */
-    size_t covered_rows; /* as that of struct decoded, ROW_EMPTY included */
+    size_t rows;         /* in its batches, without marks */
+    size_t covered_rows; /* as that of struct decoded, marks included */
     struct decode_counts counts;
 };
 

@@ -163,7 +163,7 @@ int lane_add_row(struct lane *lane, enum row_operation operation, struct err *er
     if (rc) return rc;
     batch_add_row(lane->batch, operation);
     record_begin(&lane->reader);
-    lane->fill(lane->context, lane->batch, lane->batch_number);
-    lane->rows++;
+    if (lane->fill) lane->fill(lane->context, lane->batch, lane->batch_number);
+    keep_row(lane);
     return 0;
 }

@@ -506,7 +506,7 @@ bool assembly_take(struct assembly *assembly, enum assembly_take take, struct lo
     memcpy(assembly->counts, assembly->pending, counts_bytes);
     memset(assembly->pending, 0, counts_bytes);
     for (size_t i = 0; i < assembly->taken_count; i++) {
-        assembly->counts[assembly->taken[i]->stream].emitted += assembly->taken[i]->rows - assembly->taken[i]->empties;
+        assembly->counts[assembly->taken[i]->stream].emitted += assembly->taken[i]->rows - assembly->taken[i]->marks;
         size_t bytes = batch_bytes(assembly->taken[i]);
         assembly->bytes -= bytes < assembly->bytes ? bytes : assembly->bytes;
     }

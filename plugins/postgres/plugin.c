@@ -36,9 +36,9 @@ static const char DESCRIPTION[] = SLUICE_JSON({
         "create" : {"type" : "boolean", "default" : true, "title" : "slot and publication are created where there are none"},
         "on_truncate" : {
             "type" : "enum",
-            "values" : [ "fail", "ignore" ],
-            "default" : "fail",
-            "title" : "what a TRUNCATE of the source does"
+            "values" : [ "delete", "fail", "ignore" ],
+            "default" : "delete",
+            "title" : "what a TRUNCATE of the source does: all rows are marked deleted, the sync ends, nothing"
         },
         "wal_warning_mib" : {
             "type" : "integer",

@@ -334,23 +334,38 @@ static int take_row(struct routes *routes, const struct transaction *transaction
     return rc < 0 ? rc : emit_row(routes, relation, message, is_new);
 }
 
+static int emit_emptied(const struct routes *routes, const struct route *route)
+{
+    struct sluice_session *session = routes->stream->session;
+    const char *name = route->wanted->name;
+    switch (routes->stream->settings.on_truncate) {
+    case TRUNCATE_FAIL:
+        return fail(session, SLUICE_ERROR_DATA,
+                    "read everything anew with --full-refresh, or keep the rows with `on_truncate: ignore`",
+                    "table \"%s\" was truncated at the source", name);
+    case TRUNCATE_IGNORE:
+        say(session, SLUICE_LOG_WARN, "table \"%s\" was truncated at the source; its rows are kept", name);
+        return 0;
+    case TRUNCATE_DELETE:
+        say(session, SLUICE_LOG_INFO, "table \"%s\" was truncated at the source", name);
+        return sluice_emit(session, route->index, SLUICE_TRUNCATE, NULL, 0);
+    }
+    return 0;
+}
+
 static int take_truncate(struct routes *routes, const struct transaction *transaction, const struct pgoutput_message *message)
 {
+    bool is_full = false;
     for (uint32_t i = 0; i < message->truncated_count; i++) {
         const struct relation *relation = relation_of(routes, pgoutput_truncated(message, i));
         const struct route *route = relation ? relation->route : NULL;
         if (!route || (route->was_read && transaction->lsn < route->until && snapshot_sees(&route->seen, transaction->xid)))
             continue;
-        if (!routes->stream->settings.ignores_truncate)
-            return fail(routes->stream->session, SLUICE_ERROR_DATA,
-                        "read everything anew with --full-refresh, or keep the rows with `on_truncate: ignore`",
-                        "table \"%s\" was truncated at the source", route->wanted->name);
-        if (!routes->warned_of_truncate)
-            say(routes->stream->session, SLUICE_LOG_WARN, "table \"%s\" was truncated at the source; its rows are kept",
-                route->wanted->name);
-        routes->warned_of_truncate = true;
+        int rc = emit_emptied(routes, route);
+        if (rc < 0) return rc;
+        is_full = is_full || rc == ROUTES_FULL;
     }
-    return 0;
+    return is_full ? ROUTES_FULL : 0;
 }
 
 int routes_take(struct routes *routes, const struct transaction *transaction, const struct pgoutput_message *message)

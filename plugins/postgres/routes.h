@@ -41,7 +41,6 @@ struct routes {
     struct relation *relations; /* by oid */
     size_t relation_count, relation_room;
     struct text scratch;
-    bool warned_of_truncate;
 };
 
 int routes_init(struct routes *routes, struct stream *stream);

@@ -75,7 +75,9 @@ int settings_read(struct settings *settings, struct sluice_session *session)
         .slot = given(session, "slot"),
         .publication = given(session, "publication"),
         .creates = is_true(session, "create"),
-        .ignores_truncate = truncate && strcmp(truncate, "ignore") == 0,
+        .on_truncate = !truncate || strcmp(truncate, "delete") == 0 ? TRUNCATE_DELETE
+                       : strcmp(truncate, "fail") == 0              ? TRUNCATE_FAIL
+                                                                    : TRUNCATE_IGNORE,
         .wal_warning_bytes = limit ? strtoll(limit, NULL, 10) * 1024 * 1024 : 0,
     };
     if (!settings->schemas) settings->schemas = "public";

@@ -15,8 +15,8 @@ struct settings {
     const char *lookback;         /* a duration; NULL */
     const char *slot;             /* NULL: tables are read by queries */
     const char *publication;
-    bool creates;              /* slot and publication, where there are none */
-    bool ignores_truncate;     /* on_truncate: ignore */
+    bool creates; /* slot and publication, where there are none */
+    enum { TRUNCATE_DELETE, TRUNCATE_FAIL, TRUNCATE_IGNORE } on_truncate;
     bool has_one_schema;       /* streams are named without it */
     int64_t wal_warning_bytes; /* 0: none */
 };

@@ -56,9 +56,9 @@ def target(server):
     return server.create_database("w" + uuid.uuid4().hex[:12])
 
 
-def configure(work, source, target, url=None, destination=None, streams=None, **config):
+def configure(work, source, target, url=None, destination=None, streams=None, commit=None, **config):
     pipeline = {"connector": str(PLUGIN), "destination": "target", "network": {"allow_private": True},
-                "config": {"url": url or source.url, **config}, "commit": {"seconds": 1}}
+                "config": {"url": url or source.url, **config}, "commit": commit or {"seconds": 1}}
     if not destination:
         pipeline["schema"] = "copy"
     if streams is not None:
@@ -298,7 +298,6 @@ def test_changes_follow(work, source, target):
     work.run("run")
     assert target.query("SELECT id, extra FROM copy.orders WHERE id >= 400 ORDER BY 1") == [(400, None), (401, 7)]
     source.query("TRUNCATE lines")
-    assert 'table "lines" was truncated' in work.run("run", code=5).err
     configure(work, source, target, slot=slot, streams={"orders": {}, "lines": {"shrink_limit": 1}})
     work.run("run", "--full-refresh")
     assert target.one("SELECT count(*) FROM copy.lines WHERE NOT _sluice_deleted") == 0
@@ -307,6 +306,56 @@ def test_changes_follow(work, source, target):
     work.run("run")
     same(source, target, "orders", "id, name, extra, md5(doc)")
     same(source, target, "lines", '"order", line, sku')
+
+
+def test_truncate_marks_what_was_there(work, source, target):
+    source.query(SHOP)
+    slot = "t" + uuid.uuid4().hex[:8]
+    configure(work, source, target, slot=slot)
+    work.run("run")
+    source.query("INSERT INTO lines VALUES (1, 9, 'void'); TRUNCATE lines; INSERT INTO lines VALUES (1, 1, 'again'), (99, 1, 'new');"
+                 "BEGIN; DELETE FROM orders WHERE id < 40; TRUNCATE orders; INSERT INTO orders (id) VALUES (50); TRUNCATE orders, lines;"
+                 "INSERT INTO orders (id, doc) SELECT i, repeat('z', 3000) FROM generate_series(45, 60) i; INSERT INTO lines VALUES (3, 1, 'last'); COMMIT;"
+                 "UPDATE orders SET name = 'doc is not sent' WHERE id = 45; BEGIN; TRUNCATE lines; ROLLBACK")
+    assert 'table "lines" was truncated at the source' in work.run("run").err
+    shop_is_same(source, target)
+    assert target.one("SELECT count(*) FROM copy.orders WHERE _sluice_deleted") == 44
+    source.query("TRUNCATE orders, lines")
+    work.run("run")
+    shop_is_same(source, target)
+    assert target.one("SELECT bool_and(_sluice_deleted) FROM copy.orders")
+    # What else it may do.
+    configure(work, source, target, slot=slot, on_truncate="ignore")
+    source.query("INSERT INTO lines VALUES (5, 5, 'kept')")
+    work.run("run")
+    source.query("TRUNCATE lines; INSERT INTO lines VALUES (6, 6, 'new')")
+    assert 'its rows are kept' in work.run("run").err
+    assert target.query("SELECT sku FROM copy.lines WHERE NOT _sluice_deleted ORDER BY 1") == [("kept",), ("new",)]
+    configure(work, source, target, slot=slot, on_truncate="fail")
+    source.query("TRUNCATE lines")
+    assert "`on_truncate: ignore`" in work.run("run", code=5).err
+    configure(work, source, target, slot=slot, on_truncate="later")
+    assert "on_truncate" in work.run("run", code=2).err
+
+
+def test_a_table_emptied_and_filled_in_one_transaction_is_never_seen_empty(work, source, target):
+    """However many loads it takes: readers see the old rows, then the new ones."""
+    source.query("CREATE TABLE t (id int PRIMARY KEY, v int, pad text); INSERT INTO t SELECT i, 0, repeat('x', 200) FROM generate_series(1, 20000) i")
+    configure(work, source, target, slot="t" + uuid.uuid4().hex[:8], commit={"bytes": "2MiB"})
+    work.run("run")
+    source.query("BEGIN; TRUNCATE t; INSERT INTO t SELECT i, 1, repeat('y', 200) FROM generate_series(1, 100000) i; COMMIT")
+    seen, process = set(), work.start("run")
+    try:
+        while process.poll() is None:
+            seen.add(tuple(target.query("SELECT v, count(*) FROM copy.t WHERE NOT _sluice_deleted GROUP BY v")))
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    seen.add(tuple(target.query("SELECT v, count(*) FROM copy.t WHERE NOT _sluice_deleted GROUP BY v")))
+    assert seen == {((0, 20000),), ((1, 100000),)}
+    assert target.one("SELECT count(*) FROM _sluice.loads WHERE written > 1000 AND at > (SELECT min(at) FROM _sluice.loads)") > 5, "one load is no test"
+    same(source, target, "t", "id, v, pad")
 
 
 def test_a_column_that_comes_while_changes_are_read(work, source, target):

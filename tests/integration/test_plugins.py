@@ -223,6 +223,13 @@ def test_one_position_feeds_many_tables(plugin, database):
         ["1", "Ada L.", "a long note", "false"], ["2", "Bob", "another", "true"]], "what is missing stays, what is gone is marked"
 
 
+def test_a_table_may_be_emptied(plugin, database):
+    work = plugin("emptied", destination=warehouse(database))
+    work.run("run")
+    work.run("run")
+    assert asked(database, "SELECT id, kind, _sluice_deleted::text FROM raw.pets ORDER BY id") == [["1", "cat", "true"], ["2", "dog", "false"]]
+
+
 def test_routes_can_be_chosen(plugin, database):
     work = plugin("changes", destination=warehouse(database), streams={"pets": {}})
     work.run("run")
@@ -330,6 +337,7 @@ BAD = {
     "ten_gigabytes": (7, "signal 11 (Segmentation fault)"),
     "leak": (7, "out of memory"),
     "short_row": (7, "sluice_emit was called with 1 values for the 2 columns of 'numbers'"),
+    "truncate_with_values": (7, "sluice_emit was called with 2 values for the 2 columns of 'numbers': SLUICE_TRUNCATE has none"),
     "wrong_table": (7, "sluice_emit was called for table 7 of 1"),
     "unknown_kind": (7, "a value has an unknown kind"),
     "emit_in_open": (7, "sluice_emit was called outside of page"),

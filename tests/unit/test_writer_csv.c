@@ -214,6 +214,34 @@ static void test_deleted_rows_say_so(void **state)
     world_close(&world);
 }
 
+static void test_an_emptied_table_is_a_row_without_a_key(void **state)
+{
+    static const enum write_mode MODES[] = {WRITE_APPEND_DEDUP, WRITE_APPEND};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(MODES); i++) {
+        struct world world;
+        struct flow flow;
+        world_open(&world, "");
+        flow_open(&flow, &world, MODES[i]);
+        struct batch *batch = make_batch(&flow, 0, "a,b");
+        batch->operations[1] = ROW_TRUNCATE;
+        batch->marks = 1;
+        memset(&batch->values[batch->columns], 0, batch->columns * sizeof *batch->values);
+        for (uint32_t c = 0; c < batch->columns; c++) batch->values[batch->columns + c].kind = VALUE_NULL;
+        const struct load_slice slice = {.id = "s0", .outcome = SLICE_PUBLISH};
+        const struct load load = {
+            .batches = &batch, .batch_count = 1, .slices = &slice, .slice_count = 1, .counts = &flow.counts};
+        assert_int_equal(WRITER_CSV.commit(flow.writer, &load, &world.err), 0);
+        batch_free(batch);
+        const char *part = content_of(&world, "shop/orders/0000000002/part-00001.csv");
+        assert_int_equal(strstr(part, "\n,,") != NULL, MODES[i] == WRITE_APPEND_DEDUP);
+        assert_int_equal(flow.counts.written, 1);
+        assert_int_equal(flow.counts.deleted, 0);
+        flow_close(&flow);
+        world_close(&world);
+    }
+}
+
 static void test_folder_names_are_plain_and_do_not_collide(void **state)
 {
     (void)state;
@@ -503,6 +531,7 @@ UNIT_TESTS(cmocka_unit_test(test_every_value_has_its_spelling), cmocka_unit_test
            cmocka_unit_test(test_short_rows_are_filled_and_large_values_grow_the_buffer),
            cmocka_unit_test(test_a_load_has_parts_a_manifest_and_a_schema),
            cmocka_unit_test(test_gzip_parts_are_one_member_and_close_at_their_size), cmocka_unit_test(test_deleted_rows_say_so),
+           cmocka_unit_test(test_an_emptied_table_is_a_row_without_a_key),
            cmocka_unit_test(test_folder_names_are_plain_and_do_not_collide),
            cmocka_unit_test(test_a_schema_that_grew_comes_back_and_a_part_keeps_its_own),
            cmocka_unit_test(test_held_rows_show_only_when_published_also_in_a_later_run),

@@ -185,7 +185,7 @@ static inline void flow_end(struct flow *flow)
 struct order {
     int64_t id;
     const char *name;   /* NULL: null; "?": missing */
-    const char *amount; /* the same; "delete": null, and the row is a deletion */
+    const char *amount; /* the same; "delete": null, and the row is a deletion; "truncate": a mark, and no row */
     int64_t version;    /* 0: null; -1: missing */
 };
 
@@ -204,7 +204,9 @@ static inline struct batch *orders_batch(struct flow *flow, uint32_t slice, cons
     flow->next += count;
     for (size_t i = 0; i < count; i++) {
         bool is_deletion = orders[i].amount && strcmp(orders[i].amount, "delete") == 0;
-        struct value *row = batch_add_row(batch, is_deletion ? ROW_DELETE : ROW_UPSERT);
+        bool is_mark = orders[i].amount && strcmp(orders[i].amount, "truncate") == 0;
+        struct value *row = batch_add_row(batch, is_mark ? ROW_TRUNCATE : is_deletion ? ROW_DELETE : ROW_UPSERT);
+        if (is_mark) continue;
         row[0] = (struct value){.kind = VALUE_INTEGER, .i = orders[i].id};
         set_text(&row[1], VALUE_STRING, orders[i].name);
         set_text(&row[2], VALUE_DECIMAL, is_deletion ? NULL : orders[i].amount);
@@ -223,7 +225,7 @@ static inline int commit_orders(struct flow *flow, const char *slice, enum slice
     struct batch *batch = orders_batch(flow, 0, orders, count);
     struct load_slice slices = {.slice = 0, .id = slice, .outcome = outcome};
     if (cursor) state_set(&state, "orders", "", "cursor", cursor);
-    flow->counts = (struct load_counts){.emitted = count};
+    flow->counts = (struct load_counts){.emitted = count - batch->marks};
     struct load load = {.batches = &batch,
                         .batch_count = count ? 1 : 0,
                         .slices = &slices,

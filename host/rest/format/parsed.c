@@ -88,8 +88,9 @@ static int lines_of(struct parsed *parsed, struct arena *arena, struct str *line
         *lines = page->texts;
         return 0;
     }
-    if (page->operations.size && memchr(page->operations.data, ROW_DELETE, page->operations.size))
-        return refuse(parsed, err, "it emits SLUICE_DELETE: what a body holds are records");
+    for (size_t i = 0; i < page->operations.size; i++)
+        if (page->operations.data[i] != ROW_UPSERT)
+            return refuse(parsed, err, "it emits SLUICE_DELETE or SLUICE_TRUNCATE: what a body holds are records");
     if (!has_sound_json(page)) return refuse(parsed, err, "it emits a SLUICE_JSON that is no JSON");
     return native_to_lines(page, parsed->parsing.stream, arena, lines, err);
 }

@@ -44,11 +44,12 @@ static int refuse_row(struct plugin *plugin, uint32_t table, int operation, uint
     if (plugin->page.is_bytes) return plugin_fault(plugin, "sluice_emit and sluice_emit_bytes were called for one page");
     if (table >= plugin->slice.table_count)
         snprintf(text, sizeof text, "sluice_emit was called for table %u of %u", table, plugin->slice.table_count);
-    else if (operation != SLUICE_UPSERT && operation != SLUICE_DELETE)
+    else if (operation < SLUICE_UPSERT || operation > SLUICE_TRUNCATE)
         snprintf(text, sizeof text, "sluice_emit was called with the unknown operation %d", operation);
     else
-        snprintf(text, sizeof text, "sluice_emit was called with %u values for the %u columns of '%s'", count,
-                 plugin->slice.tables[table].column_count, plugin->slice.tables[table].name);
+        snprintf(text, sizeof text, "sluice_emit was called with %u values for the %u columns of '%s'%s", count,
+                 plugin->slice.tables[table].column_count, plugin->slice.tables[table].name,
+                 operation == SLUICE_TRUNCATE ? ": SLUICE_TRUNCATE has none" : "");
     return plugin_fault(plugin, text);
 }
 
@@ -63,12 +64,12 @@ int plugin_emit(struct sluice_session *session, uint32_t table, int operation, c
     struct plugin *plugin = plugin_of(session);
     struct plugin_page *page = &plugin->page;
     if (UNLIKELY(plugin->stage != STAGE_PAGE || page->is_bytes || table >= plugin->slice.table_count ||
-                 count != plugin->slice.tables[table].column_count ||
-                 (operation != SLUICE_UPSERT && operation != SLUICE_DELETE)))
+                 operation < SLUICE_UPSERT || operation > SLUICE_TRUNCATE ||
+                 count != (operation == SLUICE_TRUNCATE ? 0 : plugin->slice.tables[table].column_count)))
         return refuse_row(plugin, table, operation, count);
     char *place = buf_reserve(&page->values, count * sizeof *values);
     if (!place) return too_large(plugin);
-    memcpy(place, values, count * sizeof *values);
+    if (count) memcpy(place, values, count * sizeof *values);
     for (uint32_t i = 0; i < count; i++) {
         const struct sluice_value *value = &values[i];
         if (!has_data(value->kind)) {

@@ -158,7 +158,7 @@ static bool apply_segment(struct reader *reader, const struct cJSON *json)
         !read_number(json, "index", &segment.index) || !read_number(json, "bytes", &segment.bytes) ||
         !read_number(json, "rows", &segment.rows) || !read_place(reader, json, &segment))
         return false;
-    if (json_get(json, "empties") && !read_number(json, "empties", &segment.empties)) return false;
+    if (json_get(json, "empties") && !read_number(json, "empties", &segment.marks)) return false;
     segment.settled = json_get(json, "settled") != NULL;
     segment.columns = csv_columns_find(image->columns, segment.stream, columns);
     if (!segment.columns) return false;

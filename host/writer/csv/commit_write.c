@@ -129,7 +129,7 @@ void csv_commit_segment(struct csv_commit *commit, const struct csv_segment *seg
     member_text(&json, "columns", segment->columns->id);
     member_int(&json, "bytes", segment->bytes);
     member_int(&json, "rows", segment->rows);
-    if (segment->empties) member_int(&json, "empties", segment->empties);
+    if (segment->marks) member_int(&json, "empties", segment->marks);
     if (segment->part) {
         member_text(&json, "part", segment->part);
         member_int(&json, "raw_bytes", segment->raw_bytes);

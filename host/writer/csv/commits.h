@@ -40,7 +40,7 @@ struct csv_segment {
     const char *slice;
     const struct csv_columns *columns;
     uint64_t offset, bytes, rows; /* bytes: of a part as it is stored */
-    uint64_t empties;             /* of the rows: those that only say a set is empty, and count as none */
+    uint64_t marks;               /* of the rows: those that count as none (row_is_mark) */
     uint32_t crc;                 /* of a run */
     uint64_t raw_bytes;           /* of a part, and its digest */
     char sha256[SHA256_HEX_SIZE];

@@ -119,7 +119,7 @@ static uint64_t rows_dropped(const struct csv_work *work, const char *stream)
     uint64_t rows = 0;
     for (size_t i = 0; i < writer->segment_count; i++)
         if (work->segment_fates[i] == CSV_DROP && strcmp(writer->segments[i].stream, stream) == 0)
-            rows += writer->segments[i].rows - writer->segments[i].empties;
+            rows += writer->segments[i].rows - writer->segments[i].marks;
     return rows;
 }
 

@@ -79,15 +79,16 @@ void csv_rows_decide(struct csv_work *work)
 
 /* --- rows ------------------------------------------------------------------------------------------------------------- */
 
-/* Only where sets are replaced is it of use to say that one is empty. */
-static bool says_empty(const struct csv_work *work, const struct batch *batch)
+/* Are marks written? Where sets are replaced it is of use to say that one is empty, where rows go, that all are gone. */
+static bool says_marks(const struct csv_work *work, const struct batch *batch)
 {
-    return work->writer->streams[batch->stream].spec.mode == WRITE_APPEND_DEDUP;
+    const struct table_spec *spec = &work->writer->streams[batch->stream].spec;
+    return spec->mode == WRITE_APPEND_DEDUP || (spec->mode == WRITE_OVERWRITE && !spec->set_count);
 }
 
 static uint64_t count_lines(const struct csv_work *work, const struct batch *batch)
 {
-    return says_empty(work, batch) ? batch->rows : batch->rows - batch->empties;
+    return says_marks(work, batch) ? batch->rows : batch->rows - batch->marks;
 }
 
 static int open_folder(struct csv_work *work, size_t index, struct err *err)
@@ -116,7 +117,7 @@ static int open_folder(struct csv_work *work, size_t index, struct err *err)
 /* Of lines that wait in the buffer. */
 struct line_counts {
     uint64_t all;
-    uint64_t empties; /* of these: those that only say a set is empty, and count as no rows */
+    uint64_t marks; /* of these: no rows (row_is_mark) */
 };
 
 /* Where the rows of a batch go. */
@@ -134,9 +135,9 @@ static int write_spool(struct csv_work *work, struct csv_spool *spool, const str
     const struct csv_spool_place place = {.folder = fs_join(&work->arena, writer->paths.data, writer->paths.stage),
                                           .run = destination->lease.run,
                                           .format = &destination->format};
-    work->spooled[spool->stream] += counts->all - counts->empties;
+    work->spooled[spool->stream] += counts->all - counts->marks;
     int rc = csv_spool_write(spool, &place, &writer->spool_number, columns, lines, counts->all, err);
-    spool->uncounted -= rc == 0 ? counts->empties : 0;
+    spool->uncounted -= rc == 0 ? counts->marks : 0;
     return rc;
 }
 
@@ -153,7 +154,7 @@ static int hand_on(struct csv_work *work, const struct target *target, const str
     if (target->spool) return write_spool(work, target->spool, columns, text, &now, err);
     target->segment->bytes += text.size;
     target->segment->rows += now.all;
-    target->segment->empties += now.empties;
+    target->segment->marks += now.marks;
     target->segment->crc = crc32_add(target->segment->crc, text.data, text.size);
     return csv_stage_write(&work->stage, text, err);
 }
@@ -167,12 +168,12 @@ static int write_batch(struct csv_work *work, const struct batch *batch, const s
     struct line_counts counts = {0};
     int rc;
     for (size_t i = 0; i < batch->rows; i++) {
-        bool is_deleted = batch->operations[i] == ROW_DELETE, is_empty = batch->operations[i] == ROW_EMPTY;
-        if (is_empty && !says_empty(work, batch)) continue;
+        bool is_deleted = batch->operations[i] == ROW_DELETE, is_mark = row_is_mark(batch->operations[i]);
+        if (is_mark && !says_marks(work, batch)) continue;
         csv_encode_row(lines, batch->values + i * batch->columns, batch->columns, columns->count, columns->types,
-                       format->null_token, is_deleted || is_empty ? work->deleted_suffix : work->live_suffix, &notes);
+                       format->null_token, is_deleted || is_mark ? work->deleted_suffix : work->live_suffix, &notes);
         counts.all++;
-        counts.empties += is_empty;
+        counts.marks += is_mark;
         work->deleted[batch->stream] += is_deleted;
         if (lines->size < CSV_BUFFER_FULL) continue;
         if ((rc = hand_on(work, target, columns, &counts, err)) != 0) return rc;
@@ -183,7 +184,7 @@ static int write_batch(struct csv_work *work, const struct batch *batch, const s
                 work->writer->streams[batch->stream].spec.stream);
         return err_hint(err, "write this stream to PostgreSQL");
     }
-    work->written[batch->stream] += batch->rows - batch->empties;
+    work->written[batch->stream] += batch->rows - batch->marks;
     work->repaired[batch->stream] += notes.repaired;
     return hand_on(work, target, columns, &counts, err);
 }

@@ -245,7 +245,11 @@ static void merge(const struct table_spec *spec, struct memory_rows *rows, const
         const struct memory_row *row = &list[i];
         bool begins = row->operation == ROW_FIRST || row->operation == ROW_EMPTY;
         if (begins && spec->set_count) takes_set = replace_set(spec, rows, row);
-        if (row->operation == ROW_EMPTY) continue;
+        if (row->operation == ROW_TRUNCATE) {
+            counts->deleted += rows->count;
+            rows->count = 0;
+        }
+        if (row_is_mark(row->operation)) continue;
         if (!takes_set)
             counts->deduplicated++;
         else if (row->key)
@@ -257,7 +261,7 @@ static void merge(const struct table_spec *spec, struct memory_rows *rows, const
 
 static void append(struct memory_rows *rows, const struct memory_row *row, struct load_counts *counts)
 {
-    if (row->operation == ROW_EMPTY) return;
+    if (row_is_mark(row->operation)) return;
     push(rows, row);
     counts->written++;
 }

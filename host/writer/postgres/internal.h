@@ -9,7 +9,7 @@
  * Where a table's rows are sets, its side tables carry `_sluice_set`, and rows that only say a set is empty (sets.h).
  *
  * Which file does what: flow.c opens a flow, table.c knows what is there, evolve.c changes it, transact.c runs every
- * transaction of a flow, load.c makes a load, rows.c encodes, merge.c, sets.c and publish.c make rows visible,
+ * transaction of a flow, load.c makes a load, rows.c encodes, merge.c, sets.c, truncate.c and publish.c make rows visible,
  * overwrite.c and inplace.c those of a table that exists (attached.c tells which of the two), ledger.c keeps the books. */
 #ifndef SLUICE_WRITER_POSTGRES_INTERNAL_H
 #define SLUICE_WRITER_POSTGRES_INTERNAL_H

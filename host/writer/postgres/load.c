@@ -18,6 +18,7 @@
 #include "writer/postgres/statestore.h"
 #include "writer/postgres/table.h"
 #include "writer/postgres/transact.h"
+#include "writer/postgres/truncate.h"
 
 enum { EARLY_PUBLISH_AFTER_MS = 10 * 60 * 1000, FAILED_LOAD_REJECTS = 100 };
 
@@ -217,16 +218,19 @@ static int write_table(struct writer *writer, struct transaction *tx, struct loa
                        struct reject_list *rejects, struct err *err)
 {
     const struct table *table = &writer->tables[t];
-    const struct row_set *side = &work->sets[t][ROUTE_SIDE];
+    struct row_set *side = &work->sets[t][ROUTE_SIDE];
     int rc = 0;
     if (side->rows) {
         struct buf name = BUF_INIT(1024);
-        struct rows_copied copied;
+        struct rows_copied copied = {0};
+        uint64_t gone = 0, skipped = 0;
         bool is_build = pgw_table_uses_build(table);
         pgw_relation_quote(&table->at[is_build ? PLACE_BUILD : PLACE_STAGE], &name);
-        rc = pgw_rows_copy(writer, tx, table, buf_text(&name), true, side, rejects, &copied, err);
+        rc = is_build ? pgw_truncate_build(tx, table, side, &gone, &skipped, err) : pgw_truncate_stage(tx, table, side, err);
+        if (rc == 0) rc = pgw_rows_copy(writer, tx, table, buf_text(&name), true, side, rejects, &copied, err);
         if (rc == 0 && !is_build) rc = pgw_stage_count(tx, table, &copied, 1, err);
-        work->deltas[t].written += (int64_t)copied.rows;
+        work->deltas[t].written += (int64_t)copied.rows - (int64_t)gone;
+        work->deltas[t].deduplicated += (int64_t)(gone + skipped);
         buf_release(&name);
     }
     if (rc != 0 || work->is_building) return rc;

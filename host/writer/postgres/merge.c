@@ -5,7 +5,7 @@
  * the older versions (only when there are fewer keys than rows). Sort out: join with the target and keep what is not simply the
  * same there, in a table of its own: CREATE TABLE AS may run in parallel, and nothing wide is sorted or kept for a row that has
  * not changed. Put: write those that are not stale, in the order of the key. Where rows are sets (sets.h), what the new ones
- * no longer have goes before that.
+ * no longer have goes before that; where the source was emptied (truncate.h), what the target has beside them, behind it.
  *
  * The order of versions is total: a cursor, then arrival. No cursor is older than any; but a deletion without one is newer than
  * all of its load, since sources that delete often send the key alone. */
@@ -14,6 +14,7 @@
 #include "writer/postgres/merge_sql.h"
 #include "writer/postgres/sets.h"
 #include "writer/postgres/table.h"
+#include "writer/postgres/truncate.h"
 
 static void put_keys(const struct table *table, const char *prefix, struct buf *sql)
 {
@@ -114,6 +115,7 @@ static int fold_partial_rows(struct transaction *tx, const struct table *table, 
 struct survey {
     uint64_t rows, keys;
     bool is_partial;
+    bool has_marks; /* truncate.h; then rows and keys count them, too */
 };
 
 static int survey_rows(struct transaction *tx, const struct table *table, const char *source, struct survey *survey,
@@ -121,10 +123,15 @@ static int survey_rows(struct transaction *tx, const struct table *table, const 
 {
     struct pg_result *result;
     struct buf sql = BUF_INIT(1024 * 1024);
-    buf_printf(&sql,
-               "SELECT coalesce(sum(n), 0), count(*), coalesce(bool_or(p), false) FROM "
-               "(SELECT count(*) AS n, bool_or(_sluice_missing IS NOT NULL) AS p FROM %s GROUP BY ",
-               source);
+    buf_printf(&sql, "SELECT coalesce(sum(n), 0), count(*), coalesce(bool_or(p), false), coalesce(bool_or(m), false) FROM "
+                     "(SELECT count(*) AS n, bool_or(_sluice_missing IS NOT NULL) AS p, ");
+    if (pgw_truncate_is_possible(table)) {
+        pgw_truncate_put_is_row(table, "", &sql);
+        buf_append_text(&sql, " IS NULL");
+    } else {
+        buf_append_text(&sql, "false");
+    }
+    buf_printf(&sql, " AS m FROM %s GROUP BY ", source);
     pgw_table_list(table, "", true, &sql);
     buf_append_text(&sql, ") g");
     int rc = pg_query(tx->pg, buf_text(&sql), PG_NONE, &result, err);
@@ -133,6 +140,7 @@ static int survey_rows(struct transaction *tx, const struct table *table, const 
     survey->rows = (uint64_t)pg_int(result, 0, 0);
     survey->keys = (uint64_t)pg_int(result, 0, 1);
     survey->is_partial = pg_bool(result, 0, 2);
+    survey->has_marks = pg_bool(result, 0, 3);
     pg_free(result);
     return 0;
 }
@@ -158,11 +166,11 @@ static int delete_older(struct transaction *tx, const struct table *table, const
     return rc;
 }
 
-/* Is the target's row newer? Never so when it has none, nor for overwrite: the source may have gone back to an older version.
- */
-static void put_is_stale(const struct table *table, struct buf *sql)
+/* Is the target's row newer? Never so when it has none, nor where all of the target is replaced: the source may have gone back
+ * to an older version. */
+static void put_is_stale(const struct table *table, bool is_replaced, struct buf *sql)
 {
-    const struct table_column *cursor = table->spec->mode == WRITE_OVERWRITE ? NULL : pgw_cursor_column(table);
+    const struct table_column *cursor = is_replaced ? NULL : pgw_cursor_column(table);
     if (!cursor) {
         buf_append_text(sql, "false");
         return;
@@ -193,9 +201,10 @@ static void put_value(const struct table_column *column, bool is_partial, struct
 }
 
 /* Makes `verdict` of the rows, one per key, that are stale or different from the target's. */
-static int sort_out(struct transaction *tx, const struct table *table, const char *source, const char *target, bool is_partial,
-                    uint64_t *rows, struct err *err)
+static int sort_out(struct transaction *tx, const struct table *table, const char *source, const char *target,
+                    const struct survey *survey, uint64_t *rows, struct err *err)
 {
+    bool is_partial = survey->is_partial, is_replaced = survey->has_marks || table->spec->mode == WRITE_OVERWRITE;
     struct buf sql = BUF_INIT(4 * 1024 * 1024);
     buf_printf(&sql, "CREATE TEMPORARY TABLE sluice_verdict_%zu ON COMMIT DROP AS SELECT ", table->index);
     for (uint32_t i = 0; i < table->column_count; i++) {
@@ -204,11 +213,11 @@ static int sort_out(struct transaction *tx, const struct table *table, const cha
         buf_append_text(&sql, ", ");
     }
     buf_append_text(&sql, "s._sluice_deleted, ");
-    put_is_stale(table, &sql);
+    put_is_stale(table, is_replaced, &sql);
     buf_printf(&sql, " AS _sluice_stale FROM %s s LEFT JOIN %s t ON ", source, target);
     pgw_put_key_join(table, "t.", "s.", &sql);
     buf_append_text(&sql, " WHERE ");
-    put_is_stale(table, &sql);
+    put_is_stale(table, is_replaced, &sql);
     buf_append_text(&sql, " OR ROW(s._sluice_deleted");
     for (uint32_t i = 0; i < table->column_count; i++) {
         buf_append_text(&sql, ", ");
@@ -279,7 +288,7 @@ int pgw_merge_rows(struct transaction *tx, const struct table *table, const char
 {
     struct buf target = BUF_INIT(1024);
     struct survey survey;
-    uint64_t removed = 0, changed = 0, replaced = 0, deleted = 0;
+    uint64_t removed = 0, changed = 0, replaced = 0, voided = 0, deleted = 0;
     bool has_sets = table->spec->set_count && table->spec->mode == WRITE_APPEND_DEDUP;
     int rc;
     *counts = (struct merge_counts){0};
@@ -288,12 +297,18 @@ int pgw_merge_rows(struct transaction *tx, const struct table *table, const char
     PG_FAULT_POINT(tx->pg, "pg.merge.locked");
     if (has_sets && (rc = pgw_sets_replace(tx, table, source, buf_text(&target), &replaced, &deleted, err)) != 0) goto out;
     if ((rc = survey_rows(tx, table, source, &survey, err)) != 0) goto out;
+    if (survey.has_marks) {
+        if ((rc = pgw_truncate_source(tx, table, source, &voided, err)) != 0) goto out;
+        if ((rc = survey_rows(tx, table, source, &survey, err)) != 0) goto out;
+        survey.has_marks = true;
+    }
     if (survey.is_partial && (rc = fold_partial_rows(tx, table, source, err)) != 0) goto out;
     if (survey.keys < survey.rows && (rc = delete_older(tx, table, source, &removed, err)) != 0) goto out;
-    if ((rc = sort_out(tx, table, source, buf_text(&target), survey.is_partial, &changed, err)) != 0) goto out;
+    if ((rc = sort_out(tx, table, source, buf_text(&target), &survey, &changed, err)) != 0) goto out;
     PG_FAULT_POINT(tx->pg, "pg.merge.sorted");
     if (changed && (rc = put_rows(tx, table, buf_text(&target), counts, err)) != 0) goto out;
-    counts->rows = survey.rows + replaced;
+    if (survey.has_marks && (rc = pgw_truncate_target(tx, table, source, &deleted, err)) != 0) goto out;
+    counts->rows = survey.rows + replaced + voided;
     counts->deleted += deleted;
     counts->unchanged = survey.keys - changed;
     counts->deduplicated = counts->rows - counts->written - counts->unchanged;

@@ -44,6 +44,22 @@ int pgw_replace_delete(struct transaction *tx, const struct table *table, const 
     return rc;
 }
 
+void pgw_replace_put_mark(const struct transaction *tx, const struct table *table, struct buf *sql)
+{
+    buf_append_text(sql, "UPDATE ");
+    pgw_relation_quote(&table->at[PLACE_TARGET], sql);
+    buf_printf(sql, " t SET _sluice_deleted = true, _sluice_synced_at = now(), _sluice_load_id = %lld", (long long)tx->load_id);
+}
+
+void pgw_replace_put_rest(const struct table *table, const char *source, struct buf *sql)
+{
+    buf_append_text(sql, " AND NOT coalesce(t._sluice_deleted, false)");
+    if (!source) return;
+    buf_printf(sql, " AND NOT EXISTS (SELECT FROM %s s WHERE ", source);
+    pgw_put_key_join(table, "t.", "s.", sql);
+    buf_append_char(sql, ')');
+}
+
 int pgw_replace_mark(struct transaction *tx, const struct table *table, const struct load *load, const char *source,
                      int64_t *deleted, struct err *err)
 {
@@ -51,17 +67,9 @@ int pgw_replace_mark(struct transaction *tx, const struct table *table, const st
     struct buf sql = BUF_INIT(64 * 1024);
     uint64_t rows = 0;
     if (!cursor) return 0;
-    buf_append_text(&sql, "UPDATE ");
-    pgw_relation_quote(&table->at[PLACE_TARGET], &sql);
-    buf_printf(&sql, " t SET _sluice_deleted = true, _sluice_synced_at = now(), _sluice_load_id = %lld",
-               (long long)tx->load_id);
+    pgw_replace_put_mark(tx, table, &sql);
     put_range(cursor, &sql);
-    buf_append_text(&sql, " AND NOT coalesce(t._sluice_deleted, false)");
-    if (source) {
-        buf_printf(&sql, " AND NOT EXISTS (SELECT FROM %s s WHERE ", source);
-        pgw_put_key_join(table, "t.", "s.", &sql);
-        buf_append_char(&sql, ')');
-    }
+    pgw_replace_put_rest(table, source, &sql);
     int rc = change_ranges(tx, load, &sql, &rows, err);
     buf_release(&sql);
     *deleted += (int64_t)rows;

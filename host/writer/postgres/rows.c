@@ -202,7 +202,7 @@ static bool encode_row(struct sink *sink, struct pg_copy *copy, size_t at, size_
     bool is_deleted = operation == ROW_DELETE;
     int64_t seq = (int64_t)(sink->writer->seq_base + batch->first_sequence + row);
     if (operation == ROW_FIRST) sink->set = seq;
-    if (operation == ROW_EMPTY && !sink->has_sets) return false;
+    if ((operation == ROW_EMPTY && !sink->has_sets) || (operation == ROW_TRUNCATE && !sink->has_missing)) return false;
     pg_copy_row(copy, sink->fields);
     for (uint32_t i = 0; i < table->column_count; i++) {
         const struct table_column *column = &table->columns[i];
@@ -212,7 +212,7 @@ static bool encode_row(struct sink *sink, struct pg_copy *copy, size_t at, size_
             reject_row(sink, batch, row, column->name, "type_mismatch", "the value does not fit the column's type");
             return false;
         }
-        if (column->is_key && table->spec->mode != WRITE_APPEND && operation != ROW_EMPTY) {
+        if (column->is_key && table->spec->mode != WRITE_APPEND && !row_is_mark(operation)) {
             pg_copy_row_undo(copy);
             reject_row(sink, batch, row, column->name, "missing_primary_key", "the row has no value for its key");
             return false;
@@ -228,7 +228,7 @@ static bool encode_row(struct sink *sink, struct pg_copy *copy, size_t at, size_
         pg_copy_int64(copy, seq);
     }
     if (sink->has_missing) encode_missing(copy, table, batch, values, is_deleted);
-    if (sink->has_sets && operation == ROW_EMPTY)
+    if (sink->has_sets && row_is_mark(operation))
         pg_copy_null(copy);
     else if (sink->has_sets)
         pg_copy_int64(copy, sink->set);
@@ -254,7 +254,7 @@ static int64_t find_set(const struct sink *sink, size_t at, size_t row)
 static int copy_range(struct sink *sink, size_t from, size_t to, struct err *err)
 {
     struct pg_copy copy;
-    uint64_t rows = 0, empties = 0;
+    uint64_t rows = 0, marks = 0;
     int rc;
     size_t base = 0;
     sink->set = 0;
@@ -265,28 +265,28 @@ static int copy_range(struct sink *sink, size_t from, size_t to, struct err *err
         if (sink->has_sets && !sink->set && first < count) sink->set = find_set(sink, at, first);
         for (size_t row = first; row < count && base + row < to; row++) {
             bool is_in = encode_row(sink, &copy, at, row);
-            empties += is_in && sink->batches->batches[at]->operations[row] == ROW_EMPTY;
+            marks += is_in && row_is_mark(sink->batches->batches[at]->operations[row]);
         }
         base += count;
     }
     rc = pg_copy_end(&copy, &rows, err);
     if (rc != 0) return rc;
     sink->copied.all += rows;
-    sink->copied.rows += rows - empties;
+    sink->copied.rows += rows - marks;
     return 0;
 }
 
 /* --- finding the row the server refuses ------------------------------------------------------------------------------------
  */
 
-/* A row that only says its set is empty is none that was read: it is told of and not counted. */
+/* A mark is no row that was read: it is told of and not counted. */
 static void reject_refused(struct sink *sink, size_t index, const char *message)
 {
     size_t at = 0;
     while (index >= sink->batches->batches[at]->rows) index -= sink->batches->batches[at++]->rows;
     const struct batch *batch = sink->batches->batches[at];
     reject_row(sink, batch, index, NULL, "refused_by_database", message);
-    sink->rejects->items[sink->rejects->count - 1].row_was_dropped = batch->operations[index] != ROW_EMPTY;
+    sink->rejects->items[sink->rejects->count - 1].row_was_dropped = !row_is_mark(batch->operations[index]);
 }
 
 static int copy_careful(struct sink *sink, size_t from, size_t to, struct err *err)
@@ -316,7 +316,7 @@ int pgw_rows_copy(struct writer *writer, struct transaction *tx, const struct ta
     struct buf sql = BUF_INIT(1024 * 1024);
     int rc;
     *copied = (struct rows_copied){0};
-    if (set->rows == 0) return 0;
+    if (set->rows == set->first) return 0;
     sink.has_missing = is_side && table->spec->mode == WRITE_APPEND_DEDUP;
     sink.has_sets = is_side && table->spec->set_count > 0;
     sink.fields =
@@ -333,7 +333,7 @@ int pgw_rows_copy(struct writer *writer, struct transaction *tx, const struct ta
                is_side ? ", _sluice_slice, _sluice_seq" : "", sink.has_missing ? ", _sluice_missing" : "",
                sink.has_sets ? ", " SET_COLUMN : "");
     sink.sql = buf_text(&sql);
-    rc = tx->is_careful ? copy_careful(&sink, 0, set->rows, err) : copy_range(&sink, 0, set->rows, err);
+    rc = tx->is_careful ? copy_careful(&sink, set->first, set->rows, err) : copy_range(&sink, set->first, set->rows, err);
     *copied = sink.copied;
     buf_release(&sql);
     return rc;

@@ -21,12 +21,13 @@ struct row_set {
     const char **slices; /* per batch: its slice's id */
     size_t count;
     size_t rows;
+    size_t first; /* rows before it are not copied, see truncate.h */
 };
 
 /* What a COPY put in. */
 struct rows_copied {
     uint64_t all;
-    uint64_t rows; /* of these: without those that only say a set is empty */
+    uint64_t rows; /* of these: without marks (row_is_mark) */
 };
 
 /* COPYs `set` into `relation` (quoted). is_side: it has the columns of a stage or build, and those of append_dedup for a table

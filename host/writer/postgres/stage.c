@@ -3,6 +3,7 @@
 
 #include "writer/postgres/ledger.h"
 #include "writer/postgres/load.h"
+#include "writer/postgres/truncate.h"
 
 static void put_slices(const char *slices, struct buf *sql)
 {
@@ -77,13 +78,17 @@ static int delete_rows(struct transaction *tx, const struct table *table, const 
     struct buf sql = BUF_INIT(8192);
     struct pg_result *result;
     int rc;
-    if (!table->spec->set_count) {
+    if (!table->spec->set_count && !pgw_truncate_is_possible(table)) {
         rc = pg_change(tx->pg, buf_text(delete), params, param_count, &gone->all, err);
         gone->rows = gone->all;
         return rc;
     }
-    buf_printf(&sql, "WITH gone AS (%s RETURNING r." SET_COLUMN ") SELECT count(*), count(" SET_COLUMN ") FROM gone",
-               buf_text(delete));
+    buf_printf(&sql, "WITH gone AS (%s RETURNING ", buf_text(delete));
+    if (table->spec->set_count)
+        buf_append_text(&sql, "r." SET_COLUMN);
+    else
+        pgw_truncate_put_is_row(table, "r.", &sql);
+    buf_append_text(&sql, " AS row) SELECT count(*), count(row) FROM gone");
     rc = pg_query(tx->pg, buf_text(&sql), params, param_count, &result, err);
     buf_release(&sql);
     if (rc != 0) return rc;
@@ -186,7 +191,7 @@ int pgw_stage_abandon(struct transaction *tx, const struct table *table, const c
     return delete_unpublished(tx, table, "WHERE r._sluice_slice = ANY($1::text[])", PG_PARAMS(slices), rows, err);
 }
 
-/* Rows of a side table, without those that only say a set is empty. `is_stage`: as they were counted, should a crash have
+/* Rows of a side table, without marks. `is_stage`: as they were counted, should a crash have
  * emptied it. */
 static int count_rows(struct transaction *tx, const struct pg_result *side, size_t i, uint64_t *rows, struct err *err)
 {

@@ -44,7 +44,7 @@ extern "C" {
 #endif
 
 #define SLUICE_ABI_MAJOR 1
-#define SLUICE_ABI_MINOR 1
+#define SLUICE_ABI_MINOR 2
 
 /* --- values ------------------------------------------------------------------------------------------------------------- */
 
@@ -78,8 +78,10 @@ struct sluice_value {
 };
 
 enum sluice_operation {
-    SLUICE_UPSERT = 0, /* the row is there, as given */
-    SLUICE_DELETE = 1  /* the row with this primary key is gone; other values may be NULL */
+    SLUICE_UPSERT = 0,  /* the row is there, as given */
+    SLUICE_DELETE = 1,  /* the row with this primary key is gone; other values may be NULL */
+    SLUICE_TRUNCATE = 2 /* all rows of the table that came before are gone; no values, count 0. Where rows are only appended
+                           nothing goes. Not of a parser. Since 1.2 */
 };
 
 /* --- the plugin --------------------------------------------------------------------------------------------------------- */
@@ -266,8 +268,9 @@ struct sluice_session {
     const struct sluice_host *host;
 };
 
-/* Takes one row of slice->tables[table]: `count` values, one for each of its columns. Returns 0; 1 when the page is full, so
- * that `page` should return 1 soon (it has 15 MiB more, then emitting fails); or an error. `page` only, like the next two. */
+/* Takes one row of slice->tables[table]: `count` values, one for each of its columns (none with SLUICE_TRUNCATE). Returns 0; 1
+ * when the page is full, so that `page` should return 1 soon (it has 15 MiB more, then emitting fails); or an error. `page`
+ * only, like the next two. */
 static inline int sluice_emit(struct sluice_session *session, uint32_t table, enum sluice_operation operation,
                               const struct sluice_value *values, uint32_t count)
 {

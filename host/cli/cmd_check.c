@@ -10,10 +10,10 @@
 #include "os/clock.h"
 #include "os/secret.h"
 #include "os/zone.h"
-#include "rest/native.h"
 #include "rest/reader.h"
 #include "service/cadence.h"
 #include "sync/sample.h"
+#include "sync/source.h"
 
 struct findings {
     struct cli_context *cli;
@@ -69,33 +69,13 @@ static void on_destination(void *context, const struct writer_finding *finding)
     snprintf(findings->failed_detail, sizeof findings->failed_detail, "%s", finding->detail ? finding->detail : "");
 }
 
-/* A native plugin's own check, in a session of its own. */
-struct plugin_check {
-    struct session *session;
-    struct request_source source;
-};
-
-/* native_http.send */
-static int send_for_plugin(void *context, struct http_request *request, struct arena *arena, struct http_response *response,
-                           struct err *err)
-{
-    struct plugin_check *check = context;
-    return native_send(check->session, &check->source, request, arena, response, err);
-}
-
 static void check_plugin(struct findings *findings, const struct sync_prepared *prepared, struct client *client)
 {
     struct err err = ERR_INIT;
-    struct functions functions;
-    struct plugin_check check = {session_new(client), sync_request_source(prepared, NULL)};
-    const struct native_http http = {send_for_plugin, &check};
-    connector_functions_new(&prepared->sources, &prepared->connector_options, &functions);
-    if (functions.check(functions.context, &http, &err) != 0)
+    if (source_ask(prepared, client, NATIVE_CHECK, NULL, &err) != 0)
         fail(findings, "source", &err);
     else
         print_finding(findings, true, "source", "the plugin's check passed");
-    connector_functions_free(&functions);
-    session_free(check.session);
 }
 
 /* The connector's own check request, when it declares one. */

@@ -102,12 +102,13 @@ static int call_records(void *context, const char *records_name, const char *map
     return call(context, &request, arena, result_ndjson, err);
 }
 
-static int call_check(void *context, const struct native_http *http, struct err *err)
+static int call_ask(void *context, int question, const struct native_slice *slice, const struct native_http *http,
+                    struct err *err)
 {
     struct instance *instance = context;
     pthread_mutex_lock(&instance->lock);
     int rc = want_worker(instance, err);
-    if (rc == 0) rc = native_check(instance->worker, instance->options, http, err);
+    if (rc == 0) rc = native_ask(instance->worker, instance->options, question, slice, http, err);
     pthread_mutex_unlock(&instance->lock);
     return rc;
 }
@@ -154,7 +155,7 @@ void connector_functions_new(const struct connector_sources *sources, const stru
     *out = (struct functions){.context = instance,
                               .value = call_value,
                               .records = call_records,
-                              .check = call_check,
+                              .ask = call_ask,
                               .open = call_open,
                               .page = call_page,
                               .parse = call_parse,

@@ -89,39 +89,15 @@ int native_description(const char *connector, struct str told, struct arena *are
 
 /* --- sessions ------------------------------------------------------------------------------------------------------------ */
 
-static struct wire_open *open_frame(const struct connector_options *options)
+/* `slice` NULL: the config alone. */
+static struct wire_open *open_frame(const struct connector_options *options, const struct native_slice *slice)
 {
     const struct connector_grant *grant = options->grant;
     struct wire_open *open = mem_zero(1, sizeof *open);
     for (size_t i = 0; grant && i < grant->setting_count && i < WIRE_MAX_CONFIG; i++)
         open->config[open->config_count++] =
             (struct wire_setting){str_from(grant->settings[i].name), str_from(grant->settings[i].value)};
-    return open;
-}
-
-static int send_open(struct worker *worker, enum wire_type type, struct wire_open *open, struct err *err)
-{
-    struct wire_frame frame;
-    uint32_t id;
-    struct buf *out = worker_begin(worker, &id);
-    wire_write_open(out, type, id, open);
-    free(open);
-    return worker_ask(worker, WIRE_RESULT, &frame, err);
-}
-
-int native_check(struct worker *worker, const struct connector_options *options, const struct native_http *http,
-                 struct err *err)
-{
-    worker_let_send(worker, http);
-    int rc = send_open(worker, WIRE_CHECK, open_frame(options), err);
-    worker_let_send(worker, NULL);
-    return rc;
-}
-
-int native_open(struct worker *worker, const struct connector_options *options, const struct native_slice *slice,
-                struct err *err)
-{
-    struct wire_open *open = open_frame(options);
+    if (!slice) return open;
     open->stream = str_from(slice->stream);
     open->has_state = slice->state != NULL;
     open->state = str_from(slice->state);
@@ -137,7 +113,34 @@ int native_open(struct worker *worker, const struct connector_options *options, 
     open->continuous = slice->continuous;
     open->sample = slice->sample;
     open->parses = slice->parses;
-    return send_open(worker, WIRE_OPEN, open, err);
+    return open;
+}
+
+static int send_open(struct worker *worker, enum wire_type type, struct wire_open *open, struct err *err)
+{
+    struct wire_frame frame;
+    uint32_t id;
+    struct buf *out = worker_begin(worker, &id);
+    wire_write_open(out, type, id, open);
+    free(open);
+    return worker_ask(worker, WIRE_RESULT, &frame, err);
+}
+
+int native_ask(struct worker *worker, const struct connector_options *options, enum native_question question,
+               const struct native_slice *slice, const struct native_http *http, struct err *err)
+{
+    static const enum wire_type TYPES[] = {
+        [NATIVE_CHECK] = WIRE_CHECK, [NATIVE_SETUP] = WIRE_SETUP, [NATIVE_TEARDOWN] = WIRE_TEARDOWN};
+    worker_let_send(worker, http);
+    int rc = send_open(worker, TYPES[question], open_frame(options, slice), err);
+    worker_let_send(worker, NULL);
+    return rc;
+}
+
+int native_open(struct worker *worker, const struct connector_options *options, const struct native_slice *slice,
+                struct err *err)
+{
+    return send_open(worker, WIRE_OPEN, open_frame(options, slice), err);
 }
 
 int native_close(struct worker *worker, struct err *err)

@@ -11,8 +11,9 @@
  */
 int native_description(const char *connector, struct str told, struct arena *arena, struct str *json, struct err *err) MUST_USE;
 
-int native_check(struct worker *worker, const struct connector_options *options, const struct native_http *http,
-                 struct err *err) MUST_USE;
+/* `slice` NULL: of a check. */
+int native_ask(struct worker *worker, const struct connector_options *options, enum native_question question,
+               const struct native_slice *slice, const struct native_http *http, struct err *err) MUST_USE;
 int native_open(struct worker *worker, const struct connector_options *options, const struct native_slice *slice,
                 struct err *err) MUST_USE;
 int native_close(struct worker *worker, struct err *err) MUST_USE;

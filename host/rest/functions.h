@@ -36,10 +36,11 @@ struct functions {
     int (*records)(void *context, const char *records_name, const char *map_name, const char *records_path,
                    struct str context_json, struct str page, struct arena *arena, struct str *result_ndjson, struct err *err);
 
-    /* Of a native plugin (native.h): proves the configuration; begins to read a slice; gives its next page, charged to
-     * `budget`. `committed`: the newest checkpoint that is durable with its rows; NULL: none yet. One slice is read by one
-     * instance. */
-    int (*check)(void *context, const struct native_http *http, struct err *err);
+    /* Of a native plugin (native.h): answers a question, of a slice that is not read (a check has none: NULL); begins to read a
+     * slice; gives its next page, charged to `budget`. `committed`: the newest checkpoint that is durable with its rows; NULL:
+     * none yet. One slice is read by one instance. */
+    int (*ask)(void *context, int question /* enum native_question */, const struct native_slice *slice,
+               const struct native_http *http, struct err *err);
     int (*open)(void *context, const struct native_slice *slice, struct err *err);
     int (*page)(void *context, const struct native_http *http, const char *committed, struct budget *budget,
                 struct native_page *page, struct err *err);

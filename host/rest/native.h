@@ -41,6 +41,10 @@ struct native_slice {
     bool parses; /* a body, see native_input; nothing else is to be read */
 };
 
+/* What a plugin can be asked beside reading: to prove the configuration; to make what the source has to hold for the pipeline,
+ * and to remove it. */
+enum native_question { NATIVE_CHECK, NATIVE_SETUP, NATIVE_TEARDOWN };
+
 /* How a plugin's own requests are sent, by whoever reads it; `send` NULL: they are not. `request->url` may be a path behind the
  * base. As client_send. */
 struct native_http {

@@ -94,7 +94,8 @@ void wire_write_open(struct buf *out, enum wire_type type, uint32_t id, const st
 
 int wire_read_open(const struct wire_frame *frame, struct wire_open *open, struct err *err)
 {
-    struct wire_cursor cursor = wire_open_payload(frame, frame->type == WIRE_OPEN || frame->type == WIRE_CHECK);
+    struct wire_cursor cursor = wire_open_payload(frame, frame->type == WIRE_OPEN || frame->type == WIRE_CHECK ||
+                                                             frame->type == WIRE_SETUP || frame->type == WIRE_TEARDOWN);
     open->config_count = take_settings(&cursor, open->config, WIRE_MAX_CONFIG);
     open->stream = wire_take_bytes(&cursor);
     open->state = take_optional(&cursor, &open->has_state);

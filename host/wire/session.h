@@ -6,6 +6,7 @@
  *     PAGE     what is durable by now  -> ROWS             as often as it is asked
  *     CLOSE                            -> RESULT
  *     CHECK                            -> RESULT           proves the configuration, as OPEN has it; instead of a slice
+ *     SETUP, TEARDOWN   a slice        -> RESULT           what the source holds for the pipeline; instead of reading it
  *
  * NOTE, RESOLVE, HTTP and, in a page of a parser, INPUT may come before any answer; FAIL in its place. STOP may come while a
  * request is being answered. INPUT asks for more of the body that is parsed: ANSWERED has a piece, which is empty behind the
@@ -107,7 +108,8 @@ struct wire_answered {
 };
 
 void wire_write_plugin(struct buf *out, uint32_t id, const struct wire_plugin *plugin);
-void wire_write_open(struct buf *out, enum wire_type type, uint32_t id, const struct wire_open *open); /* OPEN, CHECK */
+void wire_write_open(struct buf *out, enum wire_type type, uint32_t id,
+                     const struct wire_open *open); /* OPEN, CHECK, SETUP, TEARDOWN */
 void wire_write_page(struct buf *out, uint32_t id, const struct wire_page *page);
 void wire_write_rows(struct buf *out, uint32_t id, const struct wire_rows *rows);
 void wire_write_bare(struct buf *out, enum wire_type type, uint32_t id); /* CLOSE, STOP, INPUT */

@@ -26,6 +26,8 @@ static const char *const TYPE_NAMES[WIRE_TYPE_END] = {
     [WIRE_ANSWERED] = "answered",
     [WIRE_STOP] = "stop",
     [WIRE_INPUT] = "input",
+    [WIRE_SETUP] = "setup",
+    [WIRE_TEARDOWN] = "teardown",
 };
 
 const char *wire_type_name(unsigned type)

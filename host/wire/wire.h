@@ -46,7 +46,7 @@ enum wire_type {
     WIRE_CRYPTO_RESULT, /* host -> worker: struct wire_crypto_result */
     /* Native plugins only, see session.h: */
     WIRE_PLUGIN,   /* host -> worker, in place of LOAD: struct wire_plugin; answered by DESCRIPTION */
-    WIRE_CHECK,    /* host -> worker: nothing; answered by RESULT */
+    WIRE_CHECK,    /* host -> worker: struct wire_open; answered by RESULT */
     WIRE_OPEN,     /* host -> worker: struct wire_open; answered by RESULT */
     WIRE_PAGE,     /* host -> worker: struct wire_page */
     WIRE_ROWS,     /* worker -> host: struct wire_rows */
@@ -58,6 +58,8 @@ enum wire_type {
     WIRE_ANSWERED, /* host -> worker: struct wire_answered */
     WIRE_STOP,     /* host -> worker, during a request: what runs should come to an end; has no answer */
     WIRE_INPUT,    /* worker -> host, before the answer: nothing; answered by ANSWERED */
+    WIRE_SETUP,    /* host -> worker: struct wire_open; answered by RESULT */
+    WIRE_TEARDOWN, /* host -> worker: struct wire_open; answered by RESULT */
     WIRE_TYPE_END,
 };
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "postgres/setup.h"
 #include "postgres/stream.h"
 
 /* The list of tables; no table can have its name. */
@@ -107,7 +108,8 @@ static int check(struct sluice_session *session)
 }
 
 static const struct sluice_plugin POSTGRES = {
-    SLUICE_PLUGIN_HEADER, .name = "postgres", .version = "1.0.0", .profile = SLUICE_NETWORK, .description = DESCRIPTION,
-    .check = check,       .open = open_slice, .page = page,       .close = close_slice,
+    SLUICE_PLUGIN_HEADER,       .name = "postgres",    .version = "1.0.0",          .profile = SLUICE_NETWORK,
+    .description = DESCRIPTION, .check = check,        .open = open_slice,          .page = page,
+    .close = close_slice,       .setup = source_setup, .teardown = source_teardown,
 };
 SLUICE_PLUGIN(POSTGRES);

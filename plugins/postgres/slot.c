@@ -36,13 +36,17 @@ static bool hides_root(const struct stream *stream, const char *via_root)
 
 static int change(struct stream *stream, const char *sql, bool may_change)
 {
-    if (!may_change)
-        return fail(stream->session, SLUICE_ERROR_CONFIG, sql, "publication \"%s\" does not tell of all tables",
-                    stream->settings.publication);
     struct text statement = {0};
-    text_printf(&statement, "BEGIN READ WRITE; %s; COMMIT", sql);
-    int rc = connection_query(&stream->connection, statement.data, NULL);
-    if (rc == 0) say(stream->session, SLUICE_LOG_INFO, "told the source: %s", sql);
+    int rc;
+    if (may_change) {
+        text_printf(&statement, "BEGIN READ WRITE; %s; COMMIT", sql);
+        rc = connection_query(&stream->connection, statement.data, NULL);
+        if (rc == 0) say(stream->session, SLUICE_LOG_INFO, "told the source: %s", sql);
+    } else {
+        text_printf(&statement, "`sluice source setup` does it, or %s", sql);
+        rc = fail(stream->session, SLUICE_ERROR_CONFIG, statement.data, "publication \"%s\" does not tell of all tables",
+                  stream->settings.publication);
+    }
     text_release(&statement);
     return rc;
 }
@@ -95,7 +99,7 @@ static int look_at_wal(struct stream *stream, const PGresult *result)
     int64_t kept = strtoll(PQgetvalue(result, 0, 4), NULL, 10), limit = stream->settings.wal_warning_bytes;
     if (strcmp(status, "lost") == 0)
         return fail(stream->session, SLUICE_ERROR_DATA,
-                    "drop the slot (SELECT pg_drop_replication_slot(..)) and read everything anew with --full-refresh; a "
+                    "drop the slot (`sluice source teardown`) and read everything anew with --full-refresh; a "
                     "larger max_slot_wal_keep_size lets syncs pause longer",
                     "slot \"%s\" has lost changes: the server removed WAL that was not read", stream->settings.slot);
     if (strcmp(status, "unreserved") == 0)
@@ -141,14 +145,10 @@ int slot_look(struct stream *stream, struct slot *slot)
 int slot_create(struct stream *stream)
 {
     struct text sql = {0};
-    if (!stream->settings.creates) {
-        text_puts(&sql, "SELECT pg_create_logical_replication_slot(");
-        text_literal(&sql, stream->settings.slot);
-        text_puts(&sql, ", 'pgoutput'), or `create: true`");
-        int rc = fail(stream->session, SLUICE_ERROR_CONFIG, sql.data, "there is no slot \"%s\"", stream->settings.slot);
-        text_release(&sql);
-        return rc;
-    }
+    if (!stream->settings.creates)
+        return fail(stream->session, SLUICE_ERROR_CONFIG,
+                    "`sluice source setup` makes it, and so does a sync with `create: true`", "there is no slot \"%s\"",
+                    stream->settings.slot);
     text_puts(&sql, "SELECT pg_create_logical_replication_slot(");
     text_literal(&sql, stream->settings.slot);
     text_puts(&sql, ", 'pgoutput')");

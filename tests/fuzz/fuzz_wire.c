@@ -23,6 +23,8 @@ static int session_again(const struct wire_frame *frame, struct buf *out, struct
         return rc;
     case WIRE_OPEN:
     case WIRE_CHECK:
+    case WIRE_SETUP:
+    case WIRE_TEARDOWN:
         if ((rc = wire_read_open(frame, &open, err)) == 0) wire_write_open(out, frame->type, frame->id, &open);
         return rc;
     case WIRE_PAGE:

@@ -630,3 +630,54 @@ def test_the_example(work, source, target):
     source.query("DELETE FROM orders WHERE id < 10")
     work.run("run", "ecommerce")
     assert is_same("ecommerce")
+
+
+def test_slot_and_publication_by_command(work, source, target):
+    source.query(SHOP)
+    slot = "t" + uuid.uuid4().hex[:8]
+    held = "SELECT (SELECT count(*) FROM pg_replication_slots WHERE slot_name = '%s') + 2 * (SELECT count(*) FROM pg_publication WHERE pubname = '%s')" % (slot, slot)
+    configure(work, source, target, slot=slot, create=False)
+    assert "`sluice source setup` does it" in work.run("run", code=2).err
+    assert f'slot "{slot}" is created' in work.run("source", "setup").err
+    assert source.one(held) == 3
+    assert f'slot "{slot}" was there' in work.run("source", "setup").err, "it may be repeated"
+    source.query("UPDATE orders SET name = 'since' WHERE id = 1")
+    work.run("run")
+    shop_is_same(source, target)
+    # What is in use is not dropped.
+    process = work.start("run", "--continuous")
+    try:
+        wait_for(lambda: source.one(f"SELECT active FROM pg_replication_slots WHERE slot_name = '{slot}'"), "the slot's use")
+        assert "is active for PID" in work.run("source", "teardown", code=4).err
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert f'slot "{slot}" is dropped' in work.run("source", "teardown").err
+    assert source.one(held) == 0
+    assert f'slot "{slot}" was not there' in work.run("source", "teardown").err
+    assert "is gone" in work.run("run", code=5).err
+    # Somebody else's stays.
+    source.query(f"SELECT pg_create_logical_replication_slot('{slot}', 'test_decoding')")
+    assert "its plugin is not pgoutput" in work.run("source", "teardown", code=2).err
+    source.query(f"SELECT pg_drop_replication_slot('{slot}')")
+    configure(work, source, target)
+    assert "reads tables by queries" in work.run("source", "setup", code=2).err
+    assert "use `setup [PIPELINE]`" in work.run("source", "drop", code=2).err
+
+
+def test_setup_waits_for_running_transactions(work, source, target):
+    source.query("CREATE TABLE t (id int PRIMARY KEY)")
+    slot = "t" + uuid.uuid4().hex[:8]
+    configure(work, source, target, slot=slot)
+    other = psycopg2.connect(source.url)
+    other.cursor().execute("INSERT INTO t VALUES (1)")
+    process = work.start("source", "setup")
+    try:
+        wait_for(lambda: source.one(f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{slot}'") == 1, "the slot")
+        other.commit()
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        other.close()
+    assert process.returncode == 0 and "is created" in err, err
+    work.run("source", "teardown")

@@ -103,7 +103,7 @@ static int host_resolve(struct sluice_session *session, const char *name, uint16
     struct wire_resolved resolved;
     size_t room = *count;
     *count = 0;
-    if (plugin->about->profile != SLUICE_NETWORK)
+    if (plugin->about.profile != SLUICE_NETWORK)
         return plugin_fault(plugin, "sluice_resolve was called outside of the profile network");
     if (!name || !name[0] || strlen(name) > 253) return plugin_fault(plugin, "sluice_resolve was called without a host's name");
     const struct wire_resolve question = {.name = str_from(name), .port = port};
@@ -149,8 +149,8 @@ static int host_http(struct sluice_session *session, const struct sluice_http_re
 {
     struct plugin *plugin = plugin_of(session);
     struct err err = ERR_INIT;
-    if (plugin->stage != STAGE_PAGE && plugin->stage != STAGE_CHECK)
-        return plugin_fault(plugin, "sluice_http was called outside of check and page");
+    if (plugin->stage != STAGE_PAGE && plugin->stage != STAGE_CHECK && plugin->stage != STAGE_SOURCE)
+        return plugin_fault(plugin, "sluice_http was called outside of check, setup, teardown and page");
     if (request->struct_size < sizeof *request || !request->url || request->header_count > WIRE_MAX_HEADERS)
         return plugin_fault(plugin, "sluice_http was called without a URL, with over 200 headers, or without struct_size");
     struct wire_http *http = host_alloc(session, sizeof *http);

@@ -18,7 +18,7 @@ struct loading {
 };
 
 /* Of a descriptor of version 1.0. */
-enum { FIRST_SIZE = sizeof(struct sluice_plugin) };
+enum { FIRST_SIZE = offsetof(struct sluice_plugin, setup) };
 
 static const char *refuse(struct loading *loading, const char *format, ...) PRINTF_LIKE(2, 3);
 
@@ -143,6 +143,7 @@ const char *plugin_refusal(struct plugin *plugin, const char *object, uint64_t p
         if (reason) return reason;
         if (trace) trace(plugin, CHECKS[i].name);
     }
-    plugin->about = loading.about;
+    size_t size = loading.about->struct_size;
+    memcpy(&plugin->about, loading.about, size < sizeof plugin->about ? size : sizeof plugin->about);
     return NULL;
 }

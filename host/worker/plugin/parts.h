@@ -24,7 +24,7 @@ enum {
 };
 
 /* Which callback runs: host functions belong to some of them only. */
-enum plugin_stage { STAGE_NONE, STAGE_CHECK, STAGE_OPEN, STAGE_PAGE, STAGE_CLOSE, STAGE_CALL };
+enum plugin_stage { STAGE_NONE, STAGE_CHECK, STAGE_SOURCE, STAGE_OPEN, STAGE_PAGE, STAGE_CLOSE, STAGE_CALL };
 
 /* The page in hand, as it will travel. */
 struct plugin_page {
@@ -43,7 +43,7 @@ struct plugin_body {
 
 struct plugin {
     struct sluice_session session; /* first: what the plugin is given */
-    const struct sluice_plugin *about;
+    struct sluice_plugin about;    /* as large as ours: what an older one lacks is NULL */
     char refusal[400];
     struct wire_stream *stream;
     struct wire_stream nested; /* for what the host answers in the middle of a callback */

@@ -116,11 +116,12 @@ static void trace(struct plugin *plugin, const char *check)
 static void send_description(struct plugin *plugin)
 {
     static const char *const PROFILES[] = {NULL, "parse", "network", "files"};
-    const struct sluice_plugin *about = plugin->about;
+    const struct sluice_plugin *about = &plugin->about;
     const struct {
         const char *name;
         bool is_there;
-    } callbacks[] = {{"check", about->check}, {"open", about->open}, {"page", about->page}, {"close", about->close}};
+    } callbacks[] = {{"check", about->check}, {"open", about->open},   {"page", about->page},
+                     {"close", about->close}, {"setup", about->setup}, {"teardown", about->teardown}};
     buf_clear(&plugin->out);
     size_t mark = wire_begin_text(&plugin->out, WIRE_DESCRIPTION, plugin->id);
     struct json_writer json = JSON_WRITER(&plugin->out);
@@ -240,29 +241,53 @@ static bool take_slice(struct plugin *plugin, const struct wire_open *open)
     return take_tables(plugin, open->tables);
 }
 
-static void answer_open(struct plugin *plugin, const struct wire_frame *frame, bool is_check)
+/* Reads what a request says of the session: its config and, but for a check, its slice. */
+static void take_open(struct plugin *plugin, const struct wire_frame *frame, bool has_slice)
 {
-    const struct sluice_plugin *about = plugin->about;
     struct wire_open *open = mem_zero(1, sizeof *open);
     struct err err = ERR_INIT;
     if (wire_read_open(frame, open, &err) != 0) refuse_request(plugin, frame->id, err.message);
     if (plugin->is_open) refuse_request(plugin, frame->id, "a session is open already");
     arena_clear(&plugin->memory);
     take_config(plugin, open);
-    bool fits = is_check || take_slice(plugin, open);
+    bool fits = !has_slice || take_slice(plugin, open);
     plugin_body_begin(&plugin->body, open->parses);
     free(open);
     if (!fits) refuse_request(plugin, frame->id, "the tables of a slice cannot be read");
-    begin_request(plugin, frame->id, is_check ? STAGE_CHECK : STAGE_OPEN, is_check ? "check" : "open", plugin->call_cpu_ms);
+}
+
+static void answer_open(struct plugin *plugin, const struct wire_frame *frame)
+{
+    const struct sluice_plugin *about = &plugin->about;
+    take_open(plugin, frame, true);
+    begin_request(plugin, frame->id, STAGE_OPEN, "open", plugin->call_cpu_ms);
     plugin->instance = NULL;
-    int rc = 0;
-    if (is_check)
-        rc = about->check ? about->check(&plugin->session) : 0;
-    else if (about->open)
-        rc = about->open(&plugin->session, &plugin->slice, &plugin->instance);
-    if (!end_callback(plugin, is_check ? "check" : "open", rc)) return;
-    plugin->is_open = !is_check;
+    int rc = about->open ? about->open(&plugin->session, &plugin->slice, &plugin->instance) : 0;
+    if (!end_callback(plugin, "open", rc)) return;
+    plugin->is_open = true;
     send_result(plugin, STR(""));
+}
+
+static void answer_check(struct plugin *plugin, const struct wire_frame *frame)
+{
+    const struct sluice_plugin *about = &plugin->about;
+    take_open(plugin, frame, false);
+    begin_request(plugin, frame->id, STAGE_CHECK, "check", plugin->call_cpu_ms);
+    if (end_callback(plugin, "check", about->check ? about->check(&plugin->session) : 0)) send_result(plugin, STR(""));
+}
+
+static void answer_source(struct plugin *plugin, const struct wire_frame *frame, bool is_teardown)
+{
+    const char *name = is_teardown ? "teardown" : "setup";
+    int (*callback)(struct sluice_session *, const struct sluice_slice *) =
+        is_teardown ? plugin->about.teardown : plugin->about.setup;
+    take_open(plugin, frame, true);
+    begin_request(plugin, frame->id, STAGE_SOURCE, name, plugin->call_cpu_ms);
+    int rc = callback ? callback(&plugin->session, &plugin->slice)
+                      : PLUGIN_HOST.fail(&plugin->session, SLUICE_ERROR_CONFIG,
+                                         "this connector's source holds nothing for a pipeline",
+                                         "there is nothing to set up or to tear down");
+    if (end_callback(plugin, name, rc)) send_result(plugin, STR(""));
 }
 
 static void answer_page(struct plugin *plugin, const struct wire_frame *frame)
@@ -271,14 +296,14 @@ static void answer_page(struct plugin *plugin, const struct wire_frame *frame)
     struct wire_page request;
     struct err err = ERR_INIT;
     if (wire_read_page(frame, &request, &err) != 0) refuse_request(plugin, frame->id, err.message);
-    if (!plugin->is_open || !plugin->about->page) refuse_request(plugin, frame->id, "there is no session to read a page of");
+    if (!plugin->is_open || !plugin->about.page) refuse_request(plugin, frame->id, "there is no session to read a page of");
     if (request.has_committed) {
         free(plugin->committed);
         plugin->committed = str_dup(request.committed);
     }
     plugin_page_clear(page);
     begin_request(plugin, frame->id, STAGE_PAGE, "page", plugin->call_cpu_ms);
-    int rc = plugin->about->page(&plugin->session, plugin->instance);
+    int rc = plugin->about.page(&plugin->session, plugin->instance);
     plugin->is_open = end_callback(plugin, "page", rc);
     if (!plugin->is_open) return;
     const struct wire_rows rows = {.has_more = rc > 0,
@@ -298,7 +323,7 @@ static void answer_page(struct plugin *plugin, const struct wire_frame *frame)
 static void answer_close(struct plugin *plugin, const struct wire_frame *frame)
 {
     begin_request(plugin, frame->id, STAGE_CLOSE, "close", plugin->call_cpu_ms);
-    if (plugin->is_open && plugin->about->close) plugin->about->close(&plugin->session, plugin->instance);
+    if (plugin->is_open && plugin->about.close) plugin->about.close(&plugin->session, plugin->instance);
     plugin->is_open = false;
     if (end_callback(plugin, "close", 0)) send_result(plugin, STR(""));
 }
@@ -307,7 +332,7 @@ static void answer_close(struct plugin *plugin, const struct wire_frame *frame)
 
 static const struct sluice_function *function_at(const struct plugin *plugin, struct str place)
 {
-    const struct sluice_function *function = plugin->about->functions;
+    const struct sluice_function *function = plugin->about.functions;
     while (function && function->place && !str_equal(str_from(function->place), place)) function++;
     return function && function->place ? function : NULL;
 }
@@ -354,8 +379,14 @@ void plugin_answer(struct plugin *plugin, const struct wire_frame *frame)
     plugin->is_stopping = false;
     switch (frame->type) {
     case WIRE_CHECK:
+        answer_check(plugin, frame);
+        break;
+    case WIRE_SETUP:
+    case WIRE_TEARDOWN:
+        answer_source(plugin, frame, frame->type == WIRE_TEARDOWN);
+        break;
     case WIRE_OPEN:
-        answer_open(plugin, frame, frame->type == WIRE_CHECK);
+        answer_open(plugin, frame);
         break;
     case WIRE_PAGE:
         answer_page(plugin, frame);

@@ -131,6 +131,13 @@ struct sluice_plugin {
     int (*page)(struct sluice_session *session, void *instance);
     /* After the last page, or when no more is wanted. Not after an error, and not at the end of a process. */
     void (*close)(struct sluice_session *session, void *instance);
+
+    /* Since 1.2. What the source itself has to hold for a pipeline (a replication slot, a subscription): `setup` makes what is
+     * not there, for `sluice source setup`, `teardown` removes what is, for `sluice source teardown`. `slice` is as that of a
+     * first sync: its tables are those that the pipeline wants. What was done is told by sluice_log. Within 60 s. NULL: the
+     * source holds nothing. */
+    int (*setup)(struct sluice_session *session, const struct sluice_slice *slice);
+    int (*teardown)(struct sluice_session *session, const struct sluice_slice *slice);
 };
 
 #define SLUICE_PLUGIN_HEADER sizeof(struct sluice_plugin), SLUICE_ABI_MAJOR, SLUICE_ABI_MINOR, sizeof(struct sluice_value)
@@ -361,8 +368,8 @@ static inline int sluice_fail(struct sluice_session *session, enum sluice_error 
 }
 
 /* Sends a request and waits for its answer: 0, or an error, be it of the source, of the credentials or of the way. The profile
- * does not matter, since the plugin itself connects to nothing. In `check` and `page` of connectors whose description has
- * `http`. */
+ * does not matter, since the plugin itself connects to nothing. In `check`, `setup`, `teardown` and `page` of connectors whose
+ * description has `http`. */
 static inline int sluice_http(struct sluice_session *session, const struct sluice_http_request *request,
                               struct sluice_http_response *response)
 {

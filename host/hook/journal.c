@@ -14,11 +14,14 @@
 #include "base/buf.h"
 #include "base/number.h"
 #include "os/clock.h"
+#include "os/crypto.h"
 #include "os/fs.h"
 #include "os/log.h"
 #include "os/thread.h"
 
-enum { SEGMENTS_MAX = 100000, TAIL_BYTES = 1024 * 1024, WAITING_MAX = 256 * 1024 * 1024 };
+enum { SEGMENTS_MAX = 100000, TAIL_BYTES = 1024 * 1024, WAITING_MAX = 256 * 1024 * 1024, NAME_BYTES = 4 };
+
+#define NAME_FILE ".name" /* hidden: who reads the folder passes it over */
 
 /* A file that is not written to any more. */
 struct segment {
@@ -37,6 +40,7 @@ struct journal {
     struct committer *committer;
     struct journal *next;
     char *folder;
+    char name[2 * NAME_BYTES + 1];
     /* under the committer's lock: */
     struct buf lines; /* that wait for the committer */
     struct waiting *waiting;
@@ -91,7 +95,7 @@ static int begin_file(struct journal *journal, struct err *err)
     char name[64];
     int64_t now_ms = clock_wall_us(journal->committer->clock) / 1000;
     journal->newest_ms = now_ms > journal->newest_ms ? now_ms : journal->newest_ms + 1;
-    snprintf(name, sizeof name, "%016lld.ndjson", (long long)journal->newest_ms);
+    snprintf(name, sizeof name, "%016lld-%s.ndjson", (long long)journal->newest_ms, journal->name);
     const char *path = fs_join(&arena, journal->folder, name);
     int rc = fs_create(path, 0600, &journal->fd, err);
     if (rc == 0) rc = fs_sync_folder(journal->folder, err);
@@ -381,6 +385,28 @@ void committer_close(struct committer *committer)
     free(committer);
 }
 
+/* The journal's name is as old as its folder. */
+static int read_name(struct journal *journal, struct err *err)
+{
+    struct arena arena = ARENA_INIT(64 * 1024);
+    struct buf text = BUF_INIT(64);
+    const char *path = fs_join(&arena, journal->folder, NAME_FILE);
+    unsigned char drawn[NAME_BYTES];
+    int rc = fs_kind(path) != FS_MISSING ? fs_read_file(path, 64, &text, err) : 0;
+    struct str found = str_trim(buf_str(&text));
+    bool is_one = found.size == 2 * NAME_BYTES && strspn(buf_text(&text), "0123456789abcdef") == found.size;
+    if (rc == 0 && is_one) {
+        memcpy(journal->name, found.data, found.size);
+    } else if (rc == 0) {
+        crypto_random(drawn, sizeof drawn);
+        crypto_hex_text(drawn, sizeof drawn, journal->name);
+        rc = fs_write_file(path, 0600, str_from(journal->name), err);
+    }
+    buf_release(&text);
+    arena_release(&arena);
+    return rc;
+}
+
 int journal_open(struct committer *committer, const char *folder, struct journal **out, struct err *err)
 {
     struct journal *journal = mem_zero(1, sizeof *journal);
@@ -389,6 +415,7 @@ int journal_open(struct committer *committer, const char *folder, struct journal
     journal->lines = BUF_INIT(WAITING_MAX);
     journal->fd = -1;
     int rc = fs_make_folders(folder, 0700, err);
+    if (rc == 0) rc = read_name(journal, err);
     if (rc == 0) rc = find_segments(journal, err);
     if (rc) {
         journal_free(journal);

@@ -9,10 +9,11 @@
  * One thread commits for all journals: it takes what waits, writes it, and asks the disk once (group commit), while more comes
  * to wait. So what thousands send at once costs as many fsyncs as the disk does in that time.
  *
- * Files are named by the time they were begun ("0001795442545845.ndjson", in milliseconds), each later than all before it
- * whatever the clock says, so that byte order is their order. A file is left for a new one at JOURNAL_SEGMENT_BYTES, after a
- * failure, and when the process starts: what a crash left behind the last whole line of the newest was acknowledged to nobody,
- * and is cut off then. Files that were loaded are kept for a while, and removed.
+ * Files are named by the time they were begun and the journal ("0001795442545845-5f3a09c1.ndjson", in milliseconds), each later
+ * than all before it whatever the clock says, so that byte order is their order. The journal's own part, drawn when its folder
+ * is made (`.name`), keeps the files of several machines apart where one state knows them all. A file is left for a new one at
+ * JOURNAL_SEGMENT_BYTES, after a failure, and when the process starts: what a crash left behind the last whole line of the
+ * newest was acknowledged to nobody, and is cut off then. Files that were loaded are kept for a while, and removed.
  *
  * journal_offer from any thread; the rest from one. */
 #ifndef SLUICE_HOOK_JOURNAL_H

@@ -143,21 +143,24 @@ const struct node *hook_as_pipeline(const struct node *pipeline, const char *pat
         made(at, NODE_STRING, "format", "ndjson", arena),
         made(at, NODE_BOOLEAN, "growing", "true", arena),
         made(at, NODE_STRING, "new_files", "name", arena),
+        made(at, NODE_STRING, "removed", "forget", arena),
         made(at, NODE_STRING, "stream", stream, arena),
     };
     const struct node columns[] = {blocked(at, "_file", arena), blocked(at, "_line", arena)};
     const struct node *key = node_get(at, "primary_key"), *table = node_get(at, "table");
     const struct node choice[] = {
         key ? *key : made(at, NODE_STRING, "primary_key", "_event_id", arena),
+        /* An event that is sent again is the same one; what an entity's events say of it is not. */
+        made(at, NODE_STRING, "on_conflict", key ? "update" : "nothing", arena),
         made(at, NODE_STRING, "write_mode", "append_dedup", arena),
         map_of(at, "columns", columns, 2, arena),
         table ? *table : made(at, NODE_NULL, "table", "", arena),
     };
-    const struct node streams[] = {map_of(at, stream, choice, table ? 4 : 3, arena)};
+    const struct node streams[] = {map_of(at, stream, choice, table ? 5 : 4, arena)};
     struct node *children = arena_array(arena, struct node, pipeline->count + 3), *out = arena_new(arena, struct node);
     memcpy(children, pipeline->children, pipeline->count * sizeof *children);
     children[pipeline->count] = made(at, NODE_STRING, "connector", "files", arena);
-    children[pipeline->count + 1] = map_of(at, "config", config, 5, arena);
+    children[pipeline->count + 1] = map_of(at, "config", config, 6, arena);
     children[pipeline->count + 2] = map_of(at, "streams", streams, 1, arena);
     *out = *pipeline;
     out->children = children;

@@ -1,6 +1,7 @@
 /* due: which pipelines' schedules have come, as jobs in the queue. See service.h. */
 #include "base/buf.h"
 #include "base/json.h"
+#include "service/hooks.h"
 #include "service/service_parts.h"
 
 enum { AGAIN_MS = 10000 /* between the beginnings of two runs of a continuous pipeline, at least */ };
@@ -56,6 +57,10 @@ static int look_at(struct service *service, struct roster_pipeline *entry, int64
 {
     struct pipeline_record record;
     const char *name = entry->pipeline->name;
+    if (service_has_others(service) && hooks_replace_schedule(entry)) {
+        entry->look_ms = INT64_MAX;
+        return 0;
+    }
     int rc = store_cadences(service->store, name, entry->records, entry->cadences.count, err);
     if (rc) return rc;
     entry->is_known = true;

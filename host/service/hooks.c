@@ -19,7 +19,8 @@ struct receiver {
     struct journal *journal;        /* NULL: it could not be opened yet */
     bool was_told;                  /* that it could not */
     uint64_t counts[HOOK_STATUSES]; /* of requests, by what became of them */
-    int64_t asked_ms;
+    int64_t asked_ms;               /* when a load was asked for */
+    int64_t due_ms;                 /* the schedule's time that it was for */
 };
 
 struct hooks {
@@ -114,13 +115,37 @@ void hooks_update(struct hooks *hooks)
 
 /* --- loading ------------------------------------------------------------------------------------------------------------- */
 
-/* A load is asked for when something came that none was asked for yet, not more often than the pipeline says. */
-static bool is_due(const struct receiver *receiver, const struct hook_settings *settings, uint64_t backlog, int64_t now_ms)
+/* A load is asked for when something came that none was asked for yet: not more often than the pipeline says, or, among several
+ * nodes, once when its schedule was due. Alone, a schedule's own job does it. */
+static bool is_due(const struct receiver *receiver, const struct roster_pipeline *entry, bool is_alone, int64_t now_ms)
 {
-    return backlog > 0 && (receiver->asked_ms == 0 || now_ms - receiver->asked_ms >= settings->load_every_ms);
+    bool has_schedule =
+        entry->cadences.list[0].schedule.kind != SCHEDULE_MANUAL && (is_alone || !hooks_replace_schedule(entry));
+    if (journal_backlog(receiver->journal) == 0) return false;
+    if (has_schedule) return !is_alone && entry->is_known && entry->records[0].last_ms > receiver->due_ms;
+    return receiver->asked_ms == 0 || now_ms - receiver->asked_ms >= entry->pipeline->webhook->load_every_ms;
 }
 
-bool hooks_turn(struct hooks *hooks)
+/* A job that is there already may be another node's, which loads nothing of ours: then we ask again at the next turn. */
+static bool ask(struct hooks *hooks, struct receiver *receiver, const struct roster_pipeline *entry, const char *node,
+                int64_t now_ms)
+{
+    const struct job_request request = {.pipeline = receiver->pipeline, .trigger = "request", .for_node = node};
+    struct err ignored = ERR_INIT; /* the store is away, which others tell; the next turn asks again */
+    int64_t job;
+    bool is_new = false;
+    if (store_request(hooks->store, &request, &job, &is_new, &ignored) != 0 || (node && !is_new)) return false;
+    receiver->asked_ms = now_ms;
+    receiver->due_ms = entry->records[0].last_ms;
+    return is_new;
+}
+
+bool hooks_replace_schedule(const struct roster_pipeline *entry)
+{
+    return entry->pipeline->webhook && entry->cadences.list[0].schedule.kind == SCHEDULE_CONTINUOUS;
+}
+
+bool hooks_turn(struct hooks *hooks, const char *node)
 {
     int64_t now_ms = clock_now_ms(hooks->clock);
     bool queued = false;
@@ -131,15 +156,7 @@ bool hooks_turn(struct hooks *hooks)
         struct receiver *receiver = pipeline->webhook ? receiver_of(hooks, pipeline->name, false) : NULL;
         if (!receiver || !receiver->journal) continue;
         journal_trim(receiver->journal, pipeline->webhook->keep_ms);
-        bool has_schedule = list[i].cadences.list[0].schedule.kind != SCHEDULE_MANUAL;
-        if (has_schedule || !is_due(receiver, pipeline->webhook, journal_backlog(receiver->journal), now_ms)) continue;
-        const struct job_request request = {.pipeline = pipeline->name, .trigger = "request"};
-        struct err ignored = ERR_INIT; /* the store is away, which others tell; the next turn asks again */
-        int64_t job;
-        bool is_new = false;
-        if (store_request(hooks->store, &request, &job, &is_new, &ignored) != 0) continue;
-        receiver->asked_ms = now_ms;
-        queued = queued || is_new;
+        if (is_due(receiver, &list[i], node == NULL, now_ms) && ask(hooks, receiver, &list[i], node, now_ms)) queued = true;
     }
     return queued;
 }

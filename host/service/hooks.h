@@ -2,7 +2,11 @@
  *
  * Pipelines without a schedule are loaded soon after events came (webhook.load_every); others when they are due. What a load
  * read is forgotten by the journal when it has ended well (hook/journal.h). Any thread, but for hooks_update and hooks_turn,
- * which are the service's. */
+ * which are the service's.
+ *
+ * Where several nodes share the store, each receives and has a journal of its own, so each asks for loads that only it may do;
+ * one at a time, as any two syncs of a pipeline. When a schedule is due, one node does its job, and the others that have
+ * something ask for theirs. */
 #ifndef SLUICE_SERVICE_HOOKS_H
 #define SLUICE_SERVICE_HOOKS_H
 
@@ -21,8 +25,12 @@ void hooks_close(struct hooks *hooks); /* NULL is fine */
 
 /* Opens the journals of pipelines that are new in the roster; one that cannot be opened is told, and tried again. */
 void hooks_update(struct hooks *hooks);
-/* Asks for loads that are due, and lets go what was kept for long enough. True when a job was queued. */
-bool hooks_turn(struct hooks *hooks);
+/* Asks for loads that are due, and lets go what was kept for long enough. `node`: us, among others; NULL: there is only one.
+ * True when a job was queued. */
+bool hooks_turn(struct hooks *hooks, const char *node);
+/* Among several nodes: is the pipeline loaded by webhook.load_every though it has a schedule? One sync that never ends would
+ * keep the other nodes' events waiting. */
+bool hooks_replace_schedule(const struct roster_pipeline *entry);
 /* A sync of a pipeline begins, or has ended; others than webhooks' are passed over. */
 void hooks_load_begins(struct hooks *hooks, const char *pipeline);
 void hooks_load_ends(struct hooks *hooks, const char *pipeline, bool went_well);

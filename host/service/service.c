@@ -290,7 +290,8 @@ void service_turn(struct service *service)
     reread(service);
     if (!service->options.only) service_look_at_schedules(service);
     if (is_time && service->front) front_turn(service->front);
-    if (is_time && service->hooks && hooks_turn(service->hooks)) service->looks = true;
+    if (is_time && service->hooks && hooks_turn(service->hooks, service_has_others(service) ? service->node : NULL))
+        service->looks = true;
     if (is_time || service->looks) {
         service->looks = false;
         service_stop_cancelled(service);

@@ -57,6 +57,12 @@ void service_wait(struct service *service, bool drains);
 /* Stops what runs at its next checkpoint, and waits for its end. */
 void service_drain(struct service *service);
 
+/* May other nodes share the store? */
+static inline bool service_has_others(const struct service *service)
+{
+    return sql_url_is_postgres(service->store_url);
+}
+
 static inline int64_t service_now_ms(const struct service *service) /* by the store's clock */
 {
     return clock_wall_us(service->options.clock) / 1000 + service->skew_ms;

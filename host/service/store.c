@@ -37,10 +37,13 @@ static const char *const VERSION_2[] = {
     "ended_ms bigint NOT NULL DEFAULT 0, told_ms bigint NOT NULL DEFAULT 0, PRIMARY KEY (pipeline, kind))",
 };
 
+/* Of a job that only one node can do: its own webhooks' journal is to be loaded. */
+static const char *const VERSION_3[] = {"ALTER TABLE @jobs ADD COLUMN for_node text"};
+
 static const struct {
     const char *const *statements;
     size_t count;
-} VERSIONS[] = {{VERSION_1, ARRAY_SIZE(VERSION_1)}, {VERSION_2, ARRAY_SIZE(VERSION_2)}};
+} VERSIONS[] = {{VERSION_1, ARRAY_SIZE(VERSION_1)}, {VERSION_2, ARRAY_SIZE(VERSION_2)}, {VERSION_3, ARRAY_SIZE(VERSION_3)}};
 
 static int read_version(struct sql *sql, size_t *version, struct err *err)
 {

@@ -96,6 +96,7 @@ struct job_request {
     const char *pipeline, *trigger, *streams;
     bool is_full_refresh;
     const char *idempotency_key; /* the same key gives the same job; NULL: none */
+    const char *for_node;        /* no other one takes it, as long as that one lives; NULL: any */
 };
 
 /* Queues a job. When the pipeline has one already, or the key is known, `*job` is that one and `*is_new` false. */

@@ -71,9 +71,10 @@ static int insert_job(struct sql *sql, const struct job_request *request, int64_
     struct sql_rows rows;
     int rc = sql_run(sql,
                      "INSERT INTO @jobs (pipeline, trigger, status, streams, full_refresh, requested_ms, not_before_ms, "
-                     "idempotency_key) VALUES ($1, $2, 'queued', $3, $4, {now}, {now}, $5) ON CONFLICT DO NOTHING RETURNING id",
+                     "idempotency_key, for_node) VALUES ($1, $2, 'queued', $3, $4, {now}, {now}, $5, $6) ON CONFLICT DO "
+                     "NOTHING RETURNING id",
                      SQL_PARAMS(request->pipeline, request->trigger, request->streams, request->is_full_refresh ? "1" : "0",
-                                request->idempotency_key),
+                                request->idempotency_key, request->for_node),
                      &rows, err);
     *job = rc == 0 && rows.count ? sql_int(&rows, 0, 0) : 0;
     sql_rows_release(&rows);
@@ -262,12 +263,14 @@ static int claim_all(struct sql *sql, const char *node, const struct claim_polic
                      struct job **jobs, size_t *count, struct err *err)
 {
     struct sql_rows rows;
+    char lease[SQL_INT_TEXT];
     int rc =
         sql_run(sql,
                 "SELECT id, pipeline FROM @jobs WHERE status = 'queued' AND not_before_ms <= {now} AND (trigger = 'request' "
                 "OR NOT EXISTS (SELECT 1 FROM @pipelines WHERE name = pipeline AND paused = 1)) "
+                "AND (for_node IS NULL OR for_node = $1 OR for_node NOT IN (SELECT id FROM @nodes WHERE seen_ms > {now} - $2)) "
                 "ORDER BY not_before_ms, id LIMIT " CANDIDATES " {skip}",
-                SQL_NONE, &rows, err);
+                SQL_PARAMS(node, sql_int_text(STORE_LEASE_MS, lease)), &rows, err);
     *jobs = arena_array(arena, struct job, rows.count + 1);
     for (size_t i = 0; rc == 0 && i < rows.count; i++) {
         bool is_taken;

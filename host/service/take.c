@@ -63,10 +63,9 @@ void service_take_jobs(struct service *service)
     struct job *jobs;
     size_t count, runs = runner_count(service->runner);
     struct taking taking = {service, limits_begin(service->roster, service->options.only, runs, &service->turn)};
-    bool has_others = sql_url_is_postgres(service->store_url);
     const struct claim_policy policy = {.runs = note_running,
                                         .may_start = may_start,
-                                        .place = has_others ? place_of : NULL,
+                                        .place = service_has_others(service) ? place_of : NULL,
                                         .is_elsewhere = tell_elsewhere,
                                         .context = &taking};
     int rc = store_claim(service->store, service->node, &policy, &service->turn, &jobs, &count, &err);

@@ -116,6 +116,7 @@ static void apply_choice(const struct stream_description *stream, const struct s
         .stream = stream->name,
         .name = choice->table ? choice->table : stream->name,
         .mode = table->mode,
+        .keeps_first = choice->keeps_first,
         .in_place = choice->in_place,
         .shrink_limit = choice->shrink_limit,
     };
@@ -366,6 +367,7 @@ void plan_exploded(struct making *making, const struct stream_description *strea
     apply_choice(stream, choice, &table, &spec->decode);
     table.set = known.set;
     table.set_count = known.set_count;
+    table.keeps_first = table.keeps_first && !has_set; /* a set goes with its record's version */
     table.cursor = copied_as(stream, making->cursor);
     block_copies(making, stream, &spec->decode);
     check_exploded(making, stream, choice);

@@ -31,6 +31,8 @@ static const struct option STREAM_ARRAY[] = {
     {"select", OPTION_LIST, 0, NULL, NULL, NULL, "keep only these fields (key and cursor are always kept)"},
     {"columns", OPTION_MAP_OF, 0, NULL, NULL, &COLUMN_OPTIONS, "settings of single columns"},
     {"on_mismatch", OPTION_ENUM, 0, "set_null", "set_null|reject", NULL, "when a value does not fit its declared type"},
+    {"on_conflict", OPTION_ENUM, 0, "update", "update|nothing", NULL,
+     "append_dedup, of a record whose key is there already: its newest version counts, or the first that came stays"},
     {"shrink_limit", OPTION_NUMBER, 0, "0.5", "0..1", NULL,
      "overwrite refuses to lose more than this share of the rows; 1 allows everything"},
     {"swap", OPTION_ENUM, 0, "auto", "auto|in_place", NULL,
@@ -136,6 +138,8 @@ static void read_stream(const struct node *node, struct arena *arena, struct str
     if (option_is_set(node, "on_mismatch"))
         choice->on_mismatch =
             str_equal(node_text(node_get(node, "on_mismatch")), STR("reject")) ? MISMATCH_REJECT : MISMATCH_SET_NULL;
+    if (option_is_set(node, "on_conflict"))
+        choice->keeps_first = str_equal(node_text(node_get(node, "on_conflict")), STR("nothing"));
     if (option_is_set(node, "swap")) choice->in_place = str_equal(node_text(node_get(node, "swap")), STR("in_place"));
     if (option_is_set(node, "max_records")) choice->max_records = option_integer(&STREAM_OPTIONS, node, "max_records");
     if (option_is_set(node, "max_pages")) choice->max_pages = option_integer(&STREAM_OPTIONS, node, "max_pages");

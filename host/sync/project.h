@@ -43,7 +43,8 @@ struct stream_choice {
     const char *const *blocked_reasons;
     size_t blocked_count;
     enum on_mismatch on_mismatch;
-    bool in_place; /* swap: in_place */
+    bool keeps_first; /* on_conflict: nothing */
+    bool in_place;    /* swap: in_place */
     double shrink_limit;
     int64_t max_records, max_pages; /* of one run; 0: no limit */
 };

@@ -42,6 +42,7 @@ struct table_spec {
     enum write_mode mode;
     struct schema *schema; /* live: grows while pages are decoded; the writer follows it at each commit */
     const char *cursor;    /* field whose newest value wins in append_dedup; NULL: the last to arrive wins */
+    bool keeps_first;      /* append_dedup, no sets: a row that is there stays as it is, whatever comes later under its key */
     bool in_place;         /* overwrite changes the rows of an existing table, and never replaces the table */
     /* Fields whose values name a set: rows exploded from one record (enum row_operation, data/batch.h). In append_dedup the
      * newest set of a name replaces the one that is there, as a whole; they are part of the key then. NULL: no sets. */

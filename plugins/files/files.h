@@ -101,6 +101,9 @@ void state_free(struct file_state *state);
 struct file_place *state_find(struct file_state *state, const char *path);                                /* NULL: none */
 struct file_place *state_add(struct sluice_session *session, struct file_state *state, const char *path); /* NULL: no memory */
 void state_remove(struct file_state *state, struct file_place *place);
+/* Removes the places of files that are not in `list` (in the order of names), where one is whose name ends as theirs, behind
+ * the last `-`: who sees that one would see them. */
+void state_forget(struct file_state *state, const struct file_list *list);
 int state_mark(struct sluice_session *session, struct file_state *state, const struct file_entry *entry);
 /* Hands it to sluice_checkpoint. */
 int state_checkpoint(struct sluice_session *session, const struct file_state *state);
@@ -117,7 +120,7 @@ struct files_settings {
     char delimiter; /* 0: not known yet */
     bool sniffs;    /* it is that of the first file; one that has another is refused */
     enum file_order order;
-    bool by_content, growing, rereads;
+    bool by_content, growing, rereads, forgets;
 };
 
 struct file_reader; /* one file, from where it was left to its end */

@@ -40,6 +40,7 @@ static void read_settings(struct sluice_session *session, struct files_settings 
         .by_content = is_set(session, "new_files", "content"),
         .growing = is_set(session, "growing", "true"),
         .rereads = is_set(session, "on_change", "reread"),
+        .forgets = is_set(session, "removed", "forget"),
     };
     static const struct {
         const char *name;
@@ -57,6 +58,7 @@ static int list_files(struct sluice_session *session, struct reading *reading)
     free(reading->base);
     reading->next = 0;
     int rc = files_list(session, settings->path, settings->order, &reading->base, &reading->list);
+    if (rc == 0 && settings->forgets && settings->order == ORDER_NAME) state_forget(&reading->state, &reading->list);
     if (rc || settings->delimiter) return rc;
     settings->delimiter = ',';
     settings->sniffs = reading->list.count > 0;
@@ -258,6 +260,8 @@ static const struct sluice_plugin PLUGIN = {
                           "title": "which files are new: written later, named later, or with another content"},
             "growing": {"type": "boolean", "default": false,
                         "title": "files grow: what is appended is read from where they were left"},
+            "removed": {"type": "enum", "values": ["keep", "forget"], "default": "keep",
+                        "title": "files that are gone stay remembered, or, with new_files: name, are forgotten"},
             "on_change": {"type": "enum", "values": ["fail", "reread"], "default": "fail",
                           "title": "a file that was read in part has changed or become shorter"}
         },
@@ -265,6 +269,7 @@ static const struct sluice_plugin PLUGIN = {
             "files": {"native": true, "internal": true, "fields": {"name": "string", "declaration": "json"}}
         },
         "dynamic": {"from": "files", "stream": "{{record.declaration}}", "cache": "0s"}}),
-                                                       .check = check, .open = open_files, .page = page, .close = close_files,
+                                                                   .check = check, .open = open_files, .page = page,
+                                                                   .close = close_files,
 };
 SLUICE_PLUGIN(PLUGIN);

@@ -75,6 +75,40 @@ void state_remove(struct file_state *state, struct file_place *place)
     memmove(place, place + 1, (--state->count - at) * sizeof *place);
 }
 
+static bool is_listed(const struct file_list *list, const char *path)
+{
+    size_t low = 0, high = list->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = strcmp(list->entries[middle].path, path);
+        if (order == 0) return true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+/* "web1.log" of "logs/2024-01-01-web1.log"; the whole name when it has no `-`. */
+static const char *series_of(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dash = strrchr(name, '-');
+    return dash ? dash + 1 : name;
+}
+
+void state_forget(struct file_state *state, const struct file_list *list)
+{
+    for (size_t i = state->count; i-- > 0;) {
+        struct file_place *place = &state->places[i];
+        const char *series = series_of(place->path);
+        bool has_other = false;
+        if (is_listed(list, place->path)) continue;
+        for (size_t k = list->count; k-- > 0 && !has_other;) has_other = strcmp(series_of(list->entries[k].path), series) == 0;
+        if (has_other) state_remove(state, place);
+    }
+}
+
 int state_mark(struct sluice_session *session, struct file_state *state, const struct file_entry *entry)
 {
     char *path = strdup(entry->path);

@@ -182,3 +182,25 @@ def test_continuous_follows_the_folder(files, database):
 
 def test_a_path_that_is_not_there_says_so(files):
     assert "cannot find" in files.files("nowhere").run("run", code=2).err
+
+
+def test_removed_files_are_forgotten(files):
+    """But not those of another machine that shares the state."""
+    work = files.files(path="data/*.ndjson", format="ndjson", growing=True, new_files="name", removed="forget")
+    for name in ("1-a", "2-a", "1-b"):
+        work.write(f"data/{name}.ndjson", '{"n": 1}\n')
+    work.run("run")
+
+    def remembered():
+        return sorted(path for entry in json.loads(work.run("state", "show", "--json").out) if entry["kind"] == "token"
+                      for path in json.loads(entry["value"])["files"])
+
+    assert remembered() == ["1-a.ndjson", "1-b.ndjson", "2-a.ndjson"]
+    (work.folder / "data/1-a.ndjson").unlink()
+    (work.folder / "data/1-b.ndjson").rename(work.folder / "elsewhere")
+    with open(work.folder / "data/2-a.ndjson", "a", encoding="utf-8") as grown:
+        grown.write('{"n": 2}\n')
+    work.run("run")
+    assert remembered() == ["1-b.ndjson", "2-a.ndjson"], "no other file of b is there, so it may be on another machine"
+    (work.folder / "elsewhere").rename(work.folder / "data/1-b.ndjson")
+    assert "0 records" in work.run("run").err

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from conftest import Workspace
 from feed import CONNECTOR, Feed
 from test_serve import ROWS, Service, has_ended, target_of, wait_until
 
@@ -70,6 +71,11 @@ def test_events_are_loaded(work, database):
         assert sender.send(b'{ "id":\n 4 }')[0] == 200
         assert sender.send([])[0] == 200
         wait_until(lambda: len(rows(database)) == 4)
+        first = rows(database, "_event_id, _received_at, xmin::text")
+        assert sender.send({"id": 9007199254740993, "text": "changed by the way"}, delivery="d1")[0] == 200, "sent again, much later"
+        assert sender.send({"id": 5}, delivery="d3")[0] == 200
+        wait_until(lambda: len(rows(database)) == 5)
+        assert set(first) < set(rows(database, "_event_id, _received_at, xmin::text")), "an event that is there is left alone"
         assert {("d1", 9007199254740993), ("d2-0", 2), ("d2-1", 3)} < {(key, int(number)) for key, number in rows(database, "_event_id, id")}
         assert ("d1", "a\nb") in rows(database, "_event_id, text")
         assert SECRET not in "".join(service.lines)
@@ -278,6 +284,45 @@ def test_what_was_acknowledged_survives_kills(work, database, seed):
     found = [key for key, in rows(database)]
     assert len(acknowledged) > 20 and len(found) == len(set(found))
     assert acknowledged <= set(found), sorted(acknowledged - set(found))[:5]
+
+
+@pytest.mark.parametrize("schedule", [None, "1m", "continuous"])
+def test_each_node_loads_what_it_received(tmp_path, database, postgres, schedule):
+    """Nodes on one PostgreSQL with folders of their own, as on several machines; one is killed while it has events, and comes back."""
+    store = postgres.create_database("store_" + database.name).url
+    pipeline = {"webhook": github(), **({"schedule": schedule} if schedule else {})}
+    works = []
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+        works.append(Workspace(tmp_path / name))
+        configure(works[-1], target_of(database), {"events": pipeline})
+    sent = set()
+
+    def send(service, number, count=20):
+        sender = Sender(service.address())
+        for i in range(count):
+            assert sender.send({"n": i}, delivery=f"{number}-{i}")[0] == 200
+            sent.add(f"{number}-{i}")
+
+    def is_loaded():
+        return {key for key, in rows(database)} == sent
+
+    with contextlib.ExitStack() as stack:
+        services = [stack.enter_context(Service(work, "--store", store)) for work in works]
+        for number, service in enumerate(services):
+            send(service, number)
+        wait_until(is_loaded)
+        send(services[0], "killed")
+        services[0].kill()
+        send(services[1], "meanwhile")
+        wait_until(lambda: {f"meanwhile-{i}" for i in range(20)} <= {key for key, in rows(database)})
+        services[0] = stack.enter_context(Service(works[0], "--store", store))
+        wait_until(is_loaded)
+        for service in services:
+            service.stop()
+    assert len(rows(database)) == len(sent)
+    names = [path.name for work in works for path in (work.folder / "webhooks" / "events").glob("*.ndjson")]
+    assert len(names) == len(set(names)) and len({name.split("-")[1] for name in names}) == 3
 
 
 MISTAKES = [

@@ -158,6 +158,7 @@ static void write_manifest(const struct csv_folder *folder, struct buf *out)
         if (newest->keys[i]) json_cstr(&json, newest->names[i]);
     json_close(&json, ']');
     member_text(&json, "cursor", spec->cursor);
+    if (spec->keeps_first) member_text(&json, "on_conflict", "nothing");
     if (spec->set_count) {
         json_member(&json, "replace");
         json_open(&json, '[');

@@ -42,6 +42,7 @@ struct csv_folder_spec {
     const char *pipeline, *stream, *connector;
     const char *table;  /* the name the rows shall have in the warehouse */
     const char *cursor; /* NULL when there is none */
+    bool keeps_first;
     enum write_mode mode;
     const char *const *set; /* columns that name a set, see the manifest's `replace` above */
     size_t set_count;

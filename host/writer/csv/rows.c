@@ -105,6 +105,7 @@ static int open_folder(struct csv_work *work, size_t index, struct err *err)
         .table = stream->spec.name,
         .connector = work->writer->connector,
         .cursor = stream->spec.cursor,
+        .keeps_first = stream->spec.keeps_first && stream->spec.mode == WRITE_APPEND_DEDUP,
         .set = stream->spec.set,
         .set_count = stream->spec.mode == WRITE_APPEND_DEDUP ? stream->spec.set_count : 0,
         .mode = stream->spec.mode,

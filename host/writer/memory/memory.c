@@ -206,7 +206,7 @@ static void merge_row(const struct table_spec *spec, struct memory_rows *rows, c
 {
     for (size_t i = 0; i < rows->count && row->key; i++) {
         if (strcmp(rows->list[i].key, row->key) != 0) continue;
-        if (is_older(spec, row, &rows->list[i])) {
+        if ((spec->keeps_first && spec->mode == WRITE_APPEND_DEDUP) || is_older(spec, row, &rows->list[i])) {
             counts->deduplicated++;
             return;
         }

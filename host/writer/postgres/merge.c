@@ -27,10 +27,20 @@ static void put_keys(const struct table *table, const char *prefix, struct buf *
     }
 }
 
-/* ORDER BY: newest first. */
+/* Does the first version of a key count, not the newest? */
+static bool keeps_first(const struct table *table)
+{
+    return table->spec->keeps_first && table->spec->mode == WRITE_APPEND_DEDUP;
+}
+
+/* ORDER BY: the version that counts first, which is the newest. */
 static void put_newest_first(const struct table *table, const char *prefix, struct buf *sql)
 {
     const struct table_column *cursor = pgw_cursor_column(table);
+    if (keeps_first(table)) {
+        buf_printf(sql, "%s_sluice_seq", prefix);
+        return;
+    }
     if (cursor) {
         buf_printf(sql, "(%s_sluice_deleted AND ", prefix);
         pgw_put_column(prefix, cursor, sql);
@@ -166,11 +176,16 @@ static int delete_older(struct transaction *tx, const struct table *table, const
     return rc;
 }
 
-/* Is the target's row newer? Never so when it has none, nor where all of the target is replaced: the source may have gone back
- * to an older version. */
+/* Does the target's row stay, since it is newer, or the first? Never so when it has none, nor where all of the target is
+ * replaced: the source may have gone back to an older version. */
 static void put_is_stale(const struct table *table, bool is_replaced, struct buf *sql)
 {
     const struct table_column *cursor = is_replaced ? NULL : pgw_cursor_column(table);
+    if (!is_replaced && keeps_first(table)) {
+        pgw_truncate_put_is_row(table, "t.", sql);
+        buf_append_text(sql, " IS NOT NULL");
+        return;
+    }
     if (!cursor) {
         buf_append_text(sql, "false");
         return;

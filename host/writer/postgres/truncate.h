@@ -13,7 +13,7 @@
 
 /* May marks stand among the rows of its stage? */
 bool pgw_truncate_is_possible(const struct table *table);
-/* Appends the expression that is null for a mark: "r.id". */
+/* Appends a column that no row has null, and every mark: "r.id". */
 void pgw_truncate_put_is_row(const struct table *table, const char *prefix, struct buf *sql);
 
 /* Lets the stage take the set's marks, if it has any. */

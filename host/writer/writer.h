@@ -167,6 +167,14 @@ struct target_look {
     struct err refusal;  /* why a sync would be refused; class 0: it would not */
 };
 
+/* What was active of a table in a month. */
+struct usage_row {
+    const char *table;     /* "shop_raw.orders" */
+    const char *pipelines; /* that wrote to it: "events, shop" */
+    int64_t active;        /* its rows that were inserted, changed or deleted, each once; -1: not known */
+    int64_t changes;       /* each time */
+};
+
 struct flow_state {
     const char *flow;
     const char *target; /* the table or folder it covers, for people */
@@ -204,6 +212,10 @@ struct writer_type {
      * needs no lease. NULL: the destination is not to be looked at. */
     int (*look)(struct destination *destination, const struct flow_spec *spec, struct arena *arena, struct target_look **looks,
                 struct err *err);
+    /* The tables that were written to in a month ("2026-11-01", UTC), whichever pipeline it was. Needs no lease. NULL: the
+     * destination does not know. */
+    int (*usage)(struct destination *destination, const char *month, struct arena *arena, struct usage_row **rows,
+                 size_t *count, struct err *err);
     /* Changes one entry (value NULL removes it; kind NULL: the whole flow, with what it holds unpublished). Needs the lease. */
     int (*state_write)(struct destination *destination, const char *flow, const struct state_entry *entry, struct err *err);
     void (*close)(struct destination *destination); /* releases the lease if still held; NULL is fine */

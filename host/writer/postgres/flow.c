@@ -12,6 +12,7 @@
 #include "writer/postgres/statestore.h"
 #include "writer/postgres/table.h"
 #include "writer/postgres/transact.h"
+#include "writer/postgres/usage.h"
 
 enum { PUBLISH_BEFORE_WAIT_MS = 60000 };
 
@@ -133,6 +134,7 @@ static int look_at_tables(struct writer *writer, struct err *err)
     for (size_t t = 0; t < writer->table_count; t++) {
         struct table *table = &writer->tables[t];
         if ((rc = pgw_table_open(writer, writer->pg, table, err)) != 0) return rc;
+        if ((rc = pgw_usage_open(writer->pg, table, err)) != 0) return rc;
         if ((rc = check_unfinished_build(writer, table, err)) != 0) return rc;
         if (table->spec->mode != WRITE_OVERWRITE || !table->at[PLACE_TARGET].exists) continue;
         /* Early, so that nothing is fetched in vain. */

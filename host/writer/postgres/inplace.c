@@ -97,6 +97,7 @@ static int replace_all(struct transaction *tx, const struct table *table, struct
     int rc = pg_change(tx->pg, buf_text(&sql), PG_NONE, &counts->deleted, err);
     if (rc == 0) rc = pgw_stage_append(tx, table, PLACE_BUILD, NULL, &counts->written, err);
     counts->rows = counts->written;
+    counts->removed = counts->deleted;
     buf_release(&sql);
     return rc;
 }

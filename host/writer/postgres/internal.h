@@ -10,7 +10,8 @@
  *
  * Which file does what: flow.c opens a flow, table.c knows what is there, evolve.c changes it, transact.c runs every
  * transaction of a flow, load.c makes a load, rows.c encodes, merge.c, sets.c, truncate.c and publish.c make rows visible,
- * overwrite.c and inplace.c those of a table that exists (attached.c tells which of the two), ledger.c keeps the books. */
+ * overwrite.c and inplace.c those of a table that exists (attached.c tells which of the two), ledger.c keeps the books, usage.c
+ * counts months. */
 #ifndef SLUICE_WRITER_POSTGRES_INTERNAL_H
 #define SLUICE_WRITER_POSTGRES_INTERNAL_H
 
@@ -36,6 +37,8 @@ struct destination {
     int64_t fence;
     char run[40];
 };
+
+enum { MONTH_SIZE = sizeof "2026-11-01" };
 
 enum place { PLACE_TARGET, PLACE_STAGE, PLACE_BUILD, PLACES };
 
@@ -68,11 +71,12 @@ struct table {
     struct relation at[PLACES];
     struct table_column *columns;
     uint32_t column_count, column_capacity;
-    struct map fields;      /* the name map: field -> column (char *) */
-    struct map names;       /* names in use, in lower case */
-    bool is_known;          /* the name map has it: we made it */
-    enum overwrite_way way; /* chosen while a build is published; OVERWRITE_RENAME at any other time */
-    int64_t reported;       /* rows this writer told its caller were written; see report_counts */
+    struct map fields;                          /* the name map: field -> column (char *) */
+    struct map names;                           /* names in use, in lower case */
+    bool is_known;                              /* the name map has it: we made it */
+    enum overwrite_way way;                     /* chosen while a build is published; OVERWRITE_RENAME at any other time */
+    int64_t reported;                           /* rows this writer told its caller were written; see report_counts */
+    char noting[MONTH_SIZE], noted[MONTH_SIZE]; /* the month that is open in the ledger, see usage.h; noted: committed */
 };
 
 struct writer {

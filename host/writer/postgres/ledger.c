@@ -56,6 +56,10 @@ static const char *const STEPS[] = {
     " max(at) - min(began_at) AS took, sum(written) AS written, sum(rejected) AS rejected, sum(bytes) AS bytes, "
     " round(sum(written) / nullif(extract(epoch FROM max(at) - min(began_at)), 0), 1) AS rows_per_second "
     "FROM _sluice.loads WHERE stream IS NOT NULL GROUP BY pipeline, connector, stream, target, run;",
+    /* Rows of the target that went without a row that says so; and the months that tables were written to (usage.h). */
+    "ALTER TABLE _sluice.loads ADD COLUMN removed bigint NOT NULL DEFAULT 0;"
+    "CREATE TABLE _sluice.usage (month date, target_schema text, target_name text, active bigint, "
+    " PRIMARY KEY (target_schema, target_name, month));",
 };
 
 static int bootstrap(struct pg *pg, struct err *err)
@@ -124,18 +128,18 @@ static void append_target(const struct writer *writer, const char *stream, struc
 int pgw_ledger_add_load(struct writer *writer, struct pg *pg, int64_t load_id, const char *stream, const char *kind,
                         const struct ledger_counts *counts, const char *note, struct err *err)
 {
-    const int64_t numbers[] = {counts->emitted,  counts->written,    counts->unchanged, counts->deduplicated,
-                               counts->rejected, counts->discarded,  counts->deleted,   counts->repaired,
-                               counts->nulled,   counts->overflowed, counts->bytes};
+    const int64_t numbers[] = {counts->emitted,  counts->written,   counts->unchanged,  counts->deduplicated,
+                               counts->rejected, counts->discarded, counts->deleted,    counts->removed,
+                               counts->repaired, counts->nulled,    counts->overflowed, counts->bytes};
     struct buf sql = BUF_INIT(4096), target = BUF_INIT(4 * PG_NAME_SIZE);
     char load[PG_INT_TEXT], fence[PG_INT_TEXT];
     append_target(writer, stream, &target);
-    buf_append_text(&sql,
-                    "INSERT INTO _sluice.loads (load_id, pipeline, flow, stream, kind, connector, fence, run, note, target, "
-                    "began_at, emitted, "
-                    "written, unchanged, deduplicated, rejected, discarded, deleted, repaired, nulled, overflowed, bytes) "
-                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, ''), "
-                    "(SELECT since FROM _sluice.leases WHERE pipeline = $2)");
+    buf_append_text(
+        &sql, "INSERT INTO _sluice.loads (load_id, pipeline, flow, stream, kind, connector, fence, run, note, target, "
+              "began_at, emitted, "
+              "written, unchanged, deduplicated, rejected, discarded, deleted, removed, repaired, nulled, overflowed, bytes) "
+              "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, ''), "
+              "(SELECT since FROM _sluice.leases WHERE pipeline = $2)");
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) buf_printf(&sql, ", %lld", (long long)numbers[i]);
     buf_append_char(&sql, ')');
     int rc = pg_query(pg, buf_text(&sql),

@@ -11,6 +11,7 @@ int pgw_ledger_ensure(struct pg *pg, struct err *err) MUST_USE;
 /* Signed: publishing corrects what an earlier load counted. */
 struct ledger_counts {
     int64_t emitted, written, unchanged, deduplicated, rejected, discarded, deleted, repaired, nulled, overflowed, bytes;
+    int64_t removed; /* of the deleted: those that no row of this load said it of, so that they are not among the written */
 };
 
 /* The row of one stream in a load. kind: "load", "publish", "failed"; note may be NULL. */

@@ -19,6 +19,7 @@
 #include "writer/postgres/table.h"
 #include "writer/postgres/transact.h"
 #include "writer/postgres/truncate.h"
+#include "writer/postgres/usage.h"
 
 enum { EARLY_PUBLISH_AFTER_MS = 10 * 60 * 1000, FAILED_LOAD_REJECTS = 100 };
 
@@ -180,6 +181,16 @@ static int write_direct_append(struct writer *writer, struct transaction *tx, st
     return rc;
 }
 
+static int mark_replaced(struct transaction *tx, const struct table *table, const struct load *load, const char *source,
+                         struct ledger_counts *delta, struct err *err)
+{
+    int64_t removed = 0;
+    int rc = pgw_replace_mark(tx, table, load, source, &removed, err);
+    delta->deleted += removed;
+    delta->removed += removed;
+    return rc;
+}
+
 static int write_direct_merge(struct writer *writer, struct transaction *tx, struct load_work *work, size_t t, bool has_stage,
                               const char *slices, struct reject_list *rejects, struct err *err)
 {
@@ -207,9 +218,10 @@ static int write_direct_merge(struct writer *writer, struct transaction *tx, str
             delta->unchanged += (int64_t)merged.unchanged;
             delta->deduplicated += (int64_t)merged.deduplicated;
             delta->deleted += (int64_t)merged.deleted;
+            delta->removed += (int64_t)merged.removed;
         }
     }
-    if (rc == 0) rc = pgw_replace_mark(tx, table, work->load, buf_text(&name), &delta->deleted, err);
+    if (rc == 0) rc = mark_replaced(tx, table, work->load, buf_text(&name), delta, err);
     buf_release(&name);
     return rc;
 }
@@ -233,12 +245,13 @@ static int write_table(struct writer *writer, struct transaction *tx, struct loa
         work->deltas[t].deduplicated += (int64_t)(gone + skipped);
         buf_release(&name);
     }
+    if (rc == 0 && !work->is_building) rc = pgw_usage_note(tx, &writer->tables[t], err);
     if (rc != 0 || work->is_building) return rc;
     const char *slices = work->load->complete ? NULL : work->published;
     bool has_stage = table->at[PLACE_STAGE].exists && writer->has_held && (work->load->complete || slices);
     if (!has_stage && work->sets[t][ROUTE_DIRECT].rows == 0)
         return table->spec->mode == WRITE_APPEND ? pgw_replace_delete(tx, table, work->load, err)
-                                                 : pgw_replace_mark(tx, table, work->load, NULL, &work->deltas[t].deleted, err);
+                                                 : mark_replaced(tx, table, work->load, NULL, &work->deltas[t], err);
     rc = (table->spec->mode == WRITE_APPEND_DEDUP ? write_direct_merge : write_direct_append)(writer, tx, work, t, has_stage,
                                                                                               slices, rejects, err);
     PG_FAULT_POINT(tx->pg, "pg.stage.published");
@@ -300,6 +313,7 @@ static int load_body(struct writer *writer, struct transaction *tx, void *contex
     struct reject_list rejects = {0};
     int rc;
     memset(work->deltas, 0, sizeof(*work->deltas) * writer->table_count);
+    pgw_usage_begin(writer);
     if ((rc = pgw_stage_drop_others(writer, tx, err)) != 0) return rc;
     if ((rc = restart_slices(writer, tx, work, err)) != 0) return rc;
     PG_FAULT_POINT(tx->pg, "pg.load.restarted");
@@ -350,6 +364,7 @@ int pgw_load_commit(struct writer *writer, const struct load *load, struct err *
     writer->has_others = false;
     PG_FAULT_POINT(writer->pg, "pg.load.committed");
     for (size_t t = 0; t < writer->table_count; t++) pgw_report_counts(&writer->tables[t], &work.deltas[t], &load->counts[t]);
+    pgw_usage_noted(writer);
     if (writer->is_publishing) rc = pgw_publish_flow(writer, load->counts, err);
 out:
     arena_release(&arena);

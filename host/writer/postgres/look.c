@@ -12,7 +12,7 @@ int pgw_look_begin(struct destination *destination, struct err *err)
     int rc = pg_exec(destination->pg, "SET default_transaction_read_only = on", err);
     if (rc == 0) /* the first of its tables, and the newest */
         rc = pg_query(destination->pg,
-                      "SELECT to_regclass('_sluice.state') IS NOT NULL, to_regclass('_sluice.partitions') IS NOT NULL", NULL, 0,
+                      "SELECT to_regclass('_sluice.state') IS NOT NULL, to_regclass('_sluice.usage') IS NOT NULL", NULL, 0,
                       &row, err);
     if (rc != 0) return rc;
     bool is_old = pg_bool(row, 0, 0) && !pg_bool(row, 0, 1);

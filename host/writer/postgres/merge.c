@@ -325,6 +325,7 @@ int pgw_merge_rows(struct transaction *tx, const struct table *table, const char
     if (survey.has_marks && (rc = pgw_truncate_target(tx, table, source, &deleted, err)) != 0) goto out;
     counts->rows = survey.rows + replaced + voided;
     counts->deleted += deleted;
+    counts->removed = deleted;
     counts->unchanged = survey.keys - changed;
     counts->deduplicated = counts->rows - counts->written - counts->unchanged;
 out:
@@ -352,7 +353,7 @@ int pgw_merge_replace(struct transaction *tx, const struct table *table, struct 
     pgw_merge_put_absent(table, "t.", &sql);
     pgw_relation_quote(&table->at[PLACE_BUILD], &build);
     if ((rc = pgw_run(tx, &sql, &gone, err)) == 0 && (rc = pgw_merge_rows(tx, table, buf_text(&build), counts, err)) == 0)
-        counts->deleted += gone;
+        counts->deleted += gone, counts->removed += gone;
     buf_release(&sql);
     buf_release(&build);
     return rc;

@@ -12,7 +12,8 @@
 struct merge_counts {
     uint64_t rows; /* = written + unchanged + deduplicated */
     uint64_t written, unchanged, deduplicated;
-    uint64_t deleted; /* of those written; and rows that a set no longer has */
+    uint64_t deleted; /* of those written; and those removed: */
+    uint64_t removed; /* rows that a set, a table that was emptied or replaced, no longer has */
 };
 
 /* Creates the temporary table rows are merged from, gone at the end of the transaction. `name` gets its quoted name. */

@@ -10,6 +10,7 @@
 #include "writer/postgres/load.h"
 #include "writer/postgres/look.h"
 #include "writer/postgres/statestore.h"
+#include "writer/postgres/usage.h"
 #include "writer/types.h"
 
 static const struct option OPTIONS[] = {
@@ -115,6 +116,7 @@ const struct writer_type WRITER_POSTGRES = {
     .release = pgw_lease_release,
     .state_read = pgw_state_read_all,
     .look = pgw_look,
+    .usage = pgw_usage,
     .state_write = pgw_state_change,
     .close = destination_close,
     .flow_open = pgw_flow_open,

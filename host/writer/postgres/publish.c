@@ -19,6 +19,7 @@
 #include "writer/postgres/statestore.h"
 #include "writer/postgres/table.h"
 #include "writer/postgres/transact.h"
+#include "writer/postgres/usage.h"
 
 /* An index of a large build takes its time; the lease and the cancel token limit it. */
 static const struct pg_limits SEAL_LIMITS = {.lock_ms = 10000, .work_mem_mib = 64};
@@ -143,6 +144,7 @@ static void count_merged(const struct merge_counts *merged, struct ledger_counts
     delta->unchanged += (int64_t)merged->unchanged;
     delta->deduplicated += (int64_t)merged->deduplicated;
     delta->deleted += (int64_t)merged->deleted;
+    delta->removed += (int64_t)merged->removed;
 }
 
 static int publish_stage(struct transaction *tx, const struct table *table, struct ledger_counts *delta, struct err *err)
@@ -214,6 +216,7 @@ static int swap_table(struct writer *writer, struct transaction *tx, struct publ
     struct ledger_counts *delta = &publication->deltas[table->index];
     int rc = 0;
     *delta = (struct ledger_counts){0};
+    if ((rc = pgw_usage_note(tx, table, err)) != 0) return rc;
     if (table->at[PLACE_BUILD].exists && !pgw_table_is_sealed(table)) {
         uint64_t removed = 0;
         if ((rc = settle_sets(tx, table, &removed, err)) != 0) return rc;
@@ -248,6 +251,7 @@ static int swap_body(struct writer *writer, struct transaction *tx, void *contex
     const char *streams = stream_array(writer, tx->arena);
     int rc;
     publication->shrank = publication->is_undecided = false;
+    pgw_usage_begin(writer);
     for (int renames = 0; renames <= 1; renames++)
         for (size_t t = 0; t < writer->table_count; t++)
             if (is_renamed(&writer->tables[t]) == (renames == 1))
@@ -405,6 +409,7 @@ int pgw_publish_flow(struct writer *writer, struct load_counts *counts, struct e
     } else {
         for (size_t t = 0; t < writer->table_count; t++)
             pgw_report_counts(&writer->tables[t], &publication.deltas[t], counts ? &counts[t] : NULL);
+        pgw_usage_noted(writer);
         PG_FAULT_POINT(writer->pg, "pg.swap.committed");
         follow_swap(writer);
     }

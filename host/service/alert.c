@@ -13,6 +13,7 @@
 #include "net/url.h"
 #include "os/clock.h"
 #include "os/process.h"
+#include "service/statsd.h"
 #include "service/view.h"
 #include "service/watch.h"
 
@@ -123,6 +124,7 @@ int alert_send(const struct alert_target *target, const struct alert *alert, str
     json_close(&json, '}');
     int rc = body.failed       ? err_set(err, ERR_BUG, "the alert is too long")
              : target->command ? run(target, buf_str(&body), cancel, err)
+             : target->statsd  ? statsd_event(target->statsd, alert->pipeline, alert->kind, buf_str(&text), is_over, err)
                                : post(target, buf_str(&body), clock, cancel, err);
     buf_release(&text);
     buf_release(&body);

@@ -1,5 +1,5 @@
 /* alert: tells somebody: an HTTP server that takes {"text": ..} (Slack's incoming webhooks and what is compatible with them),
- * or a command that gets the alert as JSON on its standard input.
+ * or a command that gets the alert as JSON on its standard input; or a DogStatsD server, as an event.
  *
  * https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks */
 #ifndef SLUICE_SERVICE_ALERT_H

@@ -63,6 +63,24 @@ enum line_kind outcome_take(struct outcome *outcome, struct str line)
     return kind;
 }
 
+bool outcome_stream(struct str line, struct outcome_stream *out)
+{
+    struct err ignored = ERR_INIT;
+    struct cJSON *json;
+    if (json_parse(line, CHILD_LINE_MAX, &json, &ignored) != 0) return false;
+    bool is_one = strcmp(text_of(json, "event"), "stream_ended") == 0;
+    const char *columns = text_of(json, "new_columns");
+    uint64_t overflowed = count_of(json, "overflowed");
+    snprintf(out->stream, sizeof out->stream, "%s", text_of(json, "stream"));
+    out->went_well = strcmp(text_of(json, "status"), "done") == 0;
+    int size = snprintf(out->changes, sizeof out->changes, "%s%s", columns[0] ? "new columns: " : "", columns);
+    if (overflowed && size >= 0 && (size_t)size < sizeof out->changes)
+        snprintf(out->changes + size, sizeof out->changes - (size_t)size, "%s%llu values of another type than their column",
+                 size ? "; " : "", (unsigned long long)overflowed);
+    json_free(json);
+    return is_one;
+}
+
 void outcome_close(struct outcome *outcome, const struct process_end *end)
 {
     char text[PROCESS_END_TEXT_MAX];

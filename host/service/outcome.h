@@ -23,6 +23,14 @@ struct outcome {
 enum line_kind { LINE_DROPPED, LINE_KEPT, LINE_PROGRESS };
 enum line_kind outcome_take(struct outcome *outcome, struct str line);
 
+/* A line that says how a stream ended. */
+struct outcome_stream {
+    char stream[256];
+    bool went_well;
+    char changes[800]; /* of its schema, for people; "": none */
+};
+bool outcome_stream(struct str line, struct outcome_stream *out); /* false: it says something else */
+
 /* Completes it by how the process ended, which may have been too sudden to tell anything. */
 void outcome_close(struct outcome *outcome, const struct process_end *end);
 

@@ -211,6 +211,7 @@ static void take_line(void *context, struct str line)
     struct outcome *outcome = &telling->running->outcome;
     struct store *store = telling->runner->settings.store;
     int64_t job = telling->running->job.id;
+    struct outcome_stream ended;
     int rc = 0;
     switch (outcome_take(outcome, line)) {
     case LINE_DROPPED:
@@ -219,6 +220,9 @@ static void take_line(void *context, struct str line)
         if (telling->runner->settings.told)
             telling->runner->settings.told(telling->runner->settings.context, &telling->running->job, line);
         rc = store_event(store, job, line, &err);
+        if (rc == 0 && outcome_stream(line, &ended))
+            rc = store_stream_ended(store, telling->running->job.pipeline,
+                                    &(struct stream_end){ended.stream, ended.went_well, ended.changes}, &err);
         break;
     case LINE_PROGRESS:
         rc = store_progress(store, job, outcome->stream, line, &err);

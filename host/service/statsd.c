@@ -20,26 +20,34 @@ struct statsd {
     char *prefix;
 };
 
-struct statsd *statsd_open(const char *address, bool has_tags, const char *prefix, struct log *log)
+/* A socket that sends to "HOST:PORT"; -1 with *why, which is text for people. */
+static int open_socket(const char *address, const char **why)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM};
-    struct statsd *statsd = mem_zero(1, sizeof *statsd);
     struct addrinfo *found = NULL;
     char *host = mem_strdup(address), *colon = strrchr(host, ':');
-    *statsd = (struct statsd){.fd = -1, .has_tags = has_tags, .prefix = mem_strdup(prefix)};
+    int fd = -1;
     if (colon) *colon = '\0';
     int rc = getaddrinfo(host, colon ? colon + 1 : "8125", &hints, &found);
     if (rc == 0) {
-        statsd->fd = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (statsd->fd >= 0 && connect(statsd->fd, found->ai_addr, found->ai_addrlen) != 0) {
-            close(statsd->fd);
-            statsd->fd = -1;
+        fd = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) != 0) {
+            close(fd);
+            fd = -1;
         }
         freeaddrinfo(found);
     }
-    if (statsd->fd < 0)
-        log_warn(log, "service.statsd: nothing is sent to '%s': %s", address, rc ? gai_strerror(rc) : strerror(errno));
+    *why = rc ? gai_strerror(rc) : strerror(errno);
     free(host);
+    return fd;
+}
+
+struct statsd *statsd_open(const char *address, bool has_tags, const char *prefix, struct log *log)
+{
+    struct statsd *statsd = mem_zero(1, sizeof *statsd);
+    const char *why;
+    *statsd = (struct statsd){.fd = open_socket(address, &why), .has_tags = has_tags, .prefix = mem_strdup(prefix)};
+    if (statsd->fd < 0) log_warn(log, "service.statsd: nothing is sent to '%s': %s", address, why);
     return statsd;
 }
 
@@ -109,4 +117,30 @@ void statsd_take(struct statsd *statsd, const char *connector, struct str line)
     statsd_write(statsd->has_tags, statsd->prefix, connector, line, &out);
     if (out.size && !out.failed && send(statsd->fd, out.data, out.size, MSG_NOSIGNAL) < 0) errno = 0; /* nobody listens */
     buf_release(&out);
+}
+
+/* https://docs.datadoghq.com/developers/dogstatsd/datagram_shell/: lengths are of bytes, and a line end is "\\n". */
+int statsd_event(const char *address, const char *pipeline, const char *kind, struct str text, bool is_over, struct err *err)
+{
+    struct buf title = BUF_INIT(1024), escaped = BUF_INIT(DATAGRAM_MAX / 2), out = BUF_INIT(DATAGRAM_MAX);
+    const char *why = "it does not fit a datagram";
+    buf_printf(&title, "sluice: %s of %.200s%s", kind, pipeline, is_over ? " is over" : "");
+    for (size_t i = 0; i < text.size && escaped.size + 4 < escaped.max; i++)
+        if (text.data[i] == '\n')
+            buf_append_text(&escaped, "\\n");
+        else
+            buf_append_char(&escaped, text.data[i]);
+    buf_printf(&out, "_e{%zu,%zu}:%s|%s|t:%s|#pipeline:", title.size, escaped.size, buf_text(&title), buf_text(&escaped),
+               is_over ? "success" : "error");
+    append_part(&out, pipeline, true);
+    buf_append_text(&out, ",kind:");
+    append_part(&out, kind, true);
+    int fd = out.failed ? -1 : open_socket(address, &why);
+    bool is_sent = fd >= 0 && send(fd, out.data, out.size, MSG_NOSIGNAL) == (ssize_t)out.size;
+    if (fd >= 0 && !is_sent) why = strerror(errno);
+    if (fd >= 0) close(fd);
+    buf_release(&title);
+    buf_release(&escaped);
+    buf_release(&out);
+    return is_sent ? 0 : err_set(err, ERR_TRANSIENT, "the alert's statsd server could not be told: %s", why);
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/str.h"
 
 struct log;
@@ -24,6 +25,11 @@ void statsd_close(struct statsd *statsd); /* NULL is fine */
 
 /* A line that a sync told: a stream that ended becomes datagrams, others nothing. NULL is fine. */
 void statsd_take(struct statsd *statsd, const char *connector, struct str line);
+
+/* Sends one event of DogStatsD: a title, a text, and tags of the pipeline and the kind. An error when it could not be sent;
+ * whether it came nobody knows. Any thread. */
+int statsd_event(const char *address, const char *pipeline, const char *kind, struct str text, bool is_over,
+                 struct err *err) MUST_USE;
 
 /* The datagram for such a line, for statsd_take and its tests; empty for others. */
 void statsd_write(bool has_tags, const char *prefix, const char *connector, struct str line, struct buf *out);

@@ -40,10 +40,19 @@ static const char *const VERSION_2[] = {
 /* Of a job that only one node can do: its own webhooks' journal is to be loaded. */
 static const char *const VERSION_3[] = {"ALTER TABLE @jobs ADD COLUMN for_node text"};
 
+static const char *const VERSION_4[] = {
+    "CREATE TABLE @streams (pipeline text NOT NULL, stream text NOT NULL, seen_ms bigint NOT NULL, succeeded_ms bigint NOT "
+    "NULL, "
+    "changed_ms bigint NOT NULL, changes text NOT NULL, PRIMARY KEY (pipeline, stream))",
+};
+
 static const struct {
     const char *const *statements;
     size_t count;
-} VERSIONS[] = {{VERSION_1, ARRAY_SIZE(VERSION_1)}, {VERSION_2, ARRAY_SIZE(VERSION_2)}, {VERSION_3, ARRAY_SIZE(VERSION_3)}};
+} VERSIONS[] = {{VERSION_1, ARRAY_SIZE(VERSION_1)},
+                {VERSION_2, ARRAY_SIZE(VERSION_2)},
+                {VERSION_3, ARRAY_SIZE(VERSION_3)},
+                {VERSION_4, ARRAY_SIZE(VERSION_4)}};
 
 static int read_version(struct sql *sql, size_t *version, struct err *err)
 {

@@ -193,10 +193,28 @@ int store_progress_of(struct store *store, int64_t job, struct arena *arena, str
 
 /* --- what is watched ----------------------------------------------------------------------------------------------------- */
 
+/* How a stream of a sync ended. */
+struct stream_end {
+    const char *stream;
+    bool went_well;
+    const char *changes; /* what is new in its schema, for people: "new columns: a, b"; "": nothing */
+};
+int store_stream_ended(struct store *store, const char *pipeline, const struct stream_end *end, struct err *err) MUST_USE;
+
+/* Of a stream, by all syncs there were: when one of it ended, one ended well, and one brought changes of its schema; 0: never.
+ */
+struct stream_record {
+    const char *stream, *changes;
+    int64_t seen_ms, succeeded_ms, changed_ms;
+};
+int store_streams(struct store *store, const char *pipeline, struct arena *arena, struct stream_record **streams, size_t *count,
+                  struct err *err) MUST_USE;
+
 /* What monitors go by: of the jobs of a pipeline, rows by UTC day, [0] being the day before the one of `today_ms`, its begin.
  */
 struct job_facts {
     int64_t first_ms, succeeded_ms;
+    int64_t alive_ms;           /* when the one that runs was last heard of; 0: none runs */
     const char *status, *error; /* of the newest that ended; NULL: none */
     uint64_t rejected;
 };

@@ -34,10 +34,13 @@ int store_facts(struct store *store, const char *pipeline, int64_t today_ms, uin
         rc = sql_run(
             store->sql,
             "SELECT COALESCE((SELECT requested_ms FROM @jobs WHERE pipeline = $1 ORDER BY id LIMIT 1), 0), "
-            "COALESCE((SELECT ended_ms FROM @jobs WHERE pipeline = $1 AND status = 'succeeded' ORDER BY id DESC LIMIT 1), 0)",
+            "COALESCE((SELECT ended_ms FROM @jobs WHERE pipeline = $1 AND status = 'succeeded' ORDER BY id DESC LIMIT 1), 0), "
+            "COALESCE((SELECT max(p.at_ms) FROM @job_progress p JOIN @jobs j ON j.id = p.job WHERE j.pipeline = $1 "
+            "AND j.status = 'running'), 0)",
             SQL_PARAMS(pipeline), &rows, err);
     if (rc == 0) {
-        *facts = (struct job_facts){.first_ms = sql_int(&rows, 0, 0), .succeeded_ms = sql_int(&rows, 0, 1)};
+        *facts = (struct job_facts){
+            .first_ms = sql_int(&rows, 0, 0), .succeeded_ms = sql_int(&rows, 0, 1), .alive_ms = sql_int(&rows, 0, 2)};
         sql_rows_release(&rows);
         rc = sql_run(store->sql,
                      "SELECT status, error, rejected FROM @jobs WHERE pipeline = $1 AND ended_ms > 0 ORDER BY id DESC LIMIT 1",

@@ -103,6 +103,15 @@ void measure_name(struct buf *out, const char *name, const char *pipeline, const
     buf_append_char(out, '}');
 }
 
+void measure_stream(struct buf *out, const char *name, const char *pipeline, const char *stream)
+{
+    buf_printf(out, "%s{", name);
+    append_label(out, "pipeline", pipeline);
+    buf_append_char(out, ',');
+    append_label(out, "stream", stream);
+    buf_append_char(out, '}');
+}
+
 static void write_counter(struct tally *tally, struct buf *out, const char *name, const char *help, size_t offset)
 {
     const struct map_entry *entry;

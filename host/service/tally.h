@@ -29,5 +29,7 @@ void tally_write(struct tally *tally, struct buf *out);
 void measure_begin(struct buf *out, const char *name, const char *type, const char *help);
 /* Appends NAME{pipeline="..",status=".."} without the value; NULL: without that label. */
 void measure_name(struct buf *out, const char *name, const char *pipeline, const char *status);
+/* The same of a stream: NAME{pipeline="..",stream=".."}. */
+void measure_stream(struct buf *out, const char *name, const char *pipeline, const char *stream);
 
 #endif

@@ -28,7 +28,7 @@ struct watch {
 struct subject {
     const char *name;
     struct monitor_settings monitors;
-    bool runs_by_itself;
+    bool runs_by_itself, is_endless;
 };
 
 static struct subject *list_subjects(struct watch *watch, struct arena *arena, size_t *count)
@@ -38,11 +38,14 @@ static struct subject *list_subjects(struct watch *watch, struct arena *arena, s
     struct subject *subjects = arena_array(arena, struct subject, *count + 1);
     for (size_t i = 0; i < *count; i++) {
         const struct pipeline *pipeline = list[i].pipeline;
-        bool is_scheduled = false;
-        for (size_t c = 0; c < list[i].cadences.count; c++)
+        bool is_scheduled = false, is_endless = false;
+        for (size_t c = 0; c < list[i].cadences.count; c++) {
             is_scheduled = is_scheduled || list[i].cadences.list[c].schedule.kind != SCHEDULE_MANUAL;
-        subjects[i] = (struct subject){.name = arena_strdup(arena, pipeline->name), .runs_by_itself = is_scheduled};
-        monitor_settings_read(node_get(pipeline->node, "monitors"), &subjects[i].monitors);
+            is_endless = is_endless || list[i].cadences.list[c].schedule.kind == SCHEDULE_CONTINUOUS;
+        }
+        subjects[i] = (struct subject){
+            .name = arena_strdup(arena, pipeline->name), .runs_by_itself = is_scheduled, .is_endless = is_endless};
+        monitor_settings_read(node_get(pipeline->node, "monitors"), arena, &subjects[i].monitors);
     }
     roster_let_go(watch->settings.roster);
     return subjects;
@@ -52,16 +55,21 @@ static int look_at(struct watch *watch, const struct subject *subject, int64_t n
 {
     struct store *store = watch->settings.store;
     struct arena arena = ARENA_INIT(0);
-    struct monitor_facts facts = {.now_ms = now_ms, .runs_by_itself = subject->runs_by_itself};
+    struct monitor_facts facts = {
+        .now_ms = now_ms, .runs_by_itself = subject->runs_by_itself, .is_endless = subject->is_endless};
     struct job_facts jobs;
     struct pipeline_record record;
+    struct stream_record *streams = NULL;
     int rc = store_pipeline(store, subject->name, &record, err);
     if (rc == 0)
         rc = store_facts(store, subject->name, now_ms - now_ms % DAY_MS, facts.written, MONITOR_DAYS, &arena, &jobs, err);
+    if (rc == 0) rc = store_streams(store, subject->name, &arena, &streams, &facts.stream_count, err);
     if (rc == 0) {
+        facts.streams = streams;
         facts.is_paused = record.is_paused;
         facts.first_ms = jobs.first_ms;
         facts.succeeded_ms = jobs.succeeded_ms;
+        if (subject->is_endless && jobs.alive_ms > facts.succeeded_ms) facts.succeeded_ms = jobs.alive_ms;
         facts.status = jobs.status;
         facts.error = jobs.error;
         facts.rejected = jobs.rejected;

@@ -33,12 +33,27 @@ static void note_failure(struct flow *flow, const struct err *err)
     cancel_fire(flow->cancel, CANCEL_ABORT);
 }
 
+/* What joined a table that was there: undeclared fields that this sync has met for the first time. */
+static void note_new_columns(const struct flow *flow, size_t stream)
+{
+    const struct schema *schema = flow->plan->tables[stream].schema;
+    struct stream_progress *progress = &flow->progress[stream];
+    size_t size = 0;
+    for (uint32_t i = flow->known_columns ? flow->known_columns[stream] : UINT32_MAX; i < schema_count(schema); i++) {
+        int written = snprintf(progress->new_columns + size, sizeof progress->new_columns - size, "%s%s", size ? ", " : "",
+                               schema_column(schema, i)->name);
+        if (written < 0 || size + (size_t)written >= sizeof progress->new_columns) break;
+        size += (size_t)written;
+    }
+}
+
 static void set_status(struct flow *flow, enum stream_status status)
 {
     int64_t now_ms = clock_now_ms(flow->sync->clock);
     enum event_kind kind = status == STREAM_RUNNING ? EVENT_STREAM_STARTED : EVENT_STREAM_ENDED;
     for (size_t i = 0; i < flow->plan->stream_count; i++) {
         struct stream_progress *progress = &flow->progress[i];
+        if (status != STREAM_RUNNING) note_new_columns(flow, i);
         atomic_store(status == STREAM_RUNNING ? &progress->started_ms : &progress->ended_ms, now_ms);
         atomic_store(&progress->status, status);
         flow_tell(flow, kind, i, NULL);

@@ -9,6 +9,17 @@
 
 #define IN_PARTS " in parts" /* behind the kind of a plan whose slices are not listed */
 
+/* Those of tables that are there: what joins them later is news. */
+static void note_known_columns(struct flow *flow)
+{
+    const struct writer_type *writer = flow->sync->writer;
+    flow->known_columns = arena_array(&flow->arena, uint32_t, flow->plan->stream_count);
+    for (size_t i = 0; i < flow->plan->stream_count; i++) {
+        bool is_there = writer->has_table ? writer->has_table(flow->writer, i) : flow->state.count > 0;
+        flow->known_columns[i] = is_there ? schema_count(flow->plan->tables[i].schema) : UINT32_MAX;
+    }
+}
+
 static int open_writer(struct flow *flow, struct err *err)
 {
     const struct sync_context *sync = flow->sync;
@@ -24,6 +35,7 @@ static int open_writer(struct flow *flow, struct err *err)
     int rc = sync->writer->flow_open(sync->destination, &spec, &flow->writer, err);
     atomic_fetch_sub(&sync->progress->committing, 1);
     if (rc == 0) rc = sync->writer->load_state(flow->writer, &flow->state, err);
+    if (rc == 0) note_known_columns(flow);
     return rc;
 }
 

@@ -22,6 +22,8 @@ struct flow {
     struct slice_position *positions; /* per slice of the plan */
     struct boundary boundary;         /* keys of the records that have the stored cursor */
     bool boundary_is_known;
+    uint32_t
+        *known_columns;   /* per stream of the plan, of tables that were there; UINT32_MAX: it is new. NULL: not looked yet */
     const char *token;    /* the source's own, where this sync begins; NULL: none */
     const char *old_jobs; /* of a plan that is given up, a line each, until a slice has them deleted; NULL: none */
     struct assembly *assembly;

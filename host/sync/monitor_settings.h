@@ -8,19 +8,29 @@
 #include "data/option.h"
 #include "data/problems.h"
 
+/* A stream's own limit. */
+struct stream_freshness {
+    const char *stream;
+    int64_t limit_ms;
+};
+
 /* The key `monitors` of a pipeline. Limits of 0: not watched. */
 struct monitor_settings {
     int64_t freshness_ms;
+    const struct stream_freshness *streams;
+    size_t stream_count;
+    bool schema;
     double volume; /* of standard deviations */
     bool by_weekday;
     int64_t rejects; /* -1: not watched */
 };
 extern const struct option_table MONITOR_OPTIONS;
-void monitor_settings_read(const struct node *node, struct monitor_settings *out); /* NULL: the defaults */
+void monitor_settings_read(const struct node *node, struct arena *arena, struct monitor_settings *out); /* NULL: the defaults */
 
 /* An entry of `service.alerts`. */
 struct alert_target {
-    const char *webhook;        /* NULL: a command */
+    const char *webhook;        /* NULL: a command, or */
+    const char *statsd;         /* HOST:PORT of a DogStatsD server, which takes events */
     const char *const *command; /* ends with NULL */
     const char *const *on;      /* kinds (monitor.h) that it is for */
     size_t on_count;            /* 0: all */

@@ -117,6 +117,10 @@ void sync_event_to_json(const struct sync_event *event, struct buf *out)
         json_member(&json, "stream_ms");
         json_int(&json, atomic_load(&event->stream->ended_ms) - atomic_load(&event->stream->started_ms));
         write_spent(&json, event->stream);
+        if (event->stream->new_columns[0]) {
+            json_member(&json, "new_columns");
+            json_cstr(&json, event->stream->new_columns);
+        }
         if (event->stream->more_left) {
             json_member(&json, "more_left");
             json_bool(&json, true);

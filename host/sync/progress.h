@@ -34,11 +34,12 @@ struct stream_progress {
     _Atomic int64_t started_ms, ended_ms;   /* monotonic; 0: not yet */
     /* Set by the flow's thread before `status` says it ended, read after. */
     struct load_counts totals;
-    struct err err;   /* class 0: none */
-    bool more_left;   /* a run may read no more of it */
-    bool shares_err;  /* it is that of the stream before it, of the same flow, which tells it */
-    char cursor[64];  /* the stored cursor, cut; "" when there is none */
-    char target[160]; /* where the rows are, for people */
+    struct err err;        /* class 0: none */
+    bool more_left;        /* a run may read no more of it */
+    bool shares_err;       /* it is that of the stream before it, of the same flow, which tells it */
+    char cursor[64];       /* the stored cursor, cut; "" when there is none */
+    char target[160];      /* where the rows are, for people */
+    char new_columns[600]; /* undeclared ones that joined a table that was there: "a, b", cut; "" for none */
 };
 
 struct client_counters;

@@ -224,6 +224,8 @@ struct writer_type {
      * target is known to have (the name map) to each table's schema as inferred columns. SCHEMA: a target with other types,
      * with things of others on it that overwrite cannot handle, or gone while state names it. */
     int (*flow_open)(struct destination *destination, const struct flow_spec *spec, struct writer **out, struct err *err);
+    /* Is the table at this place of the spec there already? NULL: it counts as there once there is state. */
+    bool (*has_table)(const struct writer *writer, size_t table);
     /* The flow's state: what is published, with what an unfinished build adds. Texts live in `state`'s arena. */
     int (*load_state)(struct writer *writer, struct state *state, struct err *err);
     /* Adds the entries of kind STATE_PARTITION of these slices to `state`. NULL: load_state gives all of them. */

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import socket
 import threading
 
 import pytest
@@ -110,9 +111,32 @@ def test_an_address_of_the_own_network_needs_leave(work, database):
             service.stop()
 
 
-MISTAKES = [({"alerts": [{}]}, "expected `webhook` or `command`"), ({"alerts": [{"command": ["mail"]}]}, "whole path of a program"),
-            ({"alerts": [{"webhook": "x", "command": ["/bin/true"]}]}, "expected `webhook` or `command`"),
-            ({"alerts": [{"webhook": "x", "on": ["stale", "late"]}]}, "expected failed, stale, rejects or volume")]
+def test_new_columns_are_told_as_an_event(work, database):
+    """Of a table that was there, once; to a DogStatsD server."""
+    rows = [{"id": "a", "at": "2024-01-01T00:00:00Z", "n": 1, "first": 1}]
+    with Feed(lambda path, query: {"rows": rows}) as feed, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as statsd:
+        statsd.bind(("127.0.0.1", 0))
+        statsd.settimeout(60)
+        configure(work, feed, target_of(database), {"p": {"schedule": "24h"}}, alerts=[
+            {"statsd": f"127.0.0.1:{statsd.getsockname()[1]}", "on": ["schema"]}])
+        with Service(work) as service:
+            api = Api(service)
+            wait_until(has_ended(work, "p"))
+            assert api.get("/api/v1/alerts")["alerts"] == [], "all columns of a new table are new"
+            rows.append({"id": "b", "at": "2024-01-02T00:00:00Z", "n": 2, "première": {"a": [1]}, "x|y": "text"})
+            job = api.post("/api/v1/pipelines/p/jobs", status=202)
+            wait_until(api.job_is(job["id"], "succeeded"))
+            text = statsd.recv(2000).decode()
+            title, said = "sluice: schema of p", "p: rows: new columns: première, x|y"
+            assert text == f"_e{{{len(title)},{len(said.encode())}}}:{title}|{said}|t:error|#pipeline:p,kind:schema"
+            assert "sluice_stream_last_success_timestamp_seconds{pipeline=\"p\",stream=\"rows\"} 1" in api.send("GET", "/metrics")[2].decode()
+            service.stop()
+
+
+MISTAKES = [({"alerts": [{}]}, "expected one of webhook, command, statsd"), ({"alerts": [{"command": ["mail"]}]}, "whole path of a program"),
+            ({"alerts": [{"webhook": "x", "command": ["/bin/true"]}]}, "expected one of webhook, command, statsd"),
+            ({"alerts": [{"webhook": "x", "on": ["stale", "late"]}]}, "expected failed, stale, rejects, volume or schema"),
+            ({"alerts": [{"statsd": "127.0.0.1:8125", "webhook": "x"}]}, "expected one of webhook, command, statsd")]
 
 
 @pytest.mark.parametrize("service, text", MISTAKES)

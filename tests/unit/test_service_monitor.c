@@ -6,7 +6,7 @@
 #include "service/monitor.h"
 
 static const int64_t HOUR_MS = 3600000, DAY_MS = 24 * 3600000;
-static const struct monitor_settings DEFAULTS = {25 * 3600000LL, 2, false, -1};
+static const struct monitor_settings DEFAULTS = {.freshness_ms = 25 * 3600000LL, .volume = 2, .rejects = -1, .schema = true};
 
 static bool finds(enum monitor_kind kind, const struct monitor_settings *settings, const struct monitor_facts *facts)
 {
@@ -57,6 +57,56 @@ static void test_freshness(void **state)
     assert_true(finds(MONITOR_STALE, &DEFAULTS, &facts));
     facts.first_ms = facts.now_ms - HOUR_MS;
     assert_false(finds(MONITOR_STALE, &DEFAULTS, &facts));
+}
+
+/* A stream is stale when it is tried and fails, or past its own limit; not when nobody reads it any more. */
+static void test_freshness_of_streams(void **state)
+{
+    (void)state;
+    struct monitor_facts facts = steady();
+    struct stream_record orders = {.stream = "orders", .changes = "", .seen_ms = facts.now_ms - HOUR_MS};
+    const struct stream_freshness own = {"orders", 2 * HOUR_MS}, none = {"orders", 0};
+    struct monitor_settings strict = DEFAULTS, off = DEFAULTS;
+    strict.streams = &own;
+    off.streams = &none;
+    strict.stream_count = off.stream_count = 1;
+    facts.streams = &orders;
+    facts.stream_count = 1;
+    orders.succeeded_ms = facts.now_ms - 25 * HOUR_MS;
+    assert_false(finds(MONITOR_STALE, &DEFAULTS, &facts));
+    assert_true(finds(MONITOR_STALE, &strict, &facts));
+    orders.succeeded_ms--;
+    assert_true(finds(MONITOR_STALE, &DEFAULTS, &facts));
+    assert_false(finds(MONITOR_STALE, &off, &facts));
+    orders.seen_ms = orders.succeeded_ms;
+    assert_false(finds(MONITOR_STALE, &DEFAULTS, &facts));
+    assert_true(finds(MONITOR_STALE, &strict, &facts));
+    orders.seen_ms = facts.now_ms;
+    orders.succeeded_ms = 0; /* never: since the pipeline's first job */
+    assert_true(finds(MONITOR_STALE, &DEFAULTS, &facts));
+    facts.is_endless = true; /* streams of a sync that goes on have not ended */
+    assert_false(finds(MONITOR_STALE, &strict, &facts));
+    facts.succeeded_ms = facts.now_ms - 26 * HOUR_MS;
+    assert_true(finds(MONITOR_STALE, &strict, &facts));
+}
+
+static void test_schema_changes(void **state)
+{
+    (void)state;
+    struct monitor_facts facts = steady();
+    struct stream_record streams[] = {
+        {.stream = "orders", .changes = "new columns: a, b", .changed_ms = facts.now_ms - DAY_MS, .succeeded_ms = facts.now_ms},
+        {.stream = "lines", .changes = "", .succeeded_ms = facts.now_ms}};
+    struct monitor_settings off = DEFAULTS;
+    struct arena arena = ARENA_INIT(0);
+    off.schema = false;
+    facts.streams = streams;
+    facts.stream_count = 2;
+    assert_string_equal(monitor_look(MONITOR_SCHEMA, &DEFAULTS, &facts, &arena), "orders: new columns: a, b");
+    assert_false(finds(MONITOR_SCHEMA, &off, &facts));
+    streams[0].changed_ms--;
+    assert_false(finds(MONITOR_SCHEMA, &DEFAULTS, &facts));
+    arena_release(&arena);
 }
 
 static void test_failures_and_rejects(void **state)
@@ -111,5 +161,6 @@ static void test_volume(void **state)
     assert_false(finds(MONITOR_VOLUME, &weekly, &facts));
 }
 
-UNIT_TESTS(cmocka_unit_test(test_all_is_well), cmocka_unit_test(test_freshness), cmocka_unit_test(test_failures_and_rejects),
-           cmocka_unit_test(test_deviation), cmocka_unit_test(test_volume))
+UNIT_TESTS(cmocka_unit_test(test_all_is_well), cmocka_unit_test(test_freshness), cmocka_unit_test(test_freshness_of_streams),
+           cmocka_unit_test(test_schema_changes), cmocka_unit_test(test_failures_and_rejects), cmocka_unit_test(test_deviation),
+           cmocka_unit_test(test_volume))

@@ -13,6 +13,8 @@ struct freshness {
     const char *pipeline;
     bool is_paused, is_queued, is_failing;
     int64_t succeeded_ms; /* 0: never */
+    struct stream_record *streams;
+    size_t stream_count;
 };
 
 static int look_at(struct store *store, const char *pipeline, struct arena *arena, struct freshness *out, struct err *err)
@@ -31,7 +33,7 @@ static int look_at(struct store *store, const char *pipeline, struct arena *aren
     out->is_failing = count && jobs[0].error != NULL;
     rc = store_jobs(store, &good, arena, &jobs, &count, err);
     if (rc == 0 && count) out->succeeded_ms = jobs[0].ended_ms;
-    return rc;
+    return rc ? rc : store_streams(store, pipeline, arena, &out->streams, &out->stream_count, err);
 }
 
 static int look_at_all(struct api_call *call, struct freshness **out, size_t *count, struct err *err)
@@ -82,6 +84,19 @@ static void write_successes(struct buf *out, const struct freshness *list, size_
     }
 }
 
+static void write_streams(struct buf *out, const struct freshness *list, size_t count)
+{
+    static const char NAME[] = "sluice_stream_last_success_timestamp_seconds";
+    measure_begin(out, NAME, "gauge", "When a stream's newest sync that went through ended, on any node.");
+    for (size_t i = 0; i < count; i++)
+        for (size_t s = 0; s < list[i].stream_count; s++) {
+            const struct stream_record *stream = &list[i].streams[s];
+            if (stream->succeeded_ms == 0) continue;
+            measure_stream(out, NAME, list[i].pipeline, stream->stream);
+            buf_printf(out, " %" PRId64 ".%03d\n", stream->succeeded_ms / 1000, (int)(stream->succeeded_ms % 1000));
+        }
+}
+
 static uint64_t open_descriptors(void)
 {
     uint64_t count = 0;
@@ -123,6 +138,7 @@ int answer_metrics(struct api_call *call, struct err *err)
     tally_write(call->settings->tally, out);
     hooks_write_metrics(call->settings->hooks, out);
     write_successes(out, list, count);
+    write_streams(out, list, count);
     write_flag(out, "sluice_pipeline_paused", "1 while its schedule starts nothing.", list, count, paused);
     write_flag(out, "sluice_pipeline_failing", "1 when its newest sync failed.", list, count, failing);
     write_flag(out, "sluice_pipeline_waiting", "1 while a sync waits for its first turn.", list, count, queued);

@@ -229,6 +229,11 @@ static void copy_spec(struct writer *writer, const struct flow_spec *spec)
     }
 }
 
+bool pgw_flow_has_table(const struct writer *writer, size_t table)
+{
+    return writer->tables[table].at[PLACE_TARGET].exists;
+}
+
 int pgw_flow_open(struct destination *destination, const struct flow_spec *spec, struct writer **out, struct err *err)
 {
     struct writer *writer = mem_zero(1, sizeof(*writer));

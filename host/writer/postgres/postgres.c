@@ -120,6 +120,7 @@ const struct writer_type WRITER_POSTGRES = {
     .state_write = pgw_state_change,
     .close = destination_close,
     .flow_open = pgw_flow_open,
+    .has_table = pgw_flow_has_table,
     .load_state = pgw_state_load,
     .find_state = pgw_state_find,
     .commit = pgw_load_commit,

@@ -17,7 +17,7 @@
 
 static const int64_t PER_MAX_MS = (int64_t)366 * 24 * 3600 * 1000, DAY_MS = (int64_t)24 * 3600 * 1000, HOUR_MS = 3600 * 1000;
 static const char *const KIND_NAMES[] = {"bucket", "window", "concurrency", "cost", "quota"};
-enum { KEY_MAX_BYTES = 64 * 1024, LABEL_MAX = 96, GATE = -1 };
+enum { KEY_MAX_BYTES = 64 * 1024, LABEL_MAX = 96, GATE = -1, SHARE_WAIT_MS = 200 };
 
 struct place {
     struct limit_key key;
@@ -173,8 +173,8 @@ static struct limit_cell *cell_of(struct limiter *limiter, int rule, int64_t now
     return cell;
 }
 
-/* What holds now: as declared, or as the source said. */
-static struct limit_terms terms_of(const struct limiter *limiter, size_t i)
+/* As declared, or as the source said. */
+static struct limit_terms whole_terms(const struct limiter *limiter, size_t i)
 {
     const struct limiter_rule *rule = &limiter->rules[i];
     struct limit_terms terms = {rule->requests, rule->per_ms, rule->burst};
@@ -186,6 +186,24 @@ static struct limit_terms terms_of(const struct limiter *limiter, size_t i)
     } else if (rule->kind == LIMITER_QUOTA && rule->stop_at > 0) {
         terms.requests = (int64_t)((double)rule->requests * rule->stop_at);
     }
+    return terms;
+}
+
+static int64_t part_of(int64_t whole, int64_t share)
+{
+    return whole > 0 ? max64(whole * share / LIMIT_SHARE_ALL, 1) : whole;
+}
+
+/* What holds now: this machine's part of it, at least one. False in *is_ours: it has none yet. */
+static struct limit_terms terms_of(const struct limiter *limiter, size_t i, const struct limit_cell *cell, int64_t now_ms,
+                                   bool *is_ours)
+{
+    struct limit_terms terms = whole_terms(limiter, i);
+    int64_t share = limit_file_share(limiter->file, cell, now_ms);
+    *is_ours = share > 0;
+    if (share == LIMIT_SHARE_ALL) return terms;
+    terms.requests = part_of(terms.requests, share);
+    terms.burst = part_of(terms.burst, share);
     return terms;
 }
 
@@ -248,13 +266,15 @@ static int64_t take(struct limiter *limiter, size_t i, const struct limiter_requ
 {
     const struct limiter_rule *rule = &limiter->rules[i];
     struct limit_cell *cell = cell_of(limiter, (int)i, now_ms);
-    struct limit_terms terms = terms_of(limiter, i);
+    bool is_ours;
+    struct limit_terms terms = terms_of(limiter, i, cell, now_ms, &is_ours);
     struct cell_hold *hold = &ticket->holds[i];
     const struct limit_time time = {limiter->file, clock};
     int64_t units = asked->weight ? asked->weight : rule->weight ? rule->weight : 1, wait_ms = cell_paused_ms(cell, now_ms);
     if (units > terms.requests && terms.requests > 0 && !is_bucket(rule)) units = terms.requests;
     *hold = (struct cell_hold){0};
     if (wait_ms > 0) return wait_ms;
+    if (!is_ours) return SHARE_WAIT_MS;
     switch (rule->kind) {
     case LIMITER_BUCKET:
     case LIMITER_COST:
@@ -278,8 +298,10 @@ static void correct(struct limiter *limiter, size_t i, const struct limiter_tick
 {
     const struct limit_time time = {limiter->file, clock};
     const struct limiter_rule *rule = &limiter->rules[i];
-    struct limit_cell *cell = cell_of(limiter, (int)i, limit_file_now_ms(limiter->file, clock));
-    struct limit_terms terms = terms_of(limiter, i);
+    bool is_ours;
+    int64_t now_ms = limit_file_now_ms(limiter->file, clock);
+    struct limit_cell *cell = cell_of(limiter, (int)i, now_ms);
+    struct limit_terms terms = terms_of(limiter, i, cell, now_ms, &is_ours);
     if (units == 0 || ticket->holds[i].units == 0) return;
     if (is_bucket(rule))
         cell_bucket_correct(cell, &terms, units, &time);
@@ -431,7 +453,8 @@ static void observe_rule(struct limiter *limiter, size_t i, const struct limiter
         __atomic_store_n(&place->learned_limit, learned->limit, __ATOMIC_RELAXED);
     if (rule->learn && in_range(learned->rate, 1, LIMITER_UNITS_MAX))
         __atomic_store_n(&place->learned_rate, learned->rate, __ATOMIC_RELAXED);
-    struct limit_terms terms = terms_of(limiter, i);
+    bool is_ours;
+    struct limit_terms terms = terms_of(limiter, i, cell, now_ms, &is_ours);
     if (rule->kind == LIMITER_QUOTA && rule->learn)
         observe_quota(limiter, i, learned, clock, now_ms);
     else if (is_bucket(rule) && rule->learn && learned->remaining >= 0)
@@ -473,10 +496,11 @@ static int64_t left_of(struct limiter *limiter, size_t i, struct clock *clock, i
 {
     const struct limiter_rule *rule = &limiter->rules[i];
     struct limit_cell *cell = cell_of(limiter, (int)i, now_ms);
-    struct limit_terms terms = terms_of(limiter, i);
+    bool is_ours;
+    struct limit_terms terms = terms_of(limiter, i, cell, now_ms, &is_ours);
     int64_t unused;
     if (rule->kind == LIMITER_CONCURRENCY || rule->requests == 0) return -1;
-    if (cell_paused_ms(cell, now_ms) > 0) return 0;
+    if (cell_paused_ms(cell, now_ms) > 0 || !is_ours) return 0;
     if (is_bucket(rule)) return cell_bucket_left(cell, &terms, now_ms);
     if (rule->by_calendar) return cell_day_left(cell, &terms, day_of(rule, clock, &unused));
     return cell_window_left(cell, &terms, now_ms);

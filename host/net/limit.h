@@ -17,7 +17,8 @@
  * instead of waiting. On top of all: when the source says that nothing is left, or to come back later, everybody waits until
  * then; requests that match a rule with a `match` wait among themselves.
  *
- * What is counted lives in cells of a limit_file, so that all processes of a machine share it. Functions may be called from
+ * What is counted lives in cells of a limit_file, so that all processes of a machine share it; of several machines that share a
+ * service's store each has a part. Functions may be called from
  * many threads; only limiter_acquire waits. */
 #ifndef SLUICE_NET_LIMIT_H
 #define SLUICE_NET_LIMIT_H

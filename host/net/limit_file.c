@@ -34,7 +34,8 @@ struct header {
     uint64_t boot;     /* hash of the boot that base_ms belongs to */
     int64_t base_ms;   /* pool time minus time since boot */
     int64_t origin_ms; /* wall time minus pool time, when it was last opened */
-    char unused[4096 - 48];
+    uint64_t governed_until_ms;
+    char unused[4096 - 56];
 };
 
 struct content {
@@ -308,4 +309,42 @@ struct limit_cell *limit_file_cell(struct limit_file *file, struct limit_key key
     }
     if (guard >= 0) close(guard);
     return cell;
+}
+
+/* --- several machines ------------------------------------------------------------------------------ */
+
+enum { SHARE_BITS = 20 };
+static const int64_t GOVERNED_MAX_MS = 3600 * 1000; /* a time farther ahead is damage */
+
+_Static_assert(LIMIT_SHARE_ALL < 1 << SHARE_BITS, "a share fits its bits");
+
+void limit_file_govern(struct limit_file *file, int64_t until_ms)
+{
+    store(&file->content->header.governed_until_ms, (uint64_t)until_ms);
+}
+
+int64_t limit_file_share(const struct limit_file *file, const struct limit_cell *cell, int64_t now_ms)
+{
+    uint64_t governed = load(&file->content->header.governed_until_ms), word = load(&cell->share);
+    if (governed <= (uint64_t)now_ms || governed > (uint64_t)(now_ms + GOVERNED_MAX_MS)) return LIMIT_SHARE_ALL;
+    int64_t share = (int64_t)(word & ((1 << SHARE_BITS) - 1)), until_ms = (int64_t)(word >> SHARE_BITS);
+    return until_ms <= now_ms || until_ms > now_ms + GOVERNED_MAX_MS || share > LIMIT_SHARE_ALL ? 0 : share;
+}
+
+size_t limit_file_used(struct limit_file *file, int64_t since_ms, int64_t now_ms, struct limit_use *uses, size_t max)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < LIMIT_FILE_CELLS && count < max; i++) {
+        struct limit_cell *cell = &file->content->cells[i];
+        const struct limit_key key = {{load(&cell->key[0]), load(&cell->key[1])}};
+        if (key.words[0] == 0 || (int64_t)load(&cell->used_ms) < since_ms) continue;
+        uses[count++] = (struct limit_use){key, cell, limit_file_share(file, cell, now_ms)};
+    }
+    return count;
+}
+
+void limit_file_set_share(struct limit_use *use, int64_t share, int64_t until_ms)
+{
+    use->share = share;
+    if (limit_cell_is(use->cell, use->key)) store(&use->cell->share, (uint64_t)until_ms << SHARE_BITS | (uint64_t)share);
 }

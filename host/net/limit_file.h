@@ -37,7 +37,8 @@ struct limit_cell {
     uint64_t pace;      /* until when, and how far apart */
     uint64_t pace_next; /* not before that */
     uint64_t in_flight; /* 1: the slots are owners of requests in flight */
-    uint64_t spare[5];
+    uint64_t share;     /* of a machine among several, see below: until when, and how much */
+    uint64_t spare[4];
     uint64_t slots[LIMIT_CELL_SLOTS];
 };
 
@@ -71,6 +72,25 @@ struct limit_time {
 
 /* Finds or makes the cell of `key`. NULL when all are in use. Of many processes that ask at once all get the same one. */
 struct limit_cell *limit_file_cell(struct limit_file *file, struct limit_key key, int64_t horizon_ms, int64_t now_ms);
+/* Several machines. A service that shares its store with others says what part of each limit is this machine's
+ * (service/pools.h), in millionths; a sync keeps to it without knowing of them. Where nobody says so, all of it is. */
+enum { LIMIT_SHARE_ALL = 1000000 };
+/* Says that somebody does, until then (pool time): a limit that nothing was said of yet has to wait. 0: nobody any more. */
+void limit_file_govern(struct limit_file *file, int64_t until_ms);
+/* The machine's part of the cell now; 0: none, wait. */
+int64_t limit_file_share(const struct limit_file *file, const struct limit_cell *cell, int64_t now_ms);
+
+/* A limit that was used lately. */
+struct limit_use {
+    struct limit_key key;
+    struct limit_cell *cell;
+    int64_t share; /* of the cell */
+};
+/* Those that were used since `since_ms`, `max` at most. */
+size_t limit_file_used(struct limit_file *file, int64_t since_ms, int64_t now_ms, struct limit_use *uses, size_t max);
+/* Sets the part of a cell, for as long as it is this key's. */
+void limit_file_set_share(struct limit_use *use, int64_t share, int64_t until_ms);
+
 /* Is it (still) this key's? A process that did not use its cell for long may have lost it. */
 bool limit_cell_is(const struct limit_cell *cell, struct limit_key key);
 

@@ -13,6 +13,7 @@
 #include "os/notify.h"
 #include "os/signals.h"
 #include "service/hooks.h"
+#include "service/pools.h"
 #include "service/service_parts.h"
 #include "service/statsd.h"
 #include "service/tally.h"
@@ -127,6 +128,27 @@ static void note_end(void *context, const struct job *job, bool went_well)
     if (service->hooks) hooks_load_ends(service->hooks, job->pipeline, went_well);
 }
 
+/* Where nothing can be shared, as with syncs that find the same, each counts for itself. */
+static void open_pools(struct service *service)
+{
+    const struct service_options *options = &service->options;
+    struct err err = ERR_INIT;
+    char *folder;
+    if (!service_has_others(service)) return;
+    if (fs_state_folder(options->state_folder, &service->turn, &folder, &err) == 0)
+        service->pools = pools_open(folder, service->store, service->node, options->clock, options->log);
+    else
+        log_warn(options->log, "rate limits are not shared with other nodes: %s", err.message);
+}
+
+/* A store that is away takes the parts with it, when their leases are over. */
+static void share_limits(struct service *service)
+{
+    struct err err = ERR_INIT;
+    int rc = pools_turn(service->pools, &err);
+    if (service->pools) service_note_store(service, rc, &err);
+}
+
 int service_open(const struct service_options *options, struct service **out, struct err *err)
 {
     struct service *service = mem_zero(1, sizeof *service);
@@ -141,6 +163,7 @@ int service_open(const struct service_options *options, struct service **out, st
     const struct sql_settings settings = {.url = service->store_url, .cancel = options->cancel, .secrets = options->secrets};
     if (rc == 0) rc = store_open(&settings, &service->store, err);
     if (rc == 0) rc = join(service, err);
+    if (rc == 0) open_pools(service);
     if (rc == 0 && !options->only)
         rc = hooks_open(service->roster, service->store, options->clock, options->log, &service->hooks, err);
     if (service->hooks) hooks_update(service->hooks);
@@ -175,6 +198,7 @@ void service_close(struct service *service)
     watch_close(service->watch);
     hooks_close(service->hooks);
     runner_free(service->runner);
+    pools_close(service->pools);
     if (service->store && store_leave(service->store, service->node, &err) != 0)
         log_warn(service->options.log, "the store does not know that this node ended: %s", err.message);
     store_close(service->store);
@@ -287,6 +311,7 @@ void service_turn(struct service *service)
     bool is_time = clock_now_ms(service->options.clock) >= service->poll_ms;
     if (is_time) service->poll_ms = clock_now_ms(service->options.clock) + SERVICE_TURN_MS;
     beat(service);
+    if (is_time) share_limits(service);
     reread(service);
     if (!service->options.only) service_look_at_schedules(service);
     if (is_time && service->front) front_turn(service->front);

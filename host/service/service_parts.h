@@ -31,6 +31,7 @@ struct service {
     struct statsd *statsd; /* NULL: sluice.yaml says nothing of it */
     struct watch *watch;   /* NULL with options.only */
     struct hooks *hooks;   /* NULL with options.only */
+    struct pools *pools;   /* NULL: no other node may be there */
     char *store_url;
     int wake_fd;       /* the API was asked for something */
     struct arena turn; /* cleared with each */

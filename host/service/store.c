@@ -46,13 +46,20 @@ static const char *const VERSION_4[] = {
     "changed_ms bigint NOT NULL, changes text NOT NULL, PRIMARY KEY (pipeline, stream))",
 };
 
+static const char *const VERSION_5[] = {
+    "CREATE TABLE @pools (pool text NOT NULL, node text NOT NULL, share bigint NOT NULL, until_ms bigint NOT NULL, "
+    "PRIMARY KEY (pool, node))",
+    "CREATE TABLE @pool_pauses (pool text PRIMARY KEY, until_ms bigint NOT NULL)",
+};
+
 static const struct {
     const char *const *statements;
     size_t count;
 } VERSIONS[] = {{VERSION_1, ARRAY_SIZE(VERSION_1)},
                 {VERSION_2, ARRAY_SIZE(VERSION_2)},
                 {VERSION_3, ARRAY_SIZE(VERSION_3)},
-                {VERSION_4, ARRAY_SIZE(VERSION_4)}};
+                {VERSION_4, ARRAY_SIZE(VERSION_4)},
+                {VERSION_5, ARRAY_SIZE(VERSION_5)}};
 
 static int read_version(struct sql *sql, size_t *version, struct err *err)
 {

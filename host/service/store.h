@@ -193,6 +193,23 @@ int store_progress_of(struct store *store, int64_t job, struct arena *arena, str
 
 /* --- what is watched ----------------------------------------------------------------------------------------------------- */
 
+/* A node's part of a rate limit, in millionths; see pools.h. */
+enum { POOL_NAME_SIZE = 33 };
+struct pool_lease {
+    char pool[POOL_NAME_SIZE];
+    bool is_used;      /* false: the part is given back */
+    int64_t share;     /* what it is; then what it is from now on */
+    int64_t paused_ms; /* how long nothing may be sent, as the source told us; then as it told anybody; 0: it may */
+};
+/* Told of parts that become smaller, before anybody else can know. */
+struct pool_policy {
+    void (*lower)(void *context, const struct pool_lease *lease);
+    void *context;
+};
+/* Renews the node's parts for STORE_LEASE_MS: all parts of a limit together are never more than all of it. */
+int store_lease_pools(struct store *store, const char *node, struct pool_lease *leases, size_t count,
+                      const struct pool_policy *policy, struct err *err) MUST_USE;
+
 /* How a stream of a sync ended. */
 struct stream_end {
     const char *stream;

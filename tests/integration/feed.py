@@ -7,7 +7,7 @@ import urllib.parse
 
 
 class Feed:
-    """`with Feed(answer) as feed`: answer(path, query) gives the body, or (status, body)."""
+    """`with Feed(answer) as feed`: answer(path, query) gives the body, or (status, body), or (status, body, headers)."""
 
     def __init__(self, answer):
         self.answer = answer
@@ -22,11 +22,13 @@ class Feed:
                 query = dict(urllib.parse.parse_qsl(url.query))
                 feed.requests.append((url.path, query))
                 given = feed.answer(url.path, query)
-                status, value = given if isinstance(given, tuple) else (200, given)
+                status, value, *headers = given if isinstance(given, tuple) else (200, given)
                 body = json.dumps(value).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
+                for name, text in (headers[0] if headers else {}).items():
+                    self.send_header(name, text)
                 self.end_headers()
                 self.wfile.write(body)
 

@@ -229,13 +229,18 @@ class Soak:
             self.killed_syncs += self.service.kill_a_sync(self.dice)
             if time.monotonic() > reload_at:
                 self.reloads += 1
-                self.write_project(wrong=self.reloads % 4 == 0)
-                if self.reloads % 4 == 0:
-                    self.service.wait_until(lambda: "goes on with what it was" in self.service.said(), "nobody minds a wrong file")
-                    self.write_project()
-                elif self.reloads % 2:
-                    self.service.process.send_signal(signal.SIGHUP)
+                self.new_file(wrong=self.reloads % 4 == 0, hangup=self.reloads % 2)
                 reload_at = time.monotonic() + self.options.reload
+
+    def new_file(self, wrong, hangup):
+        complaint = "goes on with what it was"
+        before = self.service.said().count(complaint)
+        self.write_project(wrong)
+        if wrong:
+            self.service.wait_until(lambda: self.service.said().count(complaint) > before, "nobody minds a wrong file")
+            self.write_project()
+        if hangup:
+            self.service.process.send_signal(signal.SIGHUP)
 
     def run(self):
         options = self.options

@@ -122,6 +122,7 @@ static int read_field(const struct field *field, struct str text, uint64_t *bits
 {
     struct str rest = text, part;
     *bits = 0;
+    if (text.size == 0) return refuse_value(field, text, err);
     if (str_starts(text, STR(",")) || str_ends(text, STR(",")))
         return err_set(err, ERR_CONFIG, "%s '" STR_FMT "' has a comma too many", field->name, STR_ARG(text));
     while (str_next(&rest, ',', &part)) {

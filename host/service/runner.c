@@ -22,6 +22,7 @@ struct running {
     struct job job;
     struct retry_rule rule;
     struct child *child;
+    struct running *elder; /* of the same pipeline, being stopped since its lease was lost; NULL: none */
     struct outcome outcome;
     bool is_stopping;
     enum stop_reason reason;
@@ -33,12 +34,14 @@ struct runner {
     struct runner_settings settings;
     struct running **list;
     size_t count, capacity;
+    struct map by_pipeline; /* the same: name -> the newest struct running */
 };
 
 struct runner *runner_new(const struct runner_settings *settings)
 {
     struct runner *runner = mem_zero(1, sizeof *runner);
     runner->settings = *settings;
+    runner->by_pipeline = MAP_INIT;
     return runner;
 }
 
@@ -57,6 +60,7 @@ void runner_free(struct runner *runner)
         child_end(runner->list[i]->child, &ignored);
         running_free(runner->list[i]);
     }
+    map_release(&runner->by_pipeline);
     free(runner->list);
     free(runner);
 }
@@ -68,9 +72,7 @@ size_t runner_count(const struct runner *runner)
 
 bool runner_has(const struct runner *runner, const char *pipeline)
 {
-    for (size_t i = 0; i < runner->count; i++)
-        if (strcmp(runner->list[i]->job.pipeline, pipeline) == 0) return true;
-    return false;
+    return map_get(&runner->by_pipeline, str_from(pipeline)) != NULL;
 }
 
 /* --- the end of a job ---------------------------------------------------------------------------------------------------- */
@@ -193,6 +195,8 @@ void runner_start(struct runner *runner, const struct job *job, bool is_continuo
         runner->list = mem_resize(runner->list, runner->capacity * sizeof *runner->list);
     }
     runner->list[runner->count++] = running;
+    running->elder = map_get(&runner->by_pipeline, str_from(running->job.pipeline));
+    map_set(&runner->by_pipeline, str_from(running->job.pipeline), running);
     log_info(runner->settings.log, "%s: job %lld starts%s", job->pipeline, (long long)job->id,
              job->attempt > 1 ? " again" : "");
 }
@@ -285,6 +289,20 @@ int64_t runner_wait_ms(const struct runner *runner)
     return wait;
 }
 
+static void forget(struct runner *runner, struct running *running)
+{
+    struct str name = str_from(running->job.pipeline);
+    struct running *other = map_get(&runner->by_pipeline, name);
+    while (other != running && other->elder != running) other = other->elder;
+    if (other != running)
+        other->elder = running->elder;
+    else if (running->elder)
+        map_set(&runner->by_pipeline, name, running->elder);
+    else
+        map_remove(&runner->by_pipeline, name);
+    running_free(running);
+}
+
 size_t runner_turn(struct runner *runner, const struct pollfd *polls)
 {
     size_t kept = 0, count = runner->count;
@@ -293,7 +311,7 @@ size_t runner_turn(struct runner *runner, const struct pollfd *polls)
         struct telling telling = {runner, running};
         if (polls[i].revents && !child_read(running->child, take_line, &telling)) {
             finish(runner, running);
-            running_free(running);
+            forget(runner, running);
             continue;
         }
         step(runner, running);

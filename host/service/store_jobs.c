@@ -38,13 +38,27 @@ int store_pause(struct store *store, const char *pipeline, bool paused, struct e
     return rc;
 }
 
-static int look_at_cadence(struct sql *sql, const char *pipeline, struct cadence_record *cadence, struct err *err)
+/* *known counts those that are there. */
+static int look_at_cadence(struct sql *sql, const char *pipeline, struct cadence_record *cadence, size_t *known,
+                           struct err *err)
 {
     struct sql_rows rows;
     int rc = sql_run(sql, "SELECT last_ms FROM @cadences WHERE pipeline = $1 AND stream = $2",
                      SQL_PARAMS(pipeline, cadence->stream), &rows, err);
     if (rc == 0) cadence->last_ms = rows.count ? sql_int(&rows, 0, 0) : 0;
+    if (rc == 0) *known += rows.count;
     sql_rows_release(&rows);
+    return rc;
+}
+
+static int look_at_cadences(struct store *store, const char *pipeline, struct cadence_record *cadences, size_t count,
+                            size_t *known, struct err *err)
+{
+    *known = 0;
+    int rc = store_take(store, err);
+    if (rc) return rc;
+    for (size_t i = 0; rc == 0 && i < count; i++) rc = look_at_cadence(store->sql, pipeline, &cadences[i], known, err);
+    store_give(store);
     return rc;
 }
 
@@ -53,14 +67,18 @@ static int read_cadence(struct sql *sql, const char *pipeline, struct cadence_re
     const char *first = cadence->runs_at_once
                             ? "INSERT INTO @cadences (pipeline, stream, last_ms) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING"
                             : "INSERT INTO @cadences (pipeline, stream, last_ms) VALUES ($1, $2, {now}) ON CONFLICT DO NOTHING";
+    size_t known = 0;
     int rc = sql_run(sql, first, SQL_PARAMS(pipeline, cadence->stream), NULL, err);
-    return rc ? rc : look_at_cadence(sql, pipeline, cadence, err);
+    return rc ? rc : look_at_cadence(sql, pipeline, cadence, &known, err);
 }
 
+/* Most are known, and a look costs far less than a transaction that writes. */
 int store_cadences(struct store *store, const char *pipeline, struct cadence_record *cadences, size_t count, struct err *err)
 {
-    int rc = store_begin(store, err);
-    if (rc) return rc;
+    size_t known;
+    int rc = look_at_cadences(store, pipeline, cadences, count, &known, err);
+    if (rc || known == count) return rc;
+    if ((rc = store_begin(store, err)) != 0) return rc;
     for (size_t i = 0; rc == 0 && i < count; i++) rc = read_cadence(store->sql, pipeline, &cadences[i], err);
     return store_finish(store, rc, err);
 }
@@ -84,11 +102,8 @@ static int insert_job(struct sql *sql, const struct job_request *request, int64_
 int store_cadences_seen(struct store *store, const char *pipeline, struct cadence_record *cadences, size_t count,
                         struct err *err)
 {
-    int rc = store_take(store, err);
-    if (rc) return rc;
-    for (size_t i = 0; rc == 0 && i < count; i++) rc = look_at_cadence(store->sql, pipeline, &cadences[i], err);
-    store_give(store);
-    return rc;
+    size_t known;
+    return look_at_cadences(store, pipeline, cadences, count, &known, err);
 }
 
 /* False in *all when one of them has moved on meanwhile. */

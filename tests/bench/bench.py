@@ -22,6 +22,8 @@ sys.path.insert(0, str(HERE.parent / "integration"))
 from kafka import Kafka  # noqa: E402
 from postgres import Postgres, binaries, free_port  # noqa: E402
 
+import serving  # noqa: E402
+
 PAGE = 1000
 COLUMNS = "id, customer_id, total_amount, status, created_at, updated_at, note, items, shipping"
 DDL = ("id bigint, customer_id text, total_amount numeric, status text, created_at timestamptz, updated_at timestamptz, "
@@ -298,6 +300,12 @@ class Bench:
         print(f"kafka: {partitions * per_partition / ours.wall:,.0f} messages/s of 200 bytes into CSV, "
               f"{ours.cpu * 1e6 / partitions / per_partition:.2f} us of CPU each, {ours.memory / 2**20:.0f} MiB (reach 200,000/s)")
 
+    def webhooks(self):
+        serving.webhooks(self.sluice, self.folder)
+
+    def service(self):
+        serving.service(self.sluice, self.folder)
+
     def print(self):
         if not self.rows:
             return
@@ -310,7 +318,7 @@ class Bench:
 
 def main():
     syncs = ("append", "dedup", "files", "copy", "changes")
-    rows = (*syncs, "describe", "jsonscan", "map", "plugin", "kafka")
+    rows = (*syncs, "describe", "jsonscan", "map", "plugin", "kafka", "webhooks", "service")
     parser = argparse.ArgumentParser()
     parser.add_argument("programs", type=pathlib.Path)
     parser.add_argument("rows", nargs="*", help=f"which of {', '.join(rows)}; default: all")

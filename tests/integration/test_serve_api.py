@@ -215,8 +215,10 @@ def test_a_source_that_refuses_is_told_with_class_and_hint(work, database):
         assert api.get(f"/api/v1/jobs/{job['id']}")["error"]["class"] == "auth"
 
 
-def test_requests_of_every_kind_of_wrong(work, database):
-    with serving(work, database) as api:
+@pytest.mark.parametrize("store", ["file", "postgres"])
+def test_requests_of_every_kind_of_wrong(work, database, postgres, store):
+    words = ["--store", postgres.create_database("store_" + database.name).url] if store == "postgres" else []
+    with serving(work, database, words=words) as api:
         wrong = [
             ("GET", "/nothing", None, {}, 404),
             ("GET", "/api/v1/pipelines/nix", None, {}, 404),
@@ -231,6 +233,8 @@ def test_requests_of_every_kind_of_wrong(work, database):
             ("GET", "/ui/..%2f..%2fetc%2fpasswd", None, {}, 400),
             ("GET", "/ui/%00", None, {}, 400),
             ("GET", "/ui/nothing.js", None, {}, 404),
+            ("GET", "/api/v1/pipelines/%ff", None, {}, 400),
+            ("GET", "/api/v1/jobs?pipeline=%ff", None, {}, 200),
             ("DELETE", "/api/v1/pipelines/p", None, {}, 405),
             ("POST", "/api/v1/pipelines", "{}", JSON, 405),
             ("POST", "/api/v1/pipelines/p/jobs", "{}", {"Content-Type": "text/plain"}, 415),
@@ -247,10 +251,15 @@ def test_requests_of_every_kind_of_wrong(work, database):
             ("POST", "/api/v1/pipelines/p/jobs", "[" * 60000, JSON, 400),
             ("POST", "/api/v1/pipelines/p/jobs", "x" * 100000, JSON, 413),
             ("POST", "/api/v1/pipelines/p/jobs", "{}", {**JSON, "Idempotency-Key": "k" * 300}, 400),
+            ("POST", "/api/v1/pipelines/p/jobs", "{}", {**JSON, "Idempotency-Key": b"\xff"}, 400),
             ("GET", "/api/v1/jobs", None, {"Host": "evil.example"}, 421),
             ("GET", "/api/v1/jobs", None, {"Host": "127.0.0.1.evil.example"}, 421),
             ("GET", "/api/v1/jobs", None, {"Host": ""}, 421),
             ("GET", "/healthz", None, {"Host": "evil.example"}, 421),
+            ("GET", "/healthz", None, {"Host": "[::1].evil.example"}, 421),
+            ("GET", "/healthz", None, {"Host": "[::1"}, 421),
+            ("GET", "/healthz", None, {"Host": "localhost:80@evil.example"}, 421),
+            ("GET", "/healthz", None, {"Host": "[::1]:7077"}, 200),
             ("GET", "/api/v1/jobs", None, {"Host": "localhost"}, 200),
         ]
         for method, path, body, headers, status in wrong:

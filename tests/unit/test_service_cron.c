@@ -130,6 +130,17 @@ static void test_what_is_refused_and_why(void **state)
     line("0 0 29 2 *");
 }
 
+static void test_no_weekdays_are_refused(void **state)
+{
+    static const char *const TEXTS[] = {"", " ", ",", "8", "MON-"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(TEXTS); i++) {
+        uint32_t weekdays;
+        struct err err = ERR_INIT;
+        if (cron_parse_weekdays(str_from(TEXTS[i]), &weekdays, &err) != ERR_CONFIG) fail_msg("'%s' was taken", TEXTS[i]);
+    }
+}
+
 static void test_what_looks_like_a_line(void **state)
 {
     (void)state;
@@ -306,13 +317,10 @@ static void test_random_lines_run_when_a_walking_cron_runs_them(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_the_fields_mean),
-        cmocka_unit_test(test_names_for_lines),
-        cmocka_unit_test(test_what_is_refused_and_why),
-        cmocka_unit_test(test_what_looks_like_a_line),
-        cmocka_unit_test(test_instants),
-        cmocka_unit_test(test_there_is_an_end),
-        cmocka_unit_test(test_random_lines_run_when_a_walking_cron_runs_them),
+        cmocka_unit_test(test_what_the_fields_mean),    cmocka_unit_test(test_names_for_lines),
+        cmocka_unit_test(test_what_is_refused_and_why), cmocka_unit_test(test_no_weekdays_are_refused),
+        cmocka_unit_test(test_what_looks_like_a_line),  cmocka_unit_test(test_instants),
+        cmocka_unit_test(test_there_is_an_end),         cmocka_unit_test(test_random_lines_run_when_a_walking_cron_runs_them),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     arena_release(&arena);

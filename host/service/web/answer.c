@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "service/web/server.h"
 
 static int hex_digit(char c)
@@ -29,7 +30,19 @@ bool web_decode(struct str text, bool is_form, struct arena *arena, const char *
         decoded[size++] = c;
     }
     *out = decoded;
-    return true;
+    return utf8_valid_prefix((struct str){decoded, size}) == size;
+}
+
+bool web_read_path(struct web_request *request)
+{
+    struct str rest = {request->target, strcspn(request->target, "?")}, segment;
+    struct str whole = rest;
+    while (str_next(&rest, '/', &segment)) {
+        const char *text;
+        if (!web_decode(segment, false, &request->arena, &text) || strchr(text, '/')) return false;
+        if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0) return false;
+    }
+    return whole.size && whole.data[0] == '/' && web_decode(whole, false, &request->arena, &request->path);
 }
 
 const char *web_parameter(struct web_request *request, const char *name)

@@ -23,7 +23,7 @@ static int find_job(struct api_call *call, struct job **out, struct err *err)
 int answer_jobs(struct api_call *call, struct err *err)
 {
     static const char *const STATUSES[] = {"queued", "running", "succeeded", "failed", "cancelled"};
-    int64_t limit, before;
+    int64_t limit, before = 0;
     struct job *jobs;
     size_t count, known = 0;
     struct job_filter filter = {.pipeline = web_parameter(call->request, "pipeline"),

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "os/clock.h"
 #include "service/view.h"
 #include "service/web/route.h"
@@ -95,8 +96,8 @@ static int read_job(struct api_call *call, struct job_request *request, struct e
     if (full && !json_boolean(full, &request->is_full_refresh))
         return err_set(err, ERR_CONFIG, "full_refresh must be true or false");
     const char *key = web_header(call->request, "Idempotency-Key");
-    if (key && (strlen(key) == 0 || strlen(key) > 200))
-        return err_set(err, ERR_CONFIG, "an Idempotency-Key has 1 to 200 characters");
+    if (key && (strlen(key) == 0 || strlen(key) > 200 || utf8_valid_prefix(str_from(key)) != strlen(key)))
+        return err_set(err, ERR_CONFIG, "an Idempotency-Key has 1 to 200 characters of UTF-8");
     if (key) request->idempotency_key = arena_printf(&call->request->arena, "%s %s", call->names[0], key);
     return 0;
 }

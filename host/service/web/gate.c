@@ -13,15 +13,19 @@ static const char TOKEN_PREFIX[] = "slt_"; /* so that scanners for leaked secret
 
 /* --- is it meant for us? ------------------------------------------------------------------------------------------------- */
 
-/* "name:80", "[::1]:80" and "name" without their port. */
+/* "name:80", "[::1]:80" and "name" without their port (RFC 9112, section 3.2); "" for what has anything else behind the name.
+ */
 static struct str without_port(struct str host)
 {
-    if (host.size && host.data[0] == '[') {
-        const char *end = memchr(host.data, ']', host.size);
-        return end ? (struct str){host.data, (size_t)(end - host.data) + 1} : host;
-    }
-    const char *colon = memchr(host.data, ':', host.size);
-    return colon ? (struct str){host.data, (size_t)(colon - host.data)} : host;
+    bool is_literal = host.size && host.data[0] == '[';
+    const char *end = host.size ? memchr(host.data, is_literal ? ']' : ':', host.size) : NULL;
+    if (!end) return is_literal ? (struct str){0} : host;
+    struct str name = {host.data, (size_t)(end - host.data) + is_literal};
+    struct str port = {host.data + name.size, host.size - name.size};
+    if (port.size && port.data[0] != ':') return (struct str){0};
+    for (size_t i = 1; i < port.size; i++)
+        if (port.data[i] < '0' || port.data[i] > '9') return (struct str){0};
+    return name;
 }
 
 static bool is_ours(const struct service_settings *settings, const char *address, struct str host)

@@ -129,19 +129,6 @@ static void finish(void *context, struct MHD_Connection *connection, void **plac
     *place = NULL;
 }
 
-/* The path without its query, decoded. False for one that no program of good will sends. */
-static bool read_path(struct web_request *request)
-{
-    struct str rest = {request->target, strcspn(request->target, "?")}, segment;
-    struct str whole = rest;
-    while (str_next(&rest, '/', &segment)) {
-        const char *text;
-        if (!web_decode(segment, false, &request->arena, &text) || strchr(text, '/')) return false;
-        if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0) return false;
-    }
-    return whole.size && whole.data[0] == '/' && web_decode(whole, false, &request->arena, &request->path);
-}
-
 /* How often a request says where it ends and whom it is for. Another server on the way that reads another one of two takes what
  * follows for another request (RFC 9112, sections 3.2 and 6.3). */
 struct framing {
@@ -161,10 +148,10 @@ static bool is_readable(struct exchange *exchange, const char **why)
 {
     struct framing framing = {0};
     MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, note_framing, &framing);
-    *why = !read_path(&exchange->request) ? "the path cannot be read"
-           : framing.ends > 1             ? "Content-Length and Transfer-Encoding: one of them, once"
-           : framing.hosts > 1            ? "more than one Host"
-                                          : NULL;
+    *why = !web_read_path(&exchange->request) ? "the path cannot be read"
+           : framing.ends > 1                 ? "Content-Length and Transfer-Encoding: one of them, once"
+           : framing.hosts > 1                ? "more than one Host"
+                                              : NULL;
     return *why == NULL;
 }
 

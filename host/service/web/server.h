@@ -18,7 +18,8 @@
  *
  * Limits: headers 16 KiB (431), a body `body_max` (413), WEB_REQUEST_MS for a whole request to come in, the wait for it
  * included (the connection is cut), WEB_CONNECTIONS_MAX connections or what the process may open (more wait), WEB_FLOWS_MAX
- * answers without end (503). A path is decoded (RFC 3986); one with %00, %2F or a segment "." or ".." is a 400. */
+ * answers without end (503). A path is decoded (RFC 3986); one with %00, %2F, a segment "." or "..", or that is not UTF-8 is
+ * a 400. */
 #ifndef SLUICE_SERVICE_WEB_SERVER_H
 #define SLUICE_SERVICE_WEB_SERVER_H
 
@@ -100,7 +101,10 @@ int server_is_local(const char *listen, bool *is_local, struct err *err) MUST_US
 
 const char *web_header(const struct web_request *request, const char *name); /* case-insensitive; NULL: not sent */
 const char *web_parameter(struct web_request *request, const char *name);    /* of the query, decoded; NULL: not sent */
-bool web_decode(struct str text, bool is_form, struct arena *arena, const char **out); /* false: %00 or a broken % */
+/* False: %00, a broken %, or what is not UTF-8 then. */
+bool web_decode(struct str text, bool is_form, struct arena *arena, const char **out);
+/* Sets the path by the target. False for one that no program of good will sends. */
+bool web_read_path(struct web_request *request);
 void web_add_header(struct web_request *request, const char *name, const char *value); /* of the answer */
 
 /* Fills the answer with problem details (RFC 9457): `class` as in base/err.h or a word of the web's ("not_found"). */

@@ -413,6 +413,7 @@ static bool part_is_used(void *context, const char *path)
 {
     const struct used_parts *used = context;
     if (!used->only) return true;
+    if (strcmp(used->only, PROJECT_NOTHING) == 0) return false;
     const struct node *pipeline = node_get(node_get(used->raw, "pipelines"), used->only);
     if (strncmp(path, "service", 7) == 0) return service_part_is_used(used, path);
     if (strncmp(path, "pipelines.", 10) == 0) return pipeline_part_is_used(used, path + 10);

@@ -93,10 +93,12 @@ struct project {
 extern const struct option_table PROJECT_OPTIONS; /* for `sluice help config` */
 
 #define PROJECT_SERVICE "*" /* no pipeline's name */
+#define PROJECT_NOTHING "-" /* likewise */
 
 /* Reads and checks `file`. Mistakes go to `problems` (a file that cannot be read or parsed too); *out is set only when there
  * are none. `only` names the pipeline that will be used: references of the others are left alone, so that their variables need
  * not be set; NULL: all; "": the only one, if there is just one; PROJECT_SERVICE: none of them, but `service` is.
+ * PROJECT_NOTHING: no reference of it is looked at, in a text of others.
  * `is_replayed`: as reference_expand. */
 void project_load(const char *file, const char *only, bool is_replayed, struct secrets *secrets, struct arena *arena,
                   const struct project **out, struct problems *problems);

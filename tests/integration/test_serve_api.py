@@ -215,6 +215,30 @@ def test_a_source_that_refuses_is_told_with_class_and_hint(work, database):
         assert api.get(f"/api/v1/jobs/{job['id']}")["error"]["class"] == "auth"
 
 
+def test_a_configuration_is_validated(work, database):
+    """All its mistakes, with their lines; and nothing but the text is looked at."""
+    secret = work.write("secret", "the content of a file")
+    good = (work.folder / "sluice.yaml")
+    with serving(work, database) as api:
+        asked = lambda text: api.post("/api/v1/validate", {"config": text})
+        assert asked(good.read_text()) == {"valid": True, "problems": []}
+        begin = 'destinations: { target: { type: postgres, url: "${NO_SUCH_VARIABLE}" } }\npipelines:\n'
+        found = asked(begin + "  a: { connector: none-of-that-name, destination: targt, webhok: 1 }\n")
+        assert not found["valid"] and {problem["line"] for problem in found["problems"]} == {3}, found
+        assert any("webhok" in problem["message"] and "webhook" in problem["hint"] for problem in found["problems"])
+        found = asked(begin + '  b: { destination: target, webhook: { scheme: github, secret: "${file:%s}" }, schedule: "61 * * * *" }' % secret)
+        assert ["61" in problem["message"] for problem in found["problems"]] == [True], "references are let alone"
+        assert "content of a file" not in json.dumps(found) and "NO_SUCH_VARIABLE" not in json.dumps(found)
+        bombs = ["a: &a [x, x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join(['*' + chr(97 + i)] * 50)}]\n" for i in range(12)),
+                 "[" * 5000, "a: " + "b" * 900000, "pipelines: []", "", "- 1", "pipelines: {a: {destination: *x}}"]
+        for text in bombs:
+            found = asked(text)
+            assert not found["valid"] and found["problems"], text[:50]
+        for body in ({"config": 1}, {"config": "a\u0000b"}, {"configs": ""}):
+            assert api.ask("POST", "/api/v1/validate", body, status=400)["class"] == "config"
+        assert api.ask("POST", "/api/v1/validate", {}, status=400)["class"] == "config"
+
+
 @pytest.mark.parametrize("store", ["file", "postgres"])
 def test_requests_of_every_kind_of_wrong(work, database, postgres, store):
     words = ["--store", postgres.create_database("store_" + database.name).url] if store == "postgres" else []

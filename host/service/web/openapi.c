@@ -43,6 +43,10 @@ static const struct {
     {"Alerts", OBJECT("\"alerts\"",
                       "\"alerts\":" LIST(OBJECT("\"pipeline\",\"kind\",\"text\",\"since\"",
                                                 "\"pipeline\":" TEXT ",\"kind\":" TEXT ",\"text\":" TEXT ",\"since\":" TIME)))},
+    {"ConfigText", OBJECT("\"config\"", "\"config\":" TEXT)},
+    {"Validation",
+     OBJECT("\"valid\",\"problems\"", "\"valid\":" BOOLEAN ",\"problems\":" LIST(
+                                          OBJECT("\"message\"", "\"line\":" INTEGER ",\"message\":" TEXT ",\"hint\":" TEXT)))},
     {"Cursor", OBJECT("\"stream\",\"cursor\"", "\"stream\":" TEXT ",\"cursor\":" TEXT)},
     {"StreamName", OBJECT("\"stream\"", "\"stream\":" TEXT)},
     {"Connectors", LIST("{\"type\":\"object\",\"required\":[\"name\"]}")},

@@ -57,7 +57,8 @@ const struct route *route_find(const char *method, const char *path, struct aren
 
 /* Answers 404. Gives 0, so that handlers may return it. */
 int api_missing(struct api_call *call, const char *what, const char *name);
-/* The body as a JSON object; an empty body is an empty one. `keys` ends with NULL: others are refused. CONFIG. */
+/* The body as a JSON object, which lives as long as the request; an empty body is an empty one. `keys` ends with NULL: others
+ * are refused. CONFIG. */
 int api_body(struct api_call *call, const char *const *keys, struct cJSON **out, struct err *err) MUST_USE;
 /* A parameter that is a number from `min` to `max`. CONFIG. */
 int api_number(struct api_call *call, const char *name, int64_t fallback, int64_t min, int64_t max, int64_t *out,
@@ -76,6 +77,7 @@ int answer_resume(struct api_call *call, struct err *err);
 int answer_jobs(struct api_call *call, struct err *err); /* api_jobs.c */
 int answer_job(struct api_call *call, struct err *err);
 int answer_alerts(struct api_call *call, struct err *err);
+int answer_validate(struct api_call *call, struct err *err); /* api_validate.c */
 int answer_cancel(struct api_call *call, struct err *err);
 int answer_progress(struct api_call *call, struct err *err);
 int answer_events(struct api_call *call, struct err *err);

@@ -5,7 +5,7 @@
 #include "hook/settings.h"
 #include "service/web/route.h"
 
-enum { BODY_MAX = 64 * 1024 };
+enum { BODY_MAX = 64 * 1024, CONFIG_MAX = 1024 * 1024 };
 
 #define PARAMETERS(array) (array), ARRAY_SIZE(array)
 #define NO_PARAMETERS NULL, 0
@@ -83,6 +83,10 @@ const struct route ROUTES[] = {
      "Events", PARAMETERS(EVENT_FILTERS), 0, answer_events},
     {"GET", "/api/v1/alerts", SCOPE_READ, 200, "listAlerts", "what is not as it should be, by the pipelines' `monitors`", NULL,
      "Alerts", NO_PARAMETERS, 0, answer_alerts},
+    {"POST", "/api/v1/validate", SCOPE_READ, 200, "validate",
+     "the mistakes of a sluice.yaml: all that the text alone shows. Nothing else is read, neither connectors nor what ${..} "
+     "stands for",
+     "ConfigText", "Validation", NO_PARAMETERS, CONFIG_MAX, answer_validate},
     {"GET", "/api/v1/connectors", SCOPE_READ, 200, "listConnectors", "those that are installed", NULL, "Connectors",
      NO_PARAMETERS, 0, answer_connectors},
     {"GET", "/api/v1/connectors/{connector}", SCOPE_READ, 200, "getConnector", "the JSON Schema of its configuration", NULL,

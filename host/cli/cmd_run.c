@@ -166,6 +166,7 @@ static const struct cli_option OPTIONS[] = {
     {"--max-pages", 0, "N", false, "likewise, so many pages"},
     {"--jobs", 'j', "N", false, "pipelines at once (default: 4)"},
     {"--progress", 0, "SECONDS", false, "how often progress is written where no terminal shows it (default: 10)"},
+    {"--block", 0, "JSON", false, "columns not to be stored, beside those of sluice.yaml: {\"orders\": [\"email\"]}"},
     {"--queued", 0, NULL, false, "run it as a job of the service's store: one that waits or runs already is this one"},
     {"--store", 0, "PATH|URL", false, "likewise, in this store (default: as sluice.yaml says, see `sluice serve`)"},
     OPTION_RECORD,

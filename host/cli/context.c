@@ -14,6 +14,7 @@
 #include "os/clock.h"
 #include "os/secret.h"
 #include "service/vault.h"
+#include "sync/blocks.h"
 
 static int read_log_options(struct cli_context *cli, const struct arguments *arguments)
 {
@@ -207,6 +208,8 @@ int cli_prepare(struct cli_context *cli, const struct arguments *arguments, stru
         .log = cli->log,
         .refresh = argument_is_set(arguments, "--refresh"),
     };
+    if (blocks_apply(cli->pipeline, argument_value(arguments, "--block", NULL), &cli->arena, &options.pipeline, &err) != 0)
+        return cli_failure(cli, cli->pipeline->name, &err);
     bool is_replay = cli->cassette && !cassette_is_recorder(cli->cassette);
     if (!is_replay && vault_open(cli->project, cli->clock, cli->secrets, &cli->vault, &err) != 0)
         return cli_failure(cli, NULL, &err);

@@ -14,7 +14,7 @@
 #include "service/child.h"
 #include "service/tally.h"
 
-enum { STREAMS_MAX = 60, EXIT_INTERRUPTED = 128 };
+enum { STREAMS_MAX = 60, BLOCKS_TEXT_MAX = 1024 * 1024, EXIT_INTERRUPTED = 128 };
 static const char PROGRESS_SECONDS[] = "2";
 
 struct running {
@@ -133,8 +133,35 @@ static void end_job(struct runner *runner, struct running *running, int exit_cod
 
 /* --- starting ------------------------------------------------------------------------------------------------------------ */
 
+/* What is blocked by the API, as `--block` takes it; NULL: nothing is. A sync that does not know must not start. */
+static int find_blocks(const struct runner *runner, struct running *running, const char **out, struct err *err)
+{
+    struct column_block *blocks;
+    struct buf text = BUF_INIT(BLOCKS_TEXT_MAX);
+    struct json_writer json = JSON_WRITER(&text);
+    size_t count;
+    *out = NULL;
+    int rc = store_blocks(runner->settings.store, running->job.pipeline, &running->arena, &blocks, &count, err);
+    if (rc || count == 0) return rc;
+    json_open(&json, '{');
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || strcmp(blocks[i].stream, blocks[i - 1].stream) != 0) {
+            if (i) json_close(&json, ']');
+            json_member(&json, blocks[i].stream), json_open(&json, '[');
+        }
+        json_cstr(&json, blocks[i].column);
+    }
+    json_close(&json, ']');
+    json_close(&json, '}');
+    CHECK(!text.failed);
+    *out = arena_text(&running->arena, buf_str(&text));
+    buf_release(&text);
+    return 0;
+}
+
 /* The words behind `sluice run`. */
-static size_t make_words(const struct runner *runner, struct running *running, bool is_continuous, const char **words)
+static size_t make_words(const struct runner *runner, struct running *running, bool is_continuous, const char *blocks,
+                         const char **words)
 {
     const struct job *job = &running->job;
     struct err ignored = ERR_INIT;
@@ -150,6 +177,10 @@ static size_t make_words(const struct runner *runner, struct running *running, b
     words[count++] = PROGRESS_SECONDS;
     if (job->is_full_refresh) words[count++] = "--full-refresh";
     if (is_continuous) words[count++] = "--continuous";
+    if (blocks) {
+        words[count++] = "--block";
+        words[count++] = blocks;
+    }
     if (job->streams && json_parse(str_from(job->streams), 1024 * 1024, &streams, &ignored) == 0)
         for (const struct cJSON *item = json_first(streams); item && count < STREAMS_MAX * 2; item = json_next(item)) {
             words[count++] = "--stream";
@@ -173,15 +204,16 @@ static void copy_job(struct running *running, const struct job *job)
 
 void runner_start(struct runner *runner, const struct job *job, bool is_continuous, const struct retry_rule *rule)
 {
-    const char *words[CHILD_WORDS_MAX];
+    const char *words[CHILD_WORDS_MAX], *blocks;
     struct err err = ERR_INIT;
     struct running *running = mem_zero(1, sizeof *running);
     running->rule = *rule;
     running->began_ms = clock_now_ms(runner->settings.clock);
     tally_begins(runner->settings.tally);
     copy_job(running, job);
-    size_t count = make_words(runner, running, is_continuous, words);
-    if (child_start(words, count, &running->child, &err) != 0) {
+    int rc = find_blocks(runner, running, &blocks, &err);
+    if (rc == 0) rc = child_start(words, make_words(runner, running, is_continuous, blocks, words), &running->child, &err);
+    if (rc) {
         const struct err_class_info *class = err_class_info(err.class);
         running->outcome.heals = class->heals;
         snprintf(running->outcome.error_class, sizeof running->outcome.error_class, "%s", class->name);

@@ -52,14 +52,16 @@ static const char *const VERSION_5[] = {
     "CREATE TABLE @pool_pauses (pool text PRIMARY KEY, until_ms bigint NOT NULL)",
 };
 
+static const char *const VERSION_6[] = {
+    "CREATE TABLE @blocks (pipeline text NOT NULL, stream text NOT NULL, name text NOT NULL, reason text NOT NULL, "
+    "since_ms bigint NOT NULL, PRIMARY KEY (pipeline, stream, name))",
+};
+
 static const struct {
     const char *const *statements;
     size_t count;
-} VERSIONS[] = {{VERSION_1, ARRAY_SIZE(VERSION_1)},
-                {VERSION_2, ARRAY_SIZE(VERSION_2)},
-                {VERSION_3, ARRAY_SIZE(VERSION_3)},
-                {VERSION_4, ARRAY_SIZE(VERSION_4)},
-                {VERSION_5, ARRAY_SIZE(VERSION_5)}};
+} VERSIONS[] = {{VERSION_1, ARRAY_SIZE(VERSION_1)}, {VERSION_2, ARRAY_SIZE(VERSION_2)}, {VERSION_3, ARRAY_SIZE(VERSION_3)},
+                {VERSION_4, ARRAY_SIZE(VERSION_4)}, {VERSION_5, ARRAY_SIZE(VERSION_5)}, {VERSION_6, ARRAY_SIZE(VERSION_6)}};
 
 static int read_version(struct sql *sql, size_t *version, struct err *err)
 {

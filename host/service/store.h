@@ -210,6 +210,20 @@ struct pool_policy {
 int store_lease_pools(struct store *store, const char *node, struct pool_lease *leases, size_t count,
                       const struct pool_policy *policy, struct err *err) MUST_USE;
 
+/* A column that the service's syncs do not store. */
+enum { STORE_BLOCKS_MAX = 100 }; /* of a pipeline */
+struct column_block {
+    const char *stream, *column;
+    const char *reason; /* for people; may be NULL */
+    int64_t since_ms;
+};
+/* *is_full: there are as many as there may be, and nothing was changed. */
+int store_block(struct store *store, const char *pipeline, const struct column_block *block, bool *is_full,
+                struct err *err) MUST_USE;
+int store_unblock(struct store *store, const char *pipeline, const char *stream, const char *column, struct err *err) MUST_USE;
+int store_blocks(struct store *store, const char *pipeline, struct arena *arena, struct column_block **blocks, size_t *count,
+                 struct err *err) MUST_USE;
+
 /* How a stream of a sync ended. */
 struct stream_end {
     const char *stream;

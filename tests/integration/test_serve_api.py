@@ -239,6 +239,52 @@ def test_a_configuration_is_validated(work, database):
         assert api.ask("POST", "/api/v1/validate", {}, status=400)["class"] == "config"
 
 
+def test_columns_are_blocked_and_let_through(work, database):
+    """From the next sync on; what sluice.yaml blocks it alone lets through."""
+    rows = [{"id": "a", "at": "2024-01-01T00:00:00Z", "n": 1, "mail": "a@example.com", "phone": "1"}]
+    pipelines = {"p": {"streams": {"rows": {"write_mode": "append_dedup", "columns": {"phone": {"enabled": False, "reason": "personal"}}}}}}
+    with serving(work, database, answer=lambda path, query: {"rows": rows}, pipelines=pipelines) as api:
+        column = lambda name: f"/api/v1/pipelines/p/streams/rows/columns/{name}"
+
+        def sync(status="succeeded"):
+            job = api.post("/api/v1/pipelines/p/jobs", status=202)
+            wait_until(api.job_is(job["id"], status))
+            return database.query("SELECT id, to_jsonb(rows) ->> 'mail', to_jsonb(rows) ->> 'extra' FROM raw_p.rows ORDER BY 1")
+
+        config = {"stream": "rows", "column": "phone", "by": "config", "reason": "personal"}
+        assert api.get("/api/v1/pipelines/p/blocks")["blocks"] == [config]
+        assert sync() == [("a", "a@example.com", None)]
+        answer = api.ask("PUT", column("mail"), {"blocked": True, "reason": "asked by privacy"})["blocks"]
+        assert answer[0] == config and {**answer[1], "since": ""} == {
+            "stream": "rows", "column": "mail", "by": "api", "reason": "asked by privacy", "since": ""}
+        api.ask("PUT", column("extra"), {"blocked": True})
+        rows.append({"id": "b", "at": "2024-01-02T00:00:00Z", "n": 2, "mail": "b@example.com", "extra": 1})
+        assert [row for row in sync() if row[0] == "b"] == [("b", None, None)]
+        assert database.one("SELECT count(*) FROM information_schema.columns WHERE table_schema = 'raw_p' AND column_name IN ('extra', 'phone')") == 0
+        assert b"b@example.com" not in api.send("GET", "/api/v1/jobs")[2]
+        api.ask("PUT", column("mail"), {"blocked": False})
+        api.ask("PUT", column("extra"), {"blocked": False})
+        api.ask("PUT", column("nothing"), {"blocked": False})
+        assert [row for row in sync() if row[0] == "b"] == [("b", "b@example.com", "1")]
+        assert api.ask("PUT", column("phone"), {"blocked": False}, status=409)["class"] == "conflict"
+        # A key cannot be blocked: syncs say so until it is let through.
+        api.ask("PUT", column("id"), {"blocked": True})
+        sync("failed")
+        assert "cannot be blocked, it is the primary key" in api.get("/api/v1/pipelines/p")["job"]["error"]["message"]
+        api.ask("PUT", column("id"), {"blocked": False})
+        sync()
+        for body in ({}, {"blocked": 1}, {"blocked": True, "reason": 2}, {"blocked": True, "why": ""}):
+            assert api.ask("PUT", column("mail"), body, status=400)["class"] == "config"
+        assert api.ask("PUT", column("x" * 300), {"blocked": True}, status=400)["class"] == "config"
+        for number in range(100):
+            api.ask("PUT", column(f"c{number}"), {"blocked": True})
+        assert "at most 100" in api.ask("PUT", column("c100"), {"blocked": True}, status=400)["detail"]
+        sync()
+        assert api.ask("PUT", "/api/v1/pipelines/q/streams/rows/columns/a", {"blocked": True}, status=404)["class"] == "not_found"
+        assert "expected a JSON object" in work.run("run", "p", "--block", "mail", code=2).err
+        assert "expected a list" in work.run("run", "p", "--block", '{"rows": "mail"}', code=2).err
+
+
 @pytest.mark.parametrize("store", ["file", "postgres"])
 def test_requests_of_every_kind_of_wrong(work, database, postgres, store):
     words = ["--store", postgres.create_database("store_" + database.name).url] if store == "postgres" else []

@@ -43,6 +43,11 @@ static const struct {
     {"Alerts", OBJECT("\"alerts\"",
                       "\"alerts\":" LIST(OBJECT("\"pipeline\",\"kind\",\"text\",\"since\"",
                                                 "\"pipeline\":" TEXT ",\"kind\":" TEXT ",\"text\":" TEXT ",\"since\":" TIME)))},
+    {"Block", OBJECT("\"blocked\"", "\"blocked\":" BOOLEAN ",\"reason\":" TEXT)},
+    {"Blocks",
+     OBJECT("\"blocks\"", "\"blocks\":" LIST(OBJECT("\"stream\",\"column\",\"by\"", "\"stream\":" TEXT ",\"column\":" TEXT
+                                                                                    ",\"by\":{\"enum\":[\"config\",\"api\"]},"
+                                                                                    "\"reason\":" TEXT ",\"since\":" TIME)))},
     {"ConfigText", OBJECT("\"config\"", "\"config\":" TEXT)},
     {"Validation",
      OBJECT("\"valid\",\"problems\"", "\"valid\":" BOOLEAN ",\"problems\":" LIST(

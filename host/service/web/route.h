@@ -12,7 +12,7 @@
 #include "service/web/api.h"
 #include "sync/service_settings.h"
 
-enum { ROUTE_NAMES_MAX = 2, API_DEFERRED = 1 };
+enum { ROUTE_NAMES_MAX = 3, API_DEFERRED = 1 };
 
 struct route;
 
@@ -77,6 +77,8 @@ int answer_resume(struct api_call *call, struct err *err);
 int answer_jobs(struct api_call *call, struct err *err); /* api_jobs.c */
 int answer_job(struct api_call *call, struct err *err);
 int answer_alerts(struct api_call *call, struct err *err);
+int answer_blocks(struct api_call *call, struct err *err); /* api_blocks.c */
+int answer_set_block(struct api_call *call, struct err *err);
 int answer_validate(struct api_call *call, struct err *err); /* api_validate.c */
 int answer_cancel(struct api_call *call, struct err *err);
 int answer_progress(struct api_call *call, struct err *err);

@@ -52,6 +52,14 @@ const struct route ROUTES[] = {
     {"GET", "/api/v1/pipelines/{pipeline}/streams", SCOPE_READ, 200, "listStreams",
      "its streams with fields, keys, cursors and modes, as `sluice discover` lists them", NULL, NULL, NO_PARAMETERS, 0,
      answer_streams},
+    {"GET", "/api/v1/pipelines/{pipeline}/blocks", SCOPE_READ, 200, "listBlocks",
+     "columns that syncs do not store: by sluice.yaml (`config`) and by this API (`api`)", NULL, "Blocks", NO_PARAMETERS, 0,
+     answer_blocks},
+    {"PUT", "/api/v1/pipelines/{pipeline}/streams/{stream}/columns/{column}", SCOPE_ADMIN, 200, "setBlock",
+     "blocks a column from the next sync on, or lets it through again; rows that are there keep what they have. 409 for one "
+     "that "
+     "sluice.yaml blocks. A sync whose key or cursor is blocked fails",
+     "Block", "Blocks", NO_PARAMETERS, BODY_MAX, answer_set_block},
     {"GET", "/api/v1/pipelines/{pipeline}/plan", SCOPE_READ, 200, "planPipeline",
      "what the next sync would read, write and change, as `sluice plan` tells it", NULL, NULL, NO_PARAMETERS, 0, answer_plan},
     {"GET", "/api/v1/pipelines/{pipeline}/state", SCOPE_READ, 200, "showState", "what it remembers at its destination", NULL,

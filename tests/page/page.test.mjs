@@ -103,6 +103,30 @@ test("a pipeline's streams, plan, log and history", async t => {
   assert.deepEqual(page.complaints, []);
 });
 
+test("a column is blocked and let through again", async t => {
+  const service = await world(t, {orders: {schedule: "24h", streams: {rows: {columns: {secret: {enabled: false, reason: "personal"}}}}}});
+  const page = await open(browser, `${service.url}/#/pipelines/orders`);
+  await shows(page.locator(".head"), "ok");
+  await page.getByRole("button", {name: "Show streams"}).click();
+  const stream = page.getByRole("row", {name: /^rows full_refresh/});
+  await stream.getByText("2 fields").click();
+  const n = stream.getByRole("row", {name: /^n integer/}), key = stream.getByRole("row", {name: /^id string/});
+  await stream.getByText("blocked by sluice.yaml: personal").waitFor();
+  assert.equal(await key.getByRole("button").count(), 0, "a key cannot be blocked");
+  await n.getByRole("button", {name: "Block"}).click();
+  await page.getByRole("button", {name: "Cancel"}).click();
+  await n.getByRole("button", {name: "Block"}).click();
+  await page.getByRole("button", {name: "Block it"}).click();
+  await n.getByText("blocked").first().waitFor();
+  await picture(page, "columns");
+  await page.reload();
+  await page.getByRole("button", {name: "Show streams"}).click();
+  await stream.getByText("2 fields").click();
+  await n.getByRole("button", {name: "Store again"}).click();
+  await n.getByRole("button", {name: "Block"}).waitFor();
+  assert.deepEqual(page.complaints, []);
+});
+
 test("what would be destructive is asked about first", async t => {
   const {answer, go} = held(), service = await world(t, {orders: {}}, answer);
   const page = await open(browser, `${service.url}/#/pipelines/orders`);

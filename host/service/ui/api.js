@@ -39,14 +39,17 @@ export async function get(...parts) {
   return (answer.headers.get("Content-Type") || "").includes("json") ? answer.json() : answer.text();
 }
 
-export async function post(parts, body = {}) {
+async function send(method, parts, body) {
   const answer = await fetch(path(parts), {
-    method: "POST",
+    method,
     headers: headers({"Content-Type": "application/json"}),
     body: JSON.stringify(body),
   });
   return (await checked(answer)).json();
 }
+
+export const post = (parts, body = {}) => send("POST", parts, body);
+export const put = (parts, body) => send("PUT", parts, body);
 
 function* messages(lines) {
   let name = "message", data = [];

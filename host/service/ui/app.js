@@ -1,5 +1,5 @@
 // The page: which view the address asks for, what it needs of the service, and what a person's clicks do.
-import {get, listen, post, setToken, token} from "./api.js";
+import {get, listen, post, put, setToken, token} from "./api.js";
 import {h, morph} from "./dom.js";
 import {setNow} from "./format.js";
 import {viewPipelines} from "./view_pipelines.js";
@@ -146,7 +146,7 @@ function followRunning() {
 const VIEWS = [
   {path: /^$/, nav: "pipelines", title: () => "Pipelines", show: viewPipelines},
   {path: /^pipelines\/([^/]+)$/, nav: "pipelines", names: ["name"], title: () => model.name, show: viewPipeline,
-    enter: () => (Object.assign(model, {events: [], progress: [], followed: null, streams: undefined, state: undefined, plan: undefined}), followRunning()),
+    enter: () => (Object.assign(model, {events: [], progress: [], followed: null, streams: undefined, state: undefined, blocks: undefined, plan: undefined}), followRunning()),
     job: job => job.pipeline === model.name && followRunning()},
   {path: /^jobs$/, nav: "jobs", title: () => "Jobs", show: viewJobs, enter: loadJobs, job: takeJob},
   {path: /^jobs\/(\d+)$/, nav: "jobs", names: ["id"], takesJob: true, title: () => `Job #${model.id}`, show: viewJob,
@@ -216,6 +216,13 @@ async function start({pipeline, stream}, full = false) {
   await loadPipeline(pipeline);
 }
 
+async function setBlock({pipeline, stream, column}, blocked) {
+  const parts = ["pipelines", pipeline, "streams", stream, "columns", column];
+  model.blocks = (await asked(() => put(parts, {blocked}))).blocks;
+  tell(blocked ? `${column} of ${stream} is blocked from the next sync on.` : `${column} of ${stream} is stored again from the next sync on.`);
+  show();
+}
+
 const ACTIONS = {
   start: data => start(data),
   refresh,
@@ -233,8 +240,15 @@ const ACTIONS = {
     tell(`${pipeline}: configuration, source and destination are fine.`);
   },
   streams: async ({pipeline}) => {
-    await Promise.all([load("streams", () => get("pipelines", pipeline, "streams")), load("state", () => get("pipelines", pipeline, "state"))]);
+    await Promise.all([load("streams", () => get("pipelines", pipeline, "streams")), load("state", () => get("pipelines", pipeline, "state")),
+      load("blocks", async () => (await get("pipelines", pipeline, "blocks")).blocks)]);
   },
+  block: async data => {
+    const chosen = await ask(`Block ${data.column}?`, `From the next sync on, ${data.column} of ${data.stream} is not stored any more. Rows that are there keep what they have.`,
+      [["", "Cancel"], ["yes", "Block it", "danger"]]);
+    if (chosen) await setBlock(data, true);
+  },
+  unblock: data => setBlock(data, false),
   plan: ({pipeline}) => load("plan", () => get("pipelines", pipeline, "plan")),
   older: async () => {
     const got = await asked(() => get("jobs", {limit: 100, before: model.older}));

@@ -24,7 +24,7 @@ function words(data) {
   case "sync_started": return "the sync begins";
   case "sync_ended": return `the sync ended${data.exit_code ? ` with exit code ${data.exit_code}` : ""} after ${span(data.elapsed_ms)} and ${number(data.requests || 0)} requests`;
   case "stream_started": return `${data.stream} begins (${data.mode})`;
-  case "stream_ended": return `${data.stream} ${data.status}: ${rows}${rejected}${data.error ? `: ${data.error.message || data.error}` : ""}`;
+  case "stream_ended": return `${data.stream} ${data.status}: ${rows}${rejected}${data.new_columns ? `; new columns: ${data.new_columns}` : ""}${data.error ? `: ${data.error.message || data.error}` : ""}`;
   case "load": return `${data.stream}: a load of ${number(data.written || 0)} rows was committed${rejected}`;
   case "log": return data.message;
   case "failed": return `${data.class}: ${data.message}`;

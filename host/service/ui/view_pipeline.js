@@ -25,10 +25,22 @@ function past(pipeline) {
 
 const keysOf = stream => stream.fields.filter(field => field.key).map(field => field.name).join(", ");
 
-function fieldsOf(stream) {
+// What a person may do about a column: those of sluice.yaml are its own, and without its key and cursor a stream cannot be loaded.
+function blocking(pipeline, stream, field, block) {
+  const data = {pipeline: pipeline.name, stream: stream.stream, column: field.name};
+  if (block && block.by === "config") return ["blocked by sluice.yaml", block.reason ? `: ${block.reason}` : ""];
+  if (block) return ["blocked ", button("unblock", "Store again", data)];
+  return field.key || field.name === stream.cursor ? null : button("block", "Block", data);
+}
+
+function fieldsOf(pipeline, stream, blocks) {
+  const found = new Map(blocks.filter(block => block.stream === stream.stream).map(block => [block.column, block]));
+  const known = new Set(stream.fields.map(field => field.name));
+  const others = [...found.values()].filter(block => !known.has(block.column)).map(block => ({name: block.column, type: "", declared: false}));
   return h("details", null, h("summary", null, `${stream.fields.length} fields`),
-    table([["Field"], ["Type"], [""]], stream.fields.map(field => h("tr", {"data-key": field.name}, h("td", null, field.name), h("td", null, field.type),
-      h("td", {class: "quiet"}, [field.key ? "key" : "", field.declared === false ? "inferred" : "", field.enabled === false ? "blocked" : ""].filter(Boolean).join(", ")))), ""));
+    table([["Field"], ["Type"], [""], [""]], [...stream.fields, ...others].map(field => h("tr", {"data-key": field.name}, h("td", null, field.name), h("td", null, field.type),
+      h("td", {class: "quiet"}, [field.key ? "key" : "", field.declared === false ? "inferred" : ""].filter(Boolean).join(", ")),
+      h("td", {class: "quiet"}, blocking(pipeline, stream, field, found.get(field.name))))), ""));
 }
 
 function streams(pipeline, model) {
@@ -42,10 +54,10 @@ function streams(pipeline, model) {
     h("td", null, stream.sync_mode, h("br"), h("span", {class: "quiet"}, stream.write_mode)),
     h("td", null, keysOf(stream)),
     h("td", null, stream.cursor || "", cursors.has(stream.stream) ? [h("br"), h("span", {class: "quiet"}, cursors.get(stream.stream))] : null),
-    h("td", null, fieldsOf(stream)),
+    h("td", null, fieldsOf(pipeline, stream, Array.isArray(model.blocks) ? model.blocks : [])),
     h("td", null, h("div", {class: "acts"}, button("start", "Sync", {pipeline: pipeline.name, stream: stream.stream}),
       button("refresh", "Full refresh", {pipeline: pipeline.name, stream: stream.stream}))))), "The connector has no streams."),
-  model.state instanceof Error ? failure(model.state) : null);
+  model.state instanceof Error ? failure(model.state) : null, model.blocks instanceof Error ? failure(model.blocks) : null);
 }
 
 function target(each) {

@@ -139,7 +139,7 @@ def test_a_flow_that_fails_says_so_once(work, shop, database):
     work.configure(shop, target(database), streams=BOTH)
     shop.fault(match="/orders", times=0, status=404)
     ended = work.run("run", code=4)
-    assert ended.err.count("404") == 1, ended
+    assert ended.err.count(" 404") == 1, ended
     assert ended.out.count("failed") == 2
 
 

@@ -84,16 +84,6 @@ static const char *live(const char *schema)
     return rows_of(query);
 }
 
-static void books_balance(const char *pipeline)
-{
-    char query[512];
-    snprintf(query, sizeof(query),
-             "SELECT sum(emitted) - sum(written + unchanged + deduplicated + rejected + discarded) FROM _sluice.loads "
-             "WHERE pipeline = '%s'",
-             pipeline);
-    assert_int_equal(number_of(query), 0);
-}
-
 static void test_a_merge_replaces_sets(void **state)
 {
     struct target target;

@@ -14,16 +14,6 @@ static const char *live(const char *schema)
     return rows_of(query);
 }
 
-static void books_balance(const char *pipeline)
-{
-    char query[512];
-    snprintf(query, sizeof(query),
-             "SELECT sum(emitted) - sum(written + unchanged + deduplicated + rejected + discarded) FROM _sluice.loads "
-             "WHERE pipeline = '%s'",
-             pipeline);
-    assert_int_equal(number_of(query), 0);
-}
-
 struct table_there {
     struct target target;
     struct flow flow;

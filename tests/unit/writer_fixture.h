@@ -79,6 +79,17 @@ static inline long number_of(const char *query)
     return strtol(rows_of(query), NULL, 10);
 }
 
+/* Every row that was emitted is somewhere. */
+static inline void books_balance(const char *pipeline)
+{
+    char query[512];
+    snprintf(query, sizeof(query),
+             "SELECT sum(emitted) - sum(written + unchanged + deduplicated + rejected + discarded) FROM _sluice.loads "
+             "WHERE pipeline = '%s'",
+             pipeline);
+    assert_int_equal(number_of(query), 0);
+}
+
 /* A destination of a pipeline and schema of its own. */
 struct target {
     struct destination *destination;

@@ -207,6 +207,16 @@ static struct limit_terms terms_of(const struct limiter *limiter, size_t i, cons
     return terms;
 }
 
+/* A request that weighs more than our part may go all the same, once there is nothing else in it; its weight counts. */
+static void make_room(const struct limiter *limiter, size_t i, int64_t units, struct limit_terms *terms)
+{
+    struct limit_terms whole = whole_terms(limiter, i);
+    if (is_bucket(&limiter->rules[i]))
+        terms->burst = max64(terms->burst, units < whole.burst ? units : whole.burst);
+    else
+        terms->requests = max64(terms->requests, units < whole.requests ? units : whole.requests);
+}
+
 /* --- matching ------------------------------------------------------------------------------------ */
 
 /* '*' stands for any characters; a step back goes to the last one only, so it takes no more than size x size. */
@@ -271,6 +281,7 @@ static int64_t take(struct limiter *limiter, size_t i, const struct limiter_requ
     struct cell_hold *hold = &ticket->holds[i];
     const struct limit_time time = {limiter->file, clock};
     int64_t units = asked->weight ? asked->weight : rule->weight ? rule->weight : 1, wait_ms = cell_paused_ms(cell, now_ms);
+    make_room(limiter, i, units, &terms);
     if (units > terms.requests && terms.requests > 0 && !is_bucket(rule)) units = terms.requests;
     *hold = (struct cell_hold){0};
     if (wait_ms > 0) return wait_ms;

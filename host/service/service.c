@@ -124,7 +124,7 @@ static void open_statsd(struct service *service)
 static void note_end(void *context, const struct job *job, bool went_well)
 {
     struct service *service = context;
-    watch_poke(service->watch);
+    watch_poke(service->watch, job->pipeline);
     if (service->hooks) hooks_load_ends(service->hooks, job->pipeline, went_well);
 }
 

@@ -1,10 +1,11 @@
 /* watch: see watch.h. */
 #include "service/watch.h"
 
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "os/cancel.h"
 #include "os/clock.h"
 #include "os/log.h"
@@ -12,14 +13,19 @@
 #include "service/alert.h"
 #include "service/monitor.h"
 
-enum { STEP_MS = 500, LEAST_MS = 2000 /* between two looks that jobs ask for */ };
+enum {
+    STEP_MS = 500,
+    LEAST_MS = 2000, /* between two looks that jobs ask for */
+    APART_MS = 1,    /* between two pipelines: others wait for the store, too */
+};
 static const int64_t DAY_MS = 24 * 3600000;
 
 struct watch {
     struct watch_settings settings;
     struct cancel *stop;
     struct thread thread;
-    atomic_bool is_poked;
+    pthread_mutex_t lock;
+    struct map poked; /* pipelines whose jobs have ended since they were looked at: name -> anything */
 };
 
 /* --- looking ------------------------------------------------------------------------------------------------------------- */
@@ -131,19 +137,42 @@ static void tell_all(struct watch *watch, struct arena *arena, int64_t now_ms)
 
 /* --- the thread ---------------------------------------------------------------------------------------------------------- */
 
-static void look(struct watch *watch, int64_t span_ms)
+/* Those whose jobs have ended, which are forgotten here. */
+static struct map take_poked(struct watch *watch)
+{
+    pthread_mutex_lock(&watch->lock);
+    struct map poked = watch->poked;
+    watch->poked = MAP_INIT;
+    pthread_mutex_unlock(&watch->lock);
+    return poked;
+}
+
+static bool is_poked(struct watch *watch)
+{
+    size_t at = 0;
+    pthread_mutex_lock(&watch->lock);
+    bool is = map_each(&watch->poked, &at) != NULL;
+    pthread_mutex_unlock(&watch->lock);
+    return is;
+}
+
+/* At all of them, which of several nodes one does each minute, or at those of `only`, whose jobs were ours. */
+static void look(struct watch *watch, const struct map *only)
 {
     struct arena arena = ARENA_INIT(0);
     struct err err = ERR_INIT;
     int64_t now_ms;
     size_t count;
-    bool is_ours = false;
-    int rc = store_take_watch(watch->settings.store, span_ms, &is_ours, &err);
+    bool is_ours = only != NULL;
+    int rc = only ? 0 : store_take_watch(watch->settings.store, WATCH_EVERY_MS - STEP_MS, &is_ours, &err);
     if (rc == 0 && is_ours) rc = store_now(watch->settings.store, &now_ms, &err);
     if (rc == 0 && is_ours) {
         const struct subject *subjects = list_subjects(watch, &arena, &count);
-        for (size_t i = 0; rc == 0 && i < count && !cancel_stopping(watch->stop); i++)
+        for (size_t i = 0; rc == 0 && i < count; i++) {
+            if (only && !map_get(only, str_from(subjects[i].name))) continue;
+            if (cancel_wait_ms(watch->stop, APART_MS)) break;
             rc = look_at(watch, &subjects[i], now_ms, &err);
+        }
         if (rc == 0) tell_all(watch, &arena, now_ms);
     }
     arena_release(&arena);
@@ -152,13 +181,16 @@ static void look(struct watch *watch, int64_t span_ms)
 static void work(void *context)
 {
     struct watch *watch = context;
-    int64_t looked_ms = clock_now_ms(watch->settings.clock);
+    int64_t all_ms = clock_now_ms(watch->settings.clock), looked_ms = all_ms;
     while (!cancel_wait_ms(watch->stop, STEP_MS)) {
-        int64_t since_ms = clock_now_ms(watch->settings.clock) - looked_ms;
-        bool is_poked = since_ms >= LEAST_MS && atomic_exchange(&watch->is_poked, false);
-        if (since_ms < WATCH_EVERY_MS && !is_poked) continue;
-        look(watch, is_poked ? 0 : WATCH_EVERY_MS - STEP_MS);
+        int64_t now_ms = clock_now_ms(watch->settings.clock);
+        bool is_time = now_ms - all_ms >= WATCH_EVERY_MS;
+        if (!is_time && (now_ms - looked_ms < LEAST_MS || !is_poked(watch))) continue;
+        struct map poked = take_poked(watch);
+        look(watch, is_time ? NULL : &poked);
+        map_release(&poked);
         looked_ms = clock_now_ms(watch->settings.clock);
+        if (is_time) all_ms = looked_ms;
     }
 }
 
@@ -167,6 +199,8 @@ int watch_open(const struct watch_settings *settings, struct watch **out, struct
     struct watch *watch = mem_zero(1, sizeof *watch);
     watch->settings = *settings;
     watch->stop = cancel_new(NULL);
+    watch->poked = MAP_INIT;
+    pthread_mutex_init(&watch->lock, NULL);
     int rc = thread_start(&watch->thread, "watch", work, watch, 512 * 1024, err);
     if (rc)
         watch_close(watch);
@@ -175,9 +209,12 @@ int watch_open(const struct watch_settings *settings, struct watch **out, struct
     return rc;
 }
 
-void watch_poke(struct watch *watch)
+void watch_poke(struct watch *watch, const char *pipeline)
 {
-    if (watch) atomic_store(&watch->is_poked, true);
+    if (!watch) return;
+    pthread_mutex_lock(&watch->lock);
+    map_set(&watch->poked, str_from(pipeline), watch);
+    pthread_mutex_unlock(&watch->lock);
 }
 
 void watch_close(struct watch *watch)
@@ -186,5 +223,7 @@ void watch_close(struct watch *watch)
     cancel_fire(watch->stop, CANCEL_ABORT);
     thread_join(&watch->thread);
     cancel_free(watch->stop);
+    map_release(&watch->poked);
+    pthread_mutex_destroy(&watch->lock);
     free(watch);
 }

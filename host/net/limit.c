@@ -271,6 +271,22 @@ static int64_t take_quota(struct limit_cell *cell, const struct limiter_rule *ru
     return cell_day_take(cell, terms, units, ticket->day) ? 0 : until_ms;
 }
 
+/* What a window or a quota remembers for long must not be there anew for another machine that begins to use it. A bucket is
+ * full again soon. */
+static void note_spent(const struct limiter *limiter, size_t i, struct limit_cell *cell, const struct limiter_ticket *ticket,
+                       int64_t now_ms)
+{
+    const struct limiter_rule *rule = &limiter->rules[i];
+    struct limit_terms whole = whole_terms(limiter, i);
+    int64_t share = limit_file_share(limiter->file, cell, now_ms);
+    if ((rule->kind != LIMITER_WINDOW && rule->kind != LIMITER_QUOTA) || whole.requests <= 0) return;
+    int64_t left = rule->by_calendar ? cell_day_left(cell, &whole, ticket->day) : cell_window_left(cell, &whole, now_ms);
+    int64_t used = whole.requests - left;
+    bool is_beyond = used > part_of(whole.requests, share) + 1 || share == LIMIT_SHARE_ALL;
+    limit_file_spend(limiter->file, cell, is_beyond ? used * LIMIT_SHARE_ALL / whole.requests : 0,
+                     rule->by_calendar ? DAY_MS : rule->per_ms, now_ms);
+}
+
 static int64_t take(struct limiter *limiter, size_t i, const struct limiter_request *asked, struct clock *clock, int64_t now_ms,
                     struct limiter_ticket *ticket)
 {
@@ -301,6 +317,7 @@ static int64_t take(struct limiter *limiter, size_t i, const struct limiter_requ
         wait_ms = take_quota(cell, rule, &terms, units, &time, ticket, hold);
         break;
     }
+    if (wait_ms == 0) note_spent(limiter, i, cell, ticket, now_ms);
     return wait_ms;
 }
 

@@ -314,7 +314,8 @@ struct limit_cell *limit_file_cell(struct limit_file *file, struct limit_key key
 /* --- several machines ------------------------------------------------------------------------------ */
 
 enum { SHARE_BITS = 20 };
-static const int64_t GOVERNED_MAX_MS = 3600 * 1000; /* a time farther ahead is damage */
+static const int64_t GOVERNED_MAX_MS = 3600 * 1000,
+                     SPENT_MAX_MS = (int64_t)366 * 24 * 3600 * 1000; /* farther ahead is damage */
 
 _Static_assert(LIMIT_SHARE_ALL < 1 << SHARE_BITS, "a share fits its bits");
 
@@ -323,12 +324,35 @@ void limit_file_govern(struct limit_file *file, int64_t until_ms)
     store(&file->content->header.governed_until_ms, (uint64_t)until_ms);
 }
 
+static bool is_governed(const struct limit_file *file, int64_t now_ms)
+{
+    uint64_t until = load(&file->content->header.governed_until_ms);
+    return until > (uint64_t)now_ms && until <= (uint64_t)(now_ms + GOVERNED_MAX_MS);
+}
+
 int64_t limit_file_share(const struct limit_file *file, const struct limit_cell *cell, int64_t now_ms)
 {
-    uint64_t governed = load(&file->content->header.governed_until_ms), word = load(&cell->share);
-    if (governed <= (uint64_t)now_ms || governed > (uint64_t)(now_ms + GOVERNED_MAX_MS)) return LIMIT_SHARE_ALL;
+    uint64_t word = load(&cell->share);
+    if (!is_governed(file, now_ms)) return LIMIT_SHARE_ALL;
     int64_t share = (int64_t)(word & ((1 << SHARE_BITS) - 1)), until_ms = (int64_t)(word >> SHARE_BITS);
     return until_ms <= now_ms || until_ms > now_ms + GOVERNED_MAX_MS || share > LIMIT_SHARE_ALL ? 0 : share;
+}
+
+void limit_file_spend(const struct limit_file *file, struct limit_cell *cell, int64_t spent, int64_t span_ms, int64_t now_ms)
+{
+    if (is_governed(file, now_ms))
+        store(&cell->spent, spent ? (uint64_t)(now_ms + span_ms) << SHARE_BITS | (uint64_t)spent : 0);
+}
+
+void limit_file_look(const struct limit_file *file, int64_t now_ms, struct limit_use *use)
+{
+    uint64_t word = load(&use->cell->spent);
+    int64_t spent = (int64_t)(word & ((1 << SHARE_BITS) - 1)), left_ms = (int64_t)(word >> SHARE_BITS) - now_ms;
+    use->share = limit_file_share(file, use->cell, now_ms);
+    use->spent = use->spent_ms = 0;
+    if (!limit_cell_is(use->cell, use->key) || left_ms <= 0 || left_ms > SPENT_MAX_MS || spent > LIMIT_SHARE_ALL) return;
+    use->spent = spent;
+    use->spent_ms = left_ms;
 }
 
 size_t limit_file_used(struct limit_file *file, int64_t since_ms, int64_t now_ms, struct limit_use *uses, size_t max)
@@ -338,7 +362,8 @@ size_t limit_file_used(struct limit_file *file, int64_t since_ms, int64_t now_ms
         struct limit_cell *cell = &file->content->cells[i];
         const struct limit_key key = {{load(&cell->key[0]), load(&cell->key[1])}};
         if (key.words[0] == 0 || (int64_t)load(&cell->used_ms) < since_ms) continue;
-        uses[count++] = (struct limit_use){key, cell, limit_file_share(file, cell, now_ms)};
+        uses[count] = (struct limit_use){.key = key, .cell = cell};
+        limit_file_look(file, now_ms, &uses[count++]);
     }
     return count;
 }

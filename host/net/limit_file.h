@@ -38,7 +38,8 @@ struct limit_cell {
     uint64_t pace_next; /* not before that */
     uint64_t in_flight; /* 1: the slots are owners of requests in flight */
     uint64_t share;     /* of a machine among several, see below: until when, and how much */
-    uint64_t spare[4];
+    uint64_t spent;     /* likewise: what of the whole this machine has used beyond its part */
+    uint64_t spare[3];
     uint64_t slots[LIMIT_CELL_SLOTS];
 };
 
@@ -85,9 +86,16 @@ struct limit_use {
     struct limit_key key;
     struct limit_cell *cell;
     int64_t share; /* of the cell */
+    int64_t spent; /* of the whole, in millionths, and for how long it counts yet; 0: no more than the part */
+    int64_t spent_ms;
 };
+/* Looks at the cell again. */
+void limit_file_look(const struct limit_file *file, int64_t now_ms, struct limit_use *use);
 /* Those that were used since `since_ms`, `max` at most. */
 size_t limit_file_used(struct limit_file *file, int64_t since_ms, int64_t now_ms, struct limit_use *uses, size_t max);
+/* Notes what this machine has used of the whole, beyond its part, which counts for `span_ms`; 0: no more than that. Nothing is
+ * noted while nobody says what parts there are. */
+void limit_file_spend(const struct limit_file *file, struct limit_cell *cell, int64_t spent, int64_t span_ms, int64_t now_ms);
 /* Sets the part of a cell, for as long as it is this key's. */
 void limit_file_set_share(struct limit_use *use, int64_t share, int64_t until_ms);
 

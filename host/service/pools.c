@@ -43,11 +43,20 @@ static void name_pool(struct limit_key key, char name[POOL_NAME_SIZE])
     snprintf(name, POOL_NAME_SIZE, "%016llx%016llx", (unsigned long long)key.words[0], (unsigned long long)key.words[1]);
 }
 
-static bool is_used(const struct pools *pools, const char *name)
+static bool is_listed(const struct pools *pools, const char *name)
 {
     for (size_t i = 0; i < pools->count; i++)
         if (strcmp(pools->leases[i].pool, name) == 0) return true;
     return false;
+}
+
+static struct pool_lease lease_of(const struct limit_use *use, bool is_used, int64_t now_ms)
+{
+    return (struct pool_lease){.is_used = is_used,
+                               .share = use->share,
+                               .spent = use->spent,
+                               .spent_ms = use->spent_ms,
+                               .paused_ms = cell_paused_ms(use->cell, now_ms)};
 }
 
 /* What was used lately, and what was held before and is not used any more. */
@@ -59,15 +68,16 @@ static void gather(struct pools *pools, bool lets_go, int64_t now_ms)
     pools->count = lets_go ? 0 : limit_file_used(pools->file, now_ms - USED_MS, now_ms, pools->uses, LIMIT_FILE_CELLS);
     for (size_t i = 0; i < pools->count; i++) {
         const struct limit_use *use = &pools->uses[i];
-        pools->leases[i] =
-            (struct pool_lease){.is_used = true, .share = use->share, .paused_ms = cell_paused_ms(use->cell, now_ms)};
+        pools->leases[i] = lease_of(use, true, now_ms);
         name_pool(use->key, pools->leases[i].pool);
     }
     for (size_t i = 0; i < held_count && pools->count < LIMIT_FILE_CELLS; i++) {
-        if (!pools->held[i].is_used || is_used(pools, pools->held[i].pool)) continue;
-        pools->uses[pools->count] = pools->held_uses[i];
-        pools->leases[pools->count] = pools->held[i];
-        pools->leases[pools->count++].is_used = false;
+        if (!pools->held[i].is_used || is_listed(pools, pools->held[i].pool)) continue;
+        struct limit_use *use = &pools->uses[pools->count];
+        *use = pools->held_uses[i];
+        limit_file_look(pools->file, now_ms, use);
+        pools->leases[pools->count] = lease_of(use, false, now_ms);
+        name_pool(use->key, pools->leases[pools->count++].pool);
     }
 }
 

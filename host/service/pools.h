@@ -6,6 +6,9 @@
  * after, so all parts together are never more than the limit; a machine that is cut off loses its part before the store gives
  * it to others. A limit that is new here waits for its part, for as long as a turn of the others takes.
  *
+ * What a node has used of a window or a quota beyond its part stays taken until the window has passed, so that an allowance for
+ * a day is not there twice when its work goes to another node.
+ *
  * Every node sends at least one request in a limit's span. One thread. */
 #ifndef SLUICE_SERVICE_POOLS_H
 #define SLUICE_SERVICE_POOLS_H

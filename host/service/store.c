@@ -48,6 +48,7 @@ static const char *const VERSION_4[] = {
 
 static const char *const VERSION_5[] = {
     "CREATE TABLE @pools (pool text NOT NULL, node text NOT NULL, share bigint NOT NULL, until_ms bigint NOT NULL, "
+    "spent bigint NOT NULL, spent_until_ms bigint NOT NULL, "
     "PRIMARY KEY (pool, node))",
     "CREATE TABLE @pool_pauses (pool text PRIMARY KEY, until_ms bigint NOT NULL)",
 };

@@ -197,8 +197,10 @@ int store_progress_of(struct store *store, int64_t job, struct arena *arena, str
 enum { POOL_NAME_SIZE = 33 };
 struct pool_lease {
     char pool[POOL_NAME_SIZE];
-    bool is_used;      /* false: the part is given back */
-    int64_t share;     /* what it is; then what it is from now on */
+    bool is_used;  /* false: the part is given back */
+    int64_t share; /* what it is; then what it is from now on */
+    int64_t spent; /* what we have used beyond it, which others cannot have for `spent_ms` */
+    int64_t spent_ms;
     int64_t paused_ms; /* how long nothing may be sent, as the source told us; then as it told anybody; 0: it may */
 };
 /* Told of parts that become smaller, before anybody else can know. */

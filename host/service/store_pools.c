@@ -9,14 +9,17 @@ static int take_turn(struct sql *sql, struct err *err)
     int rc =
         sql_run(sql, "INSERT INTO @meta (key, value) VALUES ('pools', '0') ON CONFLICT (key) DO NOTHING", SQL_NONE, NULL, err);
     if (rc == 0) rc = sql_run(sql, "UPDATE @meta SET value = '0' WHERE key = 'pools'", SQL_NONE, NULL, err);
-    if (rc == 0) rc = sql_run(sql, "DELETE FROM @pools WHERE until_ms < {now}", SQL_NONE, NULL, err);
+    if (rc == 0) rc = sql_run(sql, "DELETE FROM @pools WHERE until_ms < {now} AND spent_until_ms < {now}", SQL_NONE, NULL, err);
     return rc ? rc : sql_run(sql, "DELETE FROM @pool_pauses WHERE until_ms < {now}", SQL_NONE, NULL, err);
 }
 
 static int look_at_others(struct sql *sql, const char *node, const char *pool, int64_t *nodes, int64_t *taken, struct err *err)
 {
     struct sql_rows rows;
-    int rc = sql_run(sql, "SELECT count(*), COALESCE(sum(share), 0) FROM @pools WHERE pool = $1 AND node <> $2",
+    int rc = sql_run(sql,
+                     "SELECT COALESCE(sum(CASE WHEN until_ms >= {now} THEN 1 ELSE 0 END), 0), COALESCE(sum(CASE "
+                     "WHEN spent_until_ms >= {now} AND (spent > share OR until_ms < {now}) THEN spent "
+                     "WHEN until_ms >= {now} THEN share ELSE 0 END), 0) FROM @pools WHERE pool = $1 AND node <> $2",
                      SQL_PARAMS(pool, node), &rows, err);
     if (rc == 0) {
         *nodes = sql_int(&rows, 0, 0);
@@ -49,20 +52,23 @@ static int share_pause(struct sql *sql, struct pool_lease *lease, struct err *er
 static int lease_one(struct sql *sql, const char *node, struct pool_lease *lease, const struct pool_policy *policy,
                      struct err *err)
 {
-    char share[SQL_INT_TEXT], span[SQL_INT_TEXT];
+    char share[SQL_INT_TEXT], span[SQL_INT_TEXT], spent[SQL_INT_TEXT], spent_ms[SQL_INT_TEXT];
     int64_t others = 0, taken = 0, before = lease->share;
     int rc = lease->is_used ? look_at_others(sql, node, lease->pool, &others, &taken, err) : 0;
     if (rc) return rc;
     int64_t fair = SHARE_ALL / (others + 1), free_part = SHARE_ALL - taken;
     lease->share = !lease->is_used || free_part < 0 ? 0 : fair < free_part ? fair : free_part;
     if (lease->share < before) policy->lower(policy->context, lease);
-    if (!lease->is_used)
-        return sql_run(sql, "DELETE FROM @pools WHERE pool = $1 AND node = $2", SQL_PARAMS(lease->pool, node), NULL, err);
     rc = sql_run(sql,
-                 "INSERT INTO @pools (pool, node, share, until_ms) VALUES ($1, $2, $3, {now} + CAST($4 AS bigint)) "
-                 "ON CONFLICT (pool, node) DO UPDATE SET share = excluded.share, until_ms = excluded.until_ms",
-                 SQL_PARAMS(lease->pool, node, sql_int_text(lease->share, share), sql_int_text(STORE_LEASE_MS, span)), NULL,
-                 err);
+                 "INSERT INTO @pools (pool, node, share, until_ms, spent, spent_until_ms) VALUES ($1, $2, $3, "
+                 "{now} + CAST($4 AS bigint), $5, {now} + CAST($6 AS bigint)) ON CONFLICT (pool, node) DO UPDATE SET "
+                 "share = excluded.share, until_ms = excluded.until_ms, spent = excluded.spent, "
+                 "spent_until_ms = excluded.spent_until_ms",
+                 SQL_PARAMS(lease->pool, node, sql_int_text(lease->share, share),
+                            sql_int_text(lease->is_used ? STORE_LEASE_MS : -1, span), sql_int_text(lease->spent, spent),
+                            sql_int_text(lease->spent_ms > 0 ? lease->spent_ms : -1, spent_ms)),
+                 NULL, err);
+    if (!lease->is_used) return rc;
     return rc ? rc : share_pause(sql, lease, err);
 }
 

@@ -9,12 +9,13 @@ import time
 from conftest import Workspace
 from feed import Feed
 from test_serve import Service, target_of, wait_until
+from test_serve_api import Api
 
 RATE, PAGES = 20, 100
 CONNECTOR = """
 return sluice.connector {
   name = "limited", version = "1", config = { base_url = { type = "string", required = true } },
-  http = { base = "{{config.base_url}}", rate_limit = { kind = "window", requests = %d, per = "1s" } },
+  http = { base = "{{config.base_url}}", rate_limit = { kind = "window", requests = %d, per = "%s" } },
   streams = { rows = { path = "/rows", records = "rows", pages = { kind = "page", param = "page", start = 1 }, fields = { id = "integer" } } },
 }
 """
@@ -43,7 +44,7 @@ class Source:
 
 
 @contextlib.contextmanager
-def nodes(tmp_path, feed, database, postgres, count, pipelines, **settings):
+def nodes(tmp_path, feed, database, postgres, count, pipelines, rate=RATE, per="1s", **settings):
     """Each with a folder and a state directory of its own, as on a machine of its own, and one sync at a time."""
     store = postgres.create_database("store_" + database.name).url
     works = []
@@ -51,7 +52,7 @@ def nodes(tmp_path, feed, database, postgres, count, pipelines, **settings):
         folder = tmp_path / f"node{number}"
         folder.mkdir()
         work = Workspace(folder)
-        connector = work.write("limited.lua", CONNECTOR % RATE)
+        connector = work.write("limited.lua", CONNECTOR % (rate, per))
         work.write("sluice.yaml", json.dumps({"destinations": {"target": target_of(database)}, "service": {"max_syncs": 1}, "pipelines": {
             f"p{i}": {"connector": str(connector), "destination": "target", "network": {"allow_private": True}, "schema": f"raw_p{i}",
                       "config": {"base_url": feed.url}, "schedule": "24h", **settings} for i in range(pipelines)}}))
@@ -95,6 +96,20 @@ def test_a_pause_is_everybodys_and_a_dead_nodes_part_goes_to_the_others(tmp_path
         wait_until(lambda: all_have_succeeded(works[1], store), 180)
         services[1].stop()
     assert source.most(5) <= 5 * RATE + RATE, f"{source.most(5)} requests in five seconds"
+
+
+def test_an_allowance_is_not_there_twice_when_work_goes_elsewhere(tmp_path, database, postgres):
+    """One node has used most of an hour's, and is gone when another one begins."""
+    source = Source(pages=79)
+    with Feed(source) as feed, nodes(tmp_path, feed, database, postgres, 2, 1, rate=100, per="1h") as (works, start, store):
+        first = start(works[0])
+        wait_until(lambda: all_have_succeeded(works[0], store))
+        first.stop()
+        assert len(source.times) == 80
+        Api(start(works[1])).post("/api/v1/pipelines/p0/jobs", {"full_refresh": True}, status=202)
+        wait_until(lambda: len(source.times) >= 98)
+        time.sleep(4)
+        assert len(source.times) <= 100, "and no more before the hour is over"
 
 
 def test_a_sync_by_hand_is_not_held_up_when_the_service_is_gone(tmp_path, database, postgres):

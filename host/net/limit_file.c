@@ -31,11 +31,11 @@ static const int64_t POOL_TIME_MAX_MS = (int64_t)1 << 39;
 struct header {
     char magic[8];
     uint64_t version, size;
-    uint64_t boot;     /* hash of the boot that base_ms belongs to */
-    int64_t base_ms;   /* pool time minus time since boot */
-    int64_t origin_ms; /* wall time minus pool time, when it was last opened */
-    uint64_t governed_until_ms;
-    char unused[4096 - 56];
+    uint64_t boot;                                            /* hash of the boot that base_ms belongs to */
+    int64_t base_ms;                                          /* pool time minus time since boot */
+    int64_t origin_ms;                                        /* wall time minus pool time, when it was last opened */
+    uint64_t governed_until_ms, governor_pid, governor_ticks; /* who says what parts of limits are ours */
+    char unused[4096 - 72];
 };
 
 struct content {
@@ -321,13 +321,29 @@ _Static_assert(LIMIT_SHARE_ALL < 1 << SHARE_BITS, "a share fits its bits");
 
 void limit_file_govern(struct limit_file *file, int64_t until_ms)
 {
-    store(&file->content->header.governed_until_ms, (uint64_t)until_ms);
+    struct header *header = &file->content->header;
+    struct process_identity self = {0};
+    process_identity(&self);
+    store(&header->governor_pid, (uint64_t)self.pid);
+    store(&header->governor_ticks, self.start_ticks);
+    store(&header->governed_until_ms, (uint64_t)until_ms);
+}
+
+/* One that stands still has not ended: others may have our parts by now. */
+static bool governor_lives(const struct header *header)
+{
+    struct process_identity governor = {0};
+    process_identity(&governor);
+    governor.pid = (int64_t)load(&header->governor_pid);
+    governor.start_ticks = load(&header->governor_ticks);
+    return process_life(&governor) == PROCESS_ALIVE;
 }
 
 static bool is_governed(const struct limit_file *file, int64_t now_ms)
 {
     uint64_t until = load(&file->content->header.governed_until_ms);
-    return until > (uint64_t)now_ms && until <= (uint64_t)(now_ms + GOVERNED_MAX_MS);
+    if (until == 0 || until > (uint64_t)(now_ms + GOVERNED_MAX_MS)) return false;
+    return until > (uint64_t)now_ms || governor_lives(&file->content->header);
 }
 
 int64_t limit_file_share(const struct limit_file *file, const struct limit_cell *cell, int64_t now_ms)

@@ -76,7 +76,8 @@ struct limit_cell *limit_file_cell(struct limit_file *file, struct limit_key key
 /* Several machines. A service that shares its store with others says what part of each limit is this machine's
  * (service/pools.h), in millionths; a sync keeps to it without knowing of them. Where nobody says so, all of it is. */
 enum { LIMIT_SHARE_ALL = 1000000 };
-/* Says that somebody does, until then (pool time): a limit that nothing was said of yet has to wait. 0: nobody any more. */
+/* Says that we do, until then (pool time), and for as long as this process lives, should it stand still: a limit that nothing
+ * was said of yet has to wait. 0: nobody any more. */
 void limit_file_govern(struct limit_file *file, int64_t until_ms);
 /* The machine's part of the cell now; 0: none, wait. */
 int64_t limit_file_share(const struct limit_file *file, const struct limit_cell *cell, int64_t now_ms);

@@ -562,6 +562,80 @@ static void test_any_bytes_in_the_file_do_no_harm(void **state)
     teardown(&world);
 }
 
+/* How many of the window's go now. */
+static int take_all(struct world *world, struct limiter *limiter)
+{
+    int taken = 0, rule;
+    struct limiter_ticket ticket;
+    while (taken < 1000 && limiter_try(limiter, &ANY, &world->fake.clock, &ticket, &rule) == 0) taken++;
+    return taken;
+}
+
+static void share_out(struct world *world, struct limit_file *file, int64_t share, int64_t for_ms)
+{
+    struct limit_use uses[LIMIT_FILE_CELLS];
+    int64_t now_ms = limit_file_now_ms(file, &world->fake.clock);
+    size_t count = limit_file_used(file, 0, now_ms, uses, LIMIT_FILE_CELLS);
+    assert_int_equal(count, 2); /* the window and the gate */
+    for (size_t i = 0; i < count; i++) limit_file_set_share(&uses[i], share, now_ms + for_ms);
+}
+
+static void govern_for(struct world *world, struct limit_file *file, int64_t for_ms)
+{
+    limit_file_govern(file, for_ms ? limit_file_now_ms(file, &world->fake.clock) + for_ms : 0);
+}
+
+static int64_t most_spent(struct world *world, struct limit_file *file)
+{
+    struct limit_use uses[LIMIT_FILE_CELLS];
+    int64_t now_ms = limit_file_now_ms(file, &world->fake.clock), most = 0;
+    size_t count = limit_file_used(file, 0, now_ms, uses, LIMIT_FILE_CELLS);
+    for (size_t i = 0; i < count; i++)
+        if (uses[i].spent > most) most = uses[i].spent;
+    return most;
+}
+
+static void test_a_machine_keeps_to_its_part(void **state)
+{
+    static const struct limiter_rule RULE = {.kind = LIMITER_WINDOW, .requests = 100, .per_ms = 10000};
+    struct world world;
+    (void)state;
+    setup(&world);
+    struct limiter *limiter = open_limiter(&world, &RULE, 1);
+    struct limit_file *file = open_file(&world);
+    govern_for(&world, file, 60000);
+    assert_int_equal(take_all(&world, limiter), 0); /* nothing was said of it yet */
+    share_out(&world, file, LIMIT_SHARE_ALL / 4, 60000);
+    assert_int_equal(take_all(&world, limiter), 25);
+    assert_int_equal(most_spent(&world, file), 0);
+    share_out(&world, file, LIMIT_SHARE_ALL, 60000);
+    assert_int_equal(take_all(&world, limiter), 75);
+    assert_int_equal(most_spent(&world, file), LIMIT_SHARE_ALL); /* others have to wait for it */
+    share_out(&world, file, LIMIT_SHARE_ALL / 2, 60000);
+    clock_fake_advance(&world.fake, 10100);
+    assert_int_equal(take_all(&world, limiter), 50);
+    assert_int_equal(most_spent(&world, file), 0);
+    /* A part is over with its lease, also when who says so stands still. */
+    clock_fake_advance(&world.fake, 70000);
+    assert_int_equal(take_all(&world, limiter), 0);
+    /* Who has ended says nothing any more. */
+    pid_t pid = fork();
+    if (pid == 0) {
+        govern_for(&world, file, 1000);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    clock_fake_advance(&world.fake, 2000);
+    assert_int_equal(take_all(&world, limiter), 100);
+    govern_for(&world, file, 60000);
+    govern_for(&world, file, 0);
+    clock_fake_advance(&world.fake, 10100);
+    assert_int_equal(take_all(&world, limiter), 100);
+    limiter_free(limiter);
+    limit_file_close(file);
+    teardown(&world);
+}
+
 UNIT_TESTS(cmocka_unit_test(test_is_private_and_of_a_fixed_size),
            cmocka_unit_test(test_what_one_process_used_counts_for_the_next),
            cmocka_unit_test(test_a_pause_holds_for_all_processes), cmocka_unit_test(test_leaves_alone_what_is_not_its_own),
@@ -572,4 +646,4 @@ UNIT_TESTS(cmocka_unit_test(test_is_private_and_of_a_fixed_size),
            cmocka_unit_test(test_eight_processes_never_exceed_a_window_and_use_it),
            cmocka_unit_test(test_eight_processes_keep_a_burst_and_a_steady_limit),
            cmocka_unit_test(test_eight_processes_never_exceed_a_bucket_and_use_it),
-           cmocka_unit_test(test_any_bytes_in_the_file_do_no_harm))
+           cmocka_unit_test(test_a_machine_keeps_to_its_part), cmocka_unit_test(test_any_bytes_in_the_file_do_no_harm))

@@ -45,6 +45,7 @@ struct journal {
     struct buf lines; /* that wait for the committer */
     struct waiting *waiting;
     size_t waiting_count, waiting_capacity;
+    size_t committing;                  /* bytes that the committer took and has not written yet */
     uint64_t written, at_begin, loaded; /* bytes since the process began, and what was there then */
     struct segment *segments;
     size_t segment_count, segment_capacity;
@@ -201,6 +202,7 @@ static void commit(struct batch *batch)
     struct err err = ERR_INIT;
     int rc = write_batch(journal, buf_str(&batch->lines), &err);
     pthread_mutex_lock(&committer->lock);
+    journal->committing = 0;
     journal->written += rc == 0 ? batch->lines.size : 0;
     journal->size += batch->lines.size;
     if (rc || journal->size >= JOURNAL_SEGMENT_BYTES) leave_file(journal);
@@ -220,6 +222,7 @@ static bool take_batch(struct committer *committer, struct batch *batch)
         if (journal->waiting_count == 0) continue;
         committer->served = journal;
         *batch = (struct batch){journal, journal->lines, journal->waiting, journal->waiting_count};
+        journal->committing = journal->lines.size;
         journal->lines = BUF_INIT(WAITING_MAX);
         journal->waiting = NULL;
         journal->waiting_count = journal->waiting_capacity = 0;
@@ -264,7 +267,7 @@ bool journal_offer(struct journal *journal, struct str lines, uint64_t max_backl
 {
     struct committer *committer = journal->committer;
     pthread_mutex_lock(&committer->lock);
-    uint64_t backlog = journal->written - journal->loaded + journal->lines.size;
+    uint64_t backlog = journal->written - journal->loaded + journal->committing + journal->lines.size;
     bool is_taken = backlog + lines.size <= max_backlog && journal->lines.size + lines.size <= WAITING_MAX;
     if (is_taken) {
         if (journal->waiting_count == journal->waiting_capacity) {

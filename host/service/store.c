@@ -138,20 +138,51 @@ void store_close(struct store *store)
     free(store);
 }
 
-int store_take(struct store *store, struct err *err)
+static void wait_for_turn(struct store *store)
+{
+    struct store_turn turn = {.is_here = false};
+    pthread_mutex_lock(&store->lock);
+    if (!store->is_taken) {
+        store->is_taken = true;
+        pthread_mutex_unlock(&store->lock);
+        return;
+    }
+    CHECK(pthread_cond_init(&turn.comes, NULL) == 0);
+    if (store->last)
+        store->last->next = &turn;
+    else
+        store->first = &turn;
+    store->last = &turn;
+    while (!turn.is_here) pthread_cond_wait(&turn.comes, &store->lock);
+    pthread_mutex_unlock(&store->lock);
+    pthread_cond_destroy(&turn.comes);
+}
+
+/* It stays taken when somebody waits: it is theirs. */
+void store_give(struct store *store)
 {
     pthread_mutex_lock(&store->lock);
+    struct store_turn *turn = store->first;
+    if (turn) {
+        store->first = turn->next;
+        if (!store->first) store->last = NULL;
+        turn->is_here = true;
+        pthread_cond_signal(&turn->comes);
+    } else {
+        store->is_taken = false;
+    }
+    pthread_mutex_unlock(&store->lock);
+}
+
+int store_take(struct store *store, struct err *err)
+{
+    wait_for_turn(store);
     if (sql_is_usable(store->sql)) return 0;
     sql_close(store->sql);
     store->sql = NULL;
     int rc = sql_open(&store->settings, &store->sql, err);
-    if (rc) pthread_mutex_unlock(&store->lock);
+    if (rc) store_give(store);
     return rc;
-}
-
-void store_give(struct store *store)
-{
-    pthread_mutex_unlock(&store->lock);
 }
 
 int store_begin(struct store *store, struct err *err)

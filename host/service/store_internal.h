@@ -6,13 +6,23 @@
 
 #include "service/store.h"
 
+/* Who waits for the store, on its own stack. */
+struct store_turn {
+    pthread_cond_t comes;
+    bool is_here;
+    struct store_turn *next;
+};
+
 struct store {
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* of these three: */
+    bool is_taken;
+    struct store_turn *first, *last;
     struct sql_settings settings;
     struct sql *sql; /* NULL: to be opened anew */
 };
 
-/* Takes the lock and a connection that works. After 0, store_give follows. */
+/* Takes the store and a connection that works, in the order of asking: who asks often does not keep the others away. After 0,
+ * store_give follows. */
 int store_take(struct store *store, struct err *err) MUST_USE;
 void store_give(struct store *store);
 

@@ -156,25 +156,26 @@ static bool is_poked(struct watch *watch)
     return is;
 }
 
-/* At all of them, which of several nodes one does each minute, or at those of `only`, whose jobs were ours. */
-static void look(struct watch *watch, const struct map *only)
+/* At those of `poked`, whose jobs were ours, and at all when `is_time`, which of several nodes one does each minute. What could
+ * not be looked at is poked again. */
+static void look(struct watch *watch, const struct map *poked, bool is_time)
 {
     struct arena arena = ARENA_INIT(0);
     struct err err = ERR_INIT;
     int64_t now_ms;
-    size_t count;
-    bool is_ours = only != NULL;
-    int rc = only ? 0 : store_take_watch(watch->settings.store, WATCH_EVERY_MS - STEP_MS, &is_ours, &err);
-    if (rc == 0 && is_ours) rc = store_now(watch->settings.store, &now_ms, &err);
-    if (rc == 0 && is_ours) {
-        const struct subject *subjects = list_subjects(watch, &arena, &count);
-        for (size_t i = 0; rc == 0 && i < count; i++) {
-            if (only && !map_get(only, str_from(subjects[i].name))) continue;
-            if (cancel_wait_ms(watch->stop, APART_MS)) break;
-            rc = look_at(watch, &subjects[i], now_ms, &err);
-        }
-        if (rc == 0) tell_all(watch, &arena, now_ms);
+    size_t count, at = 0;
+    bool is_all = false;
+    const struct map_entry *entry;
+    int rc = store_now(watch->settings.store, &now_ms, &err);
+    if (rc == 0 && is_time) rc = store_take_watch(watch->settings.store, WATCH_EVERY_MS - STEP_MS, &is_all, &err);
+    const struct subject *subjects = list_subjects(watch, &arena, &count);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        if (!is_all && !map_get(poked, str_from(subjects[i].name))) continue;
+        if (cancel_wait_ms(watch->stop, APART_MS)) break;
+        rc = look_at(watch, &subjects[i], now_ms, &err);
     }
+    if (rc == 0) tell_all(watch, &arena, now_ms);
+    while (rc && (entry = map_each(poked, &at)) != NULL) watch_poke(watch, entry->key.data);
     arena_release(&arena);
 }
 
@@ -187,7 +188,7 @@ static void work(void *context)
         bool is_time = now_ms - all_ms >= WATCH_EVERY_MS;
         if (!is_time && (now_ms - looked_ms < LEAST_MS || !is_poked(watch))) continue;
         struct map poked = take_poked(watch);
-        look(watch, is_time ? NULL : &poked);
+        look(watch, &poked, is_time);
         map_release(&poked);
         looked_ms = clock_now_ms(watch->settings.clock);
         if (is_time) all_ms = looked_ms;

@@ -62,6 +62,7 @@ def test_a_failure_is_told_and_its_end(work, database):
             wait_until(lambda: len(listener.texts) == 2)
             assert listener.texts[1].startswith("p: well again; it was: the newest sync failed")
             wait_until(lambda: api.get("/api/v1/alerts")["alerts"] == [])
+            wait_until(lambda: seen.read_text().count("\n") == 2)  # the command is told after the webhook
             told = [json.loads(line) for line in seen.read_text().splitlines()]
             assert [(alert["pipeline"], alert["kind"], alert["is_over"]) for alert in told] == [("p", "failed", False), ("p", "failed", True)]
             assert "secret-of-the-url" not in "".join(service.lines)

@@ -26,7 +26,7 @@
 enum { CHILD_FD_MAX = 64 };
 
 struct process {
-    const struct process_spec *spec; /* of the caller, until process_start returns */
+    const struct process_spec *spec; /* of the caller, until process_begun returns */
     struct thread guardian;          /* forks, then stays until the child has ended; see process.h */
     sem_t forked;
     pid_t pid; /* -1: fork failed */
@@ -161,7 +161,14 @@ static int start_failure(const struct process_spec *spec, const struct failure *
                    spec->program, strerror(failure->code));
 }
 
-int process_start(const struct process_spec *spec, struct process **out, struct err *err)
+static void close_report(struct process *process)
+{
+    if (process->report_write >= 0) close(process->report_write);
+    if (process->report_read >= 0) close(process->report_read);
+    process->report_write = process->report_read = -1;
+}
+
+int process_begin(const struct process_spec *spec, struct process **out, struct err *err)
 {
     CHECK(spec->fd_count <= PROCESS_FDS_MAX);
     for (size_t i = 0; i < spec->fd_count; i++) CHECK(spec->fds[i].child >= 0 && spec->fds[i].child < CHILD_FD_MAX);
@@ -174,26 +181,42 @@ int process_start(const struct process_spec *spec, struct process **out, struct 
     CHECK(sem_init(&process->forked, 0, 0) == 0);
 
     int rc = thread_start(&process->guardian, "guardian", guardian_run, process, 0, err);
-    if (rc == 0) {
-        while (sem_wait(&process->forked) != 0) {
-        }
-    }
-    close(report[1]);
-    struct failure failure;
-    if (rc == 0 && process->pid < 0) {
-        err_set(err, ERR_TRANSIENT, "could not start '%s': %s", spec->program, strerror(process->fork_errno));
-        rc = err_hint(err, "raise the limits on processes and open files of this user, or run fewer syncs at once");
-    } else if (rc == 0 && fs_read_some(report[0], &failure, sizeof failure) == (ssize_t)sizeof failure) {
-        rc = start_failure(spec, &failure, err); /* at exec the pipe closes by itself, and the read gives 0 */
-    }
-    close(report[0]);
-    process->spec = NULL;
-    if (rc != 0) {
+    if (rc) {
+        close_report(process);
         process_free(process);
-        return rc;
+    } else {
+        *out = process;
     }
-    *out = process;
-    return 0;
+    return rc;
+}
+
+int process_begun(struct process *process, struct err *err)
+{
+    struct failure failure;
+    int rc = 0;
+    while (sem_wait(&process->forked) != 0) {
+    }
+    close(process->report_write);
+    process->report_write = -1;
+    if (process->pid < 0) {
+        err_set(err, ERR_TRANSIENT, "could not start '%s': %s", process->spec->program, strerror(process->fork_errno));
+        rc = err_hint(err, "raise the limits on processes and open files of this user, or run fewer syncs at once");
+    } else if (fs_read_some(process->report_read, &failure, sizeof failure) == (ssize_t)sizeof failure) {
+        rc = start_failure(process->spec, &failure, err); /* at exec the pipe closes by itself, and the read gives 0 */
+    }
+    close_report(process);
+    process->spec = NULL;
+    if (rc) process_free(process);
+    return rc;
+}
+
+int process_start(const struct process_spec *spec, struct process **out, struct err *err)
+{
+    struct process *process;
+    int rc = process_begin(spec, &process, err);
+    if (rc == 0) rc = process_begun(process, err);
+    if (rc == 0) *out = process;
+    return rc;
 }
 
 /* --- afterwards ------------------------------------------------------------------------------------------------------- */

@@ -55,6 +55,10 @@ struct process_end {
 /* Starts the child. An exec that fails is reported here, with the program's name and the reason: CONFIG when the program is
  * missing or cannot be executed, TRANSIENT when the system has no process to give. */
 int process_start(const struct process_spec *spec, struct process **out, struct err *err) MUST_USE;
+/* The same in two steps, so that several start at the same time: process_begin, for each; process_begun waits until it runs, or
+ * frees it and says why it could not be started. What `spec` points to stays until then. */
+int process_begin(const struct process_spec *spec, struct process **out, struct err *err) MUST_USE;
+int process_begun(struct process *process, struct err *err) MUST_USE;
 
 pid_t process_pid(const struct process *process);
 int process_fd(const struct process *process); /* pidfd: readable once it has ended */

@@ -25,6 +25,10 @@ enum { CHILD_WORDS_MAX = 160, CHILD_LINE_MAX = 256 * 1024 };
 
 /* Starts this program with `words` behind "run", and with `--log-format json`. Errors as process_start. */
 int child_start(const char *const *words, size_t count, struct child **out, struct err *err) MUST_USE;
+/* The same in two steps, so that several start at the same time; child_begun frees one that could not. The words stay until
+ * then. */
+int child_begin(const char *const *words, size_t count, struct child **out, struct err *err) MUST_USE;
+int child_begun(struct child *child, struct err *err) MUST_USE;
 
 int child_fd(const struct child *child); /* readable when there is something to child_read */
 /* Reads what is there; `line` is called with each complete line, without its end. A line over CHILD_LINE_MAX comes in pieces.

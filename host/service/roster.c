@@ -31,7 +31,11 @@ struct roster *roster_new(const char *file)
 {
     struct roster *roster = mem_zero(1, sizeof *roster);
     roster->file = file;
-    pthread_rwlock_init(&roster->lock, NULL);
+    pthread_rwlockattr_t kind;
+    pthread_rwlockattr_init(&kind);
+    pthread_rwlockattr_setkind_np(&kind, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP); /* readers never cease */
+    pthread_rwlock_init(&roster->lock, &kind);
+    pthread_rwlockattr_destroy(&kind);
     return roster;
 }
 
@@ -107,6 +111,16 @@ void roster_hold(struct roster *roster)
 void roster_let_go(struct roster *roster)
 {
     pthread_rwlock_unlock(&roster->lock);
+}
+
+const char **roster_names(struct roster *roster, struct arena *arena, size_t *count)
+{
+    roster_hold(roster);
+    const struct roster_pipeline *list = roster_list(roster, count);
+    const char **names = arena_array(arena, const char *, *count + 1);
+    for (size_t i = 0; i < *count; i++) names[i] = arena_strdup(arena, list[i].pipeline->name);
+    roster_let_go(roster);
+    return names;
 }
 
 const struct project *roster_project(const struct roster *roster)

@@ -4,7 +4,7 @@
  * (`${NAME}` stays as it is): each sync is a process of its own that reads the file, too.
  *
  * One thread reads it anew and uses what changes in it (records, look_ms). Others look at the rest between roster_hold and
- * roster_let_go. */
+ * roster_let_go, and not for long: that thread waits for them. */
 #ifndef SLUICE_SERVICE_ROSTER_H
 #define SLUICE_SERVICE_ROSTER_H
 
@@ -36,9 +36,11 @@ bool roster_read(struct roster *roster, bool anyway, struct problems *problems);
 
 const struct project *roster_project(const struct roster *roster); /* NULL until one was read */
 struct roster_pipeline *roster_list(struct roster *roster, size_t *count);
-/* While it is held, nothing that was returned goes away. Any number of threads may hold it. */
+/* While it is held, nothing that was returned goes away. Any number of threads may hold it, each once. */
 void roster_hold(struct roster *roster);
 void roster_let_go(struct roster *roster);
+/* The names of all, for who takes long over each: hold, find and let go one by one. Holds it itself. */
+const char **roster_names(struct roster *roster, struct arena *arena, size_t *count);
 
 struct roster_pipeline *roster_find(struct roster *roster, const char *name); /* NULL when it is not in the file */
 

@@ -23,6 +23,7 @@ struct running {
     struct retry_rule rule;
     struct child *child;
     struct running *elder; /* of the same pipeline, being stopped since its lease was lost; NULL: none */
+    struct running *next_begun;
     struct outcome outcome;
     bool is_stopping;
     enum stop_reason reason;
@@ -34,6 +35,7 @@ struct runner {
     struct runner_settings settings;
     struct running **list;
     size_t count, capacity;
+    struct running *begun;  /* to start, and not waited for yet */
     struct map by_pipeline; /* the same: name -> the newest struct running */
 };
 
@@ -202,35 +204,62 @@ static void copy_job(struct running *running, const struct job *job)
     running->job.is_full_refresh = job->is_full_refresh;
 }
 
+static void fail_to_start(struct runner *runner, struct running *running, const struct err *err)
+{
+    const struct err_class_info *class = err_class_info(err->class);
+    running->outcome.heals = class->heals;
+    snprintf(running->outcome.error_class, sizeof running->outcome.error_class, "%s", class->name);
+    snprintf(running->outcome.error, sizeof running->outcome.error, "%s", err->message);
+    end_job(runner, running, class->exit_code);
+    running_free(running);
+}
+
 void runner_start(struct runner *runner, const struct job *job, bool is_continuous, const struct retry_rule *rule)
 {
-    const char *words[CHILD_WORDS_MAX], *blocks;
+    const char *blocks;
     struct err err = ERR_INIT;
     struct running *running = mem_zero(1, sizeof *running);
+    const char **words = arena_array(&running->arena, const char *, CHILD_WORDS_MAX);
     running->rule = *rule;
     running->began_ms = clock_now_ms(runner->settings.clock);
     tally_begins(runner->settings.tally);
     copy_job(running, job);
     int rc = find_blocks(runner, running, &blocks, &err);
-    if (rc == 0) rc = child_start(words, make_words(runner, running, is_continuous, blocks, words), &running->child, &err);
+    if (rc == 0) rc = child_begin(words, make_words(runner, running, is_continuous, blocks, words), &running->child, &err);
     if (rc) {
-        const struct err_class_info *class = err_class_info(err.class);
-        running->outcome.heals = class->heals;
-        snprintf(running->outcome.error_class, sizeof running->outcome.error_class, "%s", class->name);
-        snprintf(running->outcome.error, sizeof running->outcome.error, "%s", err.message);
-        end_job(runner, running, class->exit_code);
-        running_free(running);
+        fail_to_start(runner, running, &err);
         return;
     }
+    struct running **place = &runner->begun;
+    while (*place) place = &(*place)->next_begun;
+    *place = running;
+}
+
+static void add(struct runner *runner, struct running *running)
+{
+    const struct job *job = &running->job;
     if (runner->count == runner->capacity) {
         runner->capacity = runner->capacity ? runner->capacity * 2 : 16;
         runner->list = mem_resize(runner->list, runner->capacity * sizeof *runner->list);
     }
     runner->list[runner->count++] = running;
-    running->elder = map_get(&runner->by_pipeline, str_from(running->job.pipeline));
-    map_set(&runner->by_pipeline, str_from(running->job.pipeline), running);
+    running->elder = map_get(&runner->by_pipeline, str_from(job->pipeline));
+    map_set(&runner->by_pipeline, str_from(job->pipeline), running);
     log_info(runner->settings.log, "%s: job %lld starts%s", job->pipeline, (long long)job->id,
              job->attempt > 1 ? " again" : "");
+}
+
+void runner_started(struct runner *runner)
+{
+    while (runner->begun) {
+        struct err err = ERR_INIT;
+        struct running *running = runner->begun;
+        runner->begun = running->next_begun;
+        if (child_begun(running->child, &err) == 0)
+            add(runner, running);
+        else
+            fail_to_start(runner, running, &err);
+    }
 }
 
 /* --- while they run ------------------------------------------------------------------------------------------------------ */

@@ -43,9 +43,11 @@ enum stop_reason {
 struct runner *runner_new(const struct runner_settings *settings);
 void runner_free(struct runner *runner); /* kills what still runs; NULL is fine */
 
-/* Starts a claimed job, with what is copied of it. `is_continuous`: it goes on until it is stopped. A job that cannot be
- * started ends as failed. */
+/* Begins to start a claimed job, with what is copied of it; runner_started, before anything else, waits until all run that were
+ * begun: they start at the same time. `is_continuous`: it goes on until it is stopped. A job that cannot be started ends as
+ * failed. */
 void runner_start(struct runner *runner, const struct job *job, bool is_continuous, const struct retry_rule *rule);
+void runner_started(struct runner *runner);
 
 size_t runner_count(const struct runner *runner);
 bool runner_has(const struct runner *runner, const char *pipeline);

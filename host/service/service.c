@@ -279,6 +279,7 @@ static int64_t wait_ms(struct service *service, bool drains)
     int64_t wait = service->poll_ms - clock_now_ms(service->options.clock), at_ms = service_now_ms(service);
     int64_t step = runner_wait_ms(service->runner);
     size_t count;
+    if (service->looks && !drains) return 0;
     const struct roster_pipeline *list = roster_list(service->roster, &count);
     for (size_t i = 0; !drains && !service->options.only && i < count; i++)
         if (list[i].look_ms != INT64_MAX && list[i].look_ms - at_ms < wait &&

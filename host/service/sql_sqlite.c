@@ -1,15 +1,23 @@
 /* sql_sqlite: the store as one file. https://www.sqlite.org/c3ref/intro.html
  *
  * Commits are in the file system at once and on the disk a little later (synchronous = NORMAL): a process that dies loses none,
- * a power cut may lose the last ones, and then a job that ended counts as running, and is run once more. */
+ * a power cut may lose the last ones, and then a job that ended counts as running, and is run once more.
+ *
+ * Statements are few and come again: each is prepared once. */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "service/sql_driver.h"
 
-enum { BUSY_MS = 10000, BUSY_POLL_MS = 10, ROWS_FIRST = 16 };
+enum { BUSY_MS = 10000, BUSY_POLL_MS = 10, ROWS_FIRST = 16, PREPARED_MAX = 256 };
+
+struct file {
+    sqlite3 *db;
+    struct map prepared; /* text -> sqlite3_stmt, at most PREPARED_MAX */
+};
 
 static int failed(sqlite3 *db, const char *what, struct err *err)
 {
@@ -24,9 +32,21 @@ static int failed(sqlite3 *db, const char *what, struct err *err)
                    "the service's store: could not %s: %s", what, sqlite3_errmsg(db));
 }
 
+static void forget_statements(struct file *file)
+{
+    size_t at = 0;
+    const struct map_entry *entry;
+    while ((entry = map_each(&file->prepared, &at)) != NULL) sqlite3_finalize(entry->value);
+    map_clear(&file->prepared);
+}
+
 static void sqlite_close(void *connection)
 {
-    sqlite3_close_v2(connection);
+    struct file *file = connection;
+    forget_statements(file);
+    map_release(&file->prepared);
+    sqlite3_close_v2(file->db);
+    free(file);
 }
 
 static bool sqlite_is_usable(const void *connection)
@@ -63,7 +83,9 @@ static int sqlite_open(const struct sql_settings *settings, void **out, struct e
         sqlite3_close_v2(db);
         return rc;
     }
-    *out = db;
+    struct file *file = mem_zero(1, sizeof *file);
+    *file = (struct file){.db = db, .prepared = MAP_INIT};
+    *out = file;
     return 0;
 }
 
@@ -93,22 +115,34 @@ static void take_row(sqlite3_stmt *statement, struct sql_rows *rows, size_t *roo
         row[i] = arena_strdup(&rows->arena, (const char *)sqlite3_column_text(statement, (int)i));
 }
 
+static int prepare(struct file *file, const char *text, sqlite3_stmt **out, struct err *err)
+{
+    *out = map_get(&file->prepared, str_from(text));
+    if (*out) return 0;
+    if (sqlite3_prepare_v3(file->db, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL) != SQLITE_OK)
+        return failed(file->db, "prepare a statement", err);
+    if (file->prepared.count == PREPARED_MAX) forget_statements(file);
+    map_set(&file->prepared, str_from(text), *out);
+    return 0;
+}
+
 static int sqlite_run(void *connection, const char *text, const char *const *params, size_t count, struct sql_rows *rows,
                       uint64_t *changed, struct err *err)
 {
-    sqlite3 *db = connection;
-    sqlite3_stmt *statement = NULL;
+    struct file *file = connection;
+    sqlite3_stmt *statement;
     size_t room = 0;
-    int step = SQLITE_OK, rc = 0;
-    if (sqlite3_prepare_v2(db, text, -1, &statement, NULL) != SQLITE_OK) return failed(db, "prepare a statement", err);
+    int step, rc = prepare(file, text, &statement, err);
+    if (rc) return rc;
     bind(statement, params, count);
     while ((step = sqlite3_step(statement)) == SQLITE_ROW)
         if (rows) take_row(statement, rows, &room);
     if (step != SQLITE_DONE)
-        rc = failed(db, "run a statement", err);
+        rc = failed(file->db, "run a statement", err);
     else if (changed)
-        *changed = (uint64_t)sqlite3_changes64(db);
-    sqlite3_finalize(statement);
+        *changed = (uint64_t)sqlite3_changes64(file->db);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
     return rc;
 }
 
@@ -125,7 +159,8 @@ static int sqlite_commit(void *connection, struct err *err)
 static void sqlite_rollback(void *connection)
 {
     struct err ignored = ERR_INIT;
-    if (!sqlite3_get_autocommit(connection)) (void)!sqlite_run(connection, "ROLLBACK", SQL_NONE, NULL, NULL, &ignored);
+    if (!sqlite3_get_autocommit(((struct file *)connection)->db))
+        (void)!sqlite_run(connection, "ROLLBACK", SQL_NONE, NULL, NULL, &ignored);
 }
 
 const struct sql_driver SQL_SQLITE = {

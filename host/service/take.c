@@ -7,10 +7,14 @@
 #include "service/service_parts.h"
 #include "service/web/front.h"
 
+/* In one turn: what became due meanwhile is to be seen, too. More at the same time would not start sooner. */
+enum { STARTS_MAX = 16 };
+
 /* The claim_policy's context. */
 struct taking {
     struct service *service;
     struct limits_in_use *limits;
+    size_t started;
 };
 
 static void note_running(void *context, const char *pipeline)
@@ -20,7 +24,10 @@ static void note_running(void *context, const char *pipeline)
 
 static bool may_start(void *context, const char *pipeline)
 {
-    return limits_allow(((struct taking *)context)->limits, pipeline);
+    struct taking *taking = context;
+    if (taking->started == STARTS_MAX || !limits_allow(taking->limits, pipeline)) return false;
+    taking->started++;
+    return true;
 }
 
 /* A destination's name and what it keeps here: another path is another place. */
@@ -62,7 +69,7 @@ void service_take_jobs(struct service *service)
     struct err err = ERR_INIT;
     struct job *jobs;
     size_t count, runs = runner_count(service->runner);
-    struct taking taking = {service, limits_begin(service->roster, service->options.only, runs, &service->turn)};
+    struct taking taking = {service, limits_begin(service->roster, service->options.only, runs, &service->turn), 0};
     const struct claim_policy policy = {.runs = note_running,
                                         .may_start = may_start,
                                         .place = service_has_others(service) ? place_of : NULL,
@@ -75,6 +82,8 @@ void service_take_jobs(struct service *service)
         if (service->hooks) hooks_load_begins(service->hooks, jobs[i].pipeline);
         runner_start(service->runner, &jobs[i], is_continuous(service, &jobs[i]), &rule);
     }
+    runner_started(service->runner);
+    if (count == STARTS_MAX) service->looks = true;
     if (count && service->front) front_poke(service->front);
 }
 

@@ -17,13 +17,16 @@ static int read_history(struct api_call *call, size_t *jobs, struct err *err)
     return rc;
 }
 
-/* The roster is held. */
-static int write_pipeline(struct api_call *call, const struct roster_pipeline *entry, int64_t now_ms, size_t jobs,
-                          struct err *err)
+/* *found: it is in sluice.yaml. */
+static int write_pipeline(struct api_call *call, const char *name, int64_t now_ms, size_t jobs, bool *found, struct err *err)
 {
     struct pipeline_view view;
-    int rc = view_pipeline(call->settings->store, entry, now_ms, jobs, &call->request->arena, &view, err);
-    if (rc == 0) view_write_pipeline(&call->json, &view);
+    roster_hold(call->settings->roster);
+    const struct roster_pipeline *entry = roster_find(call->settings->roster, name);
+    int rc = entry ? view_pipeline(call->settings->store, entry, now_ms, jobs, &call->request->arena, &view, err) : 0;
+    if (rc == 0 && entry) view_write_pipeline(&call->json, &view);
+    roster_let_go(call->settings->roster);
+    *found = entry != NULL;
     return rc;
 }
 
@@ -31,6 +34,7 @@ int answer_pipelines(struct api_call *call, struct err *err)
 {
     size_t jobs, count;
     int64_t now_ms;
+    bool found;
     int rc = read_history(call, &jobs, err);
     if (rc == 0) rc = store_now(call->settings->store, &now_ms, err);
     if (rc) return rc;
@@ -38,10 +42,8 @@ int answer_pipelines(struct api_call *call, struct err *err)
     view_write_time(&call->json, "now", now_ms);
     json_member(&call->json, "node"), json_cstr(&call->json, call->settings->node);
     json_member(&call->json, "pipelines"), json_open(&call->json, '[');
-    roster_hold(call->settings->roster);
-    const struct roster_pipeline *list = roster_list(call->settings->roster, &count);
-    for (size_t i = 0; rc == 0 && i < count; i++) rc = write_pipeline(call, &list[i], now_ms, jobs, err);
-    roster_let_go(call->settings->roster);
+    const char **names = roster_names(call->settings->roster, &call->request->arena, &count);
+    for (size_t i = 0; rc == 0 && i < count; i++) rc = write_pipeline(call, names[i], now_ms, jobs, &found, err);
     json_close(&call->json, ']');
     json_close(&call->json, '}');
     return rc;
@@ -51,14 +53,11 @@ int answer_pipeline(struct api_call *call, struct err *err)
 {
     size_t jobs;
     int64_t now_ms;
+    bool found = true;
     int rc = read_history(call, &jobs, err);
     if (rc == 0) rc = store_now(call->settings->store, &now_ms, err);
-    if (rc) return rc;
-    roster_hold(call->settings->roster);
-    const struct roster_pipeline *entry = roster_find(call->settings->roster, call->names[0]);
-    rc = entry ? write_pipeline(call, entry, now_ms, jobs, err) : api_missing(call, "pipeline", call->names[0]);
-    roster_let_go(call->settings->roster);
-    return rc;
+    if (rc == 0) rc = write_pipeline(call, call->names[0], now_ms, jobs, &found, err);
+    return rc || found ? rc : api_missing(call, "pipeline", call->names[0]);
 }
 
 static bool has_pipeline(struct api_call *call)

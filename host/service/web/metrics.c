@@ -24,7 +24,7 @@ static int look_at(struct store *store, const char *pipeline, struct arena *aren
     struct pipeline_record record;
     struct job *jobs;
     size_t count;
-    *out = (struct freshness){.pipeline = arena_strdup(arena, pipeline)};
+    *out = (struct freshness){.pipeline = pipeline};
     int rc = store_pipeline(store, pipeline, &record, err);
     if (rc == 0) rc = store_jobs(store, &newest, arena, &jobs, &count, err);
     if (rc) return rc;
@@ -39,12 +39,10 @@ static int look_at(struct store *store, const char *pipeline, struct arena *aren
 static int look_at_all(struct api_call *call, struct freshness **out, size_t *count, struct err *err)
 {
     int rc = 0;
-    roster_hold(call->settings->roster);
-    const struct roster_pipeline *list = roster_list(call->settings->roster, count);
+    const char **names = roster_names(call->settings->roster, &call->request->arena, count);
     *out = arena_array(&call->request->arena, struct freshness, *count + 1);
     for (size_t i = 0; rc == 0 && i < *count; i++)
-        rc = look_at(call->settings->store, list[i].pipeline->name, &call->request->arena, &(*out)[i], err);
-    roster_let_go(call->settings->roster);
+        rc = look_at(call->settings->store, names[i], &call->request->arena, &(*out)[i], err);
     return rc;
 }
 

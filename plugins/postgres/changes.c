@@ -237,7 +237,8 @@ static int begin_table(struct stream *stream, struct changes *own)
 {
     struct route *route = &own->routes.routes[own->reading];
     uint64_t until;
-    int rc = ranges_init(&own->ranges, &stream->connection, route->table, route->wanted, route->index);
+    size_t connections = stream->slice->sample ? 1 : stream->settings.connections;
+    int rc = ranges_init(&own->ranges, &stream->connection, route->table, route->wanted, route->index, connections);
     if (rc) return rc;
     if (!lsn_read(own->ranges.lsn, &until))
         return fail(stream->session, SLUICE_ERROR_SOURCE, NULL, "the server's WAL position cannot be read: %s",
@@ -307,7 +308,7 @@ static int begin_following(struct stream *stream, struct changes *own)
     text_literal(&sql, publication.data);
     text_puts(&sql, ")");
     text_release(&publication);
-    rc = connection_copy(&own->wal, sql.data, true);
+    rc = connection_replicate(&own->wal, sql.data);
     text_release(&sql);
     own->received = own->lsn;
     return rc;

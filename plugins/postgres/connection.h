@@ -16,17 +16,34 @@
 
 #include "postgres/text.h"
 
+struct line {
+    char *data; /* of libpq */
+    size_t size;
+};
+
 struct connection {
     struct sluice_session *session;
     PGconn *pg;
-    int version; /* 150004 */
-    char *line;  /* the line of COPY at hand; NULL */
-    size_t line_size;
+    int version;      /* 150004 */
+    struct line line; /* of COPY, at hand; NULL: none */
     bool comes_again; /* it, by the next connection_line */
+
+    /* Of those that are read at the same time, a ring: while one is waited for, what comes on the others is kept, up to
+     * KEPT_MAX bytes each. NULL: it is alone. */
+    struct connection *beside;
+    bool is_asked;   /* COPY was sent, the server has not begun */
+    bool is_reading; /* COPY was asked for, its end has not been seen */
+    struct line *kept;
+    size_t kept_at, kept_count, kept_room, kept_bytes;
+    int kept_end;      /* what libpq said behind the kept lines: negative; 0: nothing yet */
+    PGresult *refusal; /* of a COPY that did not begin */
 };
 
 /* `replication`: speaks the protocol of logical replication, too. A zeroed connection is one that is closed. */
 int connection_open(struct connection *connection, struct sluice_session *session, bool replication);
+/* Another session at the server of `first`, in a transaction that sees the `snapshot` that one exports. False: the server has
+ * none for us, which was said to the log only. */
+bool connection_join(struct connection *connection, const struct connection *first, const char *snapshot);
 void connection_close(struct connection *connection);
 
 /* Runs one query. `out` may be NULL; else PQclear it. */
@@ -36,8 +53,10 @@ int connection_value(struct connection *connection, const char *sql, char **valu
 /* Says why the last call of libpq failed, as `what` ("could not read \"orders\""). `result` may be NULL. */
 int connection_failed(struct connection *connection, const PGresult *result, const char *what);
 
-/* Begins COPY .. TO STDOUT, or START_REPLICATION (`both`). */
-int connection_copy(struct connection *connection, const char *sql, bool both);
+/* Asks for COPY .. TO STDOUT, without waiting for the server to begin. */
+int connection_copy(struct connection *connection, const char *sql);
+/* Begins START_REPLICATION. */
+int connection_replicate(struct connection *connection, const char *sql);
 enum { COPY_LINE = 1, COPY_END = 0, COPY_NOTHING_YET = 2 };
 /* The next line (or message) of it: one of the above. *line is changeable, ends with NUL, and lasts until the next call; waits
  * up to `wait_ms` for it. At the end the result has been looked at. */
@@ -56,6 +75,8 @@ void say(struct sluice_session *session, enum sluice_log_level level, const char
 enum {
     PAGE_ROW_MAX = 14 * 1024 * 1024, /* bytes of a row, as sent: a page of the host has 15 MiB */
     PAGE_MAX = 10 * 1024 * 1024,     /* bytes that a page takes of several rows */
+    KEPT_MAX = 4 * 1024 * 1024,      /* bytes of lines */
+    CONNECTIONS_MAX = 8,             /* that are read at the same time */
 };
 
 /* What libpq is told: keywords and values, ended by NULL. Pure but for `resolve`; for tests. */

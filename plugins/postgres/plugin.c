@@ -35,6 +35,11 @@ static const char DESCRIPTION[] = SLUICE_JSON({
         "slot" : {"type" : "string", "title" : "replication slot: changes are read instead of tables"},
         "publication" : {"type" : "string", "title" : "publication that says of which tables; default: as the slot"},
         "create" : {"type" : "boolean", "default" : true, "title" : "slot and publication are created where there are none"},
+        "connections" : {
+            "type" : "integer",
+            "default" : 2,
+            "title" : "connections that read the parts of one large table at the same time, 1 to 8"
+        },
         "on_truncate" : {
             "type" : "enum",
             "values" : [ "delete", "fail", "ignore" ],

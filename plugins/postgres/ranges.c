@@ -9,6 +9,7 @@
 
 enum {
     RANGE_PAGES = 128,           /* 1 MiB of pages of 8 KiB: what is tried again when a connection breaks */
+    LANE_PAGES = 2048,           /* of a table are worth another connection */
     ALLOWANCE = 4 * 1024 * 1024, /* bytes past a full page, to end it with its range */
 };
 
@@ -37,9 +38,10 @@ static int look(struct ranges *ranges, struct connection *connection, uint32_t o
 }
 
 int ranges_init(struct ranges *ranges, struct connection *connection, const struct catalog_table *table,
-                const struct sluice_table *wanted, uint32_t index)
+                const struct sluice_table *wanted, uint32_t index, size_t connections)
 {
-    *ranges = (struct ranges){.range_pages = RANGE_PAGES};
+    *ranges = (struct ranges){.range_pages = RANGE_PAGES, .connections = connections};
+    lanes_init(&ranges->lanes, connection);
     ranges->is_split =
         (table->kind == 'r' || table->kind == 'm') && !table->has_children && table->is_whole && connection->version >= 140000;
     int rc = reader_init(&ranges->reader, connection, table, wanted, index);
@@ -53,7 +55,7 @@ bool ranges_from(struct ranges *ranges, const struct ranges_place *place)
     ranges->low = place->low;
     ranges->high = place->high;
     if (!place->node || strcmp(place->node, ranges->node) != 0 || !ranges->is_split) return place->page == 0;
-    ranges->page = place->page;
+    ranges->page = ranges->asked = place->page;
     ranges->first_xmin = place->first_xmin;
     ranges->reads_changed = place->page > 0 && place->high == 0;
     return true;
@@ -79,20 +81,42 @@ static void filter(struct ranges *ranges, struct text *clauses)
     }
 }
 
-/* Begins the next range. The last one has no end: it may have grown. */
-static int begin(struct ranges *ranges)
+/* Asks for the next range. The last one has no end: it may have grown. */
+static int ask(struct ranges *ranges)
 {
     struct text clauses = {0};
     if (ranges->reads_changed) {
         text_printf(&clauses, "WHERE ctid < '(%" PRId64 ",0)'::tid", ranges->page);
-    } else if (ranges->is_split) {
-        text_printf(&clauses, "WHERE ctid >= '(%" PRId64 ",0)'::tid", ranges->page);
-        if (ranges->page + ranges->range_pages < ranges->pages)
-            text_printf(&clauses, " AND ctid < '(%" PRId64 ",0)'::tid", ranges->page + ranges->range_pages);
+    } else {
+        int64_t end = ranges->asked + ranges->range_pages;
+        ranges->is_all_asked = !ranges->is_split || end >= ranges->pages;
+        if (ranges->is_split) text_printf(&clauses, "WHERE ctid >= '(%" PRId64 ",0)'::tid", ranges->asked);
+        if (!ranges->is_all_asked) text_printf(&clauses, " AND ctid < '(%" PRId64 ",0)'::tid", end);
+        ranges->asked = end;
     }
     if (ranges->high || ranges->reads_changed) filter(ranges, &clauses);
-    int rc = reader_begin(&ranges->reader, clauses.data ? clauses.data : "");
+    char *copy = reader_copy(&ranges->reader, clauses.data ? clauses.data : "");
+    int rc = lanes_ask(&ranges->lanes, copy);
+    free(copy);
     text_release(&clauses);
+    return rc;
+}
+
+static int widen(struct ranges *ranges)
+{
+    bool is_large = ranges->is_split && ranges->pages > ranges->asked;
+    size_t worth = is_large ? 1 + (size_t)(ranges->pages - ranges->asked) / LANE_PAGES : 1;
+    int rc = lanes_widen(&ranges->lanes, worth < ranges->connections ? worth : ranges->connections);
+    ranges->connections = 1;
+    return rc;
+}
+
+/* What changed comes alone: until then it is not known to be over. */
+static int ask_ahead(struct ranges *ranges)
+{
+    if (ranges->reads_changed) return ranges->lanes.asked ? 0 : ask(ranges);
+    int rc = ranges->connections > 1 ? widen(ranges) : 0;
+    while (rc == 0 && lanes_has_room(&ranges->lanes) && !ranges->is_all_asked) rc = ask(ranges);
     return rc;
 }
 
@@ -104,26 +128,30 @@ void ranges_begin_page(struct ranges *ranges)
 int ranges_rows(struct ranges *ranges)
 {
     if (ranges->is_done) return READER_END;
-    if (!ranges->reader.is_reading) {
-        int rc = begin(ranges);
-        if (rc) return rc;
-    }
-    int rc = reader_rows(&ranges->reader);
+    int rc = ask_ahead(ranges);
+    if (rc) return rc;
+    ranges->reader.connection = lanes_front(&ranges->lanes);
+    rc = reader_rows(&ranges->reader);
     if (rc != READER_END) return rc;
+    lanes_next(&ranges->lanes);
     if (ranges->reads_changed) {
         ranges->reads_changed = false;
         return READER_RANGE;
     }
     ranges->page += ranges->range_pages;
-    ranges->is_done = !ranges->is_split || ranges->page >= ranges->pages;
+    ranges->is_done = ranges->is_all_asked && ranges->lanes.asked == 0;
     if (!ranges->is_done) return READER_RANGE;
-    rc = connection_query(ranges->reader.connection, "COMMIT", NULL);
+    struct connection *first = ranges->lanes.list[0];
+    lanes_release(&ranges->lanes);
+    ranges->reader.connection = first;
+    rc = connection_query(first, "COMMIT", NULL);
     return rc ? rc : READER_END;
 }
 
 void ranges_release(struct ranges *ranges)
 {
     reader_release(&ranges->reader);
+    lanes_release(&ranges->lanes);
     snapshot_release(&ranges->seen);
     free(ranges->snapshot);
     *ranges = (struct ranges){0};

@@ -52,14 +52,11 @@ void reader_release(struct reader *reader)
     *reader = (struct reader){0};
 }
 
-int reader_begin(struct reader *reader, const char *clauses)
+char *reader_copy(const struct reader *reader, const char *clauses)
 {
     struct text sql = {0};
     text_printf(&sql, "COPY (%s %s) TO STDOUT", reader->select, clauses);
-    int rc = connection_copy(reader->connection, sql.data, false);
-    text_release(&sql);
-    reader->is_reading = rc == 0;
-    return rc;
+    return sql.data;
 }
 
 static int emit(struct reader *reader, char *line, size_t size)
@@ -102,10 +99,7 @@ int reader_rows(struct reader *reader)
     for (;;) {
         int rc = connection_line(reader->connection, &line, &size, PATIENCE_MS);
         if (rc == COPY_NOTHING_YET) return READER_FULL;
-        if (rc != COPY_LINE) {
-            reader->is_reading = false;
-            return rc < 0 ? rc : READER_END;
-        }
+        if (rc != COPY_LINE) return rc < 0 ? rc : READER_END;
         if (size > PAGE_ROW_MAX)
             return fail(reader->connection->session, SLUICE_ERROR_DATA,
                         "leave its large column out: columns: { NAME: { enabled: false } }",

@@ -1,7 +1,7 @@
 /* reader: the rows of one table, or of a part of it, from COPY to the host.
  *
  *     reader_init(&reader, &connection, table, wanted, 0);
- *     reader_begin(&reader, "WHERE ..");
+ *     connection_copy(reader.connection, reader_copy(&reader, "WHERE .."));
  *     while ((rc = reader_rows(&reader)) == READER_FULL) ...         // another page
  *     reader_release(&reader);
  *
@@ -24,8 +24,7 @@ struct reader {
     uint32_t value_count;
     struct text scratch;
     bool needs_scratch;
-    char *select; /* "SELECT .. FROM .." */
-    bool is_reading;
+    char *select;     /* "SELECT .. FROM .." */
     bool is_full;     /* the page is */
     size_t bytes;     /* that it has */
     size_t allowance; /* bytes that it may still take, to come to the end */
@@ -43,10 +42,11 @@ void reader_release(struct reader *reader);
 
 /* Another page begins, which may take `allowance` bytes when it is full, so that it ends where what is read ends. */
 void reader_begin_page(struct reader *reader, size_t allowance);
-/* Begins to read the rows that `clauses` says ("WHERE .. ORDER BY .."; "": all of them). */
-int reader_begin(struct reader *reader, const char *clauses);
+/* The COPY of the rows that `clauses` says ("WHERE .. ORDER BY .."; "": all of them). To be freed. */
+char *reader_copy(const struct reader *reader, const char *clauses);
 enum { READER_END = 0, READER_FULL = 1 };
-/* Emits rows. READER_END: that was the last. READER_FULL: the page is full, or nothing came for a second. */
+/* Emits rows of the COPY that was asked for. READER_END: that was the last. READER_FULL: the page is full, or nothing came for
+ * a second. */
 int reader_rows(struct reader *reader);
 
 #endif

@@ -67,6 +67,7 @@ static int check_cursors(const struct settings *settings, struct sluice_session 
 int settings_read(struct settings *settings, struct sluice_session *session)
 {
     const char *truncate = given(session, "on_truncate"), *limit = given(session, "wal_warning_mib");
+    const char *connections = given(session, "connections");
     *settings = (struct settings){
         .schemas = given(session, "schemas"),
         .tables = given(session, "tables"),
@@ -79,6 +80,7 @@ int settings_read(struct settings *settings, struct sluice_session *session)
                        : strcmp(truncate, "fail") == 0              ? TRUNCATE_FAIL
                                                                     : TRUNCATE_IGNORE,
         .wal_warning_bytes = limit ? strtoll(limit, NULL, 10) * 1024 * 1024 : 0,
+        .connections = connections ? strtoul(connections, NULL, 10) : 1,
     };
     if (!settings->schemas) settings->schemas = "public";
     if (!settings->tables) settings->tables = "*";
@@ -87,6 +89,8 @@ int settings_read(struct settings *settings, struct sluice_session *session)
     if (settings->slot && !is_slot_name(settings->slot))
         return fail(session, SLUICE_ERROR_CONFIG, "lower case letters, digits and _",
                     "`slot` is no name that PostgreSQL takes");
+    if (settings->connections < 1 || settings->connections > CONNECTIONS_MAX)
+        return fail(session, SLUICE_ERROR_CONFIG, NULL, "`connections` must be 1 to %d", CONNECTIONS_MAX);
     if (settings->slot && settings->cursors)
         return fail(session, SLUICE_ERROR_CONFIG, "with `slot` all tables are read by their changes",
                     "`slot` and `cursors` do not go together");

@@ -19,6 +19,7 @@ struct settings {
     enum { TRUNCATE_DELETE, TRUNCATE_FAIL, TRUNCATE_IGNORE } on_truncate;
     bool has_one_schema;       /* streams are named without it */
     int64_t wal_warning_bytes; /* 0: none */
+    size_t connections;        /* that read one table at the same time, at most */
 };
 
 /* CONFIG when something cannot be. */

@@ -144,7 +144,9 @@ static int begin_by_column(struct stream *stream, struct table_stream *own)
         text_identifier(&clauses, column->name);
     }
     if (rc == 0) rc = reader_init(&own->reader, &stream->connection, own->table, &stream->slice->tables[0], 0);
-    if (rc == 0) rc = reader_begin(&own->reader, clauses.data ? clauses.data : "");
+    char *copy = rc == 0 ? reader_copy(&own->reader, clauses.data ? clauses.data : "") : NULL;
+    if (rc == 0) rc = connection_copy(&stream->connection, copy);
+    free(copy);
     text_release(&clauses);
     free(bound);
     return rc;
@@ -155,7 +157,8 @@ static int begin_by_column(struct stream *stream, struct table_stream *own)
 static int begin_by_ranges(struct stream *stream, struct table_stream *own)
 {
     const cJSON *state = own->state;
-    int rc = ranges_init(&own->ranges, &stream->connection, own->table, &stream->slice->tables[0], 0);
+    size_t connections = stream->slice->sample ? 1 : stream->settings.connections;
+    int rc = ranges_init(&own->ranges, &stream->connection, own->table, &stream->slice->tables[0], 0, connections);
     if (rc) return rc;
     struct ranges_place place = {.node = state_text(state, "node"),
                                  .page = (int64_t)state_number(state, "page"),

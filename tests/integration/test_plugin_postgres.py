@@ -186,6 +186,70 @@ def test_a_session_that_breaks_off_is_begun_again(work, source, target):
     same(source, target, "items", "id, md5(pad)")
 
 
+ACCOUNTS = """CREATE TABLE accounts (id int PRIMARY KEY, pad text, balance int);
+INSERT INTO accounts SELECT i, repeat(md5(i::text), 16), 0 FROM generate_series(1, 120000) i"""
+
+
+READERS = "datname = current_database() AND application_name = 'sluice' AND query LIKE 'COPY%accounts%'"
+
+
+def move_money(source, ended):
+    """From account to account, far apart: at every moment the sum is 0."""
+    chance = random.Random(5)
+    while not ended.is_set():
+        giver, taker = chance.sample(range(1, 120001), 2)
+        source.query(f"UPDATE accounts SET balance = balance + CASE id WHEN {giver} THEN -1 ELSE 1 END WHERE id IN ({giver}, {taker})")
+
+
+def count_readers(source):
+    return source.one(f"SELECT count(*) FROM pg_stat_activity WHERE {READERS}")
+
+
+def run_with_transfers(work, source):
+    """How many sessions read at the same time, at most, and what the sync said."""
+    ended, most = threading.Event(), 0
+    mover = threading.Thread(target=move_money, args=(source, ended))
+    mover.start()
+    try:
+        process = work.start("run")
+        while process.poll() is None:
+            most = max(most, count_readers(source))
+            time.sleep(0.005)
+    finally:
+        ended.set()
+        mover.join()
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return most, err
+
+
+def test_a_large_table_is_read_by_several_connections_at_one_moment(work, source, target):
+    source.query(ACCOUNTS)
+    configure(work, source, target, connections=4)
+    most, _ = run_with_transfers(work, source)
+    assert most == 4
+    assert target.query("SELECT count(*), sum(balance) FROM copy.accounts") == [(120000, 0)]
+    assert target.one("SELECT count(*) FROM copy.accounts WHERE balance <> 0") > 0, "nobody moved anything"
+    process = work.start("run")
+    wait_for(lambda: count_readers(source) == 4 or process.poll() is not None, "sessions that read")
+    assert break_off(source, f"pid = (SELECT max(pid) FROM pg_stat_activity WHERE {READERS})")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0 and "trying again" in err, err
+    same(source, target, "accounts", "id, md5(pad), balance")
+
+
+def test_a_role_with_few_connections_reads_with_those(work, server, source, target):
+    role = "few" + uuid.uuid4().hex[:8]
+    source.query(ACCOUNTS)
+    source.query(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 2; GRANT SELECT ON accounts TO {role}")
+    configure(work, source, target, url=f"postgresql://{role}@127.0.0.1:{server.port}/{source.name}", connections=8)
+    most, err = run_with_transfers(work, source)
+    assert most == 2 and "tables are read by fewer connections" in err
+    assert target.query("SELECT count(*), sum(balance) FROM copy.accounts") == [(120000, 0)]
+    configure(work, source, target, connections=9)
+    assert "`connections` must be 1 to 8" in work.run("run", code=2).err
+
+
 def test_by_a_column_what_is_committed_late_is_not_lost(work, source, target):
     source.query("CREATE TABLE events (id int PRIMARY KEY, at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON events (at);"
                  "CREATE TABLE numbers (id serial PRIMARY KEY, what text)")

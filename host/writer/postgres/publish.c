@@ -376,6 +376,7 @@ static void follow_swap(struct writer *writer)
     struct err failure = ERR_INIT;
     for (size_t t = 0; t < writer->table_count; t++) {
         struct table *table = &writer->tables[t];
+        bool had_rows = table->at[PLACE_TARGET].exists;
         if (!table->at[PLACE_BUILD].exists) continue;
         if (is_renamed(table)) {
             map_release(&table->at[PLACE_TARGET].columns);
@@ -384,7 +385,7 @@ static void follow_swap(struct writer *writer)
             table->at[PLACE_BUILD].columns = MAP_INIT;
         }
         pgw_relation_forget(&table->at[PLACE_BUILD]);
-        if (table->spec->mode == WRITE_OVERWRITE && analyze(writer, table, &failure) != 0)
+        if (table->spec->mode == WRITE_OVERWRITE && had_rows && analyze(writer, table, &failure) != 0)
             log_debug(writer->destination->log, "could not analyze: %s", failure.message);
     }
     writer->building_since_ms = 0;

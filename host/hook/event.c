@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/jsonscan.h"
 #include "base/time.h"
+#include "hook/form.h"
 
 enum { ID_BYTES = 16 };
 
@@ -180,11 +181,27 @@ bool hook_greets(const struct hook_settings *settings, const char *mode, const c
            crypto_equal(str_from(token), str_from(settings->verify_token));
 }
 
+/* The body as JSON: as it came, or made of a form's fields. */
+static bool json_of(const struct hook_request *request, struct arena *arena, struct str *out)
+{
+    struct form form;
+    *out = request->body;
+    if (!form_is_type(request->header(request->context, "Content-Type"))) return true;
+    if (!form_read(request->body, arena, &form)) return false;
+    if (form.count) *out = form_json(&form, arena);
+    return true;
+}
+
 void hook_read(const struct hook_settings *settings, const struct hook_request *request, struct arena *arena,
                struct hook_outcome *out)
 {
     const char *why;
-    struct str body = jsonscan_padded(arena, request->body);
+    struct str given;
+    if (!json_of(request, arena, &given)) {
+        refuse(out, arena_printf(arena, "a form of more than %d fields", FORM_FIELDS_MAX));
+        return;
+    }
+    struct str body = jsonscan_padded(arena, given);
     if (!is_whole(body, arena, &why)) {
         refuse(out, why);
         return;

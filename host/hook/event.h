@@ -1,7 +1,8 @@
 /* event: what a request holds: events, as lines for the journal, or a question that is answered at once.
  *
- * A body is one JSON object, or a list of them, which are as many events. A line is the event as it came, numbers and all, in
- * one line of JSON, with two members behind its own: "_event_id", by which it is the same when it is sent again, and
+ * A body is one JSON object, or a list of them, which are as many events; or a form (form.h), which is as one. A line is the
+ * event as it came, numbers and all, in one line of JSON, with two members behind its own: "_event_id", by which it is the same
+ * when it is sent again, and
  * "_received_at". */
 #ifndef SLUICE_HOOK_EVENT_H
 #define SLUICE_HOOK_EVENT_H

@@ -5,7 +5,7 @@
 
 const char HOOK_SCHEME_NAMES[] =
     "stripe|github|shopify|slack|hubspot|zendesk|standard|svix|intercom|jira|typeform|square|gitlab|"
-    "calendly|zoom|meta|hmac|token|none";
+    "calendly|zoom|meta|twilio|hmac|token|none";
 
 const struct hook_scheme HOOK_SCHEMES[] = {
     /* https://docs.stripe.com/webhooks#verify-manually */
@@ -138,6 +138,14 @@ const struct hook_scheme HOOK_SCHEMES[] = {
      .hash = CRYPTO_SHA256,
      .message = "{body}",
      .challenge = HOOK_META},
+    /* https://www.twilio.com/docs/usage/security#validating-requests, of forms */
+    {.name = "twilio",
+     .header = "X-Twilio-Signature",
+     .mark = "",
+     .hash = CRYPTO_SHA1,
+     .is_base64 = true,
+     .message = "{url}{form}",
+     .id = "header:I-Twilio-Idempotency-Token"},
     {.name = "hmac", .header = "", .mark = "", .hash = CRYPTO_SHA256, .message = "{body}"},
     {.name = "token", .header = "", .mark = "", .is_token = true},
     {.name = "none"},

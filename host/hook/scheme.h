@@ -34,7 +34,7 @@ struct hook_scheme {
     enum crypto_hash hash;
     bool is_base64;        /* the signature; else hexadecimal */
     bool has_base64_key;   /* the secret is base64, behind "whsec_" if that is there */
-    const char *message;   /* what is signed: {body} {timestamp} {id} {method} {url} among other text */
+    const char *message;   /* what is signed: {body} {timestamp} {id} {method} {url} {form} among other text */
     const char *timestamp; /* its header, or the pair's name; NULL: none. Seconds, milliseconds or RFC 3339 */
     int64_t tolerance_ms;  /* it may be so much older or newer than our clock; 0: any */
     const char *id;        /* "header:NAME" or a path in the body; NULL: the digest of the event's text */

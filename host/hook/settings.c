@@ -25,7 +25,7 @@ static const struct option WEBHOOK_ARRAY[] = {
     {"algorithm", OPTION_ENUM, 0, "sha256", "sha256|sha1|sha512", NULL, "of hmac"},
     {"encoding", OPTION_ENUM, 0, "hex", "hex|base64", NULL, "of hmac: how the signature is written"},
     {"message", OPTION_STRING, 0, "{body}", NULL, NULL,
-     "of hmac: what is signed: {body} {timestamp} {id} {method} {url} and text"},
+     "of hmac: what is signed: {body} {timestamp} {id} {method} {url} {form} and text"},
     {"timestamp", OPTION_STRING, 0, NULL, NULL, NULL, "of hmac: the header that says when it was signed"},
     {"tolerance", OPTION_DURATION, 0, NULL, NULL, NULL, "how far that may be from our clock; default: the sender's, else 5m"},
     {"journal", OPTION_STRING, 0, NULL, NULL, NULL,

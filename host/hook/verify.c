@@ -5,6 +5,7 @@
 
 #include "base/number.h"
 #include "base/time.h"
+#include "hook/form.h"
 
 enum { KEY_MAX = 4096 };
 
@@ -80,8 +81,24 @@ static void append_url(struct buf *out, const char *url, bool decodes)
     }
 }
 
+static bool signs_form(const struct hook_scheme *scheme)
+{
+    return scheme->message && strstr(scheme->message, "{form}");
+}
+
+/* "" of a body that is none: hook_refusal has looked at that. */
+static struct str sorted_form(const struct hook_scheme *scheme, const struct hook_request *request, struct arena *arena)
+{
+    struct form form;
+    struct buf text = BUF_INIT(HOOK_BODY_MAX);
+    if (signs_form(scheme) && form_read(request->body, arena, &form)) form_append_sorted(&form, arena, &text);
+    struct str copy = arena_copy(arena, buf_str(&text));
+    buf_release(&text);
+    return copy;
+}
+
 static void append_message(const struct hook_settings *settings, const struct hook_request *request, struct str timestamp,
-                           struct buf *out)
+                           struct arena *arena, struct buf *out)
 {
     const struct hook_scheme *scheme = &settings->scheme;
     struct str rest = str_from(scheme->message);
@@ -92,7 +109,8 @@ static void append_message(const struct hook_settings *settings, const struct ho
     } known[] = {{STR("{body}"), request->body},
                  {STR("{timestamp}"), timestamp},
                  {STR("{id}"), str_from(id)},
-                 {STR("{method}"), str_from(request->method)}};
+                 {STR("{method}"), str_from(request->method)},
+                 {STR("{form}"), sorted_form(scheme, request, arena)}};
     while (rest.size) {
         size_t i = 0;
         while (i < sizeof known / sizeof *known && !str_starts(rest, known[i].name)) i++;
@@ -162,12 +180,12 @@ static bool is_signed_by(const struct hook_scheme *scheme, struct str secret, st
 }
 
 static bool is_by_sender(const struct hook_settings *settings, const struct hook_request *request, struct str header,
-                         struct str timestamp)
+                         struct str timestamp, struct arena *arena)
 {
     const struct hook_scheme *scheme = &settings->scheme;
     struct buf message = BUF_INIT(HOOK_BODY_MAX + 64 * 1024);
     bool good = false;
-    if (!scheme->is_token) append_message(settings, request, timestamp, &message);
+    if (!scheme->is_token) append_message(settings, request, timestamp, arena, &message);
     for (size_t i = 0; i < settings->secret_count && !message.failed; i++) {
         struct str secret = str_from(settings->secrets[i]);
         if (secret.size == 0) continue; /* a variable that is empty: anybody knows that */
@@ -184,10 +202,12 @@ const char *hook_refusal(const struct hook_settings *settings, const struct hook
     struct str timestamp;
     if (!scheme->header) return NULL;
     const char *header = request->header(request->context, scheme->header);
+    if (signs_form(scheme) && !form_is_type(request->header(request->context, "Content-Type")))
+        return "the body is no form, and nothing else of it is signed";
     if (!header) return arena_printf(arena, "the header '%s' is missing", scheme->header);
     if (!find_timestamp(scheme, request, str_from(header), &timestamp))
         return arena_printf(arena, "the time of the signature is missing ('%s')", scheme->timestamp);
     if (!is_of_now(scheme, timestamp, request->now_ms)) return "the signature is too old, or of a time to come";
-    if (!is_by_sender(settings, request, str_from(header), timestamp)) return "the signature does not fit";
+    if (!is_by_sender(settings, request, str_from(header), timestamp, arena)) return "the signature does not fit";
     return NULL;
 }

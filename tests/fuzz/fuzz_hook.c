@@ -1,6 +1,6 @@
 /* hook: whatever a sender writes into its headers and its body, nothing is taken that its secret did not sign; what is taken
- * becomes whole lines of JSON, one for each event. Input: scheme's number, signature, timestamp, each in a line; then the body.
- */
+ * becomes whole lines of JSON, one for each event. Input: scheme's number (and f: the body is a form), signature, timestamp,
+ * each in a line; then the body. */
 #include "fuzz.h"
 
 #include "base/jsonscan.h"
@@ -9,11 +9,13 @@
 struct sent {
     const char *signature, *timestamp, *other;
     const struct hook_scheme *scheme;
+    bool is_form;
 };
 
 static const char *header_of(void *context, const char *name)
 {
     const struct sent *sent = context;
+    if (strcmp(name, "Content-Type") == 0) return sent->is_form ? "application/x-www-form-urlencoded" : NULL;
     if (sent->scheme->header && strcmp(name, sent->scheme->header) == 0) return sent->signature;
     if (sent->scheme->timestamp && strcmp(name, sent->scheme->timestamp) == 0) return sent->timestamp;
     return sent->other;
@@ -54,7 +56,7 @@ void fuzz(struct str input)
                                      .required = REQUIRED,
                                      .required_count = number.size % 3};
     if (settings.scheme.header && !settings.scheme.header[0]) settings.scheme.header = "X-Signature";
-    struct sent sent = {signature, timestamp, timestamp, &settings.scheme};
+    struct sent sent = {signature, timestamp, timestamp, &settings.scheme, number.size > 1 && number.data[1] == 'f'};
     const struct hook_request request = {
         .method = "POST", .query = "", .body = input, .header = header_of, .context = &sent, .now_ms = 1700000000000};
     bool is_good = hook_refusal(&settings, &request, &arena) == NULL;

@@ -1,5 +1,6 @@
 """Webhooks: what was acknowledged is loaded, once, whoever is killed; and nobody gets in who did not sign."""
 
+import base64
 import contextlib
 import hashlib
 import hmac
@@ -9,6 +10,7 @@ import random
 import socket
 import threading
 import time
+import urllib.parse
 
 import pytest
 
@@ -80,6 +82,35 @@ def test_events_are_loaded(work, database):
         assert ("d1", "a\nb") in rows(database, "_event_id, text")
         assert SECRET not in "".join(service.lines)
         service.stop()
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def test_forms_are_loaded(work, database):
+    with receiving(work, database) as (_, sender):
+        assert sender.send(b"payload=" + urllib.parse.quote_plus('{"id": 1, "text": "a+b \u00e4"}').encode(), FORM, delivery="d1")[0] == 200
+        assert sender.send(b"n=2&tags=a+b%21&tags=c", FORM, delivery="d2")[0] == 200
+        assert sender.send(b"id=3", {"Content-Type": "text/plain"})[0] == 400
+        wait_until(lambda: len(rows(database)) == 2)
+        assert rows(database, "_event_id, text, n, tags::text") == [("d1", "a+b \u00e4", None, None), ("d2", None, "2", '["a b!", "c"]')]
+
+
+def test_a_form_that_twilio_signed(work, database):
+    url, fields = "https://hooks.example.com/webhooks/events/events", {"MessageSid": "SM1", "Body": "Hello & goodbye", "To": "+18005551212"}
+
+    def signed(fields):
+        text = url + "".join(name + fields[name] for name in sorted(fields))
+        return {**FORM, "X-Twilio-Signature": base64.b64encode(hmac.new(SECRET.encode(), text.encode(), hashlib.sha1).digest()).decode()}
+
+    with receiving(work, database, {"scheme": "twilio", "secret": "${HOOK_SECRET}", "url": url, "load_every": "1s", "required": ["MessageSid"]}) as (_, sender):
+        body = urllib.parse.urlencode(fields).encode()
+        assert sender.send(body, {**signed(fields), "I-Twilio-Idempotency-Token": "t1"})[0] == 200
+        assert sender.send(body.replace(b"Hello", b"Hallo"), signed(fields))[0] == 401
+        assert sender.send(b'{"MessageSid": "SM2"}', {**signed({}), "Content-Type": "application/json"})[0] == 401, "its body would not be signed"
+        assert sender.send(b"To=1", signed({"To": "1"}))[0] == 400
+        wait_until(lambda: len(rows(database)) == 1)
+        assert rows(database, '_event_id, "MessageSid", "Body"') == [("t1", "SM1", "Hello & goodbye")]
 
 
 def test_what_is_sent_while_nobody_loads_is_not_lost(work, database):

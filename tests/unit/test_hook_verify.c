@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hook/event.h"
+#include "hook/form.h"
 
 struct sent {
     const char *headers[8][2];
@@ -43,7 +44,9 @@ static bool is_good(const struct hook_settings *settings, const struct sent *sen
 #define STRIPE_GOOD "c0475716eb2200f1fe97fcf35a3c05d1fd4f8ba9a07a596730c8d18bb87c0672"
 #define STRIPE_BODY "{\"id\":\"evt_1\",\"type\":\"charge.succeeded\"}"
 
-/* GitHub, Slack and HubSpot: from their documentation and their own libraries' tests. */
+#define FORM "application/x-www-form-urlencoded"
+
+/* GitHub, Slack, HubSpot and Twilio: from their documentation and their own libraries' tests. */
 static const struct vector {
     const char *scheme, *secret, *url, *body;
     int64_t now_ms;
@@ -168,6 +171,29 @@ static const struct vector {
     {"gitlab", "shared", NULL, "{}", 0, {{{"X-Gitlab-Token", "shared"}}}, true},
     {"gitlab", "shared", NULL, "{}", 0, {{{"X-Gitlab-Token", "share"}}}, false},
     {"gitlab", "", NULL, "{}", 0, {{{"X-Gitlab-Token", ""}}}, false},
+    {"twilio",
+     "12345",
+     "https://mycompany.com/myapp.php?foo=1&bar=2",
+     "CallSid=CA1234567890ABCDE&Caller=%2B14158675309&Digits=1234&From=%2B14158675309&To=%2B18005551212",
+     0,
+     {{{"X-Twilio-Signature", "RSOYDt4T1cUTdK1PDd93/VVr8B8="}, {"Content-Type", FORM}}},
+     true},
+    {"twilio",
+     "12345",
+     "https://mycompany.com/myapp.php?foo=1&bar=2",
+     "To=%2b18005551212&From=%2B12349013030&&Digits=1234&Caller=%2B12349013030&CallSid=CA1234567890ABCDE",
+     0,
+     {{{"X-Twilio-Signature", "0/KCTR6DLpKmkAf8muzZqo1nDgQ="},
+       {"Content-Type", "Application/X-WWW-Form-urlencoded ; charset=UTF-8"}}},
+     true},
+    /* Of a request without fields: of any other body nothing would be signed. */
+    {"twilio",
+     "12345",
+     "https://mycompany.com/",
+     "{\"forged\":true}",
+     0,
+     {{{"X-Twilio-Signature", "7bhwr/KvdF/S0bLkS3ZixLRXTHA="}, {"Content-Type", "application/json"}}},
+     false},
     {"none", "", NULL, "{}", 0, {{{NULL}}}, true},
 };
 
@@ -291,6 +317,31 @@ static void test_what_is_no_event_is_refused(void **state)
     arena_release(&arena);
 }
 
+static void test_forms_are_events(void **state)
+{
+    (void)state;
+    const struct sent sent = {{{"Content-Type", FORM}}}, other = {{{"Content-Type", "text/plain"}}};
+    struct hook_settings settings = settings_of("none", NULL, 0);
+    struct arena arena = ARENA_INIT(0);
+    char many[4 * (FORM_FIELDS_MAX + 1) + 1] = "";
+    settings.scheme.id = "id";
+    assert_string_equal(read_event(&settings, &sent, "text=a+b%21&id=%C3%A4&&k=1&flag&k=%7B2%&k=", HOOK_EVENTS, &arena),
+                        "{\"flag\":\"\",\"id\":\"\xc3\xa4\",\"k\":[\"1\",\"{2%\",\"\"],\"text\":\"a b!\","
+                        "\"_event_id\":\"\xc3\xa4\"," AT);
+    assert_string_equal(read_event(&settings, &sent, "id=%ff%00%0A\"", HOOK_EVENTS, &arena),
+                        "{\"id\":\"\xef\xbf\xbd\\u0000\\n\\\"\",\"_event_id\":\"\xef\xbf\xbd\xef\xbf\xbd\\n\\\"\"," AT);
+    assert_string_equal(read_event(&settings, &sent, "payload=%7B%22id%22%3A7%7D", HOOK_EVENTS, &arena),
+                        "{\"id\":7,\"_event_id\":\"7\"," AT);
+    assert_non_null(strstr(read_event(&settings, &sent, "payload=%7B%22id%22", HOOK_BAD, &arena), "no JSON"));
+    read_event(&settings, &sent, "", HOOK_BAD, &arena);
+    read_event(&settings, &other, "id=1", HOOK_BAD, &arena);
+    for (size_t i = 0; i <= FORM_FIELDS_MAX; i++) memcpy(many + 4 * i, "a=b&", 5);
+    assert_non_null(strstr(read_event(&settings, &sent, many, HOOK_BAD, &arena), "more than 1000 fields"));
+    many[4 * FORM_FIELDS_MAX] = '\0';
+    read_event(&settings, &sent, many, HOOK_EVENTS, &arena);
+    arena_release(&arena);
+}
+
 static void test_questions_are_answered(void **state)
 {
     (void)state;
@@ -321,4 +372,4 @@ static void test_questions_are_answered(void **state)
 UNIT_TESTS(cmocka_unit_test(test_known_answers), cmocka_unit_test(test_nothing_may_be_changed),
            cmocka_unit_test(test_a_secret_may_be_replaced_and_is_never_empty), cmocka_unit_test(test_events_become_lines),
            cmocka_unit_test(test_ids_and_required_fields), cmocka_unit_test(test_what_is_no_event_is_refused),
-           cmocka_unit_test(test_questions_are_answered))
+           cmocka_unit_test(test_forms_are_events), cmocka_unit_test(test_questions_are_answered))

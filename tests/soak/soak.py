@@ -257,7 +257,9 @@ class Soak:
         until = max(until, time.monotonic() + options.warm_up + LOOKS_MIN * options.look)
         say(f"the last generation, for {max(0, until - time.monotonic()):.0f} s")
         self.trouble(until)
+        self.steady_until = time.time()
         self.trend = self.watch.trend(self.service.process.pid, options.warm_up)
+        self.resume()
         self.acknowledged, statuses, messages = crowd.ask("end")
         held, cut, _ = stuck.ask("end")
         stuck.end()
@@ -268,6 +270,24 @@ class Soak:
                           f"{held} connections stuck and {cut:,} cut, at most {self.watch.most_running} syncs at once")
         self.watch.going = False
         self.verdict.strange(statuses)
+
+    def resume(self):
+        """The service is killed with its syncs; each of them runs again."""
+        left = {job["id"] for job in self.jobs("running", limit=1000)}
+        count, again = len(left), []
+        self.service.kill()
+        began = time.time()
+        self.service.start()
+
+        def are_back():
+            for job in [job for job in self.jobs("running", limit=1000) if job["id"] in left and verdict.epoch(job["started_at"]) > began]:
+                again.append(verdict.epoch(job["started_at"]) - began)
+                left.discard(job["id"])
+            left.intersection_update(job["id"] for status in ("running", "queued") for job in self.jobs(status, limit=1000))  # others had just ended
+            return not left
+
+        self.service.wait_until(are_back, f"of {count} syncs some do not run again")
+        self.verdict.resumed(again)
 
     # --- what came of it ---------------------------------------------------------------------------------------------------
 
@@ -300,7 +320,7 @@ class Soak:
         self.verdict.synced(self.database, self.tables, heads, self.failed)
         self.verdict.received(self.database, HOOKS, self.acknowledged)
         due = {entry["name"]: entry.get("next_at") for entry in self.service.get("/api/v1/pipelines")["pipelines"]}
-        self.verdict.lag(list(self.all_jobs()), due, self.options.every, self.steady_since)
+        self.verdict.lag(list(self.all_jobs()), due, self.options.every, (self.steady_since, self.steady_until))
         self.verdict.memory(self.trend, self.watch, self.options.sanitized)
         self.service.stop()
         self.verdict.quiet(self.service.said())

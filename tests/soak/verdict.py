@@ -11,6 +11,7 @@ SERVICE_MAX = 256 * MIB
 SYNC_MAX = 6 * MIB
 GOOD_P99_S = 0.1
 LAG_P99_S = 0.25
+RESUMED_S = 5
 
 # How far the last window may be above the first one and still be flat. The service caches pages of its store (2 MiB of SQLite) and
 # malloc keeps what a burst of syncs or visitors needed, in as many arenas as there are threads; a leak of one small block a
@@ -93,8 +94,8 @@ class Verdict:
         self.hold("every acknowledged event is in the table, once", f"{count:,} rows, {doubled} twice; wrong: {wrong[:3] or 'none'}",
                   f"{sum(acknowledged):,} acknowledged", not wrong and not doubled)
 
-    def lag(self, jobs, due, every, since):
-        """How long after its instant a run was queued and started, since a time, for those whose pipeline was not busy with another one."""
+    def lag(self, jobs, due, every, span):
+        """How long after its instant a run was queued and started, in a span of time, for those whose pipeline was not busy with another one."""
         step = {"s": 1, "m": 60, "h": 3600}[every[-1]] * int(every[:-1])
         queued, started, ended = [], [], {}
         for job in sorted(jobs, key=lambda job: job["id"]):
@@ -103,7 +104,7 @@ class Verdict:
             if job["trigger"] != "schedule" or not due.get(name) or "started_at" not in job:
                 continue
             late = (at - epoch(due[name])) % step
-            if before < at - late - 1 and at - late > since and job["attempt"] == 1:
+            if before < at - late - 1 and span[0] < at - late < span[1] and job["attempt"] == 1:
                 queued.append(late)
                 started.append(epoch(job["started_at"]) - at + late)
         if not queued:
@@ -111,6 +112,10 @@ class Verdict:
         for what, values in (("queued", queued), ("started", started)):
             self.hold(f"{what} after it is due", f"p50 {ms(p(values, 50))}, p99 {ms(p(values, 99))} of {len(values):,}",
                       f"p99 < {ms(LAG_P99_S)}", p(values, 99) < LAG_P99_S, True)
+
+    def resumed(self, again):
+        times = f"p50 {p(again, 50):.2f} s, the last {max(again):.2f} s after it is started" if again else "none ran"
+        self.hold("syncs of a killed service run again", f"{len(again):,} of them, {times}", f"< {RESUMED_S} s", again and max(again) < RESUMED_S, True)
 
     def memory(self, trend, watch, is_sanitized):
         (early, late), (few, many), (files, more_files) = trend

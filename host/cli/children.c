@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "base/number.h"
 #include "cli/live.h"
 #include "cli/report.h"
 #include "cli/summary.h"
@@ -181,15 +180,12 @@ int children_run(struct cli_context *cli, const struct arguments *arguments, int
     struct run run = {.cli = cli, .arguments = arguments, .summary = SUMMARY_INIT};
     struct err err = ERR_INIT;
     int64_t jobs = DEFAULT_JOBS;
-    const char *given = argument_value(arguments, "--jobs", NULL);
     bool draws = cli->log_format == LOG_TEXT && isatty(STDERR_FILENO) == 1;
-    if (given && (!number_to_int64(str_from(given), &jobs) || jobs < 1 || jobs > MAX_JOBS)) {
-        fprintf(stderr, "sluice run: --jobs is a number from 1 to %d, not '%s'\n", MAX_JOBS, given);
-        return 2;
-    }
+    if (!argument_number(arguments, "--jobs", 1, MAX_JOBS, &jobs)) return 2;
     int code = choose(&run);
     if (code) return code;
-    if (!given && argument_is_set(arguments, "--continuous")) jobs = MAX_JOBS; /* none ends to make room for the next */
+    if (!argument_is_set(arguments, "--jobs") && argument_is_set(arguments, "--continuous"))
+        jobs = MAX_JOBS; /* none ends to make room for the next */
     snprintf(run.every_s, sizeof run.every_s, "%lld", draws ? 1LL : (long long)every_s);
     const struct live_options options = {.log = cli->log, .format = cli->log_format, .every_s = every_s};
     if (live_start(&options, &run.live, &err) != 0) log_warn(cli->log, "no live display: %s", err.message);

@@ -4,7 +4,6 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "base/number.h"
 #include "base/time.h"
 #include "cli/command.h"
 #include "cli/context.h"
@@ -111,22 +110,15 @@ static int show(struct cli_context *cli, const struct arguments *arguments, stru
     }
 }
 
-/* False, after saying so, when it is no number from `least` on. */
-static bool read_number(const struct arguments *arguments, const char *option, int64_t least, int64_t *out)
-{
-    const char *given = argument_value(arguments, option, NULL);
-    if (!given || (number_to_int64(str_from(given), out) && *out >= least && *out <= LINES_MAX * 1000LL)) return true;
-    fprintf(stderr, "sluice logs: %s is a number from %lld on, not '%s'\n", option, (long long)least, given);
-    return false;
-}
-
 static int run(const struct arguments *arguments)
 {
     struct cli_context cli;
     struct err err = ERR_INIT;
     struct store *store = NULL;
     int64_t job = 0, limit = LINES_DEFAULT;
-    if (!read_number(arguments, "--job", 1, &job) || !read_number(arguments, "--lines", 1, &limit)) return 2;
+    if (!argument_number(arguments, "--job", 1, INT64_MAX, &job) ||
+        !argument_number(arguments, "--lines", 1, LINES_MAX, &limit))
+        return 2;
     int code = cli_open(&cli, arguments, CLI_SERVICE, NULL);
     const struct pipeline *known;
     if (code == 0 && arguments->word_count) code = cli_find_pipeline(&cli, arguments->words[0], &known);
@@ -134,9 +126,8 @@ static int run(const struct arguments *arguments)
                                             .state_folder = argument_value(arguments, "--state-dir", NULL),
                                             .store = argument_value(arguments, "--store", NULL)};
     struct sql_settings settings = {.cancel = cli.cancel, .secrets = cli.secrets};
-    struct log_filter filter = {.pipeline = arguments->word_count ? arguments->words[0] : NULL,
-                                .job = job,
-                                .limit = (size_t)(limit < LINES_MAX ? limit : LINES_MAX)};
+    struct log_filter filter = {
+        .pipeline = arguments->word_count ? arguments->words[0] : NULL, .job = job, .limit = (size_t)limit};
     if (code == 0) {
         int rc = service_store_url(&options, &cli.arena, &settings.url, &err);
         if (rc == 0) rc = store_open(&settings, &store, &err);

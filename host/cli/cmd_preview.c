@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/number.h"
 #include "cli/command.h"
 #include "cli/context.h"
 #include "cli/print.h"
@@ -279,11 +278,7 @@ static int run(const struct arguments *arguments)
     struct cli_context cli;
     struct sync_prepared *prepared = NULL;
     int64_t records = DEFAULT_RECORDS;
-    const char *given = argument_value(arguments, "--records", NULL);
-    if (given && (!number_to_int64(str_from(given), &records) || records < 1 || records > MAX_RECORDS)) {
-        fprintf(stderr, "sluice preview: --records is a number from 1 to %d, not '%s'\n", MAX_RECORDS, given);
-        return 2;
-    }
+    if (!argument_number(arguments, "--records", 1, MAX_RECORDS, &records)) return 2;
     if (argument_is_set(arguments, "--detect") && argument_is_set(arguments, "--json")) {
         fprintf(stderr, "sluice preview: --detect and --json exclude each other\n");
         return 2;

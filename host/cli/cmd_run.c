@@ -4,7 +4,6 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "base/number.h"
 #include "cli/children.h"
 #include "cli/command.h"
 #include "cli/context.h"
@@ -112,28 +111,13 @@ static bool range_is_usable(const struct arguments *arguments)
     return !problem;
 }
 
-static bool budget_is_usable(const struct arguments *arguments)
-{
-    static const char *const NAMES[] = {"--max-records", "--max-pages"};
-    for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++) {
-        const char *given = argument_value(arguments, NAMES[i], NULL);
-        int64_t number;
-        if (!given || (number_to_int64(str_from(given), &number) && number > 0)) continue;
-        fprintf(stderr, "sluice run: %s is a number above 0, not '%s'\n", NAMES[i], given);
-        return false;
-    }
-    return true;
-}
-
 static int run(const struct arguments *arguments)
 {
-    int64_t every_s = LIVE_EVERY_S;
-    const char *given = argument_value(arguments, "--progress", NULL);
-    if (given && (!number_to_int64(str_from(given), &every_s) || every_s < 1 || every_s > LIVE_EVERY_MAX_S)) {
-        fprintf(stderr, "sluice run: --progress is a number of seconds from 1 to %d, not '%s'\n", LIVE_EVERY_MAX_S, given);
+    int64_t every_s = LIVE_EVERY_S, max_records, max_pages;
+    if (!argument_number(arguments, "--progress", 1, LIVE_EVERY_MAX_S, &every_s) || !range_is_usable(arguments) ||
+        !argument_number(arguments, "--max-records", 1, INT64_MAX, &max_records) ||
+        !argument_number(arguments, "--max-pages", 1, INT64_MAX, &max_pages))
         return 2;
-    }
-    if (!range_is_usable(arguments) || !budget_is_usable(arguments)) return 2;
     if (argument_is_set(arguments, "--queued") || argument_is_set(arguments, "--store")) return queued_run(arguments);
     if (arguments->word_count == 1) return run_one(arguments, arguments->words[0], every_s);
     struct cli_context cli;

@@ -77,17 +77,6 @@ static void report_end(struct report *report)
 static int ask(struct cli_context *cli, struct report *report, struct err *err)
 {
     const struct pipeline *pipeline = cli->pipeline;
-    const struct destination_options options = {
-        .name = pipeline->destination,
-        .config = pipeline->destination_node,
-        .folder = cli->project->folder,
-        .pipeline = pipeline->name,
-        .look_only = true,
-        .secrets = cli->secrets,
-        .clock = cli->clock,
-        .cancel = cli->cancel,
-        .log = cli->log,
-    };
     struct destination *destination;
     struct usage_row *rows;
     size_t count;
@@ -95,7 +84,7 @@ static int ask(struct cli_context *cli, struct report *report, struct err *err)
         log_info(cli->log, "destination '%s' (%s) does not count rows", pipeline->destination, pipeline->writer->name);
         return 0;
     }
-    int rc = pipeline->writer->open(&options, &destination, err);
+    int rc = cli_look(cli, &destination, err);
     if (rc) return rc;
     rc = pipeline->writer->usage(destination, report->month, &cli->arena, &rows, &count, err);
     for (size_t i = 0; rc == 0 && i < count; i++) report_row(report, pipeline->destination, &rows[i]);

@@ -5,17 +5,19 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/number.h"
 #include "base/str.h"
 
 extern const struct command COMMAND_INIT, COMMAND_RUN, COMMAND_SERVE, COMMAND_STATUS, COMMAND_LOGS, COMMAND_CHECK,
-    COMMAND_DISCOVER, COMMAND_PLAN, COMMAND_PREVIEW, COMMAND_SCHEDULE, COMMAND_STATE, COMMAND_SOURCE, COMMAND_USAGE,
-    COMMAND_EXPLAIN, COMMAND_AUTH, COMMAND_CONNECTOR, COMMAND_DOCTOR, COMMAND_HELP, COMMAND_VERSION;
+    COMMAND_DISCOVER, COMMAND_PLAN, COMMAND_PREVIEW, COMMAND_SCHEDULE, COMMAND_STATE, COMMAND_REJECTS, COMMAND_SCHEMA,
+    COMMAND_SOURCE, COMMAND_USAGE, COMMAND_EXPLAIN, COMMAND_AUTH, COMMAND_CONNECTOR, COMMAND_DOCTOR, COMMAND_HELP,
+    COMMAND_VERSION;
 
 static const struct command *const COMMANDS[] = {
-    &COMMAND_INIT,      &COMMAND_RUN,    &COMMAND_SERVE, &COMMAND_STATUS,   &COMMAND_LOGS,
-    &COMMAND_SCHEDULE,  &COMMAND_PLAN,   &COMMAND_CHECK, &COMMAND_DISCOVER, &COMMAND_PREVIEW,
-    &COMMAND_STATE,     &COMMAND_SOURCE, &COMMAND_USAGE, &COMMAND_EXPLAIN,  &COMMAND_AUTH,
-    &COMMAND_CONNECTOR, &COMMAND_DOCTOR, &COMMAND_HELP,  &COMMAND_VERSION,
+    &COMMAND_INIT,   &COMMAND_RUN,    &COMMAND_SERVE,    &COMMAND_STATUS,  &COMMAND_LOGS,  &COMMAND_SCHEDULE,
+    &COMMAND_PLAN,   &COMMAND_CHECK,  &COMMAND_DISCOVER, &COMMAND_PREVIEW, &COMMAND_STATE, &COMMAND_REJECTS,
+    &COMMAND_SCHEMA, &COMMAND_SOURCE, &COMMAND_USAGE,    &COMMAND_EXPLAIN, &COMMAND_AUTH,  &COMMAND_CONNECTOR,
+    &COMMAND_DOCTOR, &COMMAND_HELP,   &COMMAND_VERSION,
 };
 
 const struct command *const *command_list(size_t *count)
@@ -70,7 +72,7 @@ static int unknown_option(const struct command *command, const char *word)
 int command_parse(const struct command *command, int argc, char **argv, struct arguments *out)
 {
     bool only_words = false;
-    *out = (struct arguments){0};
+    *out = (struct arguments){.command = command};
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
         if (!only_words && strcmp(word, "--") == 0) {
@@ -81,6 +83,10 @@ int command_parse(const struct command *command, int argc, char **argv, struct a
             if (out->word_count == ARRAY_SIZE(out->words)) return usage_error(command, "too many words", NULL);
             out->words[out->word_count++] = word;
             continue;
+        }
+        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+            out->wants_help = true;
+            return 0;
         }
         const char *value;
         const struct cli_option *option = match_option(command, word, &value);
@@ -113,6 +119,21 @@ const char *argument_value(const struct arguments *arguments, const char *option
     for (size_t i = 0; i < arguments->option_count; i++)
         if (strcmp(arguments->options[i].option->name, option) == 0) return arguments->options[i].value;
     return fallback;
+}
+
+bool argument_number(const struct arguments *arguments, const char *option, int64_t least, int64_t most, int64_t *out)
+{
+    const char *given = argument_value(arguments, option, NULL);
+    int64_t number;
+    if (!given) return true;
+    if (number_to_int64(str_from(given), &number) && number >= least && number <= most) {
+        *out = number;
+        return true;
+    }
+    fprintf(stderr, "sluice %s: %s is a number from %lld ", arguments->command->name, option, (long long)least);
+    if (most < INT64_MAX) fprintf(stderr, "to %lld", (long long)most);
+    fprintf(stderr, "%s, not '%s'\n", most < INT64_MAX ? "" : "on", given);
+    return false;
 }
 
 size_t argument_values(const struct arguments *arguments, const char *option, const char **values, size_t max)

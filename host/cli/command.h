@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct cli_option {
     const char *name;     /* "--stream" */
@@ -17,10 +18,14 @@ struct cli_option {
     const char *help;
 };
 
+struct command;
+
 enum { ARGUMENTS_MAX = 64 };
 
 /* A parsed command line. Texts belong to argv. */
 struct arguments {
+    const struct command *command;
+    bool wants_help;                  /* --help or -h; nothing else was looked at then */
     const char *words[ARGUMENTS_MAX]; /* positional, in order */
     size_t word_count;
     struct {
@@ -90,11 +95,15 @@ struct command {
 const struct command *const *command_list(size_t *count);
 const struct command *command_find(const char *name); /* NULL when there is none */
 
-/* Reads argv (without the program and the command). On a mistake prints one line to stderr and returns 2. */
+/* Reads argv (without the program and the command). On a mistake prints one line to stderr and returns 2.
+ * --help is an option of every command. */
 int command_parse(const struct command *command, int argc, char **argv, struct arguments *out);
 
 bool argument_is_set(const struct arguments *arguments, const char *option);
 const char *argument_value(const struct arguments *arguments, const char *option, const char *fallback);
+/* Reads an option that is a whole number from `least` to `most` (INT64_MAX: without end); *out stays when it was not given.
+ * False, after saying so on stderr, when it is none. */
+bool argument_number(const struct arguments *arguments, const char *option, int64_t least, int64_t most, int64_t *out);
 /* The values of a repeatable option; returns how many were put into `values`. */
 size_t argument_values(const struct arguments *arguments, const char *option, const char **values, size_t max);
 

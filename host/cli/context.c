@@ -7,7 +7,6 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "base/number.h"
 #include "cli/print.h"
 #include "net/cassette.h"
 #include "os/cancel.h"
@@ -47,6 +46,23 @@ static void log_failed(const struct cli_context *cli, const char *pipeline, cons
     json_close(&json, '}');
     log_event(cli->log, buf_str(&line));
     buf_release(&line);
+}
+
+int cli_look(const struct cli_context *cli, struct destination **out, struct err *err)
+{
+    const struct pipeline *pipeline = cli->pipeline;
+    const struct destination_options options = {
+        .name = pipeline->destination,
+        .config = pipeline->destination_node,
+        .folder = cli->project->folder,
+        .pipeline = pipeline->name,
+        .look_only = true,
+        .secrets = cli->secrets,
+        .clock = cli->clock,
+        .cancel = cli->cancel,
+        .log = cli->log,
+    };
+    return pipeline->writer->open(&options, out, err);
 }
 
 int cli_failure(const struct cli_context *cli, const char *where, const struct err *err)
@@ -161,14 +177,6 @@ void cli_close(struct cli_context *cli)
     secrets_free(cli->secrets);
 }
 
-/* 0 when it is not given; what is given was checked. */
-static int64_t argument_number(const struct arguments *arguments, const char *name)
-{
-    int64_t number = 0;
-    const char *given = argument_value(arguments, name, NULL);
-    return given && number_to_int64(str_from(given), &number) ? number : 0;
-}
-
 /* Recordings are of requests, and a plugin's own conversations are none. */
 static int refuse_recording(const struct arguments *arguments, const struct sync_prepared *prepared, struct err *err)
 {
@@ -188,6 +196,10 @@ int cli_prepare(struct cli_context *cli, const struct arguments *arguments, stru
     const char *streams[ARGUMENTS_MAX];
     struct err err = ERR_INIT;
     struct problems problems = PROBLEMS_INIT(&cli->arena);
+    int64_t max_records = 0, max_pages = 0;
+    if (!argument_number(arguments, "--max-records", 1, INT64_MAX, &max_records) ||
+        !argument_number(arguments, "--max-pages", 1, INT64_MAX, &max_pages))
+        return 2;
     struct sync_options options = {
         .project = cli->project,
         .pipeline = cli->pipeline,
@@ -195,8 +207,8 @@ int cli_prepare(struct cli_context *cli, const struct arguments *arguments, stru
                     .stream_count = argument_values(arguments, "--stream", streams, ARGUMENTS_MAX),
                     .full_refresh = argument_is_set(arguments, "--full-refresh"),
                     .continuous = argument_is_set(arguments, "--continuous"),
-                    .max_records = argument_number(arguments, "--max-records"),
-                    .max_pages = argument_number(arguments, "--max-pages"),
+                    .max_records = max_records,
+                    .max_pages = max_pages,
                     .from = argument_value(arguments, "--from", NULL),
                     .to = argument_value(arguments, "--to", NULL)},
         .tokens_only = cli->tokens_only,

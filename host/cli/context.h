@@ -44,6 +44,9 @@ void cli_close(struct cli_context *cli);
 /* The pipeline of that name in the open project; 0, or the exit code after printing that there is none. */
 int cli_find_pipeline(const struct cli_context *cli, const char *name, const struct pipeline **out);
 
+/* Opens the pipeline's destination to look at it: nothing is made or written. Errors as struct writer_type's open. */
+int cli_look(const struct cli_context *cli, struct destination **out, struct err *err);
+
 /* print_failure and print_problems in the log's format: a line for people, or one `failed` event as JSON. Return the exit code.
  */
 int cli_failure(const struct cli_context *cli, const char *where, const struct err *err);

@@ -34,15 +34,10 @@ static int dispatch(int argc, char **argv)
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) name = "version";
     const struct command *command = command_find(name);
     if (!command) return unknown_command(name);
-    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            command_print_help(command);
-            return 0;
-        }
-    }
     struct arguments arguments;
     int rc = command_parse(command, argc - 2, argv + 2, &arguments);
-    return rc ? rc : command->run(&arguments);
+    if (rc == 0 && arguments.wants_help) command_print_help(command);
+    return rc || arguments.wants_help ? rc : command->run(&arguments);
 }
 
 /* Before any of them is used, and before there are threads. */

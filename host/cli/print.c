@@ -50,6 +50,13 @@ static char *printable(struct arena *arena, const char *text, size_t width)
     return copy;
 }
 
+void print_plain(FILE *to, const char *text, size_t width)
+{
+    struct arena arena = ARENA_INIT(0);
+    fprintf(to, "%s\n", printable(&arena, text, width));
+    arena_release(&arena);
+}
+
 void text_table_add(struct text_table *table, const char *cell)
 {
     if (table->count == table->capacity) {

@@ -14,6 +14,9 @@
 struct buf;
 struct secrets;
 
+/* The text as one line of at most `width` columns: cut with an ellipsis, control characters shown as '.'. */
+void print_plain(FILE *to, const char *text, size_t width);
+
 /* A table that is laid out once all its cells are known. Cells are cut at `max_width` columns with an ellipsis; control
  * characters are shown as '.'. */
 struct text_table {

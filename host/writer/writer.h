@@ -175,6 +175,26 @@ struct usage_row {
     int64_t changes;       /* each time */
 };
 
+/* What is asked of a pipeline's past: the newest of it. */
+struct past_filter {
+    const char *stream; /* NULL: of all */
+    size_t limit;
+};
+
+struct past_reject {
+    struct reject reject; /* as it was kept */
+    const char *at;       /* ISO 8601, UTC; NULL: not known */
+    int64_t load;         /* that it came with */
+};
+
+/* A table or a column that came to a destination. */
+struct past_change {
+    const char *at, *stream;
+    const char *change;                /* "create_table", "add_column" */
+    const char *table;                 /* "shop_raw.orders" */
+    const char *column, *type, *field; /* of add_column; else "". `field`: as the source calls it */
+};
+
 struct flow_state {
     const char *flow;
     const char *target; /* the table or folder it covers, for people */
@@ -216,6 +236,12 @@ struct writer_type {
      * destination does not know. */
     int (*usage)(struct destination *destination, const char *month, struct arena *arena, struct usage_row **rows,
                  size_t *count, struct err *err);
+    /* What could not be taken of the pipeline's records, and how its tables came to be as they are: the newest first, in
+     * `arena`. Need no lease. NULL: the destination does not know. */
+    int (*rejects)(struct destination *destination, const struct past_filter *filter, struct arena *arena,
+                   struct past_reject **list, size_t *count, struct err *err);
+    int (*changes)(struct destination *destination, const struct past_filter *filter, struct arena *arena,
+                   struct past_change **list, size_t *count, struct err *err);
     /* Changes one entry (value NULL removes it; kind NULL: the whole flow, with what it holds unpublished). Needs the lease. */
     int (*state_write)(struct destination *destination, const char *flow, const struct state_entry *entry, struct err *err);
     void (*close)(struct destination *destination); /* releases the lease if still held; NULL is fine */

@@ -78,4 +78,4 @@ def test_an_overwrite_that_is_not_through_replaces_nothing(work, shop, database)
 @pytest.mark.parametrize("given", ["0", "-1", "many"])
 def test_what_is_no_number_is_refused(work, shop, given):
     work.configure(shop, {"type": "csv", "path": "./out"})
-    assert "is a number above 0" in work.run("run", f"--max-records={given}", code=2).err
+    assert "is a number from 1 on" in work.run("run", f"--max-records={given}", code=2).err

@@ -20,8 +20,9 @@ def cases():
 
 
 @pytest.mark.parametrize("name", cases())
-def test_page(name):
-    environment = {**os.environ, "SLUICE_BIN": str(pathlib.Path(SLUICE).resolve()), "SLUICE_PICTURES": str(ROOT / "build" / "pictures")}
+def test_page(name, database):
+    environment = {**os.environ, "SLUICE_BIN": str(pathlib.Path(SLUICE).resolve()), "SLUICE_PICTURES": str(ROOT / "build" / "pictures"),
+                   "SLUICE_DATABASE": database.url}
     ended = subprocess.run(["node", "--test", "--test-reporter=tap", f"--test-name-pattern=^{re.escape(name)}$", "page.test.mjs"],
                            cwd=FOLDER, env=environment, capture_output=True, text=True, timeout=180)
     assert ended.returncode == 0, ended.stdout + ended.stderr

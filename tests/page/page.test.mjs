@@ -172,6 +172,22 @@ test("what monitors found is shown", async t => {
   assert.deepEqual(page.complaints, []);
 });
 
+test("what was rejected, and how tables came to be as they are", async t => {
+  const service = await world(t, {orders: {schedule: "24h", destination: "database"}}, () => [...ROWS, {n: 1}, {id: "x", n: "<b>many</b>", more: true}]);
+  const page = await open(browser, `${service.url}/#/pipelines/orders`);
+  await shows(page.locator(".head"), "ok");
+  await page.getByRole("button", {name: "Show rejects"}).click();
+  const wrong = page.getByRole("row", {name: /rows n expected integer, got a string/}), keyless = page.getByRole("row", {name: /missing_primary_key, row dropped/});
+  await keyless.waitFor();
+  await wrong.getByText("as it was").click();
+  await wrong.getByText('"n":"<b>many</b>"').waitFor();
+  await page.getByRole("button", {name: "Show changes"}).click();
+  await page.getByRole("row", {name: /raw.rows column added more boolean/}).waitFor();
+  await page.getByRole("row", {name: /raw.rows table made/}).scrollIntoViewIfNeeded();
+  await picture(page, "past");
+  assert.deepEqual(page.complaints, []);
+});
+
 test("hostile texts are texts", async t => {
   const name = "a<img src=x onerror=document.title='owned'>\u202e&lt;b>".slice(0, 60);
   const service = await world(t, {[name]: {}, ["b".repeat(120)]: {}}, () => [{id: "<script>document.title='owned'</script>", n: 1}]);

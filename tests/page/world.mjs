@@ -7,7 +7,7 @@ import {tmpdir} from "node:os";
 import {join} from "node:path";
 import {chromium} from "playwright-core";
 
-const SLUICE = process.env.SLUICE_BIN, PICTURES = process.env.SLUICE_PICTURES;
+const SLUICE = process.env.SLUICE_BIN, PICTURES = process.env.SLUICE_PICTURES, DATABASE = process.env.SLUICE_DATABASE;
 const CONNECTOR = `return sluice.connector {
   name = "feed", version = "1.0.0", http = { base = "{{config.base_url}}", retry = { tries = 1 } },
   config = { base_url = { type = "string", required = true } },
@@ -33,7 +33,7 @@ export class Service {
     const connectors = Object.fromEntries(["feed", "shop", "hubspot", "stripe", "postgres", "zendesk"].map(name => [name, "./feed.lua"]));
     const common = {connector: "feed", destination: "files", network: {allow_private: true}, config: {base_url: url}};
     writeFileSync(join(this.folder, "sluice.yaml"), JSON.stringify({
-      connectors, destinations: {files: {type: "csv", path: "out"}, warehouse: {type: "csv", path: "out"}}, service: settings,
+      connectors, destinations: {files: {type: "csv", path: "out"}, warehouse: {type: "csv", path: "out"}, database: {type: "postgres", url: DATABASE, schema: "raw"}}, service: settings,
       pipelines: Object.fromEntries(Object.entries(pipelines).map(([name, own]) => [name, {...common, ...own}])),
     }));
   }

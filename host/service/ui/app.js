@@ -7,7 +7,7 @@ import {viewPipeline} from "./view_pipeline.js";
 import {viewJob, viewJobs} from "./view_job.js";
 import {viewConnector, viewConnectors} from "./view_connectors.js";
 
-const HISTORY = 50, TICK_MS = 1000, AGAIN_MS = 2000, LISTED_MS = 30000, WATCHED_MS = 4000, EVENTS_MAX = 1000;
+const HISTORY = 50, REJECTS = 50, TICK_MS = 1000, AGAIN_MS = 2000, LISTED_MS = 30000, WATCHED_MS = 4000, EVENTS_MAX = 1000;
 
 const model = {pipelines: [], alerts: [], group: "", search: "", events: [], progress: []};
 let view = null; // of VIEWS
@@ -146,7 +146,7 @@ function followRunning() {
 const VIEWS = [
   {path: /^$/, nav: "pipelines", title: () => "Pipelines", show: viewPipelines},
   {path: /^pipelines\/([^/]+)$/, nav: "pipelines", names: ["name"], title: () => model.name, show: viewPipeline,
-    enter: () => (Object.assign(model, {events: [], progress: [], followed: null, streams: undefined, state: undefined, blocks: undefined, plan: undefined}), followRunning()),
+    enter: () => (Object.assign(model, {events: [], progress: [], followed: null, streams: undefined, state: undefined, blocks: undefined, plan: undefined, rejects: undefined, changes: undefined}), followRunning()),
     job: job => job.pipeline === model.name && followRunning()},
   {path: /^jobs$/, nav: "jobs", title: () => "Jobs", show: viewJobs, enter: loadJobs, job: takeJob},
   {path: /^jobs\/(\d+)$/, nav: "jobs", names: ["id"], takesJob: true, title: () => `Job #${model.id}`, show: viewJob,
@@ -250,6 +250,8 @@ const ACTIONS = {
   },
   unblock: data => setBlock(data, false),
   plan: ({pipeline}) => load("plan", () => get("pipelines", pipeline, "plan")),
+  rejects: ({pipeline}) => load("rejects", () => get("pipelines", pipeline, "rejects", {limit: REJECTS})),
+  changes: ({pipeline}) => load("changes", () => get("pipelines", pipeline, "schema-changes")),
   older: async () => {
     const got = await asked(() => get("jobs", {limit: 100, before: model.older}));
     model.jobs = [...model.jobs, ...got.jobs];

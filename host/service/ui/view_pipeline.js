@@ -43,21 +43,52 @@ function fieldsOf(pipeline, stream, blocks) {
       h("td", {class: "quiet"}, blocking(pipeline, stream, field, found.get(field.name))))), ""));
 }
 
+// A section that a button fills: `got` is undefined until it was asked for, then what load() left in the model.
+function asked(pipeline, {title, about, label, action, got}, shown) {
+  const ask = text => button(action, text, {pipeline: pipeline.name});
+  if (got === undefined) return section(title, h("p", {class: "quiet"}, about), ask(label));
+  if (!got) return section(title, h("p", {class: "quiet"}, "Loading"));
+  return got instanceof Error ? section(title, failure(got), ask("Try again")) : section(title, shown(got));
+}
+
 function streams(pipeline, model) {
-  if (model.streams === undefined)
-    return section("Streams", h("p", {class: "quiet"}, "Asks the connector, and the destination for what is remembered."), button("streams", "Show streams", {pipeline: pipeline.name}));
-  if (!model.streams) return section("Streams", h("p", {class: "quiet"}, "Loading"));
-  if (model.streams instanceof Error) return section("Streams", failure(model.streams), button("streams", "Try again", {pipeline: pipeline.name}));
+  const about = "Asks the connector, and the destination for what is remembered.";
   const cursors = new Map((Array.isArray(model.state) ? model.state : []).filter(entry => entry.kind === "cursor").map(entry => [entry.stream, entry.value]));
-  return section("Streams", table([["Stream"], ["Mode"], ["Key"], ["Cursor"], ["Fields"], [""]], model.streams.map(stream => h("tr", {"data-key": stream.stream},
-    h("th", {scope: "row"}, stream.stream),
-    h("td", null, stream.sync_mode, h("br"), h("span", {class: "quiet"}, stream.write_mode)),
-    h("td", null, keysOf(stream)),
-    h("td", null, stream.cursor || "", cursors.has(stream.stream) ? [h("br"), h("span", {class: "quiet"}, cursors.get(stream.stream))] : null),
-    h("td", null, fieldsOf(pipeline, stream, Array.isArray(model.blocks) ? model.blocks : [])),
-    h("td", null, h("div", {class: "acts"}, button("start", "Sync", {pipeline: pipeline.name, stream: stream.stream}),
-      button("refresh", "Full refresh", {pipeline: pipeline.name, stream: stream.stream}))))), "The connector has no streams."),
-  model.state instanceof Error ? failure(model.state) : null, model.blocks instanceof Error ? failure(model.blocks) : null);
+  const blocks = Array.isArray(model.blocks) ? model.blocks : [];
+  return asked(pipeline, {title: "Streams", about, label: "Show streams", action: "streams", got: model.streams}, list => [
+    table([["Stream"], ["Mode"], ["Key"], ["Cursor"], ["Fields"], [""]], list.map(stream => h("tr", {"data-key": stream.stream},
+      h("th", {scope: "row"}, stream.stream),
+      h("td", null, stream.sync_mode, h("br"), h("span", {class: "quiet"}, stream.write_mode)),
+      h("td", null, keysOf(stream)),
+      h("td", null, stream.cursor || "", cursors.has(stream.stream) ? [h("br"), h("span", {class: "quiet"}, cursors.get(stream.stream))] : null),
+      h("td", null, fieldsOf(pipeline, stream, blocks)),
+      h("td", null, h("div", {class: "acts"}, button("start", "Sync", {pipeline: pipeline.name, stream: stream.stream}),
+        button("refresh", "Full refresh", {pipeline: pipeline.name, stream: stream.stream}))))), "The connector has no streams."),
+    model.state instanceof Error ? failure(model.state) : null, model.blocks instanceof Error ? failure(model.blocks) : null]);
+}
+
+function rejects(pipeline, model) {
+  const about = "Records and values that could not be taken, the newest first.";
+  return asked(pipeline, {title: "Rejects", about, label: "Show rejects", action: "rejects", got: model.rejects}, list =>
+    table([["When"], ["Stream"], ["Field"], ["Why"], ["Record"]], list.map((each, i) => h("tr", {"data-key": i},
+      h("td", null, each.at ? when(each.at) : ""),
+      h("th", {scope: "row"}, each.stream),
+      h("td", null, each.field || ""),
+      h("td", {class: "why"}, each.detail || each.reason, h("br"), h("span", {class: "quiet"}, `${each.reason}, ${each.row_was_dropped ? "row dropped" : "set to null"}`)),
+      h("td", null, each.record ? h("details", null, h("summary", null, "as it was"), h("pre", {tabindex: 0}, h("code", null, each.record))) : ""))), "Nothing was rejected."));
+}
+
+const CHANGES = {create_table: "table made", add_column: "column added"};
+
+function changes(pipeline, model) {
+  const about = "Tables and columns that syncs have made at the destination.";
+  return asked(pipeline, {title: "Schema changes", about, label: "Show changes", action: "changes", got: model.changes}, list =>
+    table([["When"], ["Table"], ["What"], ["Column"], ["Type"]], list.map((each, i) => h("tr", {"data-key": i},
+      h("td", null, when(each.at)),
+      h("th", {scope: "row"}, each.table),
+      h("td", null, CHANGES[each.change] || each.change),
+      h("td", null, each.column || "", each.column && each.field !== each.column ? h("span", {class: "quiet"}, ` of ${each.field}`) : null),
+      h("td", null, each.type || ""))), "No table was made yet."));
 }
 
 function target(each) {
@@ -66,15 +97,13 @@ function target(each) {
 }
 
 function outlook(pipeline, model) {
-  if (model.plan === undefined) return section("The next sync", h("p", {class: "quiet"}, "What it would read, write and change. Does nothing of it."),
-    button("plan", "Show the plan", {pipeline: pipeline.name}));
-  if (!model.plan) return section("The next sync", h("p", {class: "quiet"}, "Loading"));
-  if (model.plan instanceof Error) return section("The next sync", failure(model.plan), button("plan", "Try again", {pipeline: pipeline.name}));
-  return section("The next sync", table([["Stream"], ["Reads"], ["First request"], ["Writes"]], model.plan.map(each => h("tr", {"data-key": each.stream},
-    h("th", {scope: "row"}, each.stream),
-    h("td", null, each.sync_mode, each.from ? h("span", {class: "quiet"}, h("br"), `from ${each.from}`) : null),
-    h("td", null, each.request ? h("code", {class: "long"}, each.request) : ""),
-    h("td", null, h("ul", {class: "bare"}, (each.targets || []).map(target))))), "It would read nothing."));
+  const about = "What it would read, write and change. Does nothing of it.";
+  return asked(pipeline, {title: "The next sync", about, label: "Show the plan", action: "plan", got: model.plan}, list =>
+    table([["Stream"], ["Reads"], ["First request"], ["Writes"]], list.map(each => h("tr", {"data-key": each.stream},
+      h("th", {scope: "row"}, each.stream),
+      h("td", null, each.sync_mode, each.from ? h("span", {class: "quiet"}, h("br"), `from ${each.from}`) : null),
+      h("td", null, each.request ? h("code", {class: "long"}, each.request) : ""),
+      h("td", null, h("ul", {class: "bare"}, (each.targets || []).map(target))))), "It would read nothing."));
 }
 
 export function viewPipeline(model) {
@@ -99,5 +128,5 @@ export function viewPipeline(model) {
     ]),
     job && job.error && pipeline.status !== "succeeded" ? failure(job.error) : null,
     alerts(model, pipeline.name),
-    present(pipeline, model), past(pipeline), streams(pipeline, model), outlook(pipeline, model));
+    present(pipeline, model), past(pipeline), streams(pipeline, model), changes(pipeline, model), rejects(pipeline, model), outlook(pipeline, model));
 }

@@ -1,11 +1,20 @@
 /* api_relay: what is asked of a source, a destination or a connector: other commands of this program answer it (relay.h). */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "base/number.h"
 #include "service/relay.h"
 #include "service/web/route.h"
 
-enum { ANSWER_MAX = 32 * 1024 * 1024, NAME_MAX_BYTES = 200 };
+enum {
+    ANSWER_MAX = 32 * 1024 * 1024,
+    NAME_MAX_BYTES = 200,
+    REJECTS_DEFAULT = 20,
+    REJECTS_MAX = 100, /* of 64 KiB, which JSON may make sixfold */
+    CHANGES_DEFAULT = 100,
+    CHANGES_MAX = 10000,
+};
 
 struct words {
     const char *list[RELAY_WORDS_MAX];
@@ -76,6 +85,32 @@ int answer_plan(struct api_call *call, struct err *err)
     add(&words, "--json");
     add(&words, call->names[0]);
     return relay(call, &words, NULL, err);
+}
+
+/* `sluice rejects` and `sluice schema`: the newest, of one stream or of all. */
+static int relay_past(struct api_call *call, const char *command, int64_t fallback, int64_t most, struct err *err)
+{
+    struct words words = {.count = 0};
+    char text[NUMBER_TEXT_MAX];
+    int64_t limit;
+    int rc = api_number(call, "limit", fallback, 1, most, &limit, err);
+    if (rc || !of_pipeline(call, command, NULL, &words)) return rc;
+    snprintf(text, sizeof text, "%lld", (long long)limit);
+    add_option(&words, "--limit", text);
+    add_option(&words, "--stream", web_parameter(call->request, "stream"));
+    add(&words, "--json");
+    add(&words, call->names[0]);
+    return relay(call, &words, NULL, err);
+}
+
+int answer_rejects(struct api_call *call, struct err *err)
+{
+    return relay_past(call, "rejects", REJECTS_DEFAULT, REJECTS_MAX, err);
+}
+
+int answer_schema_changes(struct api_call *call, struct err *err)
+{
+    return relay_past(call, "schema", CHANGES_DEFAULT, CHANGES_MAX, err);
 }
 
 int answer_check(struct api_call *call, struct err *err)

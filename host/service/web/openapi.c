@@ -4,6 +4,7 @@
 #include "service/web/route.h"
 
 #define TEXT "{\"type\":\"string\"}"
+#define TEXT_OR_NULL "{\"type\":[\"string\",\"null\"]}"
 #define INTEGER "{\"type\":\"integer\"}"
 #define BOOLEAN "{\"type\":\"boolean\"}"
 #define TIME "{\"type\":\"string\",\"format\":\"date-time\"}"
@@ -39,6 +40,14 @@ static const struct {
     {"Events", OBJECT("\"events\"", "\"events\":" LIST(REF("Event")))},
     {"Progress", OBJECT("\"streams\"", "\"streams\":" LIST("{\"type\":\"object\",\"required\":[\"stream\",\"rows\"]}"))},
     {"State", LIST("{\"type\":\"object\"}")},
+    {"Rejects",
+     LIST(OBJECT("\"at\",\"load\",\"stream\",\"field\",\"reason\",\"detail\",\"row_was_dropped\",\"record\"",
+                 "\"at\":" TEXT_OR_NULL ",\"load\":" INTEGER ",\"stream\":" TEXT ",\"field\":" TEXT_OR_NULL ",\"reason\":" TEXT
+                 ",\"detail\":" TEXT_OR_NULL ",\"row_was_dropped\":" BOOLEAN ",\"record\":" TEXT))},
+    {"SchemaChanges",
+     LIST(OBJECT("\"at\",\"stream\",\"table\",\"change\"", "\"at\":" TIME ",\"stream\":" TEXT ",\"table\":" TEXT
+                                                           ",\"change\":{\"enum\":[\"create_table\",\"add_column\"]}"
+                                                           ",\"column\":" TEXT ",\"type\":" TEXT ",\"field\":" TEXT))},
     {"Webhook", "{\"oneOf\":[{\"type\":\"object\"},{\"type\":\"array\",\"items\":{\"type\":\"object\"}}]}"},
     {"Alerts", OBJECT("\"alerts\"",
                       "\"alerts\":" LIST(OBJECT("\"pipeline\",\"kind\",\"text\",\"since\"",

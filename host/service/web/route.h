@@ -92,6 +92,8 @@ int answer_rewind(struct api_call *call, struct err *err);
 int answer_reset(struct api_call *call, struct err *err);
 int answer_streams(struct api_call *call, struct err *err);
 int answer_plan(struct api_call *call, struct err *err);
+int answer_rejects(struct api_call *call, struct err *err);
+int answer_schema_changes(struct api_call *call, struct err *err);
 int answer_connectors(struct api_call *call, struct err *err);
 int answer_connector(struct api_call *call, struct err *err);
 int answer_connector_docs(struct api_call *call, struct err *err);

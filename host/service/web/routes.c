@@ -24,6 +24,15 @@ static const struct route_parameter EVENT_FILTERS[] = {
     {"limit", "integer", "how many at most, 1 to 1000; default 1000"},
 };
 
+static const struct route_parameter REJECT_FILTERS[] = {
+    {"stream", "string", "only of this stream"},
+    {"limit", "integer", "how many at most, 1 to 100; default 20"},
+};
+static const struct route_parameter CHANGE_FILTERS[] = {
+    {"stream", "string", "only of this stream"},
+    {"limit", "integer", "how many at most, 1 to 10000; default 100"},
+};
+
 static const struct route_parameter GREETING[] = {
     {"hub.mode", "string", "subscribe"},
     {"hub.verify_token", "string", "webhook.verify_token of the pipeline"},
@@ -62,6 +71,12 @@ const struct route ROUTES[] = {
      "Block", "Blocks", NO_PARAMETERS, BODY_MAX, answer_set_block},
     {"GET", "/api/v1/pipelines/{pipeline}/plan", SCOPE_READ, 200, "planPipeline",
      "what the next sync would read, write and change, as `sluice plan` tells it", NULL, NULL, NO_PARAMETERS, 0, answer_plan},
+    {"GET", "/api/v1/pipelines/{pipeline}/rejects", SCOPE_RUN, 200, "listRejects",
+     "what could not be taken of its records, the newest first, each as it was: data of the source, so not for the scope read",
+     NULL, "Rejects", PARAMETERS(REJECT_FILTERS), 0, answer_rejects},
+    {"GET", "/api/v1/pipelines/{pipeline}/schema-changes", SCOPE_READ, 200, "listSchemaChanges",
+     "tables and columns that its syncs have made, the newest first; of PostgreSQL destinations", NULL, "SchemaChanges",
+     PARAMETERS(CHANGE_FILTERS), 0, answer_schema_changes},
     {"GET", "/api/v1/pipelines/{pipeline}/state", SCOPE_READ, 200, "showState", "what it remembers at its destination", NULL,
      "State", NO_PARAMETERS, 0, answer_state},
     {"PUT", "/api/v1/pipelines/{pipeline}/state", SCOPE_ADMIN, 200, "setState", "moves a stream's cursor", "Cursor", "State",

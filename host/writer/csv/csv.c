@@ -6,6 +6,7 @@
 
 #include "os/fs.h"
 #include "os/log.h"
+#include "writer/csv/rejects.h"
 #include "writer/types.h"
 
 enum { FOLDER_MODE = 0750, FILE_MODE = 0640 };
@@ -124,9 +125,8 @@ static int csv_look(struct destination *destination, const struct flow_spec *spe
 
 /* --- the lease -------------------------------------------------------------------------------------------------------- */
 
-/* The names of the flows' folders below the pipeline's ledger. */
-static int list_flows(const struct destination *destination, struct arena *arena, struct fs_entry **entries, size_t *count,
-                      struct err *err)
+int csv_list_flows(const struct destination *destination, struct arena *arena, struct fs_entry **entries, size_t *count,
+                   struct err *err)
 {
     *count = 0;
     if (fs_kind(destination->ledger) == FS_MISSING) return 0;
@@ -150,7 +150,7 @@ static int greatest_fence(const struct destination *destination, uint64_t *fence
     struct arena arena = ARENA_INIT(0);
     struct fs_entry *flows = NULL;
     size_t count;
-    int rc = list_flows(destination, &arena, &flows, &count, err);
+    int rc = csv_list_flows(destination, &arena, &flows, &count, err);
     *fence = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {
         uint64_t last, its_fence;
@@ -202,7 +202,7 @@ static int csv_state_read(struct destination *destination, struct arena *arena, 
 {
     struct fs_entry *entries = NULL;
     size_t entry_count;
-    int rc = list_flows(destination, arena, &entries, &entry_count, err);
+    int rc = csv_list_flows(destination, arena, &entries, &entry_count, err);
     *count = 0;
     *flows = arena_array(arena, struct flow_state, entry_count + 1);
     for (size_t i = 0; rc == 0 && i < entry_count; i++) {
@@ -294,6 +294,7 @@ const struct writer_type WRITER_CSV = {
     .release = csv_release,
     .look = csv_look,
     .state_read = csv_state_read,
+    .rejects = csv_rejects_read,
     .state_write = csv_state_write,
     .close = csv_close,
     .flow_open = open_flow,

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "os/fs.h"
 #include "os/process.h"
 #include "writer/csv/commits.h"
 #include "writer/csv/encode.h"
@@ -64,6 +65,11 @@ struct writer {
     bool broken; /* a commit's fate on the disk is unknown, or half done: nothing more is written */
     struct csv_buffer lines;
 };
+
+/* --- csv.c: the destination --- */
+/* The names of the flows' folders below the pipeline's ledger. */
+int csv_list_flows(const struct destination *destination, struct arena *arena, struct fs_entry **entries, size_t *count,
+                   struct err *err) MUST_USE;
 
 /* --- flow.c: a flow's life, but for its loads --- */
 int csv_flow_open(struct destination *destination, const struct flow_spec *spec, struct writer **out, struct err *err) MUST_USE;

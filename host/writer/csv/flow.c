@@ -8,6 +8,7 @@
 #include "os/fs.h"
 #include "os/log.h"
 #include "writer/csv/csv.h"
+#include "writer/csv/rejects.h"
 #include "writer/csv/stage.h"
 
 enum {
@@ -15,7 +16,6 @@ enum {
     FENCE_TRIES = 10, /* an earlier owner may get a last commit in before our fence; it cannot do so for ever */
     FOLD_CHAIN = 100,
     FOLD_CHAIN_MAX = 5000,
-    REJECTS_KEPT = 10000, /* commits whose rejects stay */
 };
 
 bool csv_fold_is_due(size_t chain, uint64_t chain_bytes, uint64_t first_bytes)
@@ -119,28 +119,6 @@ static int clean_stream(const struct writer *writer, const struct csv_stream *st
     return rc == 0 ? 0 : err->class;
 }
 
-/* Removes rejects that belong to no commit (newer) or are old. */
-static int clean_rejects(const struct writer *writer, struct err *err)
-{
-    struct arena arena = ARENA_INIT(0);
-    struct fs_entry *entries = NULL;
-    size_t count = 0;
-    int rc = 0;
-    if (fs_kind(writer->paths.rejects) != FS_MISSING)
-        rc = fs_list(writer->paths.rejects, CSV_LIST_MAX, &arena, &entries, &count, err);
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        struct str name = str_from(entries[i].name), number_text;
-        uint64_t number = UINT64_MAX; /* ".0000000012.ndjson.xyz.tmp": left by a write that was killed */
-        bool is_torn = entries[i].name[0] == '.';
-        if (!is_torn && (!str_next(&name, '.', &number_text) || !csv_number_read(arena_text(&arena, number_text), &number)))
-            continue;
-        if (number > writer->last || number + REJECTS_KEPT < writer->last)
-            rc = fs_remove_file(fs_join(&arena, writer->paths.rejects, entries[i].name), err);
-    }
-    arena_release(&arena);
-    return rc == 0 ? 0 : csv_fs_error(err);
-}
-
 static int taken_over(const struct writer *writer, struct err *err)
 {
     err_set(err, ERR_HELD, "flow '%s' was taken over by another sync", writer->flow);
@@ -173,7 +151,7 @@ int csv_flow_fold(struct writer *writer, struct err *err)
     int rc = csv_commits_read(writer->paths.commits, &arena, &image, err);
     if (rc == 0 && image.last != writer->last) rc = taken_over(writer, err);
     if (rc == 0) rc = append_snapshot(writer, &image, err);
-    if (rc == 0) rc = clean_rejects(writer, err);
+    if (rc == 0) rc = csv_rejects_clean(writer, err);
     arena_release(&arena);
     return rc;
 }
@@ -297,7 +275,7 @@ int csv_flow_open(struct destination *destination, const struct flow_spec *spec,
     if (rc == 0) adopt_segments(writer, &image);
     for (size_t i = 0; rc == 0 && i < writer->stream_count; i++) rc = adopt_stream(writer, &writer->streams[i], &image, err);
     if (rc == 0) rc = csv_stage_sweep(&writer->paths, destination->lease.run, writer->segments, writer->segment_count, err);
-    if (rc == 0) rc = clean_rejects(writer, err);
+    if (rc == 0) rc = csv_rejects_clean(writer, err);
     arena_release(&arena);
     if (rc != 0) {
         csv_flow_close(writer);

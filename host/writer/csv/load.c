@@ -8,47 +8,10 @@
 
 #include "base/fault.h"
 #include "os/fs.h"
+#include "writer/csv/rejects.h"
 #include "writer/csv/rows.h"
 
-enum { FOLDER_MODE = 0750, FILE_MODE = 0640, REJECTS_MAX_BYTES = 256 << 20, FAIL_REJECTS = 100 };
-
-/* --- rejects ---------------------------------------------------------------------------------------------------------- */
-
-static void reject_line(struct buf *out, const struct reject *reject)
-{
-    struct json_writer json = JSON_WRITER(out);
-    json_open(&json, '{');
-    json_member(&json, "stream");
-    json_cstr(&json, reject->stream);
-    json_member(&json, "field");
-    json_cstr(&json, reject->field);
-    json_member(&json, "reason");
-    json_cstr(&json, reject->reason);
-    json_member(&json, "detail");
-    json_cstr(&json, reject->detail);
-    json_member(&json, "row_was_dropped");
-    json_bool(&json, reject->row_was_dropped);
-    json_member(&json, "record");
-    json_text(&json, reject->record);
-    json_close(&json, '}');
-    buf_append_char(out, '\n');
-}
-
-static int write_rejects(struct csv_work *work, size_t first, struct err *err)
-{
-    const struct load *load = work->load;
-    char number[CSV_NUMBER_SIZE];
-    if (first >= load->reject_count) return 0;
-    const char *folder = work->writer->paths.rejects;
-    const char *path = arena_printf(&work->arena, "%s/%s.ndjson", folder, csv_number_text(work->number, number));
-    struct buf text = BUF_INIT(REJECTS_MAX_BYTES);
-    for (size_t i = first; i < load->reject_count; i++) reject_line(&text, &load->rejects[i]);
-    int rc = text.failed ? err_set(err, ERR_DESTINATION, "the rejects of one load are over %d bytes", REJECTS_MAX_BYTES) : 0;
-    if (rc == 0) rc = fs_make_folders(folder, FOLDER_MODE, err);
-    if (rc == 0) rc = fs_write_file(path, FILE_MODE, buf_str(&text), err);
-    buf_release(&text);
-    return rc == 0 ? 0 : csv_fs_error(err);
-}
+enum { FAIL_REJECTS = 100 };
 
 /* --- the commit ------------------------------------------------------------------------------------------------------- */
 
@@ -337,7 +300,7 @@ int csv_flow_commit(struct writer *writer, const struct load *load, struct err *
     bool keep_files = false;
     if (is_empty(&work)) goto out;
     rc = csv_rows_write(&work, err);
-    if (rc == 0) rc = write_rejects(&work, 0, err);
+    if (rc == 0) rc = csv_rejects_write(writer, load, work.number, 0, err);
     if (rc != 0) {
         writer->lines.size = 0;
         for (size_t i = 0; i < writer->stream_count; i++) writer->broken = writer->broken || work.spooled[i] > 0;
@@ -369,9 +332,10 @@ out:
 int csv_flow_fail(struct writer *writer, const struct load *load, const char *reason, struct err *err)
 {
     struct csv_work work;
+    size_t first = load->reject_count > FAIL_REJECTS ? load->reject_count - FAIL_REJECTS : 0;
     if (writer->broken) return refuse_broken(writer, err);
     work_init(&work, writer, load);
-    int rc = write_rejects(&work, load->reject_count > FAIL_REJECTS ? load->reject_count - FAIL_REJECTS : 0, err);
+    int rc = csv_rejects_write(writer, load, work.number, first, err);
     if (rc == 0) {
         work.commit = csv_flow_commit_new(writer, CSV_COMMIT_FAILED);
         csv_commit_reason(work.commit, reason);

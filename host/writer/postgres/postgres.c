@@ -9,6 +9,7 @@
 #include "writer/postgres/ledger.h"
 #include "writer/postgres/load.h"
 #include "writer/postgres/look.h"
+#include "writer/postgres/past.h"
 #include "writer/postgres/statestore.h"
 #include "writer/postgres/usage.h"
 #include "writer/types.h"
@@ -117,6 +118,8 @@ const struct writer_type WRITER_POSTGRES = {
     .state_read = pgw_state_read_all,
     .look = pgw_look,
     .usage = pgw_usage,
+    .rejects = pgw_past_rejects,
+    .changes = pgw_past_changes,
     .state_write = pgw_state_change,
     .close = destination_close,
     .flow_open = pgw_flow_open,

@@ -17,7 +17,7 @@
 
 static const int64_t PER_MAX_MS = (int64_t)366 * 24 * 3600 * 1000, DAY_MS = (int64_t)24 * 3600 * 1000, HOUR_MS = 3600 * 1000;
 static const char *const KIND_NAMES[] = {"bucket", "window", "concurrency", "cost", "quota"};
-enum { KEY_MAX_BYTES = 64 * 1024, LABEL_MAX = 96, GATE = -1, SHARE_WAIT_MS = 200 };
+enum { KEY_MAX_BYTES = 64 * 1024, LABEL_MAX = 96, GATE = -1, NOT_OURS_YET = -1, SHARE_WAIT_MS = 200 };
 
 struct place {
     struct limit_key key;
@@ -287,6 +287,7 @@ static void note_spent(const struct limiter *limiter, size_t i, struct limit_cel
                      rule->by_calendar ? DAY_MS : rule->per_ms, now_ms);
 }
 
+/* 0: taken; how long to wait; or NOT_OURS_YET. */
 static int64_t take(struct limiter *limiter, size_t i, const struct limiter_request *asked, struct clock *clock, int64_t now_ms,
                     struct limiter_ticket *ticket)
 {
@@ -301,7 +302,7 @@ static int64_t take(struct limiter *limiter, size_t i, const struct limiter_requ
     if (units > terms.requests && terms.requests > 0 && !is_bucket(rule)) units = terms.requests;
     *hold = (struct cell_hold){0};
     if (wait_ms > 0) return wait_ms;
-    if (!is_ours) return SHARE_WAIT_MS;
+    if (!is_ours) return NOT_OURS_YET;
     switch (rule->kind) {
     case LIMITER_BUCKET:
     case LIMITER_COST:
@@ -351,6 +352,10 @@ int64_t limiter_try(struct limiter *limiter, const struct limiter_request *asked
         wait_ms = take(limiter, i, asked, clock, now_ms, ticket);
         if (wait_ms == 0) ticket->matched |= 1u << i;
         if (wait_ms == 0 && limiter->rules[i].slow_down > 0) wait_ms = cell_pace_take(cell_of(limiter, (int)i, now_ms), now_ms);
+    }
+    if (wait_ms == NOT_OURS_YET) { /* also of a quota: nothing of it is used up */
+        if (limiter_is_quota(limiter, *rule)) *rule = GATE;
+        wait_ms = SHARE_WAIT_MS;
     }
     if (wait_ms > 0) {
         limiter_give_back(limiter, ticket, clock);
@@ -467,6 +472,13 @@ static void observe_quota(struct limiter *limiter, size_t i, const struct limit_
     cell_pause(cell_of(limiter, (int)i, now_ms), now_ms + quota_wait_ms(rule, learned, clock));
 }
 
+/* This machine's part of what the source says all have left. */
+static int64_t own_left(const struct limiter *limiter, const struct limit_cell *cell, int64_t left, int64_t now_ms)
+{
+    int64_t share = limit_file_share(limiter->file, cell, now_ms);
+    return left > 0 && left <= LIMITER_UNITS_MAX ? left * share / LIMIT_SHARE_ALL : left;
+}
+
 static void observe_rule(struct limiter *limiter, size_t i, const struct limiter_ticket *ticket,
                          const struct limit_learned *learned, struct clock *clock, int64_t now_ms)
 {
@@ -483,16 +495,17 @@ static void observe_rule(struct limiter *limiter, size_t i, const struct limiter
         __atomic_store_n(&place->learned_rate, learned->rate, __ATOMIC_RELAXED);
     bool is_ours;
     struct limit_terms terms = terms_of(limiter, i, cell, now_ms, &is_ours);
+    int64_t left = own_left(limiter, cell, learned->remaining, now_ms);
     if (rule->kind == LIMITER_QUOTA && rule->learn)
         observe_quota(limiter, i, learned, clock, now_ms);
-    else if (is_bucket(rule) && rule->learn && learned->remaining >= 0)
-        cell_bucket_report(cell, &terms, learned->remaining, &time);
+    else if (is_bucket(rule) && rule->learn && left >= 0)
+        cell_bucket_report(cell, &terms, left, &time);
     if (rule->kind != LIMITER_QUOTA && rule->learn && learned->remaining == 0 &&
         in_range(learned->reset_ms, 1, LIMITER_WAIT_MAX_MS))
         cell_pause(cell, now_ms + learned->reset_ms);
     if (rule->slow_down > 0 && learned->remaining >= 0 && (double)learned->remaining < rule->slow_down * (double)limit) {
         int64_t reset_ms = learned->reset_ms >= 0 ? learned->reset_ms : rule->per_ms;
-        cell_pace(cell, reset_ms / (learned->remaining + 1), now_ms + reset_ms);
+        cell_pace(cell, reset_ms / (left + 1), now_ms + reset_ms);
     }
 }
 

@@ -9,6 +9,8 @@
  * What a node has used of a window or a quota beyond its part stays taken until the window has passed, so that an allowance for
  * a day is not there twice when its work goes to another node.
  *
+ * What a source says is left, is left for all: a node slows down for its part of that.
+ *
  * Every node sends at least one request in a limit's span. One thread. */
 #ifndef SLUICE_SERVICE_POOLS_H
 #define SLUICE_SERVICE_POOLS_H

@@ -6,29 +6,41 @@ import signal
 import threading
 import time
 
+import pytest
+
 from conftest import Workspace
 from feed import Feed
 from test_serve import Service, target_of, wait_until
 from test_serve_api import Api
 
 RATE, PAGES = 20, 100
+WINDOW = f'kind = "window", requests = {RATE}, per = "1s"'
 CONNECTOR = """
 return sluice.connector {
   name = "limited", version = "1", config = { base_url = { type = "string", required = true } },
-  http = { base = "{{config.base_url}}", rate_limit = { kind = "window", requests = %d, per = "%s" } },
+  http = { base = "{{config.base_url}}", rate_limit = { %s } },
   streams = { rows = { path = "/rows", records = "rows", pages = { kind = "page", param = "page", start = 1 }, fields = { id = "integer" } } },
 }
 """
 
 
 class Source:
-    """Counts when requests came; `refuse` of them are told to come back in six seconds."""
+    """Counts when requests came, and how many at once; `refuse` of them are told to come back in six seconds."""
 
-    def __init__(self, pages=PAGES):
-        self.times, self.pages, self.lock, self.refuse, self.refused_at = [], pages, threading.Lock(), 0, []
+    def __init__(self, pages=PAGES, takes=0):
+        self.times, self.pages, self.takes, self.lock, self.refuse, self.refused_at = [], pages, takes, threading.Lock(), 0, []
+        self.in_flight, self.most_in_flight = 0, 0
 
     def __call__(self, path, query):
-        page = int(query["page"])
+        with self.lock:
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        time.sleep(self.takes)
+        with self.lock:
+            self.in_flight -= 1
+        return self.page(int(query["page"]), path)
+
+    def page(self, page, path):
         with self.lock:
             self.times.append((time.monotonic(), path))
             if self.refuse:
@@ -44,16 +56,16 @@ class Source:
 
 
 @contextlib.contextmanager
-def nodes(tmp_path, feed, database, postgres, count, pipelines, rate=RATE, per="1s", **settings):
-    """Each with a folder and a state directory of its own, as on a machine of its own, and one sync at a time."""
+def nodes(tmp_path, feed, database, postgres, count, pipelines, limit=WINDOW, syncs=1, **settings):
+    """Each with a folder and a state directory of its own, as on a machine of its own, and so many syncs at a time."""
     store = postgres.create_database("store_" + database.name).url
     works = []
     for number in range(count):
         folder = tmp_path / f"node{number}"
         folder.mkdir()
         work = Workspace(folder)
-        connector = work.write("limited.lua", CONNECTOR % (rate, per))
-        work.write("sluice.yaml", json.dumps({"destinations": {"target": target_of(database)}, "service": {"max_syncs": 1}, "pipelines": {
+        connector = work.write("limited.lua", CONNECTOR % limit)
+        work.write("sluice.yaml", json.dumps({"destinations": {"target": target_of(database)}, "service": {"max_syncs": syncs}, "pipelines": {
             f"p{i}": {"connector": str(connector), "destination": "target", "network": {"allow_private": True}, "schema": f"raw_p{i}",
                       "config": {"base_url": feed.url}, "schedule": "24h", **settings} for i in range(pipelines)}}))
         works.append(work)
@@ -98,10 +110,36 @@ def test_a_pause_is_everybodys_and_a_dead_nodes_part_goes_to_the_others(tmp_path
     assert source.most(5) <= 5 * RATE + RATE, f"{source.most(5)} requests in five seconds"
 
 
-def test_an_allowance_is_not_there_twice_when_work_goes_elsewhere(tmp_path, database, postgres):
+@pytest.mark.parametrize("limit", [f"requests = {RATE}, burst = {RATE}", f'kind = "cost", points = {3 * RATE}, burst = {3 * RATE}, weight = 3'])
+def test_buckets_of_nodes_refill_as_one(tmp_path, database, postgres, limit):
+    source = Source(pages=60)
+    with Feed(source) as feed, nodes(tmp_path, feed, database, postgres, 2, 2, limit) as (works, start, store):
+        services = [start(work) for work in works]
+        wait_until(lambda: all_have_succeeded(works[0], store), 120)
+        for service in services:
+            service.stop()
+    assert len(source.times) == 2 * 61
+    # What a full bucket holds goes at once; a part that moves may be used by both.
+    assert source.most(4) <= 4 * RATE + 2 * RATE, f"{source.most(4)} requests in four seconds"
+
+
+def test_requests_in_flight_of_nodes_count_together(tmp_path, database, postgres):
+    source = Source(pages=25, takes=0.2)
+    with Feed(source) as feed, nodes(tmp_path, feed, database, postgres, 2, 8, 'kind = "concurrency", requests = 4', syncs=4) as (works, start, store):
+        services = [start(work) for work in works]
+        wait_until(lambda: len(source.times) > 30)
+        source.most_in_flight = 0  # each has its part now
+        wait_until(lambda: all_have_succeeded(works[0], store), 120)
+        for service in services:
+            service.stop()
+    assert 2 <= source.most_in_flight <= 4
+
+
+@pytest.mark.parametrize("kind", ["window", "quota"])
+def test_an_allowance_is_not_there_twice_when_work_goes_elsewhere(tmp_path, database, postgres, kind):
     """One node has used most of an hour's, and is gone when another one begins."""
     source = Source(pages=79)
-    with Feed(source) as feed, nodes(tmp_path, feed, database, postgres, 2, 1, rate=100, per="1h") as (works, start, store):
+    with Feed(source) as feed, nodes(tmp_path, feed, database, postgres, 2, 1, f'kind = "{kind}", requests = 100, per = "1h"') as (works, start, store):
         first = start(works[0])
         wait_until(lambda: all_have_succeeded(works[0], store))
         first.stop()

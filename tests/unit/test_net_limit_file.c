@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/check.h"
+#include "net/http.h"
 #include "net/limit.h"
 #include "net/limit_file.h"
 #include "os/clock.h"
@@ -636,6 +637,63 @@ static void test_a_machine_keeps_to_its_part(void **state)
     teardown(&world);
 }
 
+/* A quota fails instead of waiting, but not as long as nobody has said what part of it is the machine's. */
+static void test_a_quota_waits_for_its_part(void **state)
+{
+    static const struct limiter_rule RULE = {.kind = LIMITER_QUOTA, .requests = 10, .per_ms = 60000};
+    struct world world;
+    struct limiter_ticket ticket;
+    int rule;
+    (void)state;
+    setup(&world);
+    struct limiter *limiter = open_limiter(&world, &RULE, 1);
+    struct limit_file *file = open_file(&world);
+    govern_for(&world, file, 60000);
+    assert_in_range(limiter_try(limiter, &ANY, &world.fake.clock, &ticket, &rule), 1, 1000);
+    assert_false(limiter_is_quota(limiter, rule));
+    share_out(&world, file, LIMIT_SHARE_ALL / 2, 60000);
+    assert_int_equal(take_all(&world, limiter), 5);
+    assert_true(limiter_try(limiter, &ANY, &world.fake.clock, &ticket, &rule) > 0);
+    assert_true(limiter_is_quota(limiter, rule));
+    limiter_free(limiter);
+    limit_file_close(file);
+    teardown(&world);
+}
+
+/* What the source says is left, is left for all machines. */
+static void test_a_machine_keeps_to_its_part_of_what_is_left(void **state)
+{
+    static const struct limit_learn LEARN = {.remaining = "X-Left"};
+    static const struct limiter_rule RULES[] = {
+        {.kind = LIMITER_WINDOW, .requests = 1000, .per_ms = 60000, .slow_down = 0.2},
+        {.kind = LIMITER_BUCKET, .requests = 1000, .per_ms = 60000, .burst = 1000, .learn = &LEARN}};
+    static const int TAKEN_OF_NINE[] = {5, 4}; /* until the reset one in 10 s / (4 + 1), the first at once; 4 at once */
+    for (size_t i = 0; i < sizeof RULES / sizeof *RULES; i++) {
+        struct world world;
+        struct limiter_ticket ticket = {0};
+        int rule, taken = 0;
+        (void)state;
+        setup(&world);
+        struct limiter *limiter = open_limiter(&world, &RULES[i], 1);
+        struct limit_file *file = open_file(&world);
+        assert_int_equal(limiter_try(limiter, &ANY, &world.fake.clock, &ticket, &rule), 0);
+        govern_for(&world, file, 60000);
+        share_out(&world, file, LIMIT_SHARE_ALL / 2, 60000);
+        struct http_header left[] = {{STR("X-Left"), STR("9")}};
+        const struct http_response response = {
+            .status = 200, .headers = left, .header_count = 1, .limits = {1000, 9, 10000, -1}};
+        limiter_observe(limiter, &ticket, &response, &world.fake.clock);
+        for (int ms = 0; ms < (i == 0 ? 10000 : 1); ms += 10) {
+            taken += take_all(&world, limiter);
+            clock_fake_advance(&world.fake, 10);
+        }
+        assert_int_equal(taken, TAKEN_OF_NINE[i]);
+        limiter_free(limiter);
+        limit_file_close(file);
+        teardown(&world);
+    }
+}
+
 UNIT_TESTS(cmocka_unit_test(test_is_private_and_of_a_fixed_size),
            cmocka_unit_test(test_what_one_process_used_counts_for_the_next),
            cmocka_unit_test(test_a_pause_holds_for_all_processes), cmocka_unit_test(test_leaves_alone_what_is_not_its_own),
@@ -646,4 +704,6 @@ UNIT_TESTS(cmocka_unit_test(test_is_private_and_of_a_fixed_size),
            cmocka_unit_test(test_eight_processes_never_exceed_a_window_and_use_it),
            cmocka_unit_test(test_eight_processes_keep_a_burst_and_a_steady_limit),
            cmocka_unit_test(test_eight_processes_never_exceed_a_bucket_and_use_it),
-           cmocka_unit_test(test_a_machine_keeps_to_its_part), cmocka_unit_test(test_any_bytes_in_the_file_do_no_harm))
+           cmocka_unit_test(test_a_machine_keeps_to_its_part),
+           cmocka_unit_test(test_a_machine_keeps_to_its_part_of_what_is_left),
+           cmocka_unit_test(test_a_quota_waits_for_its_part), cmocka_unit_test(test_any_bytes_in_the_file_do_no_harm))

@@ -271,7 +271,7 @@ static int transmit(struct attempt *attempt, struct http_request *request, struc
     client_count(&client->counters.requests, 1);
     rc = session_transmit(session, request, response, &was_sent, err);
     struct limiter *limiter = attempt->credential->limiter;
-    limiter_release(limiter, &attempt->ticket);
+    limiter_release(limiter, &attempt->ticket, client->options.clock);
     if (rc == 0) limiter_observe(limiter, &attempt->ticket, response, client->options.clock);
     attempt->facts->was_sent = attempt->facts->was_sent || was_sent;
     tell_breaker(session, origin, &turn, rc, response, err);

@@ -2,7 +2,7 @@
  * its own at the source (a pool: many tokens for the same things).
  *
  *     rc = credentials_acquire(&client->credentials, &asked, clock, cancel, &watch, &ticket, &mine, &resume_ms, err);
- *     ... a request with mine->auth; then limiter_release(mine->limiter, &ticket) and limiter_observe(mine->limiter, ..) ...
+ *     ... a request with mine->auth; then limiter_release(mine->limiter, ..) and limiter_observe(mine->limiter, ..) ...
  *     credentials_park(mine, wait_ms, clock);                        // refused for now: others go on
  *     left = credentials_drop(&client->credentials, mine);           // refused for good
  *

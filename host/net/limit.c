@@ -15,7 +15,8 @@
 #include "os/cancel.h"
 #include "os/clock.h"
 
-static const int64_t PER_MAX_MS = (int64_t)366 * 24 * 3600 * 1000, DAY_MS = (int64_t)24 * 3600 * 1000, HOUR_MS = 3600 * 1000;
+static const int64_t PER_MAX_MS = (int64_t)366 * 24 * 3600 * 1000, DAY_MS = (int64_t)24 * 3600 * 1000, HOUR_MS = 3600 * 1000,
+                     FLIGHT_MS = 30000; /* what was in flight on a machine that is gone counts for so long */
 static const char *const KIND_NAMES[] = {"bucket", "window", "concurrency", "cost", "quota"};
 enum { KEY_MAX_BYTES = 64 * 1024, LABEL_MAX = 96, GATE = -1, NOT_OURS_YET = -1, SHARE_WAIT_MS = 200 };
 
@@ -271,20 +272,31 @@ static int64_t take_quota(struct limit_cell *cell, const struct limiter_rule *ru
     return cell_day_take(cell, terms, units, ticket->day) ? 0 : until_ms;
 }
 
-/* What a window or a quota remembers for long must not be there anew for another machine that begins to use it. A bucket is
- * full again soon. */
+/* How much of the whole this machine has used, as far as it counts yet. */
+static int64_t used_of(const struct limiter_rule *rule, const struct limit_terms *whole, const struct limit_cell *cell,
+                       int64_t day, int64_t now_ms)
+{
+    if (rule->kind == LIMITER_CONCURRENCY) return cell_flight_reach(cell, now_ms);
+    return whole->requests - (rule->by_calendar ? cell_day_left(cell, whole, day) : cell_window_left(cell, whole, now_ms));
+}
+
+/* What a window or a quota remembers for long must not be there anew for another machine that begins to use it, nor may that
+ * one send what is still in flight here. A bucket is full again soon. */
 static void note_spent(const struct limiter *limiter, size_t i, struct limit_cell *cell, const struct limiter_ticket *ticket,
                        int64_t now_ms)
 {
     const struct limiter_rule *rule = &limiter->rules[i];
     struct limit_terms whole = whole_terms(limiter, i);
-    int64_t share = limit_file_share(limiter->file, cell, now_ms);
-    if ((rule->kind != LIMITER_WINDOW && rule->kind != LIMITER_QUOTA) || whole.requests <= 0) return;
-    int64_t left = rule->by_calendar ? cell_day_left(cell, &whole, ticket->day) : cell_window_left(cell, &whole, now_ms);
-    int64_t used = whole.requests - left;
-    bool is_beyond = used > part_of(whole.requests, share) + 1 || share == LIMIT_SHARE_ALL;
+    bool is_flight = rule->kind == LIMITER_CONCURRENCY;
+    if (is_bucket(rule) || whole.requests <= 0) return;
+    int64_t share = limit_file_share(limiter->file, cell, now_ms), used = used_of(rule, &whole, cell, ticket->day, now_ms);
+    if (used > whole.requests) used = whole.requests;
+    bool is_beyond = is_flight || used > part_of(whole.requests, share) + 1 || share == LIMIT_SHARE_ALL;
     limit_file_spend(limiter->file, cell, is_beyond ? used * LIMIT_SHARE_ALL / whole.requests : 0,
-                     rule->by_calendar ? DAY_MS : rule->per_ms, now_ms);
+                     is_flight           ? FLIGHT_MS
+                     : rule->by_calendar ? DAY_MS
+                                         : rule->per_ms,
+                     now_ms);
 }
 
 /* 0: taken; how long to wait; or NOT_OURS_YET. */
@@ -368,17 +380,19 @@ int64_t limiter_try(struct limiter *limiter, const struct limiter_request *asked
     return 0;
 }
 
-void limiter_release(struct limiter *limiter, const struct limiter_ticket *ticket)
+void limiter_release(struct limiter *limiter, const struct limiter_ticket *ticket, struct clock *clock)
 {
-    for (size_t i = 0; i < limiter->count && ticket->is_taken; i++)
-        if ((ticket->matched >> i & 1) && limiter->rules[i].kind == LIMITER_CONCURRENCY)
-            cell_flight_give_back(limiter->places[i].cell, &ticket->holds[i]);
+    for (size_t i = 0; i < limiter->count && ticket->is_taken; i++) {
+        if (!(ticket->matched >> i & 1) || limiter->rules[i].kind != LIMITER_CONCURRENCY) continue;
+        cell_flight_give_back(limiter->places[i].cell, &ticket->holds[i]);
+        note_spent(limiter, i, limiter->places[i].cell, ticket, limit_file_now_ms(limiter->file, clock));
+    }
 }
 
 void limiter_give_back(struct limiter *limiter, struct limiter_ticket *ticket, struct clock *clock)
 {
     if (!ticket->is_taken) return;
-    limiter_release(limiter, ticket);
+    limiter_release(limiter, ticket, clock);
     for (size_t i = 0; i < limiter->count; i++)
         if (ticket->matched >> i & 1) correct(limiter, i, ticket, -ticket->holds[i].units, clock);
     *ticket = (struct limiter_ticket){0};

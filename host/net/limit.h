@@ -5,7 +5,7 @@
  *     if ((rc = limiter_new(&options, &limiter, err)) != 0) ...
  *     rc = limiter_acquire(limiter, &asked, clock, cancel, NULL, &ticket, err);    // waits for its turn
  *     ... send ...
- *     limiter_release(limiter, &ticket);                                            // no longer in flight
+ *     limiter_release(limiter, &ticket, clock);                                     // no longer in flight
  *     limiter_observe(limiter, &ticket, &response, clock);                          // what the source says it has left
  *
  * Kinds: a *bucket* refills by `requests` in each `per_ms` and holds `burst`, which may go at once after a pause, as sources
@@ -18,8 +18,7 @@
  * then; requests that match a rule with a `match` wait among themselves.
  *
  * What is counted lives in cells of a limit_file, so that all processes of a machine share it; of several machines that share a
- * service's store each has a part. Functions may be called from
- * many threads; only limiter_acquire waits. */
+ * service's store each has a part. Functions may be called from many threads; only limiter_acquire waits. */
 #ifndef SLUICE_NET_LIMIT_H
 #define SLUICE_NET_LIMIT_H
 
@@ -113,7 +112,7 @@ int limiter_acquire(struct limiter *limiter, const struct limiter_request *asked
 enum { LIMITER_WAIT_MAX_MS = 3600 * 1000 };
 
 /* The request is no longer in flight, whatever became of it; other units stay used. */
-void limiter_release(struct limiter *limiter, const struct limiter_ticket *ticket);
+void limiter_release(struct limiter *limiter, const struct limiter_ticket *ticket, struct clock *clock);
 /* The request was never sent: everything goes back. */
 void limiter_give_back(struct limiter *limiter, struct limiter_ticket *ticket, struct clock *clock);
 

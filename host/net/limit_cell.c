@@ -286,6 +286,17 @@ int64_t cell_flight_left(const struct limit_cell *cell, const struct limit_terms
     return left;
 }
 
+int64_t cell_flight_reach(const struct limit_cell *cell, int64_t now_ms)
+{
+    struct process_identity self;
+    process_identity(&self);
+    for (size_t i = FLIGHT_SLOTS; i > 0; i--) {
+        uint64_t owner = load(&cell->slots[2 * (i - 1)]);
+        if (owner && !is_gone(owner, load(&cell->slots[2 * (i - 1) + 1]), &self, now_ms)) return (int64_t)i;
+    }
+    return 0;
+}
+
 /* --- calendar days ------------------------------------------------------------------------------- */
 
 enum { USED_BITS = 40 };

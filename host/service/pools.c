@@ -82,11 +82,15 @@ static void gather(struct pools *pools, bool lets_go, int64_t now_ms)
 }
 
 /* pool_policy.lower */
-static void lower(void *context, const struct pool_lease *lease)
+static void lower(void *context, struct pool_lease *lease)
 {
     struct pools *pools = context;
+    struct limit_use *use = &pools->uses[lease - pools->leases];
     int64_t now_ms = limit_file_now_ms(pools->file, pools->clock);
-    limit_file_set_share(&pools->uses[lease - pools->leases], lease->share, now_ms + STORE_LEASE_MS - MARGIN_MS);
+    limit_file_set_share(use, lease->share, now_ms + STORE_LEASE_MS - MARGIN_MS);
+    limit_file_look(pools->file, now_ms, use);
+    lease->spent = use->spent;
+    lease->spent_ms = use->spent_ms;
 }
 
 static int renew(struct pools *pools, bool lets_go, struct err *err)

@@ -7,7 +7,7 @@
  * it to others. A limit that is new here waits for its part, for as long as a turn of the others takes.
  *
  * What a node has used of a window or a quota beyond its part stays taken until the window has passed, so that an allowance for
- * a day is not there twice when its work goes to another node.
+ * a day is not there twice when its work goes to another node; what it has in flight, until that is answered.
  *
  * What a source says is left, is left for all: a node slows down for its part of that.
  *

@@ -203,9 +203,9 @@ struct pool_lease {
     int64_t spent_ms;
     int64_t paused_ms; /* how long nothing may be sent, as the source told us; then as it told anybody; 0: it may */
 };
-/* Told of parts that become smaller, before anybody else can know. */
+/* Told of parts that become smaller, before anybody else can know; says what was spent until then. */
 struct pool_policy {
-    void (*lower)(void *context, const struct pool_lease *lease);
+    void (*lower)(void *context, struct pool_lease *lease);
     void *context;
 };
 /* Renews the node's parts for STORE_LEASE_MS: all parts of a limit together are never more than all of it. */

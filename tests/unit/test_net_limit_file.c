@@ -637,6 +637,38 @@ static void test_a_machine_keeps_to_its_part(void **state)
     teardown(&world);
 }
 
+static void test_what_is_in_flight_is_not_given_away(void **state)
+{
+    static const struct limiter_rule RULE = {.kind = LIMITER_CONCURRENCY, .requests = 4};
+    struct limiter_ticket tickets[4], more;
+    struct world world;
+    int rule;
+    (void)state;
+    setup(&world);
+    struct limiter *limiter = open_limiter(&world, &RULE, 1);
+    struct limit_file *file = open_file(&world);
+    struct clock *clock = &world.fake.clock;
+    govern_for(&world, file, 60000);
+    assert_true(limiter_try(limiter, &ANY, clock, &tickets[0], &rule) > 0); /* nothing was said of it yet */
+    share_out(&world, file, LIMIT_SHARE_ALL, 60000);
+    for (int i = 0; i < 4; i++) assert_int_equal(limiter_try(limiter, &ANY, clock, &tickets[i], &rule), 0);
+    share_out(&world, file, LIMIT_SHARE_ALL / 2, 60000);
+    assert_int_equal(most_spent(&world, file), LIMIT_SHARE_ALL);
+    for (int i = 0; i < 2; i++) limiter_release(limiter, &tickets[i], clock);
+    assert_int_equal(most_spent(&world, file), LIMIT_SHARE_ALL); /* the others are still on their way */
+    for (int i = 0; i < 2; i++) assert_int_equal(limiter_try(limiter, &ANY, clock, &tickets[i], &rule), 0);
+    assert_true(limiter_try(limiter, &ANY, clock, &more, &rule) > 0);
+    limiter_release(limiter, &tickets[3], clock);
+    assert_int_equal(most_spent(&world, file), LIMIT_SHARE_ALL / 4 * 3);
+    limiter_release(limiter, &tickets[2], clock);
+    assert_int_equal(most_spent(&world, file), LIMIT_SHARE_ALL / 2);
+    for (int i = 0; i < 2; i++) limiter_release(limiter, &tickets[i], clock);
+    assert_int_equal(most_spent(&world, file), 0);
+    limiter_free(limiter);
+    limit_file_close(file);
+    teardown(&world);
+}
+
 /* A quota fails instead of waiting, but not as long as nobody has said what part of it is the machine's. */
 static void test_a_quota_waits_for_its_part(void **state)
 {
@@ -704,6 +736,6 @@ UNIT_TESTS(cmocka_unit_test(test_is_private_and_of_a_fixed_size),
            cmocka_unit_test(test_eight_processes_never_exceed_a_window_and_use_it),
            cmocka_unit_test(test_eight_processes_keep_a_burst_and_a_steady_limit),
            cmocka_unit_test(test_eight_processes_never_exceed_a_bucket_and_use_it),
-           cmocka_unit_test(test_a_machine_keeps_to_its_part),
+           cmocka_unit_test(test_a_machine_keeps_to_its_part), cmocka_unit_test(test_what_is_in_flight_is_not_given_away),
            cmocka_unit_test(test_a_machine_keeps_to_its_part_of_what_is_left),
            cmocka_unit_test(test_a_quota_waits_for_its_part), cmocka_unit_test(test_any_bytes_in_the_file_do_no_harm))

@@ -410,8 +410,9 @@ static void test_rejects_and_failures_are_kept(void **state)
     struct load load = {.rejects = &reject, .reject_count = 1, .counts = &flow.counts};
     assert_int_equal(WRITER_CSV.commit(flow.writer, &load, &world.err), 0);
     assert_string_equal(content_of(&world, ".sluice/shop/orders/rejects/0000000002.ndjson"),
-                        "{\"stream\":\"orders\",\"field\":null,\"reason\":\"missing_primary_key\",\"detail\":\"no id\","
-                        "\"row_was_dropped\":true,\"record\":\"{\\\"note\\\":\\\"say \\\\\\\"hi\\\\\\\"\\\"}\"}\n");
+                        "{\"at\":\"2024-01-01T00:00:00Z\",\"stream\":\"orders\",\"field\":null,"
+                        "\"reason\":\"missing_primary_key\",\"detail\":\"no "
+                        "id\",\"row_was_dropped\":true,\"record\":\"{\\\"note\\\":\\\"say \\\\\\\"hi\\\\\\\"\\\"}\"}\n");
     assert_int_equal((WRITER_CSV.fail)(flow.writer, &load, "too many rejects", &world.err), 0);
     assert_non_null(strstr(content_of(&world, ".sluice/shop/orders/commits/0000000003"), "too many rejects"));
     assert_true(is_there(&world, ".sluice/shop/orders/rejects/0000000003.ndjson"));

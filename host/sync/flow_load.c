@@ -5,6 +5,7 @@
 
 #include "base/fault.h"
 #include "data/block.h"
+#include "os/channel.h"
 #include "os/clock.h"
 #include "sync/flow_parts.h"
 
@@ -109,13 +110,15 @@ int flow_commit(struct flow *flow, enum assembly_take take, struct err *err)
     return 0;
 }
 
-/* Enough waits, or memory is short. In the last case little remainders stay: all flows together can hold back no more than a
- * quarter of the budget, so there is always a flow whose commit frees enough. */
+/* Enough waits, or memory is short and what has come is taken: a load for each page that came while the one before was
+ * committed would take much longer. Little remainders stay then: all flows together can hold back no more than a quarter of the
+ * budget, so there is always a flow whose commit frees enough. */
 static bool is_full(const struct flow *flow)
 {
     const struct pipeline *pipeline = flow->sync->pipeline;
     size_t bytes = assembly_bytes(flow->assembly), remainder = pipeline->memory_bytes / (4 * (size_t)pipeline->concurrency);
-    return bytes >= pipeline->commit_bytes || (bytes > 0 && bytes >= remainder && budget_is_short(flow->sync->budget));
+    if (bytes >= pipeline->commit_bytes) return true;
+    return bytes > 0 && bytes >= remainder && channel_count(flow->items) == 0 && budget_is_short(flow->sync->budget);
 }
 
 /* Of what waited long enough, rows that a crash would make us read again all the same stay in memory: held rows would keep a

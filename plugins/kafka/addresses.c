@@ -71,8 +71,7 @@ static struct timespec from_now(int milliseconds)
     return time;
 }
 
-/* --- the thread of the callback ---------------------------------------------------------------------------------------------
- */
+/* --- the thread of the callback --------------------------------------------------------------------------------------- */
 
 int addresses_serve(struct addresses *addresses, struct sluice_session *session)
 {
@@ -140,7 +139,7 @@ void addresses_refused(struct addresses *addresses, char *out, size_t size)
     pthread_mutex_unlock(&addresses->mutex);
 }
 
-/* --- librdkafka's threads ------------------------------------------------------------------------------------------------- */
+/* --- librdkafka's threads --------------------------------------------------------------------------------------------- */
 
 /* One entry of the list that getaddrinfo would give, its address behind it in the same block. */
 static struct addrinfo *make_info(const char *text, uint16_t port)

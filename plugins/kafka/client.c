@@ -198,8 +198,7 @@ int64_t client_refresh_ms(const struct client *client)
     return interval_ms > 0 ? interval_ms : INT64_MAX;
 }
 
-/* --- metadata
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- metadata --------------------------------------------------------------------------------------------------------- */
 
 struct metadata_request {
     rd_kafka_topic_t *topic; /* NULL: all */

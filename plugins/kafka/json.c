@@ -9,7 +9,7 @@ struct scan {
     const char *flaw;
 };
 
-/* --- UTF-8 ---------------------------------------------------------------------------------------------------------------- */
+/* --- UTF-8 ------------------------------------------------------------------------------------------------------------ */
 
 /* The bytes of the character at `at`, which is not ASCII; 0: it is none. The table 3-7 of Unicode: nothing overlong, no
  * surrogates, nothing past U+10FFFF. */
@@ -46,7 +46,7 @@ bool utf8_is_valid(const char *data, size_t size)
     return true;
 }
 
-/* --- JSON ----------------------------------------------------------------------------------------------------------------- */
+/* --- JSON ------------------------------------------------------------------------------------------------------------- */
 
 static bool fails(struct scan *scan, const char *flaw)
 {
@@ -165,7 +165,8 @@ static bool skip_name(struct scan *scan)
     return true;
 }
 
-static bool skip_text(struct scan *scan)
+/* One value, with all that is in it. */
+static bool skip_value(struct scan *scan)
 {
     bool is_object[JSON_MAX_DEPTH];
     size_t depth = 0;
@@ -186,8 +187,8 @@ static bool skip_text(struct scan *scan)
         }
         /* a value has ended, or one can: after `{` and `[` that are empty */
         for (;;) {
+            if (depth == 0) return true;
             skip_space(scan);
-            if (depth == 0) return scan->at == scan->end || fails(scan, "something follows the JSON");
             if (scan->at >= scan->end) return fails(scan, "the JSON ends too soon");
             if (*scan->at != (is_object[depth - 1] ? '}' : ']')) break;
             depth--;
@@ -202,5 +203,83 @@ static bool skip_text(struct scan *scan)
 const char *json_flaw(const char *data, size_t size)
 {
     struct scan scan = {(const unsigned char *)data, (const unsigned char *)data + size, NULL};
-    return skip_text(&scan) ? NULL : scan.flaw;
+    if (!skip_value(&scan)) return scan.flaw;
+    skip_space(&scan);
+    return scan.at == scan.end ? NULL : "something follows the JSON";
+}
+
+/* --- what is in it ---------------------------------------------------------------------------------------------------- */
+
+bool json_next(const char *data, size_t size, size_t *at, struct json_member *member)
+{
+    struct scan scan = {(const unsigned char *)data + *at, (const unsigned char *)data + size, NULL};
+    skip_space(&scan);
+    if (scan.at >= scan.end || *scan.at != (*at ? ',' : '{')) return false; /* no object, or its end */
+    scan.at++;
+    skip_space(&scan);
+    const unsigned char *name = scan.at + 1;
+    if (scan.at >= scan.end || *scan.at != '"' || !skip_string(&scan)) return false;
+    member->name = (const char *)name;
+    member->name_size = (size_t)(scan.at - 1 - name);
+    skip_space(&scan);
+    if (scan.at >= scan.end || *scan.at++ != ':') return false;
+    skip_space(&scan);
+    const unsigned char *value = scan.at;
+    if (!skip_value(&scan)) return false;
+    member->value = (const char *)value;
+    member->value_size = (size_t)(scan.at - value);
+    *at = (size_t)((const char *)scan.at - data);
+    return true;
+}
+
+static unsigned four_digits(const char *at)
+{
+    unsigned number = 0;
+    for (int i = 0; i < 4; i++) {
+        unsigned char c = (unsigned char)at[i];
+        number = number << 4 | (c <= '9' ? c - (unsigned)'0' : (c | 0x20u) - 'a' + 10u);
+    }
+    return number;
+}
+
+static size_t put_character(unsigned code, char *out)
+{
+    if (code < 0x80) return out[0] = (char)code, 1;
+    if (code < 0x800) return out[0] = (char)(0xc0 | code >> 6), out[1] = (char)(0x80 | (code & 0x3f)), 2;
+    size_t size = code < 0x10000 ? 3 : 4;
+    out[0] = (char)((size == 3 ? 0xe0 : 0xf0) | code >> (6 * (size - 1)));
+    for (size_t i = 1; i < size; i++) out[i] = (char)(0x80 | (code >> (6 * (size - 1 - i)) & 0x3f));
+    return size;
+}
+
+/* The character of the \u escape at `at`, two of them where they are a pair; *used: its bytes. */
+static unsigned escaped_character(const char *at, size_t left, size_t *used)
+{
+    unsigned high = four_digits(at + 2), low;
+    *used = 6;
+    if (high < 0xd800 || high > 0xdfff) return high;
+    bool is_pair = high < 0xdc00 && left >= 12 && at[6] == '\\' && at[7] == 'u';
+    if (!is_pair || (low = four_digits(at + 8)) < 0xdc00 || low > 0xdfff) return 0xfffd;
+    *used = 12;
+    return 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+}
+
+size_t json_unescape(const char *data, size_t size, char *out)
+{
+    static const char NAMES[] = "bfnrt", CHARACTERS[] = "\b\f\n\r\t";
+    size_t written = 0;
+    for (size_t i = 0, used; i < size; i += used) {
+        used = 2;
+        if (data[i] != '\\') {
+            used = 1;
+            out[written++] = data[i];
+        } else if (data[i + 1] == 'u') {
+            unsigned code = escaped_character(data + i, size - i, &used);
+            written += put_character(code, out + written);
+        } else {
+            const char *name = strchr(NAMES, data[i + 1]);
+            out[written++] = name ? CHARACTERS[name - NAMES] : data[i + 1];
+        }
+    }
+    return written;
 }

@@ -38,6 +38,13 @@ static const char DESCRIPTION[] = SLUICE_JSON({
             "default" : "json",
             "title" : "what values are"
         },
+        "schema_registry" : {
+            "type" : "string",
+            "connect" : 8081,
+            "title" : "URL of the schema registry: properties of a topic's JSON Schema become columns"
+        },
+        "schema_registry_username" : {"type" : "string", "title" : "user of the registry, or the name of its API key"},
+        "schema_registry_password" : {"type" : "string", "secret" : true, "title" : "its password, or the API key's secret"},
         "start" : {
             "type" : "string",
             "default" : "earliest",

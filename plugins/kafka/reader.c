@@ -39,8 +39,7 @@ struct reader {
     size_t batch_count, batch_at;
 };
 
-/* --- what brokers know
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- what brokers know ------------------------------------------------------------------------------------------------ */
 
 /* ListOffsets of Kafka's protocol: a time, or one of these. It is asked by way of rd_kafka_offsets_for_times, which hands both
  * on, since that asks for all partitions at once, and keeps to its time, other than rd_kafka_query_watermark_offsets. */
@@ -101,8 +100,7 @@ static int ask(struct reader *reader, struct partition *first, size_t count)
     return rc;
 }
 
-/* --- offsets that are gone
- * ---------------------------------------------------------------------------------------------------- */
+/* --- offsets that are gone -------------------------------------------------------------------------------------------- */
 
 static const char LOST_HINT[] = "set `on_lost_offsets` to earliest or latest to go on with what there is, and raise the "
                                 "topic's retention, or sync more often";
@@ -139,8 +137,7 @@ static int settle(struct reader *reader, struct partition *first, size_t count)
     return rc;
 }
 
-/* --- partitions
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- partitions ------------------------------------------------------------------------------------------------------- */
 
 static int discover(struct reader *reader)
 {
@@ -202,8 +199,7 @@ static int prepare(struct reader *reader)
     return reader->is_assigned ? 0 : assign(reader);
 }
 
-/* --- what comes
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- what comes ------------------------------------------------------------------------------------------------------- */
 
 static void moved(struct reader *reader)
 {
@@ -349,8 +345,7 @@ int reader_page(struct reader *reader)
     return reader->slice->continuous || reader->left_count > 0;
 }
 
-/* --- the slice
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- the slice -------------------------------------------------------------------------------------------------------- */
 
 int reader_open(struct reader **out, struct sluice_session *session, const struct sluice_slice *slice)
 {

@@ -3,6 +3,7 @@
 #include "kafka/rows.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kafka/json.h"
@@ -46,8 +47,7 @@ static const struct {
     [COLUMN_REASON] = {"reason", "string", IN_DEAD_LETTERS},
 };
 
-/* --- what is declared
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- what is declared ------------------------------------------------------------------------------------------------- */
 
 static bool is_json(enum format format)
 {
@@ -66,7 +66,14 @@ static const char *type_of(const struct settings *settings, enum column column, 
     return is_json(format) && !(is_key && table == IN_UPSERT) ? "json" : "string";
 }
 
-static void declare_table(const struct settings *settings, unsigned table, struct text *out)
+static bool is_ours(const struct settings *settings, const char *name, unsigned table)
+{
+    for (enum column i = 0; i < COLUMN_COUNT; i++)
+        if (strcmp(COLUMNS[i].name, name) == 0) return type_of(settings, i, table) != NULL;
+    return false;
+}
+
+static void declare_table(const struct settings *settings, unsigned table, const struct schema *schema, struct text *out)
 {
     bool is_upsert = table == IN_UPSERT;
     const char *comma = "";
@@ -78,20 +85,33 @@ static void declare_table(const struct settings *settings, unsigned table, struc
         text_printf(out, "%s\"%s\":\"%s\"", comma, COLUMNS[i].name, type);
         comma = ",";
     }
+    for (size_t i = 0; i < schema->count; i++) {
+        if (is_ours(settings, schema->columns[i].name, table)) continue;
+        text_puts(out, comma);
+        text_json(out, schema->columns[i].name, strlen(schema->columns[i].name));
+        text_printf(out, ":\"%s\"", schema->columns[i].type);
+    }
     text_puts(out, "}");
 }
 
-void rows_declare(const struct settings *settings, const char *topic, struct text *out)
+void rows_declare(const struct settings *settings, const char *topic, const struct schema *schema, struct text *out)
 {
+    static const struct schema NONE;
     text_puts(out, "{\"native\":true,\"stable\":true,\"cursor\":{\"kind\":\"token\"},");
-    declare_table(settings, settings->is_upsert ? IN_UPSERT : IN_CHANGELOG, out);
+    declare_table(settings, settings->is_upsert ? IN_UPSERT : IN_CHANGELOG, schema, out);
     text_printf(out, ",\"routes\":{\"%s" DEAD_LETTERS_SUFFIX "\":{", topic);
-    declare_table(settings, IN_DEAD_LETTERS, out);
+    declare_table(settings, IN_DEAD_LETTERS, &NONE, out);
     text_puts(out, "}}}");
 }
 
-/* --- what is wanted
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- what is wanted --------------------------------------------------------------------------------------------------- */
+
+struct rows_member {
+    const char *name;
+    size_t size;
+    uint32_t place;
+    bool is_json, is_boolean;
+};
 
 static void place_columns(struct rows_table *table, const struct sluice_table *wanted, int number)
 {
@@ -100,23 +120,46 @@ static void place_columns(struct rows_table *table, const struct sluice_table *w
     for (enum column i = 0; i < COLUMN_COUNT; i++) table->place[i] = sluice_column_at(wanted, COLUMNS[i].name);
 }
 
+/* Those columns that are not ours are a schema's. */
+static void place_members(struct rows *rows, const struct sluice_table *wanted)
+{
+    unsigned table = rows->settings->is_upsert ? IN_UPSERT : IN_CHANGELOG;
+    rows->members = allocate(wanted->column_count + 1, sizeof *rows->members);
+    for (uint32_t i = 0; i < wanted->column_count; i++) {
+        const struct sluice_column *column = &wanted->columns[i];
+        if (is_ours(rows->settings, column->name, table)) continue;
+        rows->members[rows->member_count++] = (struct rows_member){.name = column->name,
+                                                                   .size = strlen(column->name),
+                                                                   .place = i,
+                                                                   .is_json = strcmp(column->type, "json") == 0,
+                                                                   .is_boolean = strcmp(column->type, "boolean") == 0};
+    }
+}
+
 void rows_init(struct rows *rows, const struct settings *settings, const struct sluice_slice *slice)
 {
+    uint32_t most = 0;
     *rows = (struct rows){.settings = settings, .topic = slice->stream};
     rows->messages.number = rows->dead_letters.number = -1;
     for (uint32_t i = 0; i < slice->table_count; i++) {
-        bool is_stream = strcmp(slice->tables[i].name, slice->stream) == 0;
-        place_columns(is_stream ? &rows->messages : &rows->dead_letters, &slice->tables[i], (int)i);
+        const struct sluice_table *table = &slice->tables[i];
+        bool is_stream = strcmp(table->name, slice->stream) == 0;
+        place_columns(is_stream ? &rows->messages : &rows->dead_letters, table, (int)i);
+        if (is_stream) place_members(rows, table);
+        if (table->column_count > most) most = table->column_count;
     }
+    rows->values = allocate(most + 1, sizeof *rows->values);
 }
 
 void rows_release(struct rows *rows)
 {
+    free(rows->values);
+    free(rows->members);
     text_release(&rows->headers);
+    text_release(&rows->unescaped);
 }
 
-/* --- values
- * --------------------------------------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------------------------------- */
 
 /* A key or value, read: its bytes as a value of its column, the schema's number, or why it cannot be. */
 struct part {
@@ -185,12 +228,11 @@ static struct sluice_value headers_value(struct rows *rows, const rd_kafka_messa
     return sluice_json(rows->headers.data, rows->headers.size);
 }
 
-/* --- rows
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------------------------------- */
 
 struct row {
     const struct rows_table *table;
-    struct sluice_value values[ROWS_MAX_COLUMNS];
+    struct sluice_value *values;
 };
 
 static void put(struct row *row, enum column column, struct sluice_value value)
@@ -212,16 +254,59 @@ static void put_origin(struct row *row, struct rows *rows, const rd_kafka_messag
     if (row->table->place[COLUMN_HEADERS] >= 0) put(row, COLUMN_HEADERS, headers_value(rows, message));
 }
 
-static struct row begin_row(const struct rows_table *table)
+static struct row begin_row(const struct rows *rows, const struct rows_table *table)
 {
-    struct row row = {.table = table};
-    for (uint32_t i = 0; i < table->column_count && i < ROWS_MAX_COLUMNS; i++) row.values[i] = sluice_null();
+    struct row row = {table, rows->values};
+    for (uint32_t i = 0; i < table->column_count; i++) row.values[i] = sluice_null();
     return row;
 }
 
 static int emit_row(struct row *row, struct sluice_session *session, enum sluice_operation operation)
 {
     return sluice_emit(session, (uint32_t)row->table->number, operation, row->values, row->table->column_count);
+}
+
+/* Texts without escapes point into the message. */
+static struct sluice_value string_of(struct rows *rows, const char *data, size_t size)
+{
+    if (!memchr(data, '\\', size)) return sluice_text(data, size);
+    char *out = rows->unescaped.data + rows->unescaped.size;
+    size_t written = json_unescape(data, size, out);
+    rows->unescaped.size += written;
+    return sluice_text(out, written);
+}
+
+/* The column of that name; members come in the order of the columns more often than not. */
+static const struct rows_member *find_member(struct rows *rows, struct sluice_value name, size_t *next)
+{
+    for (size_t i = 0; i < rows->member_count; i++) {
+        const struct rows_member *member = &rows->members[(*next + i) % rows->member_count];
+        if (member->size != name.size || memcmp(member->name, name.as.data, name.size) != 0) continue;
+        *next = (size_t)(member - rows->members) + 1;
+        return member;
+    }
+    return NULL;
+}
+
+static struct sluice_value member_value(struct rows *rows, const struct rows_member *member, const char *data, size_t size)
+{
+    if (*data == 'n') return sluice_null();
+    if (member->is_json || *data == '{' || *data == '[') return sluice_json(data, size);
+    if (member->is_boolean && (*data == 't' || *data == 'f')) return sluice_boolean(*data == 't');
+    return *data == '"' ? string_of(rows, data + 1, size - 2) : sluice_text(data, size);
+}
+
+/* The members of a value that is an object; of two of one name the last counts. */
+static void put_members(struct row *row, struct rows *rows, const struct sluice_value *value)
+{
+    struct json_member found;
+    size_t next = 0;
+    text_clear(&rows->unescaped);
+    text_reserve(&rows->unescaped, value->size); /* nothing moves: no text is longer without its escapes */
+    for (size_t at = 0; json_next(value->as.data, value->size, &at, &found);) {
+        const struct rows_member *member = find_member(rows, string_of(rows, found.name, found.name_size), &next);
+        if (member) row->values[member->place] = member_value(rows, member, found.value, found.value_size);
+    }
 }
 
 static struct sluice_value bytes_of(const void *data, size_t size)
@@ -242,7 +327,7 @@ static int emit_dead(struct rows *rows, struct sluice_session *session, const rd
                 message->offset, message->partition, part, flaw, rows->topic);
         return 0;
     }
-    struct row row = begin_row(&rows->dead_letters);
+    struct row row = begin_row(rows, &rows->dead_letters);
     size_t size = message->len + message->key_len;
     bool fits = size <= ROWS_MAX_MESSAGE_BYTES;
     snprintf(reason, sizeof reason, "%s: %s", part, flaw);
@@ -265,11 +350,12 @@ int rows_emit(struct rows *rows, struct sluice_session *session, const rd_kafka_
     if (value.flaw) return emit_dead(rows, session, message, "value", value.flaw);
     if (rows->messages.number < 0) return 0;
     if (settings->is_upsert && key.value.kind == SLUICE_JSON) key.value.kind = SLUICE_STRING;
-    struct row row = begin_row(&rows->messages);
+    struct row row = begin_row(rows, &rows->messages);
     bool is_tombstone = message->payload == NULL;
     put_origin(&row, rows, message);
     put(&row, COLUMN_KEY, key.value);
     put(&row, COLUMN_VALUE, value.value);
+    if (rows->member_count && value.value.kind == SLUICE_JSON) put_members(&row, rows, &value.value);
     put(&row, COLUMN_TOMBSTONE, sluice_boolean(is_tombstone));
     if (key.schema >= 0) put(&row, COLUMN_KEY_SCHEMA, sluice_integer(key.schema));
     if (value.schema >= 0) put(&row, COLUMN_VALUE_SCHEMA, sluice_integer(value.schema));

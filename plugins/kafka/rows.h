@@ -1,5 +1,7 @@
 /* rows: a message as a row: of its topic's table, or, where its key or value is not what the pipeline says it is, as a dead
- * letter, with its bytes and the reason; the table is never stopped by what somebody else has written. */
+ * letter, with its bytes and the reason; the table is never stopped by what somebody else has written.
+ *
+ * Where a schema gives columns, each takes the member of its name out of the value, whose whole stays in the column `value`. */
 #ifndef SLUICE_KAFKA_ROWS_H
 #define SLUICE_KAFKA_ROWS_H
 
@@ -7,6 +9,7 @@
 
 #include <sluice/plugin.h>
 
+#include "kafka/schema.h"
 #include "kafka/settings.h"
 #include "kafka/text.h"
 
@@ -20,16 +23,22 @@ struct rows_table {
     uint32_t column_count;
 };
 
+struct rows_member; /* a column that a member of the value goes to */
+
 struct rows {
     const struct settings *settings;
     const char *topic;
     struct rows_table messages, dead_letters;
-    struct text headers;
+    struct sluice_value *values; /* of the row in hand */
+    struct rows_member *members;
+    size_t member_count;
+    struct text headers, unescaped;
     uint64_t dead_count, unseen_count; /* dead letters, and those of them that no table takes */
 };
 
-/* Appends the declaration of the topic's stream. */
-void rows_declare(const struct settings *settings, const char *topic, struct text *out);
+/* Appends the declaration of the topic's stream. Properties of the schema that are called as one of our columns are left out.
+ */
+void rows_declare(const struct settings *settings, const char *topic, const struct schema *schema, struct text *out);
 
 void rows_init(struct rows *rows, const struct settings *settings, const struct sluice_slice *slice);
 /* Emits a message; returns as sluice_emit. */

@@ -96,6 +96,7 @@ int settings_read(struct settings *settings, struct sluice_session *session)
     static const char *const MODES[] = {"changelog", "upsert", NULL};
     static const char *const LOST[] = {"fail", "earliest", "latest", NULL};
     const char *topics = sluice_config(session, "topics"), *timeout = sluice_config(session, "timeout_seconds");
+    const char *registry = sluice_config(session, "schema_registry");
     *settings = (struct settings){.key_format = (enum format)place_of(session, "key_format", FORMATS),
                                   .value_format = (enum format)place_of(session, "value_format", FORMATS),
                                   .is_upsert = place_of(session, "mode", MODES) == 1,
@@ -105,6 +106,9 @@ int settings_read(struct settings *settings, struct sluice_session *session)
     if (flaw)
         return fail(session, SLUICE_ERROR_CONFIG, "topics are names between commas, * for any characters, ^ before a regex",
                     "config.topics cannot be read: %s", flaw);
+    if (registry && *registry && settings->value_format != FORMAT_JSON && settings->value_format != FORMAT_CONFLUENT_JSON)
+        return fail(session, SLUICE_ERROR_CONFIG, "set `value_format` to confluent_json, or leave `schema_registry` out",
+                    "config.schema_registry gives columns to values in JSON only");
     if (settings->timeout_ms < 1000 || settings->timeout_ms > 3600000)
         return fail(session, SLUICE_ERROR_CONFIG, NULL, "config.timeout_seconds is not between 1 and 3600");
     return read_start(settings, session);
@@ -115,7 +119,7 @@ void settings_release(struct settings *settings)
     names_release(&settings->topics);
 }
 
-/* --- librdkafka's --------------------------------------------------------------------------------------------------------- */
+/* --- librdkafka's ----------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *key, *property;

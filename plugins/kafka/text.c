@@ -23,7 +23,7 @@ char *copy_text(const char *text)
     return memcpy(allocate(1, size), text, size);
 }
 
-static void reserve(struct text *text, size_t more)
+void text_reserve(struct text *text, size_t more)
 {
     if (text->room - text->size > more) return;
     text->room = 2 * (text->size + more) + 64;
@@ -33,7 +33,7 @@ static void reserve(struct text *text, size_t more)
 
 void text_put(struct text *text, const char *data, size_t size)
 {
-    reserve(text, size);
+    text_reserve(text, size);
     if (size) memcpy(text->data + text->size, data, size);
     text->size += size;
     text->data[text->size] = 0;
@@ -51,7 +51,7 @@ void text_printf(struct text *text, const char *format, ...)
     va_copy(again, list);
     int size = vsnprintf(NULL, 0, format, list);
     if (size < 0) abort();
-    reserve(text, (size_t)size);
+    text_reserve(text, (size_t)size);
     vsnprintf(text->data + text->size, (size_t)size + 1, format, again);
     text->size += (size_t)size;
     va_end(again);

@@ -21,6 +21,7 @@ void *allocate(size_t count, size_t size); /* zeroed; to be freed */
 char *copy_text(const char *text);
 
 void text_put(struct text *text, const char *data, size_t size);
+void text_reserve(struct text *text, size_t more); /* room for so many bytes; nothing moves until they are put */
 void text_puts(struct text *text, const char *data);
 void text_printf(struct text *text, const char *format, ...) LIKE_PRINTF(2, 3);
 /* As a JSON string, quotes included; bytes that are no UTF-8 become U+FFFD. */

@@ -7,7 +7,8 @@
 /* The stream that lists them. Topics that begin so are Kafka's own; this one is nobody's. */
 #define TOPICS_STREAM "__topics"
 
-/* Connects, and emits a row per topic with its name and declaration: the page of TOPICS_STREAM. CONFIG when there is none. */
+/* Connects, and emits a row per topic with its name and declaration, its schema's columns included: the page of TOPICS_STREAM.
+ * CONFIG when there is none. */
 int topics_list(struct sluice_session *session, const struct sluice_slice *slice);
 /* Likewise, without rows. */
 int topics_check(struct sluice_session *session);

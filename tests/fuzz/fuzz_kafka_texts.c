@@ -6,6 +6,7 @@
 #include "kafka/json.h"
 #include "kafka/names.h"
 #include "kafka/offsets.h"
+#include "kafka/schema.h"
 #include "kafka/settings.h"
 #include "kafka/text.h"
 
@@ -34,6 +35,33 @@ static void check_json(struct str text)
     CHECK(utf8_is_valid(text.data, text.size) == fuzz_is_utf8(text, false));
     CHECK(!ours || (is_clean && host_takes(text)));
     if (is_clean && !has_mark && count_open(text) <= JSON_MAX_DEPTH) CHECK(ours == host_takes(text));
+}
+
+/* The members of what has no flaw have none, and their names and texts are text without their escapes. */
+static void check_members(struct str text)
+{
+    struct json_member member;
+    char *out = malloc(text.size + 1);
+    if (json_flaw(text.data, text.size) == NULL)
+        for (size_t at = 0; json_next(text.data, text.size, &at, &member);) {
+            CHECK(at <= text.size && json_flaw(member.value, member.value_size) == NULL);
+            size_t size = json_unescape(member.name, member.name_size, out);
+            CHECK(size <= member.name_size && utf8_is_valid(out, size));
+            if (*member.value != '"') continue;
+            size = json_unescape(member.value + 1, member.value_size - 2, out);
+            CHECK(size <= member.value_size - 2 && utf8_is_valid(out, size));
+        }
+    free(out);
+}
+
+/* A schema that is taken gives columns that are named and have a type. */
+static void check_schema(const char *text)
+{
+    struct schema schema;
+    const char *flaw = schema_read(&schema, text);
+    CHECK(!flaw || schema.count == 0);
+    for (size_t i = 0; i < schema.count; i++) CHECK(*schema.columns[i].name && *schema.columns[i].type);
+    schema_release(&schema);
 }
 
 /* Whatever bytes, they come back as a JSON string. */
@@ -72,9 +100,11 @@ void fuzz(struct str input)
     struct names names;
     int64_t milliseconds;
     check_json(input);
+    check_members(input);
     check_written(input);
     char *text = fuzz_text(input);
     check_state(text);
+    check_schema(text);
     if (settings_time(text, &milliseconds)) CHECK(milliseconds >= -24 * 3600 * INT64_C(1000));
     if (!strchr(text, '^') && !names_init(&names, text)) { /* regular expressions are the C library's */
         names_match(&names, "orders.eu");

@@ -9,9 +9,11 @@ import urllib.parse
 class Feed:
     """`with Feed(answer) as feed`: answer(path, query) gives the body, or (status, body), or (status, body, headers)."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, tls=None):
+        """`tls`: an ssl.SSLContext with a certificate for localhost."""
         self.answer = answer
         self.requests = []  # (path, query)
+        self.headers = []  # of each of them
         feed = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -21,6 +23,7 @@ class Feed:
                 url = urllib.parse.urlsplit(self.path)
                 query = dict(urllib.parse.parse_qsl(url.query))
                 feed.requests.append((url.path, query))
+                feed.headers.append(dict(self.headers))
                 given = feed.answer(url.path, query)
                 status, value, *headers = given if isinstance(given, tuple) else (200, given)
                 body = json.dumps(value).encode()
@@ -42,7 +45,9 @@ class Feed:
                 pass  # a killed client hangs up
 
         self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"{'https://localhost' if tls else 'http://127.0.0.1'}:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def __enter__(self):

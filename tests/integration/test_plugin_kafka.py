@@ -1,14 +1,18 @@
 """plugins/kafka against librdkafka's mock brokers over real sockets: each message once, whatever happens to brokers and to us."""
 
+import base64
 import json
 import random
 import signal
+import ssl
 import time
 
 import pytest
 
+from feed import Feed
 from kafka import Kafka
 from test_plugins import asked, rows_in, warehouse
+from test_tls import Authority
 
 
 @pytest.fixture
@@ -111,6 +115,106 @@ def test_confluent_frames_are_taken_off(kafka, pipeline):
     assert [(row["offset"], row["value"], row["value_schema"]) for row in rows_in(work, "kafka", "orders")] == [
         ("0", "{}", "258"), ("3", "", "")]
     assert [row["reason"].split(":")[0] for row in rows_in(work, "kafka", "orders_dead_letters")] == ["value", "value"]
+
+
+ORDER_SCHEMA = {
+    "$ref": "#/definitions/order",
+    "definitions": {
+        "money": {"oneOf": [{"type": "null"}, {"type": "number"}]},
+        "order": {"type": "object", "properties": {
+            "id": {"type": "integer"}, "total": {"$ref": "#/definitions/money"}, "paid": {"type": ["boolean", "null"]},
+            "at": {"type": "string", "format": "date-time"}, "note": {"type": "string"}, "lines": {"type": "array"},
+            "offset": {"type": "string"}, "mixed": {"type": ["string", "integer"]}, 'na"me': {"type": "string"}}}}}
+
+
+def registry(schema=ORDER_SCHEMA, tls=None, text=None, **more):
+    """A schema registry as Confluent's answers."""
+    def answer(path, _):
+        if path == "/subjects/orders-value/versions/latest":
+            return {"subject": "orders-value", "version": 3, "id": 7, "schemaType": "JSON",
+                    "schema": text or json.dumps(schema), **more}
+        return 404, {"error_code": 40401, "message": "Subject not found."}
+    return Feed(answer, tls)
+
+
+def framed(document):
+    return b"\0\0\0\0\x07" + (document if isinstance(document, bytes) else json.dumps(document).encode())
+
+
+def test_schemas_of_the_registry_give_columns(kafka, pipeline, database):
+    kafka.topic("orders")
+    kafka.topic("plain")
+    first = {"id": 1, "total": 12.50, "paid": True, "at": "2024-05-06T07:08:09Z", "note": "caf\u00e9 \"x\" \U0001f600", "lines": [1, {"a": None}],
+             "offset": "theirs", "mixed": 5, 'na"me': "quoted", "new": "not in the schema"}
+    kafka.put("orders", ("1", framed(first)), ("2", framed({"id": 2, "total": None, "id ": 0})), ("3", framed(b"[1]")), ("4", None),
+              ("5", framed(br'{"id":5,"id":6, "note" : "a\u0041\/\ud800" , "paid":"maybe"}')))
+    kafka.put("plain", ("1", framed({"id": 1})))
+    with registry() as feed:
+        work = pipeline(kafka, database, value_format="confluent_json", schema_registry=feed.url)
+        assert "the plugin's check passed" in work.run("check").out
+        work.run("run")
+    rows = asked(database, 'SELECT "offset", id, total::text, paid::text, at AT TIME ZONE \'UTC\', note, lines::text, mixed::text, "na""me", value_schema '
+                           'FROM raw.orders ORDER BY "offset"')
+    assert rows[0] == ["0", "1", "12.5", "true", "2024-05-06 07:08:09", 'caf\u00e9 "x" \U0001f600', '[1, {"a": null}]', "5", "quoted", "7"]
+    assert [row[:4] for row in rows[1:]] == [["1", "2", "", ""], ["2", "", "", ""], ["3", "", "", ""], ["4", "6", "", ""]]
+    assert rows[4][5] == "aA/\ufffd"
+    assert json.loads(asked(database, 'SELECT value::text FROM raw.orders WHERE "offset" = 0')[0][0]) == first, "nothing is lost"
+    assert asked(database, "SELECT value::text FROM raw.plain") == [['{"id": 1}']]
+
+
+def test_a_schema_that_grew_gives_a_column_more(kafka, pipeline, database):
+    kafka.topic("orders")
+    for properties, document in (({"id": {"type": "integer"}}, {"id": 1}), ({"id": {"type": "integer"}, "late": {"type": "date"}}, {"id": 2, "late": "x"})):
+        kafka.put("orders", ("k", framed(document)))
+        with registry({"properties": properties}) as feed:
+            pipeline(kafka, database, value_format="confluent_json", mode="upsert", schema_registry=feed.url).run("run")
+    assert asked(database, "SELECT key, id, late::text FROM raw.orders") == [["k", "2", '"x"']]
+
+
+def test_schemas_that_give_no_columns_are_told(kafka, pipeline):
+    kafka.topic("orders")
+    for more, word in (({"schemaType": "AVRO"}, "of type AVRO"), ({"schemaType": None}, "of type AVRO"), ({"text": "{"}, "it is not JSON"),
+                       ({"schema": "text"}, "no JSON Schema"), ({"schema": {"$ref": "#/definitions/gone"}}, "refers to what is not in it"),
+                       ({"schema": {"properties": {f"p{i}": {} for i in range(1000)}}}, "more than 900 properties")):
+        with registry(**more) as feed:
+            assert word in pipeline(kafka, value_format="confluent_json", schema_registry=feed.url).run("run").err, more
+
+
+def test_what_a_registry_refuses_is_said(kafka, pipeline):
+    kafka.topic("orders")
+    for answer, code, word in (((401, {"error_code": 401, "message": "Unauthorized"}), 3, "answered 401"), ((403, {}), 3, "answered 403"),
+                               ((404, {"message": "no such page"}), 4, "answered 404"), ((503, {}), 4, "answered 503"), ((200, {"id": 3}), 4, "has no schema"),
+                               ((200, {"schema": "x" * 5_000_000}), 4, "larger than 4 MiB")):
+        with Feed(lambda *_, answer=answer: answer) as feed:
+            said = pipeline(kafka, value_format="confluent_json", schema_registry=feed.url).run("check", code=code)
+            assert word in said.out + said.err
+    for url in ("ftp://127.0.0.1:1", "registry"):
+        said = pipeline(kafka, value_format="confluent_json", schema_registry=url).run("check", code=2)
+        assert "config.schema_registry is no URL" in said.out + said.err
+    said = pipeline(kafka, value_format="binary", schema_registry="http://127.0.0.1:1").run("check", code=2)
+    assert "values in JSON only" in said.out + said.err
+
+
+def test_a_registry_that_is_away(kafka, pipeline):
+    kafka.topic("orders")
+    away = pipeline(kafka, value_format="confluent_json", schema_registry="http://127.0.0.1:1").run("check", code=4)
+    assert "could not ask the schema registry at http://127.0.0.1:1" in away.out + away.err
+
+
+def test_a_registry_gets_its_user_and_keeps_its_certificate(kafka, pipeline, tmp_path):
+    kafka.topic("orders")
+    with registry() as feed:
+        work = pipeline(kafka, value_format="confluent_json", schema_registry=feed.url, schema_registry_username="key", schema_registry_password="pass:word")
+        work.run("run")
+        assert feed.headers[-1]["Authorization"] == "Basic " + base64.b64encode(b"key:pass:word").decode()
+    authority, tls = Authority(tmp_path / "authority"), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.sign("registry", "-days", "1")
+    tls.load_cert_chain(authority.folder / "registry.pem", authority.folder / "registry.key")
+    with registry(tls=tls) as feed:
+        unknown = pipeline(kafka, value_format="confluent_json", schema_registry=feed.url).run("check", code=2)
+        assert "could not ask the schema registry" in unknown.out + unknown.err and "ssl_ca" in unknown.out + unknown.err
+        trusted = pipeline(kafka, value_format="confluent_json", schema_registry=feed.url, ssl_ca=authority.file.read_text())
+        assert "the plugin's check passed" in trusted.run("check").out
 
 
 def test_formats_of_bytes_and_text(kafka, pipeline, database):

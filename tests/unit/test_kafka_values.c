@@ -1,9 +1,11 @@
-/* plugins/kafka: what is JSON and what is text, which topics are wanted, when a sync starts, how far a partition has been read.
+/* plugins/kafka: what is JSON, what is in it and what is text, which columns a schema gives, which topics are wanted, when a
+ * sync starts, how far a partition has been read.
  */
 #include "kafka/errors.h"
 #include "kafka/json.h"
 #include "kafka/names.h"
 #include "kafka/offsets.h"
+#include "kafka/schema.h"
 #include "kafka/settings.h"
 #include "kafka/text.h"
 
@@ -122,6 +124,123 @@ static void json_is_nested_so_deep_and_no_deeper(void **state)
         memset(text, '[', depth);
         memset(text + depth, ']', depth);
         assert_int_equal(json_flaw(text, 2 * depth) == NULL, depth == JSON_MAX_DEPTH);
+    }
+}
+
+static void members_are_found_in_an_object(void **state)
+{
+    static const char TEXT[] = " { \"a\" : {\"b\":[1,{}]} ,\"\\u0062\":\"x,}\" , \"\":-1e5,\"c\":null } ";
+    static const struct {
+        const char *name, *value;
+    } MEMBERS[] = {{"a", "{\"b\":[1,{}]}"}, {"\\u0062", "\"x,}\""}, {"", "-1e5"}, {"c", "null"}};
+    static const char *const NO_MEMBERS[] = {"{}", " { } ", "[]", "[{\"a\":1}]", "\"{\"", "1", "null"};
+    struct json_member member;
+    size_t at = 0;
+    (void)state;
+    for (size_t i = 0; i < COUNT(MEMBERS); i++) {
+        assert_true(json_next(TEXT, strlen(TEXT), &at, &member));
+        assert_int_equal(member.name_size, strlen(MEMBERS[i].name));
+        assert_memory_equal(member.name, MEMBERS[i].name, member.name_size);
+        assert_int_equal(member.value_size, strlen(MEMBERS[i].value));
+        assert_memory_equal(member.value, MEMBERS[i].value, member.value_size);
+    }
+    assert_false(json_next(TEXT, strlen(TEXT), &at, &member));
+    for (size_t i = 0; i < COUNT(NO_MEMBERS); i++)
+        if (at = 0, json_next(NO_MEMBERS[i], strlen(NO_MEMBERS[i]), &at, &member)) fail_msg("%s", NO_MEMBERS[i]);
+}
+
+static void strings_lose_their_escapes(void **state)
+{
+    static const struct {
+        const char *in, *out;
+    } CASES[] = {
+        {"", ""},
+        {"plain", "plain"},
+        {"\\\"\\\\\\/\\b\\f\\n\\r\\t", "\"\\/\b\f\n\r\t"},
+        {"\\u0041\\u00e9\\u20AC", "A\xc3\xa9\xe2\x82\xac"},
+        {"\\ud83d\\ude00!", "\xf0\x9f\x98\x80!"},
+        {"\\ud83d", "\xef\xbf\xbd"},
+        {"\\ud83dx", "\xef\xbf\xbdx"},
+        {"\\ude00\\ud83d\\u0041", "\xef\xbf\xbd\xef\xbf\xbd"
+                                  "A"},
+    };
+    char out[64];
+    (void)state;
+    for (size_t i = 0; i < COUNT(CASES); i++) {
+        size_t size = json_unescape(CASES[i].in, strlen(CASES[i].in), out);
+        assert_int_equal(size, strlen(CASES[i].out));
+        assert_memory_equal(out, CASES[i].out, size);
+    }
+    assert_int_equal(json_unescape("\\u0000", 6, out), 1);
+    assert_int_equal(out[0], 0);
+}
+
+static void schemas_give_columns(void **state)
+{
+    static const struct {
+        const char *property, *type;
+    } CASES[] = {
+        {"{\"type\": \"integer\"}", "integer"},
+        {"{\"type\": [\"null\", \"number\"]}", "decimal"},
+        {"{\"type\": [\"string\", \"null\"], \"format\": \"date-time\"}", "timestamp"},
+        {"{\"type\": \"string\", \"format\": \"date\"}", "date"},
+        {"{\"type\": \"string\", \"format\": \"uuid\"}", "string"},
+        {"{\"type\": \"string\", \"contentEncoding\": \"base64\"}", "binary"},
+        {"{\"type\": \"boolean\"}", "boolean"},
+        {"{\"type\": \"object\"}", "json"},
+        {"{\"type\": [\"string\", \"integer\"]}", "json"},
+        {"{\"type\": \"null\"}", "json"},
+        {"{\"type\": 7}", "json"},
+        {"{}", "json"},
+        {"true", "json"},
+        {"[]", "json"},
+        {"{\"oneOf\": [{\"type\": \"null\"}, {\"$ref\": \"#/$defs/a~1b\"}]}", "integer"},
+        {"{\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"integer\"}]}", "json"},
+        {"{\"oneOf\": [{\"oneOf\": [{\"type\": \"boolean\"}]}]}", "boolean"},
+        {"{\"$ref\": \"#/$defs/again\"}", "json"},
+        {"{\"$ref\": \"#/$defs/gone\"}", "json"},
+        {"{\"$ref\": \"other.json\"}", "json"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(CASES); i++) {
+        char text[500];
+        struct schema schema;
+        snprintf(text, sizeof text,
+                 "{\"$defs\": {\"a/b\": {\"type\": \"integer\"}, \"again\": {\"$ref\": \"#/$defs/again\"}}, \"properties\": "
+                 "{\"p\": %s}}",
+                 CASES[i].property);
+        assert_null(schema_read(&schema, text));
+        assert_int_equal(schema.count, 1);
+        if (strcmp(schema.columns[0].type, CASES[i].type) != 0) fail_msg("%s: %s", CASES[i].property, schema.columns[0].type);
+        schema_release(&schema);
+    }
+}
+
+static void schemas_are_put_together_and_may_give_nothing(void **state)
+{
+    static const char *const WITHOUT[] = {
+        "true", "{}", "{\"properties\": 1}", "{\"type\": \"string\"}", "{\"allOf\": [1, {}]}", "{\"properties\": {\"\": {}}}"};
+    static const char *const WRONG[] = {"", "{", "1", "\"\"", "[]", "{\"$ref\": \"#/a\"}", "{\"$ref\": \"#\"}"};
+    struct schema schema;
+    (void)state;
+    assert_null(schema_read(&schema,
+                            "{\"$ref\": \"#/a\", \"a\": {\"allOf\": [{\"$ref\": \"#/b\"}, {\"properties\": {\"x\": {\"type\": "
+                            "\"string\"}, \"z\": {}}}], \"properties\": {\"x\": {\"type\": \"integer\"}}}, \"b\": "
+                            "{\"properties\": {\"y\": {}}}}"));
+    assert_int_equal(schema.count, 3);
+    assert_string_equal(schema.columns[0].name, "x");
+    assert_string_equal(schema.columns[0].type, "integer");
+    assert_string_equal(schema.columns[1].name, "y");
+    assert_string_equal(schema.columns[2].name, "z");
+    schema_release(&schema);
+    for (size_t i = 0; i < COUNT(WITHOUT); i++) {
+        assert_null(schema_read(&schema, WITHOUT[i]));
+        assert_int_equal(schema.count, 0);
+        schema_release(&schema);
+    }
+    for (size_t i = 0; i < COUNT(WRONG); i++) {
+        if (!schema_read(&schema, WRONG[i])) fail_msg("%s", WRONG[i]);
+        schema_release(&schema);
     }
 }
 
@@ -323,6 +442,10 @@ int main(void)
         cmocka_unit_test(json_that_is_wrong_has_one),
         cmocka_unit_test(json_is_not_read_behind_its_end),
         cmocka_unit_test(json_is_nested_so_deep_and_no_deeper),
+        cmocka_unit_test(members_are_found_in_an_object),
+        cmocka_unit_test(strings_lose_their_escapes),
+        cmocka_unit_test(schemas_give_columns),
+        cmocka_unit_test(schemas_are_put_together_and_may_give_nothing),
         cmocka_unit_test(utf8_is_told_from_other_bytes),
         cmocka_unit_test(texts_become_json),
         cmocka_unit_test(topics_are_wanted_by_name_pattern_and_regex),

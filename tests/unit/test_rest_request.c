@@ -216,8 +216,7 @@ static void test_a_token_alone(void **state)
     teardown(&f);
 }
 
-/* --- headers and bodies
- * -------------------------------------------------------------------------------------------------------- */
+/* --- headers and bodies ----------------------------------------------------------------------------------------------- */
 
 static void test_headers(void **state)
 {
@@ -326,8 +325,7 @@ static void test_form_and_raw_bodies(void **state)
     teardown(&f);
 }
 
-/* --- functions
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- functions -------------------------------------------------------------------------------------------------------- */
 
 struct canned {
     const char *result;
@@ -423,8 +421,7 @@ static void test_results_of_the_wrong_shape(void **state)
     }
 }
 
-/* --- secrets and hosts
- * --------------------------------------------------------------------------------------------------------- */
+/* --- secrets and hosts ------------------------------------------------------------------------------------------------ */
 
 static void test_a_secret_stays_with_the_connectors_own_hosts(void **state)
 {
@@ -560,8 +557,7 @@ static void test_limits_are_shared_by_credential(void **state)
     arena_release(&arena);
 }
 
-/* --- plans
- * --------------------------------------------------------------------------------------------------------------------- */
+/* --- plans ------------------------------------------------------------------------------------------------------------ */
 
 static void test_a_plan_begins_where_the_stream_says(void **state)
 {

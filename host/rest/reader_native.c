@@ -100,10 +100,22 @@ static int take_bytes(struct reader *reader, struct native_page *native, struct 
     return next_part(reader, page, err);
 }
 
+/* Those of http.errors that need no function: the worker that would be asked is the one that waits. */
+static struct error_rules plain_rules(const struct error_rules *rules, struct arena *arena)
+{
+    struct error_rule *list = arena_array(arena, struct error_rule, rules->count + 1);
+    struct error_rules plain = {.list = list};
+    for (size_t i = 0; i < rules->count; i++)
+        if (!rules->list[i].function) list[plain.count++] = rules->list[i];
+    return plain;
+}
+
 int native_send(struct session *session, const struct request_source *source, struct http_request *request, struct arena *arena,
                 struct http_response *response, struct err *err)
 {
     struct url base;
+    const struct error_rules rules = plain_rules(&source->description->errors, arena);
+    struct error_judge judge = {.lists = {&rules}, .source = source, .arena = arena};
     if (!source->description->has_http) {
         err_set(err, ERR_CONNECTOR, "the plugin sends a request, and its description has no `http`");
         return err_hint(err, "declare http: { base: .. }, which says what may be reached, and with which credentials");
@@ -116,6 +128,7 @@ int native_send(struct session *session, const struct request_source *source, st
         while (root.size && root.data[root.size - 1] == '/') root.size--;
         request->url = arena_printf(arena, STR_FMT "%s%s", STR_ARG(root), request->url[0] == '/' ? "" : "/", request->url);
     }
+    errors_judge(&judge, request);
     return client_send(session, request, arena, response, err);
 }
 
@@ -124,7 +137,9 @@ static int send_request(void *context, struct http_request *request, struct aren
                         struct err *err)
 {
     struct reader *reader = context;
-    return native_send(reader->options.session, &reader->options.source, request, arena, response, err);
+    int rc = native_send(reader->options.session, &reader->options.source, request, arena, response, err);
+    reader->request_failed = rc != 0;
+    return rc;
 }
 
 static int try_page(struct reader *reader, struct native_page *native, struct err *err)
@@ -132,6 +147,7 @@ static int try_page(struct reader *reader, struct native_page *native, struct er
     const struct native_order *order = &reader->options.native;
     const struct functions *functions = reader->options.source.functions;
     const struct native_http http = {send_request, reader};
+    reader->request_failed = false;
     int rc = reader->is_started ? 0 : open_slice(reader, err);
     reader->is_started = rc == 0;
     char *stored = rc == 0 && order->committed ? order->committed(order->context) : NULL;
@@ -142,7 +158,7 @@ static int try_page(struct reader *reader, struct native_page *native, struct er
     return rc;
 }
 
-/* Tries until there is a page, or the policy gives up. */
+/* Tries until there is a page, or the policy gives up; a request that failed has had its tries. */
 static int get_page(struct reader *reader, struct native_page *native, struct err *err)
 {
     const struct reader_options *options = &reader->options;
@@ -151,6 +167,7 @@ static int get_page(struct reader *reader, struct native_page *native, struct er
         struct err failure = ERR_INIT;
         int rc = try_page(reader, native, &failure);
         if (rc == 0) return 0;
+        if (reader->request_failed) return err_copy(err, &failure);
         struct retry_verdict next = retry_next(&retry, rc, -1, retry_random(), clock_now_ms(options->clock));
         if (!next.again || reader->is_uncovered || options->native.sample) {
             if (err_class_info(rc)->retryable && !options->native.sample && !reader->is_uncovered)

@@ -43,6 +43,7 @@ struct reader {
     struct native_page *native; /* bytes that are being read in parts */
     char *checkpoint;           /* the newest one that was handed on */
     bool is_uncovered;          /* rows were handed on behind it */
+    bool request_failed;        /* the plugin's newest one */
     enum reader_end end;
 };
 

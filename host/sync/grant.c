@@ -61,15 +61,8 @@ static bool words_name(struct str value, struct str *ports)
     return false;
 }
 
-/* A web address that names no port has its scheme's (RFC 9110 4.2). */
-static uint16_t usual_port(struct str value, uint16_t fallback)
-{
-    return str_starts(value, STR("https://")) ? 443 : str_starts(value, STR("http://")) ? 80 : fallback;
-}
-
 size_t grant_ports(struct str value, uint16_t fallback, uint16_t *ports, size_t room)
 {
-    fallback = usual_port(value, fallback);
     size_t count = 0;
     struct str list, item;
     uint16_t port;

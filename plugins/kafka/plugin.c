@@ -40,7 +40,6 @@ static const char DESCRIPTION[] = SLUICE_JSON({
         },
         "schema_registry" : {
             "type" : "string",
-            "connect" : 8081,
             "title" : "URL of the schema registry: properties of a topic's JSON Schema become columns"
         },
         "schema_registry_username" : {"type" : "string", "title" : "user of the registry, or the name of its API key"},
@@ -82,6 +81,11 @@ static const char DESCRIPTION[] = SLUICE_JSON({
         "ssl_key_password" : {"type" : "string", "secret" : true, "title" : "the key's password"},
         "options" :
             {"type" : "string", "title" : "further properties of librdkafka, NAME=VALUE between semicolons: client.rack=eu-1a"}
+    },
+    "http" : {
+        "base" : "{{config.schema_registry | default:\"https://none.invalid\"}}",
+        "errors" :
+            [ {"status" : 404, "path" : "error_code", "equals" : [ "40401", "40402" ], "action" : "ignore"} ]
     },
     "streams" : {
         "__topics" :

@@ -11,14 +11,12 @@
 struct listing {
     struct client client;
     struct settings settings;
-    struct registry registry;
     const struct rd_kafka_metadata *metadata;
 };
 
 static int listing_open(struct listing *listing, struct sluice_session *session)
 {
     int rc = settings_read(&listing->settings, session);
-    if (rc == 0) rc = registry_open(&listing->registry, session);
     if (rc) return rc;
     rc = client_open(&listing->client, session, listing->settings.timeout_ms);
     return rc ? rc : client_metadata(&listing->client, NULL, &listing->metadata);
@@ -28,7 +26,6 @@ static void listing_close(struct listing *listing)
 {
     if (listing->metadata) rd_kafka_metadata_destroy(listing->metadata);
     client_close(&listing->client);
-    registry_close(&listing->registry);
     settings_release(&listing->settings);
 }
 
@@ -66,7 +63,7 @@ static struct sluice_value text_value(const char *text)
     return sluice_text(text, strlen(text));
 }
 
-static int emit_topic(struct listing *listing, struct sluice_session *session, const struct sluice_slice *slice,
+static int emit_topic(const struct listing *listing, struct sluice_session *session, const struct sluice_slice *slice,
                       const char *name)
 {
     const struct sluice_table *table = &slice->tables[0];
@@ -74,7 +71,7 @@ static int emit_topic(struct listing *listing, struct sluice_session *session, c
     struct text declaration = {0};
     int name_at = sluice_column_at(table, "name"), declaration_at = sluice_column_at(table, "declaration");
     struct schema schema = {0};
-    int rc = listing->registry.is_there ? registry_schema(&listing->registry, name, &schema) : 0;
+    int rc = registry_is_there(session) ? registry_schema(session, name, &schema) : 0;
     if (rc == 0) {
         rows_declare(&listing->settings, name, &schema, &declaration);
         if (name_at >= 0) row[name_at] = text_value(name);
@@ -99,12 +96,12 @@ int topics_list(struct sluice_session *session, const struct sluice_slice *slice
 }
 
 /* Whatever it says of one of the topics, it can be asked. */
-static int check_registry(struct listing *listing)
+static int check_registry(const struct listing *listing, struct sluice_session *session)
 {
     struct schema schema = {0};
     int i = 0;
     while (!is_wanted(listing, &listing->metadata->topics[i])) i++;
-    int rc = registry_schema(&listing->registry, listing->metadata->topics[i].topic, &schema);
+    int rc = registry_schema(session, listing->metadata->topics[i].topic, &schema);
     schema_release(&schema);
     return rc;
 }
@@ -114,7 +111,7 @@ int topics_check(struct sluice_session *session)
     struct listing listing = {0};
     int rc = listing_open(&listing, session);
     if (rc == 0) rc = check_wanted(&listing, session);
-    if (rc == 0 && listing.registry.is_there) rc = check_registry(&listing);
+    if (rc == 0 && registry_is_there(session)) rc = check_registry(&listing, session);
     listing_close(&listing);
     return rc;
 }

@@ -25,7 +25,7 @@
 ---@field secret? boolean never printed, never readable by functions; strings and lists (default: false)
 ---@field title? string what it is, for people
 ---@field values? string|number|boolean|(string|number|boolean)[] of an enum: what it may be
----@field connect? integer native plugins: the value names hosts that are connected to (a URL, `host:port`, several between commas); the port where it names none, if it is no http or https URL
+---@field connect? integer native plugins: the value names hosts that are connected to (a URL, `host:port`, several between commas); the port where it names none
 ---@field files? boolean native plugins: the value is a file, a folder or a pattern whose files are read (default: false)
 
 ---http.

@@ -11,7 +11,8 @@ static const struct option CONFIG_ENTRY[] = {
     {"values", OPTION_LIST, 0, NULL, NULL, NULL, "of an enum: what it may be"},
     {"connect", OPTION_INTEGER, 0, NULL, "1..65535", NULL,
      "native plugins: the value names hosts that are connected to (a URL, `host:port`, several between commas); the port where "
-     "it names none, if it is no http or https URL"},
+     "it "
+     "names none"},
     {"files", OPTION_BOOLEAN, 0, "false", NULL, NULL,
      "native plugins: the value is a file, a folder or a pattern whose files are read"},
 };

@@ -238,7 +238,8 @@ struct sluice_http_request {
 /* Valid until the callback returns. */
 struct sluice_http_response {
     uint32_t struct_size; /* set before */
-    int32_t status;       /* below 400: the host has dealt with the others by `http.errors` and its retries */
+    int32_t status;       /* below 400, or what a rule of `http.errors` says to ignore; the host has dealt with the others by
+                             those rules (functions are not asked) and its retries */
     uint32_t header_count;
     uint32_t reserved;
     const struct sluice_header *headers; /* names in lower case */

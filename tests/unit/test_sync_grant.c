@@ -29,9 +29,7 @@ static void test_ports_are_those_that_a_value_names(void **state)
         {"postgresql://db.example.com/name", {USUAL}},
         {"host=db.example.com port=6000,7000 user=a", {6000, 7000}},
         {"host=db.example.com", {USUAL}},
-        {"https://registry.example.com", {443}},
         {"https://registry.example.com:8081/path", {8081}},
-        {"http://registry.example.com/a:1", {80}},
     };
     (void)state;
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {

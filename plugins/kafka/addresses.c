@@ -14,16 +14,26 @@
 struct host_addresses {
     char *name;
     uint16_t port;
-    bool is_wanted;
+    bool is_wanted, has_failed;
     int64_t known_since_ms; /* 0: not known */
     char addresses[ADDRESSES_PER_HOST][46];
     size_t count;
 };
 
-void addresses_init(struct addresses *addresses)
+static size_t count_items(const char *list)
+{
+    size_t count = 0;
+    for (list += strspn(list, ", "); *list; list += strspn(list, ", ")) {
+        list += strcspn(list, ",");
+        count++;
+    }
+    return count;
+}
+
+void addresses_init(struct addresses *addresses, const char *brokers)
 {
     pthread_condattr_t attributes;
-    *addresses = (struct addresses){0};
+    *addresses = (struct addresses){.bootstrap_count = count_items(brokers)};
     pthread_mutex_init(&addresses->mutex, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -61,6 +71,17 @@ static struct host_addresses *next_wanted(struct addresses *addresses)
     return NULL;
 }
 
+/* None of those that were asked for is known, and as many have failed as there may be to begin with. */
+static bool are_all_unknown(const struct addresses *addresses)
+{
+    size_t failed = 0;
+    for (size_t i = 0; i < addresses->count; i++) {
+        if (addresses->hosts[i].known_since_ms) return false;
+        failed += addresses->hosts[i].has_failed;
+    }
+    return failed >= addresses->bootstrap_count;
+}
+
 static struct timespec from_now(int milliseconds)
 {
     struct timespec time;
@@ -86,7 +107,10 @@ int addresses_serve(struct addresses *addresses, struct sluice_session *session)
         pthread_mutex_lock(&addresses->mutex);
         host = find(addresses, name, port);
         host->is_wanted = false;
-        if (rc == 0) {
+        host->has_failed = rc < 0;
+        if (rc < 0 && !are_all_unknown(addresses)) {
+            rc = 0; /* librdkafka says so, and goes on with the other brokers */
+        } else if (rc == 0) {
             host->count = count < ADDRESSES_PER_HOST ? count : ADDRESSES_PER_HOST;
             memcpy(host->addresses, found, sizeof found);
             host->known_since_ms = now_ms();

@@ -25,13 +25,14 @@ struct addresses {
     pthread_mutex_t mutex;
     pthread_cond_t served, asked;
     struct host_addresses *hosts;
-    size_t count;
+    size_t count, bootstrap_count;
     bool is_closing, is_woken;
     char refused[128]; /* the last address whose port the walls do not let through; empty: none */
 };
 
-void addresses_init(struct addresses *addresses);
-/* Has the host look up every name that is asked for. 0, or what sluice_resolve failed with. */
+void addresses_init(struct addresses *addresses, const char *brokers); /* names between commas, those to begin with */
+/* Has the host look up every name that is asked for. 0, or what sluice_resolve failed with when none of those to begin with can
+ * be found. */
 int addresses_serve(struct addresses *addresses, struct sluice_session *session);
 /* Waits until a name is asked for, or addresses_wake, or for so long. */
 void addresses_wait(struct addresses *addresses, int milliseconds);

@@ -75,7 +75,8 @@ int client_open(struct client *client, struct sluice_session *session, int64_t t
 {
     char reason[300];
     *client = (struct client){.session = session, .timeout_ms = timeout_ms};
-    addresses_init(&client->addresses);
+    const char *brokers = sluice_config(session, "brokers");
+    addresses_init(&client->addresses, brokers ? brokers : "");
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     int rc = configure(conf, session);
     if (rc == 0) {

@@ -274,6 +274,22 @@ def test_names_of_brokers_are_resolved(kafka, pipeline):
     assert offsets(work) == whole({0: 5})
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_name_that_nobody_knows_keeps_nobody_from_the_others(kafka, pipeline, place):
+    kafka.topic("orders", 2)
+    kafka.fill("orders", 10, partition=1)
+    brokers = [kafka.brokers]
+    brokers.insert(place, "gone.invalid:9092")
+    work = pipeline(",".join(brokers))
+    work.run("run")
+    assert offsets(work) == whole({1: 10})
+
+
+def test_names_that_nobody_knows(pipeline):
+    said = pipeline("gone.invalid:9092,gone-too.invalid:9092", timeout_seconds=5).run("check", code=4)
+    assert ".invalid" in said.out + said.err
+
+
 def test_start_at_the_end(kafka, pipeline):
     kafka.topic("orders", 2)
     kafka.fill("orders", 50)

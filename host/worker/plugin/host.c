@@ -20,8 +20,9 @@ void plugin_send(struct plugin *plugin, struct buf *out)
 
 static int set_failed(struct plugin *plugin, int error, const char *message, const char *hint)
 {
-    if (plugin->has_failed) return -1;
+    if (plugin->has_failed && !plugin->may_go_on) return -1;
     plugin->has_failed = true;
+    plugin->may_go_on = false;
     plugin->error = error >= SLUICE_ERROR_CONFIG && error <= SLUICE_ERROR_CONNECTOR ? (uint64_t)error : SLUICE_ERROR_CONNECTOR;
     buf_clear(&plugin->message);
     buf_clear(&plugin->hint);
@@ -112,7 +113,12 @@ static int host_resolve(struct sluice_session *session, const char *name, uint16
     wire_write_resolve(&plugin->out, plugin->id, &question);
     const struct wire_frame frame = plugin_ask_host(plugin);
     if (wire_read_resolved(&frame, &resolved, &err) != 0) return plugin_fault(plugin, err.message);
-    if (resolved.failed) return plugin_fail_as_told(plugin, resolved.error, resolved.message, resolved.hint);
+    if (resolved.failed) {
+        bool is_first = !plugin->has_failed || plugin->may_go_on;
+        int rc = plugin_fail_as_told(plugin, resolved.error, resolved.message, resolved.hint);
+        plugin->may_go_on = is_first;
+        return rc;
+    }
     for (size_t i = 0; i < resolved.count && i < room; i++)
         snprintf(addresses[i], sizeof addresses[i], STR_FMT, STR_ARG(resolved.addresses[i]));
     *count = resolved.count;

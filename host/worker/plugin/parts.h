@@ -55,6 +55,7 @@ struct plugin {
     unsigned notes;
     bool is_stopping; /* no more is wanted */
     bool has_failed;  /* the callback in hand: */
+    bool may_go_on;   /* ... in what it may do without */
     uint64_t error;
     struct buf message, hint;
     struct arena callback_memory;

@@ -58,7 +58,7 @@ static void begin_request(struct plugin *plugin, uint32_t id, enum plugin_stage 
     plugin->id = id;
     plugin->stage = stage;
     plugin->notes = 0;
-    plugin->has_failed = false;
+    plugin->has_failed = plugin->may_go_on = false;
     snprintf(message, sizeof message, "%s used over %llu s of CPU time", what, (unsigned long long)cpu_ms / 1000);
     struct wire_fail fail = {.kind = WIRE_FAIL_DEADLINE, .message = str_from(message)};
     buf_clear(&plugin->last_words);
@@ -84,7 +84,7 @@ static bool end_callback(struct plugin *plugin, const char *what, int rc)
     deadline_disarm(&plugin->deadline);
     plugin->stage = STAGE_NONE;
     arena_clear(&plugin->callback_memory);
-    if (rc >= 0 && !plugin->has_failed) return true;
+    if (rc >= 0 && (!plugin->has_failed || plugin->may_go_on)) return true;
     snprintf(message, sizeof message, "%s returned %d without sluice_fail", what, rc);
     if (!plugin->has_failed) plugin_fault(plugin, message);
     send_fail(plugin, WIRE_FAIL_PLUGIN, buf_str(&plugin->message));

@@ -323,7 +323,8 @@ static inline void *sluice_alloc(struct sluice_session *session, size_t size)
 
 /* The addresses of a host that may be connected to, as text ("192.0.2.1", "2001:db8::1"): the host looks them up and leaves out
  * those that the pipeline does not allow (loopback and private ones, unless network.allow_private). *count: how many fit, then
- * how many there are. At least one, or an error. Profile `network`. */
+ * how many there are. At least one, or an error, which a callback that can do without this host forgets by returning as if
+ * there were none. Profile `network`. */
 static inline int sluice_resolve(struct sluice_session *session, const char *name, uint16_t port, char (*addresses)[46],
                                  size_t *count)
 {

@@ -184,51 +184,48 @@ static void write_pipeline(struct json_writer *json, const char *pipeline, const
 /* --- the command --------------------------------------------------------------------------------------------------------- */
 
 /* One pipeline: as text at once, as JSON (when `json` is given) into the list. */
-static int show_one(const struct arguments *arguments, const char *name, struct json_writer *json)
+static int show(struct cli_context *cli, const struct pipeline *pipeline, const struct question *question,
+                struct json_writer *json)
 {
-    struct cli_context cli;
-    struct question question = {0};
     struct cadences cadences = {0};
-    int code = cli_open(&cli, arguments, CLI_SERVICE, NULL);
-    if (code == 0) code = cli_find_pipeline(&cli, name, &cli.pipeline);
-    if (code == 0) code = read_question(&cli, arguments, &question);
-    struct problems problems = PROBLEMS_INIT(&cli.arena);
-    if (code == 0) cadences_read(cli.pipeline, &cli.arena, &cadences, &problems);
-    if (problems.count) code = cli_problems(&cli, &problems);
-    if (code == 0) {
-        struct coming *runs = arena_array(&cli.arena, struct coming, question.count);
-        size_t count = foretell(&cadences, &question, &cli.arena, runs);
-        if (json)
-            write_pipeline(json, cli.pipeline->name, &cadences, runs, count);
-        else
-            print_text(cli.pipeline->name, &cadences, runs, count, &cli.arena);
-    }
-    cli_close(&cli);
-    return code;
+    struct problems problems = PROBLEMS_INIT(&cli->arena);
+    cadences_read(pipeline, &cli->arena, &cadences, &problems);
+    if (problems.count) return cli_problems(cli, &problems);
+    struct coming *runs = arena_array(&cli->arena, struct coming, question->count);
+    size_t count = foretell(&cadences, question, &cli->arena, runs);
+    if (json)
+        write_pipeline(json, pipeline->name, &cadences, runs, count);
+    else
+        print_text(pipeline->name, &cadences, runs, count, &cli->arena);
+    return 0;
 }
 
-static int show_all(const struct arguments *arguments, struct json_writer *json)
+static int show_all(struct cli_context *cli, const struct question *question, struct json_writer *json)
 {
-    struct cli_context cli;
-    int code = cli_open(&cli, arguments, CLI_SERVICE, NULL), worst = 0;
-    for (size_t i = 0; code == 0 && i < cli.project->pipeline_count; i++) {
+    int worst = 0;
+    for (size_t i = 0; i < cli->project->pipeline_count; i++) {
         if (i && !json) printf("\n");
-        int own = show_one(arguments, cli.project->pipelines[i].name, json);
+        int own = show(cli, &cli->project->pipelines[i], question, json);
         worst = worst ? worst : own;
     }
-    cli_close(&cli);
-    return code ? code : worst;
+    return worst;
 }
 
 static int run(const struct arguments *arguments)
 {
+    struct cli_context cli;
+    struct question question = {0};
     struct buf out = BUF_INIT(JSON_MAX);
     struct json_writer list = JSON_WRITER(&out), *json = argument_is_set(arguments, "--json") ? &list : NULL;
     json_open(&list, '[');
-    int code = arguments->word_count ? show_one(arguments, arguments->words[0], json) : show_all(arguments, json);
+    int code = cli_open(&cli, arguments, CLI_SERVICE, NULL);
+    if (code == 0 && arguments->word_count) code = cli_find_pipeline(&cli, arguments->words[0], &cli.pipeline);
+    if (code == 0) code = read_question(&cli, arguments, &question);
+    if (code == 0) code = cli.pipeline ? show(&cli, cli.pipeline, &question, json) : show_all(&cli, &question, json);
     json_close(&list, ']');
     if (json && code == 0) printf("%s\n", buf_text(&out));
     buf_release(&out);
+    cli_close(&cli);
     return code;
 }
 

@@ -241,6 +241,36 @@ class Bench:
         theirs = Measured(["sh", "-c", f"{psql} {self.database.url} -c 'TRUNCATE copied' -c 'ALTER TABLE copied ADD PRIMARY KEY (id)' && {pipe}"])
         self.add("the same again, replaced / the same into a table with its key", self.mirror("copied_by_us", source), theirs, "1.15", "0.70")
 
+    def read_file(self, name, path, destination, **config):
+        """A file by plugins/files."""
+        project = self.folder / f"{name}.yaml"
+        project.write_text(json.dumps({"destinations": {"target": destination}, "pipelines": {name: {
+            "connector": str(self.programs / "plugins" / "files.so"), "config": {"path": str(path), **config},
+            "destination": "target", "streams": {"records": {"table": name}}}}}))
+        return Measured([self.sluice, "run", "-f", project, "--state-dir", self.folder / "state"])
+
+    def folder_of_files(self):
+        columns = ", ".join(f"column_{number} text" for number in range(1, 10))
+        self.psql(f"CREATE TABLE texts ({columns})")
+        theirs = self.psql(f"\\copy texts FROM '{self.folder}/rows.csv' CSV")
+        ours = self.read_file("file_by_us", self.folder / "rows.csv", self.warehouse(), header=False)
+        found = self.database.query("SELECT count(*), count(DISTINCT _line) FROM bench.file_by_us")[0]
+        if found != (self.records, self.records):
+            sys.exit(f"bench: of {self.records} rows {found} arrived")
+        self.add("CSV file to Postgres, with its key / \\copy of it into texts", ours, theirs, "1.15", "0.85")
+        measured = []
+        for count in (self.records, 41 * self.records):
+            path = self.folder / "narrow.csv"
+            with open(path, "w") as narrow:
+                narrow.write("id,state\n")
+                for first in range(0, count, 100_000):
+                    narrow.write("".join(f"{number},{number % 7}\n" for number in range(first, min(first + 100_000, count))))
+            target = {"type": "csv", "path": str(self.folder / f"narrow-{count}"), "compression": "zstd"}
+            measured.append((count, self.read_file(f"narrow_{count}", path, target)))
+            path.unlink()
+        print("narrow rows of a CSV file to CSV: " + ", ".join(
+            f"{count:,} rows at {count / ours.wall:,.0f}/s with {ours.memory / 2**20:.1f} MiB" for count, ours in measured))
+
     def changes(self):
         source, count = self.postgres.create_database("changing"), self.records // 5
         source.query(f"CREATE TABLE ready ({DDL}, PRIMARY KEY (id))")
@@ -317,7 +347,7 @@ class Bench:
 
 
 def main():
-    syncs = ("append", "dedup", "files", "copy", "changes")
+    syncs = ("append", "dedup", "files", "copy", "folder_of_files", "changes")
     rows = (*syncs, "describe", "jsonscan", "map", "plugin", "kafka", "webhooks", "service")
     parser = argparse.ArgumentParser()
     parser.add_argument("programs", type=pathlib.Path)

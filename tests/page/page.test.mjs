@@ -46,6 +46,19 @@ test("a sync is started and seen to end, live", async t => {
   assert.deepEqual(page.complaints, []);
 });
 
+test("what happens while the list is on its way is seen", async t => {
+  const {answer, go} = held(), service = await world(t, {orders: {schedule: "24h"}}, answer);
+  const ended = async () => (await (await fetch(`${service.url}/api/v1/jobs?status=succeeded`)).json()).jobs.length > 0;
+  const page = await open(browser, service.url, DESKTOP, undefined, page => page.route("**/api/v1/pipelines?*", async route => {
+    const listed = await route.fetch();
+    go();
+    while (!await ended()) await new Promise(resolve => setTimeout(resolve, 20));
+    await route.fulfill({response: listed});
+  }, {times: 1}));
+  await shows(row(page, "orders"), "ok");
+  assert.deepEqual(page.complaints, []);
+});
+
 test("what the readme shows", async t => {
   let refuses = false, size = 600;
   const {answer, go} = held();

@@ -73,8 +73,10 @@ export const PHONE = {viewport: {width: 360, height: 740}, deviceScaleFactor: 2,
 export const launch = () => chromium.launch({executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--disable-dev-shm-usage"]});
 
 // A page of which nothing may be said on the console but what a test expects: errors, or what the content policy refused.
-export async function open(browser, url, options = DESKTOP, expected = /(?!)/) {
+// `before`: what is set up in the page before it goes there.
+export async function open(browser, url, options = DESKTOP, expected = /(?!)/, before = () => {}) {
   const context = await browser.newContext(options), page = await context.newPage();
+  await before(page);
   page.complaints = [];
   page.on("console", message => ["error", "warning"].includes(message.type()) && !expected.test(message.text()) && page.complaints.push(message.text()));
   page.on("pageerror", error => page.complaints.push(String(error)));

@@ -61,8 +61,10 @@ function* messages(lines) {
 }
 
 // Server-sent events until the answer ends or `signal` fires: take(name, data) for each. EventSource cannot send a token.
-export async function listen(parts, signal, take) {
+// `opened` is awaited first: what happens from then on is told.
+export async function listen(parts, signal, take, opened) {
   const answer = await checked(await fetch(path(parts), {headers: headers({Accept: "text/event-stream"}), signal}));
+  if (opened) await opened();
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {

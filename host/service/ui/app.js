@@ -87,11 +87,23 @@ async function load(key, request) {
   show();
 }
 
+// Answers may overtake each other: of a pipeline that one counts which was asked for last.
+let questions = 0;
+const answered = new Map(); // by name: which question
+const known = name => model.pipelines.find(each => each.name === name);
+
+function newest(pipeline, question) {
+  if (question < (answered.get(pipeline.name) || 0)) return known(pipeline.name) || pipeline;
+  answered.set(pipeline.name, question);
+  return pipeline;
+}
+
 async function loadPipelines() {
+  const question = ++questions;
   const [listed, found] = await asked(() => Promise.all([get("pipelines", {history: HISTORY}), get("alerts")]));
   model.alerts = found.alerts;
   setNow(listed.now);
-  model.pipelines = listed.pipelines;
+  model.pipelines = listed.pipelines.map(each => newest(each, question));
   model.isLoaded = true;
   show();
 }
@@ -102,9 +114,10 @@ function loadAlertsSoon() {
 }
 
 async function loadPipeline(name) {
+  const question = ++questions;
   const found = await get("pipelines", name, {history: HISTORY});
   const at = model.pipelines.findIndex(each => each.name === name);
-  if (at >= 0) model.pipelines[at] = found;
+  if (at >= 0) model.pipelines[at] = newest(found, question);
   show();
 }
 
@@ -138,7 +151,7 @@ async function follow(id) {
 // --- views -----------------------------------------------------------------------------------------------------------------
 
 function followRunning() {
-  const pipeline = model.pipelines.find(each => each.name === model.name);
+  const pipeline = known(model.name);
   const job = pipeline && pipeline.job;
   if (job && job.status === "running" && model.followed !== job.id) follow(job.id);
 }
@@ -159,13 +172,15 @@ const VIEWS = [
 ];
 
 async function loadJobs() {
+  const missed = (model.missed = []); // what is told while the list is on its way
   const got = await asked(() => get("jobs", {limit: 100}));
-  model.jobs = got.jobs;
-  model.older = got.next;
+  Object.assign(model, {jobs: got.jobs, older: got.next, missed: null});
+  missed.forEach(takeJob);
   show();
 }
 
 function takeJob(job) {
+  if (model.missed) model.missed.push(job);
   if (!model.jobs) return;
   const at = model.jobs.findIndex(each => each.id === job.id);
   if (at >= 0) model.jobs[at] = job;
@@ -286,7 +301,7 @@ function takeWatched(name, job) {
   if (name !== "job") return;
   if (view.job) view.job(job);
   if (job.ended_at) loadAlertsSoon();
-  const pipeline = model.pipelines.find(each => each.name === job.pipeline);
+  const pipeline = known(job.pipeline);
   if (pipeline && pipeline.job && pipeline.job.id === job.id && pipeline.job.status === job.status) {
     pipeline.job = job;
     show();
@@ -298,10 +313,11 @@ function takeWatched(name, job) {
 async function watch() {
   for (;;) {
     try {
-      await loadPipelines();
-      enter();
-      setLink("live", "live");
-      await asked(() => listen(["jobs", "watch"], undefined, takeWatched));
+      await asked(() => listen(["jobs", "watch"], undefined, takeWatched, async () => {
+        await loadPipelines();
+        enter();
+        setLink("live", "live");
+      }));
       setLink("lost", "the service ended the connection");
     } catch (problem) {
       setLink("lost", problem.status ? problem.message : "the service does not answer; trying again");

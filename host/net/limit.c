@@ -384,8 +384,10 @@ void limiter_release(struct limiter *limiter, const struct limiter_ticket *ticke
 {
     for (size_t i = 0; i < limiter->count && ticket->is_taken; i++) {
         if (!(ticket->matched >> i & 1) || limiter->rules[i].kind != LIMITER_CONCURRENCY) continue;
-        cell_flight_give_back(limiter->places[i].cell, &ticket->holds[i]);
-        note_spent(limiter, i, limiter->places[i].cell, ticket, limit_file_now_ms(limiter->file, clock));
+        const struct place *place = &limiter->places[i];
+        cell_flight_give_back(place->cell, &ticket->holds[i]);
+        if (limit_cell_is(place->cell, place->key))
+            note_spent(limiter, i, place->cell, ticket, limit_file_now_ms(limiter->file, clock));
     }
 }
 

@@ -52,8 +52,7 @@ int64_t cell_window_left(const struct limit_cell *cell, const struct limit_terms
 int64_t cell_flight_take(struct limit_cell *cell, const struct limit_terms *terms, int64_t now_ms, struct cell_hold *hold);
 void cell_flight_give_back(struct limit_cell *cell, const struct cell_hold *hold);
 int64_t cell_flight_left(const struct limit_cell *cell, const struct limit_terms *terms);
-/* How many slots there are up to the last one that is in use: with fewer `requests` from now on, those beyond are still sent.
- */
+/* How many slots there are up to the last one in use: those beyond a smaller `requests` go on until they end. */
 int64_t cell_flight_reach(const struct limit_cell *cell, int64_t now_ms);
 
 /* Calendar day: `requests` in each day (days since 1970, in whatever zone). False when they are used up. A day that is one
